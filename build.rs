@@ -1,0 +1,50 @@
+//! Compiles the contract under `proto/` for the server, in pure Rust: no protoc is needed.
+
+use prost::Message;
+use prost_types::field_descriptor_proto::{Label, Type};
+use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet};
+use std::error::Error;
+use std::path::PathBuf;
+
+const FILES: [&str; 1] = ["sessiond/v1/session_store.proto"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    let mut contract = protox::compile(FILES, ["proto"])?;
+
+    // Reflection serves the contract as it is written.
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    std::fs::write(out.join("sessiond.binpb"), contract.encode_to_vec())?;
+
+    leave_attributes_undecoded(&mut contract);
+    tonic_prost_build::configure().build_client(false).bytes(".").compile_fds(contract)?;
+    Ok(())
+}
+
+/// Turns every `map<string, Value>` field of a request or answer into `repeated bytes`, which is the same on the wire:
+/// the server passes attributes through as the encoded entries that they arrive in and never builds the values.
+fn leave_attributes_undecoded(contract: &mut FileDescriptorSet) {
+    for file in contract.file.iter_mut().filter(|file| file.package() == "sessiond.v1") {
+        for message in file.message_type.iter_mut().filter(|message| message.name() != "MapValue") {
+            let maps: Vec<String> =
+                message.nested_type.iter().filter(|nested| is_attribute_entry(nested)).map(|m| m.name().into()).collect();
+            message.nested_type.retain(|nested| !maps.iter().any(|map| map == nested.name()));
+            for field in &mut message.field {
+                if maps.iter().any(|map| field.type_name().ends_with(&format!(".{map}"))) {
+                    become_bytes(field);
+                }
+            }
+        }
+    }
+}
+
+fn is_attribute_entry(nested: &DescriptorProto) -> bool {
+    nested.options.as_ref().is_some_and(|options| options.map_entry())
+        && nested.field.iter().any(|field| field.type_name() == ".sessiond.v1.Value")
+}
+
+fn become_bytes(field: &mut FieldDescriptorProto) {
+    field.set_type(Type::Bytes);
+    field.set_label(Label::Repeated);
+    field.type_name = None;
+}

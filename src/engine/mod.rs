@@ -1,0 +1,79 @@
+//! Where records live: a small versioned record store behind one trait, and its implementations.
+//!
+//! An engine stores [`Record`](crate::model::Record)s and the index rows that follow from them. It knows no rule of
+//! sessions: whether one is expired, who may change it and how, is decided above it, by queries and transactions that
+//! the engine runs at the right moment.
+
+mod codec;
+mod memory;
+pub mod sled;
+mod transaction;
+
+pub use memory::MemoryEngine;
+pub use transaction::{Change, Draft, Due, Outcome, Query, Transaction, View};
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// A future that an engine hands out.
+pub type EngineFuture<'a> = Pin<Box<dyn Future<Output = Result<(), EngineError>> + Send + 'a>>;
+
+/// A versioned record store.
+///
+/// What every engine promises, and `tests/engines.rs` checks on each:
+/// - transactions take effect one after the other, each as a whole or not at all;
+/// - when [`commit`](Engine::commit) has returned `Ok`, every later query and transaction sees the change, and it is as
+///   durable as the engine was opened to make it;
+/// - a query sees no torn record, and never waits for a transaction;
+/// - index rows are hints: after a crash some may point to nothing, but no record lacks its rows.
+pub trait Engine: Send + Sync + 'static {
+    /// Runs a query over the newest records.
+    ///
+    /// An engine may run it more than once (one over a network has to fetch first what the query asks for), so it must
+    /// not act on anything but its own result.
+    fn read<'a>(&'a self, query: Query<'a>) -> EngineFuture<'a>;
+
+    /// Lets a transaction decide on a change from the newest records, and carries the change out. It returns when the
+    /// change is durable; a transaction that decided against changing anything returns when what it saw is.
+    ///
+    /// Like a query it may be run more than once; only its last run counts.
+    fn commit(&self, transaction: Transaction) -> EngineFuture<'_>;
+
+    /// Whether the engine can do its work, as it changes.
+    fn status(&self) -> watch::Receiver<EngineStatus>;
+
+    /// Makes everything durable and releases the data. No call is accepted afterwards.
+    fn close(&self) -> EngineFuture<'_>;
+}
+
+/// Whether an engine can do its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EngineStatus {
+    /// It reads and writes.
+    Ready,
+    /// It reads and deletes, but refuses writes that need space.
+    LowSpace,
+    /// It makes no progress; it may recover.
+    Stalled,
+    /// It can't go on; only a restart helps.
+    Failed,
+}
+
+/// Why an engine could not do what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A stored row fails its checksum or can't be decoded.
+    #[error("a stored row is damaged: {0}")]
+    Corrupt(String),
+    /// Too little free disk space to write.
+    #[error("too little free disk space to write")]
+    StorageFull,
+    /// The engine has stopped, on request or after a failure.
+    #[error("the engine has stopped")]
+    Stopped,
+    /// The storage below the engine failed.
+    #[error("the storage failed: {0}")]
+    Storage(Arc<dyn std::error::Error + Send + Sync>),
+}

@@ -1,0 +1,109 @@
+//! The engine on disk: sled 0.34, with what it lacks.
+//!
+//! sled is a log-structured tree whose traps are known, and avoided here:
+//! - one writer thread makes all changes, in groups (`writer`); readers never wait for it;
+//! - only plain inserts and removes, since the first batch or transaction would put every later operation behind one
+//!   process-wide lock; they are ordered so that any prefix is consistent ([`Change`](super::Change));
+//! - `flush()` is followed by a real `sync_data`, since on Linux it ends in `sync_file_range`;
+//! - rows stay small enough that sled never writes a blob file, which it would not sync (`tables`);
+//! - an interrupted open is cleaned up before the next (`folder`);
+//! - free space, the writer's progress and sled's own flusher are watched (`watchdog`).
+
+mod folder;
+mod tables;
+mod watchdog;
+mod writer;
+
+pub use folder::{DataFolder, FolderError};
+pub use watchdog::WatchdogOptions;
+pub use writer::Durability;
+
+use super::{Engine, EngineError, EngineFuture, EngineStatus, Query, Transaction};
+use std::future::ready;
+use std::sync::Arc;
+use std::time::Duration;
+use tables::Tables;
+use tokio::sync::watch;
+use watchdog::Watchdog;
+use writer::Writer;
+
+/// Largest record in sled's log is a quarter of a segment; above it sled would write blob files. The pages that hold the
+/// rows stay below that (see `tables`).
+const SEGMENT_BYTES: usize = 2 << 20;
+
+/// sled's own flusher also collects its garbage, so it stays on.
+const FLUSHER_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How to open a [`SledEngine`].
+#[derive(Clone, Debug)]
+pub struct SledOptions {
+    /// Memory for sled's page cache, in bytes.
+    pub cache_bytes: u64,
+    /// When an answered change is on disk.
+    pub durability: Durability,
+    /// What is watched, and from when on it counts as trouble.
+    pub watchdog: WatchdogOptions,
+}
+
+/// Keeps records in sled.
+#[derive(Debug)]
+pub struct SledEngine {
+    tables: Tables,
+    writer: Writer,
+    status: watch::Receiver<EngineStatus>,
+    _watchdog: Watchdog,
+    /// Keeps other processes out for as long as the engine lives.
+    _folder: DataFolder,
+}
+
+impl SledEngine {
+    /// Opens the data in this folder, or makes it. That replays sled's log since the last open and so takes time: call
+    /// it where blocking is allowed.
+    pub fn open(folder: DataFolder, options: &SledOptions) -> Result<Self, EngineError> {
+        folder.clean_up_interrupted_open()?;
+        let db = ::sled::Config::new()
+            .path(folder.sled_path())
+            .mode(::sled::Mode::HighThroughput)
+            .cache_capacity(options.cache_bytes)
+            .segment_size(SEGMENT_BYTES)
+            .flush_every_ms(u64::try_from(FLUSHER_INTERVAL.as_millis()).ok())
+            .open()?;
+        let tables = Tables::open(&db)?;
+        let log_file = folder.open_log_file()?;
+        let (status_sender, status) = watch::channel(EngineStatus::Ready);
+        let status_sender = Arc::new(status_sender);
+        let writer = Writer::start(db, log_file, tables.clone(), options.durability, Arc::clone(&status_sender))?;
+        let watchdog = Watchdog::start(&folder, options.watchdog.clone(), writer.progress(), status_sender)?;
+        Ok(Self { tables, writer, status, _watchdog: watchdog, _folder: folder })
+    }
+}
+
+impl Engine for SledEngine {
+    fn read<'a>(&'a self, mut query: Query<'a>) -> EngineFuture<'a> {
+        Box::pin(ready(query(&self.tables)))
+    }
+
+    fn commit(&self, transaction: Transaction) -> EngineFuture<'_> {
+        Box::pin(self.writer.commit(transaction))
+    }
+
+    fn status(&self) -> watch::Receiver<EngineStatus> {
+        self.status.clone()
+    }
+
+    fn close(&self) -> EngineFuture<'_> {
+        Box::pin(self.writer.close())
+    }
+}
+
+impl From<::sled::Error> for EngineError {
+    fn from(error: ::sled::Error) -> Self {
+        Self::Storage(Arc::new(error))
+    }
+}
+
+impl From<std::io::Error> for EngineError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Storage(Arc::new(error))
+    }
+}

@@ -1,0 +1,167 @@
+//! How the session rules see an engine: a [`View`] of the newest records, and a [`Draft`] in which a transaction notes
+//! what it changes.
+
+use super::EngineError;
+use crate::clock::Millis;
+use crate::model::{Credential, Handle, IdHash, Record};
+
+/// Reads over the newest records.
+pub type Query<'a> = Box<dyn FnMut(&dyn View) -> Result<(), EngineError> + Send + 'a>;
+
+/// Decides on a change. With an error or [`Outcome::Abandon`] nothing is changed.
+pub type Transaction = Box<dyn FnMut(&mut Draft<'_>) -> Result<Outcome, EngineError> + Send>;
+
+/// What a transaction decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Carry out what the draft notes.
+    Commit,
+    /// Change nothing.
+    Abandon,
+}
+
+/// The newest records and index rows.
+pub trait View {
+    /// The record of a session, expired or not.
+    fn record(&self, handle: Handle) -> Result<Option<Record>, EngineError>;
+
+    /// The session to which a chosen ID's lookup row points. A hint: only the record tells whether the ID opens it.
+    fn handle_of(&self, hash: &IdHash) -> Result<Option<Handle>, EngineError>;
+
+    /// The last touch that was written beside the record. A hint: the record may know of a later access.
+    fn touched(&self, handle: Handle) -> Result<Option<Millis>, EngineError>;
+
+    /// The first rows of the sweeper's index that are due at or before `now`, oldest first, at most `limit`.
+    fn due(&self, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError>;
+}
+
+/// A row of the sweeper's index: this session may end at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Due {
+    /// When.
+    pub at: Millis,
+    /// Which.
+    pub handle: Handle,
+}
+
+/// One step of a change, in terms of rows. The steps of a draft are ordered so that any prefix of them leaves the data
+/// consistent: rows that hint at a record are written before it and removed after it.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Put a lookup row for a chosen ID.
+    PutLookup(IdHash, Handle),
+    /// Put a row into the sweeper's index.
+    PutDue(Due),
+    /// Store a record.
+    PutRecord(Box<Record>),
+    /// Write a touch beside the record.
+    PutTouch(Handle, Millis),
+    /// Remove a record.
+    RemoveRecord(Handle),
+    /// Remove a touch.
+    RemoveTouch(Handle),
+    /// Remove a row from the sweeper's index.
+    RemoveDue(Due),
+    /// Remove the lookup row of a chosen ID.
+    RemoveLookup(IdHash),
+}
+
+impl Change {
+    /// Whether the step needs space that it doesn't give back.
+    #[must_use]
+    pub fn grows(&self) -> bool {
+        matches!(self, Self::PutLookup(..) | Self::PutDue(_) | Self::PutRecord(_) | Self::PutTouch(..))
+    }
+}
+
+/// A change in the making. Reads see the state before it: a transaction reads first, then writes.
+pub struct Draft<'a> {
+    view: &'a dyn View,
+    changes: Vec<Change>,
+}
+
+impl<'a> Draft<'a> {
+    /// An empty draft over the newest state.
+    #[must_use]
+    pub fn new(view: &'a dyn View) -> Self {
+        Self { view, changes: Vec::new() }
+    }
+
+    /// The state before the change.
+    #[must_use]
+    pub fn view(&self) -> &'a dyn View {
+        self.view
+    }
+
+    /// Stores a new record, or a new state of `previous`, together with its index rows.
+    pub fn put(&mut self, mut record: Record, previous: Option<&Record>) -> Result<(), EngineError> {
+        let handle = record.handle;
+        record.revision = previous.map_or(1, |previous| previous.revision + 1);
+        record.sweep_at = match previous {
+            // A row that is too early costs the sweeper one look; a row that is too late would keep dead data.
+            Some(previous) if record.sweep_at == previous.sweep_at => record.expires_at().min(previous.sweep_at),
+            _ => record.expires_at(),
+        };
+        let due = Due { at: record.sweep_at, handle };
+        let previous_due = previous.map(|previous| Due { at: previous.sweep_at, handle });
+        let dropped: Vec<Credential> = previous.map_or_else(Vec::new, |previous| {
+            let kept = |hash| record.credentials.iter().any(|credential| credential.hash == hash);
+            previous.credentials.iter().filter(|credential| !kept(credential.hash)).cloned().collect()
+        });
+
+        for credential in record.credentials.iter().filter(|credential| credential.chosen) {
+            if self.view.handle_of(&credential.hash)? != Some(handle) {
+                self.changes.push(Change::PutLookup(credential.hash, handle));
+            }
+        }
+        if previous_due != Some(due) {
+            self.changes.push(Change::PutDue(due));
+        }
+        self.changes.push(Change::PutRecord(Box::new(record)));
+        if let Some(previous_due) = previous_due.filter(|previous_due| *previous_due != due) {
+            self.changes.push(Change::RemoveDue(previous_due));
+        }
+        self.remove_lookups(handle, &dropped)
+    }
+
+    /// Asks that the sweeper's index row be moved to the record's true end at the next [`put`](Draft::put).
+    pub fn reschedule(record: &mut Record) {
+        record.sweep_at = 0;
+    }
+
+    /// Removes a record and its index rows.
+    pub fn remove(&mut self, record: &Record) -> Result<(), EngineError> {
+        self.changes.push(Change::RemoveRecord(record.handle));
+        self.changes.push(Change::RemoveDue(Due { at: record.sweep_at, handle: record.handle }));
+        if self.view.touched(record.handle)?.is_some() {
+            self.changes.push(Change::RemoveTouch(record.handle));
+        }
+        self.remove_lookups(record.handle, &record.credentials)
+    }
+
+    fn remove_lookups(&mut self, handle: Handle, credentials: &[Credential]) -> Result<(), EngineError> {
+        for credential in credentials.iter().filter(|credential| credential.chosen) {
+            // The ID may have been given to another session since it was rotated away here.
+            if self.view.handle_of(&credential.hash)? == Some(handle) {
+                self.changes.push(Change::RemoveLookup(credential.hash));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a touch beside the record of a session that is there.
+    pub fn touch(&mut self, handle: Handle, at: Millis) {
+        self.changes.push(Change::PutTouch(handle, at));
+    }
+
+    /// Removes a row of the sweeper's index that points to nothing.
+    pub fn drop_due(&mut self, due: Due) {
+        self.changes.push(Change::RemoveDue(due));
+    }
+
+    /// The steps noted so far, in the order in which they must be carried out.
+    #[must_use]
+    pub fn into_changes(self) -> Vec<Change> {
+        self.changes
+    }
+}

@@ -1,0 +1,204 @@
+//! Session IDs, which are bearer secrets, and the two names under which the store may write a session down: its handle
+//! and the hash of its ID.
+
+use crate::clock::Millis;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::str::FromStr;
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+const HANDLE_BYTES: usize = 16;
+/// 192 bits; OWASP ASVS 5.0, 7.2.3 asks for at least 128.
+const SECRET_BYTES: usize = 24;
+const MINTED_BYTES: usize = HANDLE_BYTES + SECRET_BYTES;
+const MINTED_CHARS: usize = (MINTED_BYTES * 4).div_ceil(3);
+
+/// Names a session for its whole life, across rotation of its ID. Not a secret: this is what logs and lists show.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Handle(Uuid);
+
+impl Handle {
+    /// A new `UUIDv7`, so that handles sort by creation.
+    ///
+    /// # Panics
+    /// If the operating system has no randomness to give: nothing secure can be done then.
+    #[must_use]
+    pub fn mint(now: Millis) -> Self {
+        let mut random = [0; 10];
+        fill_random(&mut random);
+        Self(uuid::Builder::from_unix_timestamp_millis(now, &random).into_uuid())
+    }
+
+    /// The handle as it is stored.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; HANDLE_BYTES] {
+        self.0.into_bytes()
+    }
+
+    /// Reads a stored handle; `None` if the length is wrong.
+    #[must_use]
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        Uuid::from_slice(bytes).ok().map(Self)
+    }
+}
+
+impl fmt::Display for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Handle {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::try_parse(text).map(Self)
+    }
+}
+
+/// The bearer secret in the visitor's cookie. It can be sent and hashed, but not printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SessionId(String);
+
+impl SessionId {
+    /// Shortest ID that a caller may choose, in characters.
+    pub const MIN_CHARS: usize = 16;
+    /// Longest ID that a caller may choose, in characters.
+    pub const MAX_CHARS: usize = 256;
+
+    /// Mints an ID for the session: base64url of its handle and 192 random bits. As the ID carries the handle, the
+    /// session is found without a lookup row.
+    ///
+    /// # Panics
+    /// If the operating system has no randomness to give: nothing secure can be done then.
+    #[must_use]
+    pub fn mint(handle: Handle) -> Self {
+        let mut bytes = [0; MINTED_BYTES];
+        bytes[..HANDLE_BYTES].copy_from_slice(&handle.to_bytes());
+        fill_random(&mut bytes[HANDLE_BYTES..]);
+        Self(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// Takes an ID from outside: 16 to 256 printable ASCII characters without spaces. `None` if it is anything else.
+    #[must_use]
+    pub fn parse(text: String) -> Option<Self> {
+        let well_formed = (Self::MIN_CHARS..=Self::MAX_CHARS).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_graphic());
+        well_formed.then_some(Self(text))
+    }
+
+    /// The handle inside an ID that has the form of a minted one. A caller may have chosen an ID of that form, so only
+    /// the hash in the record tells whether it belongs to that session.
+    #[must_use]
+    pub fn embedded_handle(&self) -> Option<Handle> {
+        if self.0.len() != MINTED_CHARS {
+            return None;
+        }
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(&self.0).ok()?;
+        Handle::from_slice(bytes.get(..HANDLE_BYTES)?)
+    }
+
+    /// Hands the secret out, for the answer to the caller that it belongs to and for nothing else.
+    #[must_use]
+    pub fn reveal(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionId(secret)")
+    }
+}
+
+/// SHA-256 of a namespace and a session ID: all that is stored of an ID.
+#[derive(Clone, Copy, Debug, Hash)]
+pub struct IdHash([u8; 32]);
+
+impl IdHash {
+    /// Hashes the ID of a session in this namespace.
+    #[must_use]
+    pub fn of(namespace: &str, id: &SessionId) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(namespace.as_bytes());
+        // Neither part can contain this byte, so no two pairs share an input.
+        hash.update([0]);
+        hash.update(id.0.as_bytes());
+        Self(hash.finalize().into())
+    }
+
+    /// The hash as it is stored.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Reads a stored hash; `None` if the length is wrong.
+    #[must_use]
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+impl PartialEq for IdHash {
+    /// Takes the same time wherever the hashes differ.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for IdHash {}
+
+fn fill_random(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("the operating system provides randomness");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minted_id_carries_its_handle_and_is_well_formed() {
+        let handle = Handle::mint(1_700_000_000_000);
+        let id = SessionId::mint(handle);
+        assert_eq!(id.embedded_handle(), Some(handle));
+        assert_eq!(SessionId::parse(id.clone().reveal()), Some(id.clone()));
+        assert_ne!(SessionId::mint(handle), id);
+    }
+
+    #[test]
+    fn ids_out_of_bounds_are_refused() {
+        for bad in ["", "short", "with spaces inside it", "tab\tinside-of-the-id", "ünïcödé-identifier", "nul\0inside-of-the-id"] {
+            assert_eq!(SessionId::parse(bad.into()), None, "{bad:?}");
+        }
+        assert_eq!(SessionId::parse("x".repeat(257)), None);
+        assert!(SessionId::parse("x".repeat(256)).is_some());
+        assert!(SessionId::parse("x".repeat(16)).is_some());
+    }
+
+    #[test]
+    fn an_id_is_never_printed() {
+        let id = SessionId::mint(Handle::mint(1));
+        assert!(!format!("{id:?}").contains(&id.clone().reveal()));
+    }
+
+    #[test]
+    fn the_namespace_is_part_of_the_hash() {
+        let id = SessionId::mint(Handle::mint(1));
+        assert_ne!(IdHash::of("a", &id), IdHash::of("b", &id));
+    }
+
+    #[test]
+    fn handles_sort_by_creation() {
+        assert!(Handle::mint(1_000) < Handle::mint(2_000));
+    }
+}

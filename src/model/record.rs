@@ -1,0 +1,86 @@
+//! The record of a session: the one truth about it, which engines store and the session rules judge.
+
+use super::{Attributes, Handle, IdHash};
+use crate::clock::Millis;
+use std::collections::BTreeMap;
+
+/// All that is known of one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The session's lasting name.
+    pub handle: Handle,
+    /// The isolation unit it lives in.
+    pub namespace: String,
+    /// Grows by one with every change of data; what clients compare.
+    pub version: u64,
+    /// Grows by one each time the record is stored; what engines compare.
+    pub revision: u64,
+    /// When the session was made.
+    pub created: Millis,
+    /// The last change of data.
+    pub updated: Millis,
+    /// The last access that the record knows of; a later touch may be kept beside it.
+    pub accessed: Millis,
+    /// The session ends so long after its last access.
+    pub idle_timeout: Millis,
+    /// The session ends at this moment at the latest.
+    pub ends_at: Option<Millis>,
+    /// The IDs that open the session.
+    pub credentials: Vec<Credential>,
+    /// The user that the session belongs to; empty for nobody.
+    pub principal: String,
+    /// Short texts about the client.
+    pub labels: BTreeMap<String, String>,
+    /// The data.
+    pub attributes: Attributes,
+    /// Where the session stands in the sweeper's index: never later than its true end when the row was written, and
+    /// perhaps earlier. 0 in a record that was not stored yet.
+    pub sweep_at: Millis,
+}
+
+/// One ID that opens a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// The hash of the ID and the namespace.
+    pub hash: IdHash,
+    /// Whether the ID was chosen by the caller. It then carries no handle and needs a lookup row.
+    pub chosen: bool,
+    /// Set once the ID was rotated away: until then it can still read.
+    pub retires_at: Option<Millis>,
+}
+
+impl Record {
+    /// The moment at which the session ends if nothing more happens: there it is absent already.
+    #[must_use]
+    pub fn expires_at(&self) -> Millis {
+        let idle_end = self.accessed.saturating_add(self.idle_timeout);
+        self.ends_at.map_or(idle_end, |end| end.min(idle_end))
+    }
+
+    /// The credential with this hash, if it (still) opens the session.
+    #[must_use]
+    pub fn credential(&self, hash: &IdHash, now: Millis) -> Option<&Credential> {
+        self.credentials.iter().find(|credential| credential.hash == *hash && credential.opens_at(now))
+    }
+
+    /// What counts against the limit of a session's size: attributes, labels and principal, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let labels: usize = self.labels.iter().map(|(name, value)| name.len() + value.len()).sum();
+        self.attributes.size() + labels + self.principal.len()
+    }
+}
+
+impl Credential {
+    /// A credential that both reads and writes.
+    #[must_use]
+    pub fn new(hash: IdHash, chosen: bool) -> Self {
+        Self { hash, chosen, retires_at: None }
+    }
+
+    /// Whether the ID opens the session at this moment, be it only for reading.
+    #[must_use]
+    pub fn opens_at(&self, now: Millis) -> bool {
+        self.retires_at.is_none_or(|end| now < end)
+    }
+}

@@ -1,0 +1,194 @@
+//! Checks that an encoded `sessiond.v1.Value` is well formed, without building it.
+
+use bytes::Buf;
+use prost::encoding::{WireType, decode_key, decode_varint};
+use std::ops::RangeInclusive;
+
+/// How deep values may nest.
+pub const MAX_DEPTH: usize = 32;
+
+/// 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z, the range of `google.protobuf.Timestamp`.
+const TIMESTAMP_SECONDS: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+
+/// What is wrong with a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MalformedValue {
+    /// No kind is set, or one that this version does not know.
+    #[error("has no known kind; set exactly one, null_value for an empty value")]
+    NoKind,
+    /// Lists and maps nest too deep.
+    #[error("nests deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+    /// A text or a key is not UTF-8.
+    #[error("contains text that is not UTF-8")]
+    NotUtf8,
+    /// A timestamp lies outside the range of the type.
+    #[error("contains a timestamp outside the years 1 to 9999")]
+    BadTimestamp,
+    /// The bytes are no valid encoding.
+    #[error("is not validly encoded")]
+    Encoding,
+}
+
+impl From<prost::DecodeError> for MalformedValue {
+    fn from(_: prost::DecodeError) -> Self {
+        Self::Encoding
+    }
+}
+
+/// Checks the encoded value, at nesting level `depth`.
+pub(super) fn check(mut value: &[u8], depth: usize) -> Result<(), MalformedValue> {
+    if depth > MAX_DEPTH {
+        return Err(MalformedValue::TooDeep);
+    }
+    let mut kinds = 0;
+    while value.has_remaining() {
+        match decode_key(&mut value)? {
+            // null, bool, int
+            (1..=3, WireType::Varint) => {
+                decode_varint(&mut value)?;
+            }
+            // double
+            (4, WireType::SixtyFourBit) => {
+                take(&mut value, 8)?;
+            }
+            // string
+            (5, WireType::LengthDelimited) => check_text(length_delimited(&mut value)?)?,
+            // bytes
+            (6, WireType::LengthDelimited) => {
+                length_delimited(&mut value)?;
+            }
+            (7, WireType::LengthDelimited) => check_timestamp(length_delimited(&mut value)?)?,
+            (8, WireType::LengthDelimited) => check_list(length_delimited(&mut value)?, depth)?,
+            (9, WireType::LengthDelimited) => check_map(length_delimited(&mut value)?, depth)?,
+            _ => return Err(MalformedValue::NoKind),
+        }
+        kinds += 1;
+    }
+    if kinds == 0 { Err(MalformedValue::NoKind) } else { Ok(()) }
+}
+
+fn check_list(mut list: &[u8], depth: usize) -> Result<(), MalformedValue> {
+    while list.has_remaining() {
+        match decode_key(&mut list)? {
+            (1, WireType::LengthDelimited) => check(length_delimited(&mut list)?, depth + 1)?,
+            _ => return Err(MalformedValue::Encoding),
+        }
+    }
+    Ok(())
+}
+
+fn check_map(mut map: &[u8], depth: usize) -> Result<(), MalformedValue> {
+    while map.has_remaining() {
+        let (1, WireType::LengthDelimited) = decode_key(&mut map)? else {
+            return Err(MalformedValue::Encoding);
+        };
+        let (key, value) = entry(length_delimited(&mut map)?)?;
+        check_text(key)?;
+        check(value, depth + 1)?;
+    }
+    Ok(())
+}
+
+fn check_text(text: &[u8]) -> Result<(), MalformedValue> {
+    std::str::from_utf8(text).map(drop).map_err(|_| MalformedValue::NotUtf8)
+}
+
+fn check_timestamp(mut timestamp: &[u8]) -> Result<(), MalformedValue> {
+    while timestamp.has_remaining() {
+        match decode_key(&mut timestamp)? {
+            (1, WireType::Varint) => {
+                let seconds = decode_varint(&mut timestamp)?.cast_signed();
+                if !TIMESTAMP_SECONDS.contains(&seconds) {
+                    return Err(MalformedValue::BadTimestamp);
+                }
+            }
+            (2, WireType::Varint) => {
+                if decode_varint(&mut timestamp)? >= 1_000_000_000 {
+                    return Err(MalformedValue::BadTimestamp);
+                }
+            }
+            _ => return Err(MalformedValue::Encoding),
+        }
+    }
+    Ok(())
+}
+
+/// Splits an encoded `map<string, Value>` entry into its key and its encoded value; either may have been left out, as
+/// encoders do with defaults.
+pub(super) fn entry(mut entry: &[u8]) -> Result<(&[u8], &[u8]), MalformedValue> {
+    let (mut key, mut value) = (&entry[..0], &entry[..0]);
+    while entry.has_remaining() {
+        match decode_key(&mut entry)? {
+            (1, WireType::LengthDelimited) => key = length_delimited(&mut entry)?,
+            // A second value would have to be merged into the first. No encoder writes one.
+            (2, WireType::LengthDelimited) if value.is_empty() => value = length_delimited(&mut entry)?,
+            _ => return Err(MalformedValue::Encoding),
+        }
+    }
+    Ok((key, value))
+}
+
+fn length_delimited<'a>(buffer: &mut &'a [u8]) -> Result<&'a [u8], MalformedValue> {
+    let length = usize::try_from(decode_varint(buffer)?).map_err(|_| MalformedValue::Encoding)?;
+    take(buffer, length)
+}
+
+fn take<'a>(buffer: &mut &'a [u8], length: usize) -> Result<&'a [u8], MalformedValue> {
+    let (taken, rest) = buffer.split_at_checked(length).ok_or(MalformedValue::Encoding)?;
+    *buffer = rest;
+    Ok(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::{ListValue, Value, value::Kind};
+    use prost::Message;
+    use prost_types::Timestamp;
+
+    fn encoded(kind: Kind) -> Vec<u8> {
+        Value { kind: Some(kind) }.encode_to_vec()
+    }
+
+    fn nested(levels: usize) -> Value {
+        (1..levels).fold(Value { kind: Some(Kind::BoolValue(true)) }, |inner, _| Value {
+            kind: Some(Kind::ListValue(ListValue { items: vec![inner] })),
+        })
+    }
+
+    #[test]
+    fn every_kind_is_well_formed_even_at_its_default() {
+        for kind in [
+            Kind::NullValue(0),
+            Kind::BoolValue(false),
+            Kind::IntValue(i64::MIN),
+            Kind::DoubleValue(f64::NAN),
+            Kind::StringValue(String::new()),
+            Kind::BytesValue(vec![0xff].into()),
+            Kind::TimestampValue(Timestamp::default()),
+            Kind::ListValue(ListValue::default()),
+            Kind::MapValue(crate::proto::MapValue::default()),
+        ] {
+            assert_eq!(check(&encoded(kind.clone()), 1), Ok(()), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        assert_eq!(check(&nested(MAX_DEPTH).encode_to_vec(), 1), Ok(()));
+        assert_eq!(check(&nested(MAX_DEPTH + 1).encode_to_vec(), 1), Err(MalformedValue::TooDeep));
+    }
+
+    #[test]
+    fn what_no_client_could_read_is_refused() {
+        assert_eq!(check(&[], 1), Err(MalformedValue::NoKind));
+        assert_eq!(check(&[0x2a, 1, 0xff], 1), Err(MalformedValue::NotUtf8));
+        assert_eq!(check(&[0x2a, 5, b'a'], 1), Err(MalformedValue::Encoding));
+        assert_eq!(check(&[0x58, 1], 1), Err(MalformedValue::NoKind), "field 11");
+        let late = Timestamp { seconds: 253_402_300_800, nanos: 0 };
+        assert_eq!(check(&encoded(Kind::TimestampValue(late)), 1), Err(MalformedValue::BadTimestamp));
+        let negative = Timestamp { seconds: 0, nanos: -1 };
+        assert_eq!(check(&encoded(Kind::TimestampValue(negative)), 1), Err(MalformedValue::BadTimestamp));
+    }
+}
