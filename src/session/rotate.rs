@@ -1,0 +1,72 @@
+//! Giving a session a new ID: the answer to session fixation.
+
+use super::Sessions;
+use super::change::SessionChange;
+use super::create::claim_id;
+use super::error::Error;
+use super::lookup::Key;
+use super::touches::Access;
+use crate::clock::Millis;
+use crate::model::{Credential, Record, SessionId};
+
+/// A rotation of one session's ID.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// Where the session lives.
+    pub namespace: String,
+    /// Its present ID.
+    pub id: SessionId,
+    /// Its next ID, if the caller chooses it.
+    pub new_id: Option<SessionId>,
+    /// How long the present ID can still read.
+    pub grace: Millis,
+    /// What to change in the same step.
+    pub change: SessionChange,
+    /// Only if the session has this version.
+    pub expected_version: Option<u64>,
+}
+
+impl Sessions {
+    /// Gives a session a new ID and keeps everything else. Returns the ID and the session.
+    pub async fn rotate(&self, rotation: Rotation) -> Result<(SessionId, Record), Error> {
+        let key = Key::new(&rotation.namespace, &rotation.id);
+        let new_key = rotation.new_id.as_ref().map(|id| Key::new(&rotation.namespace, id));
+        let this = self.clone();
+        let Rotation { new_id, grace, change, expected_version, .. } = rotation;
+        let (minted, record) = self
+            .transact(move |draft| {
+                let live = this.touches.find(draft.view(), &key, Access::Touch)?.ok_or(Error::NotFound)?.writable()?;
+                live.check_version(expected_version)?;
+                let previous = live.record;
+                let mut record = previous.clone();
+                let (minted, next) = match &new_key {
+                    Some(new_key) => {
+                        claim_id(draft, new_key, &this.touches)?;
+                        (None, Credential::new(new_key.hash, true))
+                    }
+                    None => {
+                        let id = SessionId::mint(record.handle);
+                        let hash = Key::new(&key.namespace, &id).hash;
+                        (Some(id), Credential::new(hash, false))
+                    }
+                };
+                let retires_at = live.now.saturating_add(grace);
+                for credential in record.credentials.iter_mut().filter(|credential| credential.hash == key.hash) {
+                    credential.retires_at = Some(retires_at);
+                }
+                record.credentials.retain(|credential| credential.opens_at(live.now));
+                record.credentials.push(next);
+                if !change.is_empty() {
+                    change.apply(&mut record, live.now, &this.policy)?;
+                    record.version += 1;
+                    record.updated = live.now;
+                }
+                draft.put(record.clone(), Some(&previous))?;
+                Ok((minted, record))
+            })
+            .await?;
+        tracing::debug!(handle = %record.handle, "rotated");
+        let id = minted.or(new_id).expect("an ID that was not chosen was minted");
+        Ok((id, record))
+    }
+}

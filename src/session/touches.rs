@@ -1,0 +1,88 @@
+//! Last accesses that are not on disk yet, and the judgement whether a session is live, which rests on them.
+//!
+//! A touch only notes a time here; a task writes the notes back in bulk. After a crash a session may so expire early, by
+//! at most the interval between two write-backs, and never late.
+
+use crate::clock::{Clock, Millis};
+use crate::engine::{EngineError, View};
+use crate::model::{Handle, Record};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Keeps requests for different sessions out of each other's way.
+const SHARDS: usize = 64;
+
+/// What to do with a session that is live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Slide its idle timeout.
+    Touch,
+    /// Leave it as it is.
+    Peek,
+}
+
+/// The last accesses that are not on disk yet.
+#[derive(Debug)]
+pub(super) struct Touches {
+    clock: Clock,
+    shards: Vec<Mutex<HashMap<Handle, Millis>>>,
+}
+
+impl Touches {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { clock, shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+    }
+
+    /// Brings the record's last access up to date and tells the present moment, or `None` if the session has expired.
+    ///
+    /// Reading the clock, judging and touching happen under one lock per session: once anyone has found a session
+    /// expired, no touch that began earlier can bring it back.
+    pub(super) fn judge(
+        &self,
+        record: &mut Record,
+        access: Access,
+        view: &dyn View,
+    ) -> Result<Option<Millis>, EngineError> {
+        let mut shard = self.shard(record.handle);
+        let now = self.clock.now();
+        let known = match shard.get(&record.handle) {
+            Some(&pending) => Some(pending),
+            // Looked up under the lock, where a note can't be between memory and disk.
+            None => view.touched(record.handle)?,
+        };
+        record.accessed = record.accessed.max(known.unwrap_or(0));
+        if now >= record.expires_at() {
+            return Ok(None);
+        }
+        if access == Access::Touch && now > record.accessed {
+            record.accessed = now;
+            shard.insert(record.handle, now);
+        }
+        Ok(Some(now))
+    }
+
+    /// A copy of the notes of each shard, to be written back.
+    pub(super) fn pending(&self) -> impl Iterator<Item = Vec<(Handle, Millis)>> {
+        self.shards.iter().map(|shard| lock(shard).iter().map(|(handle, at)| (*handle, *at)).collect())
+    }
+
+    /// Forgets notes that are on disk now, unless a later touch has replaced them.
+    pub(super) fn written(&self, notes: &[(Handle, Millis)]) {
+        for (handle, at) in notes {
+            let mut shard = self.shard(*handle);
+            if shard.get(handle) == Some(at) {
+                shard.remove(handle);
+            }
+        }
+    }
+
+    fn shard(&self, handle: Handle) -> MutexGuard<'_, HashMap<Handle, Millis>> {
+        // The last byte of a handle is random.
+        let at = usize::from(handle.to_bytes()[15]) % SHARDS;
+        lock(&self.shards[at])
+    }
+}
+
+fn lock(shard: &Mutex<HashMap<Handle, Millis>>) -> MutexGuard<'_, HashMap<Handle, Millis>> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,126 @@
+//! The background task that writes touches back and sweeps.
+
+use super::{Error, Sessions};
+use crate::clock::Millis;
+use crate::engine::EngineError;
+use crate::model::Handle;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// Touches written in one transaction, at most: a write of a request waits for no more than these.
+const TOUCHES_PER_TRANSACTION: usize = 512;
+
+/// How often what is done.
+#[derive(Clone, Copy, Debug)]
+pub struct UpkeepOptions {
+    /// How often touches are written back.
+    pub touch_interval: Duration,
+    /// How often the sweeper looks for expired sessions.
+    pub sweep_interval: Duration,
+    /// Sessions that the sweeper looks at in one transaction.
+    pub sweep_batch: usize,
+}
+
+/// The running task.
+#[derive(Debug)]
+pub struct Upkeep {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Upkeep {
+    /// Starts the task on the current tokio runtime.
+    #[must_use]
+    pub fn start(sessions: Sessions, options: UpkeepOptions) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        Self { stop, task: tokio::spawn(run(sessions, options, stopped)) }
+    }
+
+    /// Ends the task after it has written the last touches back.
+    pub async fn stop(self) {
+        // A task that ended by itself needs no telling.
+        self.stop.send(()).ok();
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "upkeep ended badly");
+        }
+    }
+}
+
+async fn run(sessions: Sessions, options: UpkeepOptions, mut stopped: oneshot::Receiver<()>) {
+    let mut touch_timer = interval(options.touch_interval);
+    let mut sweep_timer = interval(options.sweep_interval);
+    touch_timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    sweep_timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = &mut stopped => break,
+            _ = touch_timer.tick() => write_touches(&sessions).await,
+            _ = sweep_timer.tick() => tokio::select! {
+                // What is not swept now is swept after the next start.
+                _ = &mut stopped => break,
+                () = sweep_all(&sessions, options.sweep_batch) => {}
+            },
+        }
+    }
+    write_touches(&sessions).await;
+}
+
+async fn sweep_all(sessions: &Sessions, batch: usize) {
+    let mut removed = 0;
+    loop {
+        match sessions.sweep(batch).await {
+            Ok(swept) => {
+                removed += swept.removed;
+                if swept.looked_at < batch {
+                    break;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "sweeping failed; trying again later");
+                break;
+            }
+        }
+        // Requests that arrived meanwhile go first.
+        tokio::task::yield_now().await;
+    }
+    if removed > 0 {
+        tracing::debug!(removed, "swept expired sessions");
+    }
+}
+
+async fn write_touches(sessions: &Sessions) {
+    if let Err(error) = sessions.write_touches().await {
+        tracing::warn!(%error, "writing touches back failed; trying again later");
+    }
+}
+
+impl Sessions {
+    /// Writes the touches that are only in memory beside their records.
+    pub async fn write_touches(&self) -> Result<(), Error> {
+        let touches = self.touches.clone();
+        for pending in touches.pending() {
+            for notes in pending.chunks(TOUCHES_PER_TRANSACTION) {
+                self.write_notes(notes.to_vec()).await?;
+                self.touches.written(notes);
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_notes(&self, notes: Vec<(Handle, Millis)>) -> Result<(), Error> {
+        self.transact(move |draft| {
+            for (handle, at) in &notes {
+                // The session may have been deleted or updated since it was touched.
+                match draft.view().record(*handle) {
+                    Ok(Some(record)) if record.accessed < *at => draft.touch(*handle, *at),
+                    Ok(_) | Err(EngineError::Corrupt(_)) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+}
