@@ -1,0 +1,307 @@
+//! Building requests: each sets what its caller names and leaves every other field at its default. All fields of a
+//! request are public, too.
+
+use std::time::Duration;
+
+use crate::proto::{
+    Access, CreateSessionRequest, DeleteSessionRequest, GetSessionRequest, RotateSessionRequest, SessionChange,
+    Timeouts, TouchSessionRequest, UpdateSessionRequest, Value, delete_session_request::Target, timeouts::Absolute,
+};
+use crate::{Duration as ProtoDuration, Timestamp};
+
+/// A duration beyond the range of the contract (292 thousand million years) becomes the longest one, which the server
+/// refuses like every other that is too long.
+fn duration(duration: Duration) -> ProtoDuration {
+    duration.try_into().unwrap_or(ProtoDuration {
+        seconds: i64::MAX,
+        nanos: 0,
+    })
+}
+
+impl CreateSessionRequest {
+    /// A session without data; the server mints its ID.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An ID that the caller's framework must choose.
+    #[must_use]
+    pub fn session_id(mut self, id: impl Into<String>) -> Self {
+        self.session_id = id.into();
+        self
+    }
+
+    /// Gives the session an attribute.
+    #[must_use]
+    pub fn attribute(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.attributes.insert(name.into(), value.into());
+        self
+    }
+
+    /// The user that the session belongs to.
+    #[must_use]
+    pub fn principal(mut self, principal: impl Into<String>) -> Self {
+        self.principal = principal.into();
+        self
+    }
+
+    /// Gives the session a label.
+    #[must_use]
+    pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.insert(name.into(), value.into());
+        self
+    }
+
+    /// Timeouts other than the defaults of the namespace.
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = Some(timeouts);
+        self
+    }
+}
+
+impl GetSessionRequest {
+    /// A read that slides the idle timeout.
+    #[must_use]
+    pub fn new(id: impl Into<String>) -> Self {
+        Self {
+            session_id: id.into(),
+            access: Access::Touch.into(),
+            ..Self::default()
+        }
+    }
+
+    /// A read that changes nothing.
+    #[must_use]
+    pub fn peek(mut self) -> Self {
+        self.access = Access::Peek.into();
+        self
+    }
+
+    /// If the session still has this version, its attributes are not sent again.
+    #[must_use]
+    pub fn unless_version(mut self, version: u64) -> Self {
+        self.if_version_not = Some(version);
+        self
+    }
+}
+
+impl UpdateSessionRequest {
+    /// Changes a session, whatever its version is.
+    #[must_use]
+    pub fn new(id: impl Into<String>, change: SessionChange) -> Self {
+        Self {
+            session_id: id.into(),
+            change: Some(change),
+            ..Self::default()
+        }
+    }
+
+    /// Compare-and-set: only if the session has this version.
+    #[must_use]
+    pub fn if_version(mut self, version: u64) -> Self {
+        self.expected_version = Some(version);
+        self
+    }
+
+    /// Makes a session under this ID if there is none. It can revive a session that was ended meanwhile.
+    #[must_use]
+    pub fn upsert(mut self) -> Self {
+        self.upsert = true;
+        self
+    }
+}
+
+impl TouchSessionRequest {
+    /// Slides the idle timeout.
+    #[must_use]
+    pub fn new(id: impl Into<String>) -> Self {
+        Self {
+            session_id: id.into(),
+            ..Self::default()
+        }
+    }
+}
+
+impl RotateSessionRequest {
+    /// A new ID, minted by the server; the old one is dead when the answer arrives.
+    #[must_use]
+    pub fn new(id: impl Into<String>) -> Self {
+        Self {
+            session_id: id.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The next ID, where the caller's framework must choose it.
+    #[must_use]
+    pub fn new_session_id(mut self, id: impl Into<String>) -> Self {
+        self.new_session_id = id.into();
+        self
+    }
+
+    /// How long the old ID can still read, at most 60 s.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = Some(duration(grace));
+        self
+    }
+
+    /// A change in the same atomic step, such as setting the principal at log in.
+    #[must_use]
+    pub fn change(mut self, change: SessionChange) -> Self {
+        self.change = Some(change);
+        self
+    }
+
+    /// Compare-and-set: only if the session has this version.
+    #[must_use]
+    pub fn if_version(mut self, version: u64) -> Self {
+        self.expected_version = Some(version);
+        self
+    }
+}
+
+impl DeleteSessionRequest {
+    /// Ends the session that has this ID.
+    #[must_use]
+    pub fn by_id(id: impl Into<String>) -> Self {
+        Self {
+            target: Some(Target::SessionId(id.into())),
+            ..Self::default()
+        }
+    }
+
+    /// Ends the session that has this handle.
+    #[must_use]
+    pub fn by_handle(handle: impl Into<String>) -> Self {
+        Self {
+            target: Some(Target::Handle(handle.into())),
+            ..Self::default()
+        }
+    }
+
+    /// No error if there is no such session.
+    #[must_use]
+    pub fn allow_missing(mut self) -> Self {
+        self.allow_missing = true;
+        self
+    }
+}
+
+impl SessionChange {
+    /// No change yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets an attribute.
+    #[must_use]
+    pub fn set(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.set_attributes.insert(name.into(), value.into());
+        self
+    }
+
+    /// Removes an attribute.
+    #[must_use]
+    pub fn remove(mut self, name: impl Into<String>) -> Self {
+        self.remove_attributes.push(name.into());
+        self
+    }
+
+    /// Removes every attribute that this change does not set.
+    #[must_use]
+    pub fn clear(mut self) -> Self {
+        self.clear_attributes = true;
+        self
+    }
+
+    /// Sets the principal; the empty text removes it.
+    #[must_use]
+    pub fn set_principal(mut self, principal: impl Into<String>) -> Self {
+        self.principal = Some(principal.into());
+        self
+    }
+
+    /// Sets a label.
+    #[must_use]
+    pub fn set_label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.set_labels.insert(name.into(), value.into());
+        self
+    }
+
+    /// Removes a label.
+    #[must_use]
+    pub fn remove_label(mut self, name: impl Into<String>) -> Self {
+        self.remove_labels.push(name.into());
+        self
+    }
+
+    /// Replaces both timeouts.
+    #[must_use]
+    pub fn set_timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = Some(timeouts);
+        self
+    }
+}
+
+impl Timeouts {
+    /// The defaults of the namespace.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Ends the session this long after its last access.
+    #[must_use]
+    pub fn idle(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = Some(duration(timeout));
+        self
+    }
+
+    /// Ends the session this long after its creation; replaces a moment set before.
+    #[must_use]
+    pub fn absolute(mut self, timeout: Duration) -> Self {
+        self.absolute = Some(Absolute::AbsoluteTimeout(duration(timeout)));
+        self
+    }
+
+    /// Ends the session at this moment; replaces an absolute timeout set before.
+    #[must_use]
+    pub fn expire_at(mut self, time: impl Into<Timestamp>) -> Self {
+        self.absolute = Some(Absolute::AbsoluteExpireTime(time.into()));
+        self
+    }
+}
+
+/// Where the ID says everything, the ID alone is a request.
+macro_rules! from_id {
+    ($($request:ident :: $new:ident),*) => {$(
+        impl From<&str> for $request {
+            fn from(id: &str) -> Self {
+                Self::$new(id)
+            }
+        }
+
+        impl From<&String> for $request {
+            fn from(id: &String) -> Self {
+                Self::$new(id)
+            }
+        }
+
+        impl From<String> for $request {
+            fn from(id: String) -> Self {
+                Self::$new(id)
+            }
+        }
+    )*};
+}
+
+from_id!(
+    GetSessionRequest::new,
+    TouchSessionRequest::new,
+    RotateSessionRequest::new,
+    DeleteSessionRequest::by_id
+);

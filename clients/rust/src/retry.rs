@@ -1,0 +1,172 @@
+//! The deadline of a call, and its repetition while the server is unavailable.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+use tonic::{Code, Status};
+
+/// How often a call is repeated that met `UNAVAILABLE`; no other error is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Attempts in all, the first one included.
+    pub attempts: u32,
+    /// The longest pause after the first attempt; it doubles from attempt to attempt. What is taken is random between
+    /// half of it and all of it, so that many clients do not come back at the same moment.
+    pub pause: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            attempts: 3,
+            pause: Duration::from_millis(100),
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// One attempt and no more.
+    #[must_use]
+    pub fn never() -> Self {
+        Self {
+            attempts: 1,
+            pause: Duration::ZERO,
+        }
+    }
+
+    fn pause_after(&self, attempt: u32) -> Duration {
+        let longest = self.pause.saturating_mul(2_u32.saturating_pow(attempt - 1));
+        // The standard library's only source of randomness; good enough to spread pauses.
+        let random = RandomState::new().hash_one(attempt) % 1024;
+        let share = 0.5 + f64::from(u16::try_from(random).unwrap_or_default()) / 2048.0;
+        Duration::try_from_secs_f64(longest.as_secs_f64() * share).unwrap_or(longest)
+    }
+}
+
+/// Runs `attempt` until it succeeds, fails for good, or the deadline has passed. It is told how much time is left.
+pub(crate) async fn within<T, F>(
+    deadline: Duration,
+    policy: RetryPolicy,
+    mut attempt: impl FnMut(Duration) -> F,
+) -> Result<T, Status>
+where
+    F: Future<Output = Result<T, Status>>,
+{
+    let start = Instant::now();
+    let mut number = 1;
+    let mut unavailable = None;
+    loop {
+        let left = deadline.saturating_sub(start.elapsed());
+        match timeout(left, attempt(left)).await {
+            // That the server was unavailable a moment ago says more than that time is up.
+            Err(_) => return Err(unavailable.unwrap_or_else(|| Status::deadline_exceeded("no answer"))),
+            Ok(Err(status)) if status.code() == Code::Unavailable && number < policy.attempts => {
+                let pause = policy.pause_after(number);
+                if start.elapsed() + pause >= deadline {
+                    return Err(status);
+                }
+                sleep(pause).await;
+                unavailable = Some(status);
+                number += 1;
+            }
+            Ok(result) => return result,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::pending;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn unavailable_is_repeated_and_the_time_left_shrinks() {
+        let calls = Cell::new(0);
+        let previous = Cell::new(SECOND + Duration::from_nanos(1));
+        let result = within(SECOND, RetryPolicy::default(), |left| {
+            assert!(left < previous.replace(left));
+            calls.set(calls.get() + 1);
+            let result = if calls.get() < 3 {
+                Err(Status::unavailable("starting"))
+            } else {
+                Ok("answer")
+            };
+            async { result }
+        })
+        .await;
+        assert_eq!(result.expect("the third attempt succeeds"), "answer");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_number_of_attempts_is_bounded() {
+        let calls = Cell::new(0);
+        let result: Result<(), _> = within(SECOND, RetryPolicy::default(), |_| {
+            calls.set(calls.get() + 1);
+            async { Err(Status::unavailable("starting")) }
+        })
+        .await;
+        assert_eq!(result.expect_err("every attempt failed").code(), Code::Unavailable);
+        assert_eq!(calls.get(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_other_error_is_repeated() {
+        for code in [
+            Code::Aborted,
+            Code::DeadlineExceeded,
+            Code::Internal,
+            Code::ResourceExhausted,
+            Code::Unknown,
+        ] {
+            let calls = Cell::new(0);
+            let result: Result<(), _> = within(SECOND, RetryPolicy::default(), |_| {
+                calls.set(calls.get() + 1);
+                async move { Err(Status::new(code, "")) }
+            })
+            .await;
+            assert_eq!(result.expect_err("the attempt failed").code(), code);
+            assert_eq!(calls.get(), 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_without_an_answer_ends_at_its_deadline() {
+        let start = Instant::now();
+        let result: Result<(), _> = within(SECOND, RetryPolicy::default(), |_| pending()).await;
+        assert_eq!(result.expect_err("nothing answers").code(), Code::DeadlineExceeded);
+        assert_eq!(start.elapsed().as_millis(), 1000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_pause_goes_beyond_the_deadline() {
+        let start = Instant::now();
+        let policy = RetryPolicy {
+            attempts: 100,
+            pause: Duration::from_millis(400),
+        };
+        let result: Result<(), _> = within(SECOND, policy, |_| async { Err(Status::unavailable("starting")) }).await;
+        assert_eq!(result.expect_err("every attempt failed").code(), Code::Unavailable);
+        assert!(start.elapsed() < SECOND);
+    }
+
+    #[test]
+    fn pauses_grow_and_stay_within_their_bounds() {
+        let policy = RetryPolicy {
+            attempts: u32::MAX,
+            pause: Duration::from_millis(100),
+        };
+        for (attempt, longest) in [(1, 100), (2, 200), (3, 400)] {
+            let pause = policy.pause_after(attempt).as_millis();
+            assert!(
+                (longest / 2..=longest).contains(&pause),
+                "{pause} ms after attempt {attempt}"
+            );
+        }
+        policy.pause_after(u32::MAX);
+    }
+}

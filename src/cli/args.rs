@@ -1,0 +1,175 @@
+//! Arguments that several commands share. The comments are also the help texts.
+
+use std::time::Duration;
+
+use clap::Args;
+use sessiond_client::proto::{SessionChange, Timeouts};
+use sessiond_client::{Address, AddressError, Client, Timestamp};
+
+use super::assignment::{Assignment, Label};
+
+/// Stands below the examples of every command.
+macro_rules! exit_codes {
+    () => {
+        "\n\nExit codes: 0 success, 1 error, 2 wrong usage, 3 no such session or attribute."
+    };
+}
+pub(super) use exit_codes;
+
+/// A length of time such as `30s`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "write a number and its unit, such as 500ms, 30s, 5m or 2h".to_owned())
+}
+
+fn positive_duration(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|length| {
+        if length.is_zero() {
+            Err("it must be above 0".to_owned())
+        } else {
+            Ok(length)
+        }
+    })
+}
+
+/// Which server to call, and how.
+#[derive(Debug, Args)]
+pub(super) struct ServerArgs {
+    /// Where the server listens: HOST:PORT, http://HOST:PORT or unix:PATH
+    #[arg(long, value_name = "ADDRESS", env = "SESSIOND_ADDR", default_value = sessiond_client::DEFAULT_ADDRESS,
+          help_heading = "Server")]
+    addr: Address,
+
+    /// How long a call may take
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration, default_value = "5s",
+          help_heading = "Server")]
+    timeout: Duration,
+
+    /// Print JSON in one line, for scripts
+    #[arg(long, help_heading = "Output")]
+    pub(super) json: bool,
+}
+
+impl ServerArgs {
+    pub(super) fn client(&self) -> Result<Client, AddressError> {
+        self.client_in("")
+    }
+
+    fn client_in(&self, namespace: &str) -> Result<Client, AddressError> {
+        Client::builder()
+            .address(self.addr.to_string())
+            .deadline(self.timeout)
+            .namespace(namespace)
+            .connect_lazy()
+    }
+}
+
+/// Which server to call, and the namespace to work in.
+#[derive(Debug, Args)]
+pub(super) struct ClientArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+
+    /// The namespace of the session
+    #[arg(
+        short,
+        long,
+        env = "SESSIOND_NAMESPACE",
+        default_value = "default",
+        help_heading = "Server"
+    )]
+    namespace: String,
+}
+
+impl ClientArgs {
+    pub(super) fn json(&self) -> bool {
+        self.server.json
+    }
+
+    pub(super) fn client(&self) -> Result<Client, AddressError> {
+        self.server.client_in(&self.namespace)
+    }
+}
+
+/// How long the session lives.
+#[derive(Debug, Args)]
+pub(super) struct TimeoutArgs {
+    /// End the session this long after its last access, such as 30m
+    ///
+    /// If any of the timeouts is given, all of them are replaced: one that is left out returns to the default of the
+    /// namespace.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    idle_timeout: Option<Duration>,
+
+    /// End the session this long after its creation, such as 12h
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    absolute_timeout: Option<Duration>,
+
+    /// End the session at this moment, such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", conflicts_with = "absolute_timeout")]
+    expire_at: Option<Timestamp>,
+}
+
+impl TimeoutArgs {
+    /// `None` if no timeout is given.
+    pub(super) fn timeouts(&self) -> Option<Timeouts> {
+        let timeouts = Timeouts::new();
+        let timeouts = match self.idle_timeout {
+            Some(timeout) => timeouts.idle(timeout),
+            None => timeouts,
+        };
+        let timeouts = match (self.absolute_timeout, self.expire_at) {
+            (Some(timeout), _) => timeouts.absolute(timeout),
+            (None, Some(time)) => timeouts.expire_at(time),
+            (None, None) => timeouts,
+        };
+        Some(timeouts).filter(|timeouts| *timeouts != Timeouts::default())
+    }
+}
+
+/// A change of the session's data.
+#[derive(Debug, Args)]
+pub(super) struct ChangeArgs {
+    /// Attributes to set: NAME=VALUE or a JSON object such as '{"a":1}'
+    ///
+    /// VALUE is read as JSON; what is no JSON is taken as text. Bytes are written as {"$bytes":"<base64>"}, moments as
+    /// {"$timestamp":"2026-01-31T12:00:00Z"}.
+    #[arg(value_name = "NAME=VALUE")]
+    attributes: Vec<Assignment>,
+
+    /// Remove an attribute; can be repeated
+    #[arg(long, value_name = "NAME")]
+    remove: Vec<String>,
+
+    /// Remove every attribute that is not set here
+    #[arg(long)]
+    clear: bool,
+
+    /// Set the user that the session belongs to; the empty text removes it
+    #[arg(long)]
+    principal: Option<String>,
+
+    /// Set a label; can be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    label: Vec<Label>,
+
+    /// Remove a label; can be repeated
+    #[arg(long, value_name = "NAME")]
+    remove_label: Vec<String>,
+
+    #[command(flatten)]
+    timeouts: TimeoutArgs,
+}
+
+impl ChangeArgs {
+    pub(super) fn change(self) -> SessionChange {
+        SessionChange {
+            timeouts: self.timeouts.timeouts(),
+            set_attributes: Assignment::merge(self.attributes),
+            remove_attributes: self.remove,
+            clear_attributes: self.clear,
+            principal: self.principal,
+            set_labels: self.label.into_iter().map(|Label(name, value)| (name, value)).collect(),
+            remove_labels: self.remove_label,
+        }
+    }
+}

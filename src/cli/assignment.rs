@@ -1,0 +1,110 @@
+//! Attributes and labels as arguments: `NAME=VALUE` or a JSON object.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use serde_json::{Map, Value as Json};
+use sessiond_client::json;
+use sessiond_client::proto::Value;
+
+/// One argument that sets attributes.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Assignment(BTreeMap<String, Value>);
+
+impl Assignment {
+    /// All arguments together; a later one replaces what an earlier one says of the same attribute.
+    pub(super) fn merge(assignments: Vec<Self>) -> BTreeMap<String, Value> {
+        assignments.into_iter().flat_map(|assignment| assignment.0).collect()
+    }
+}
+
+impl FromStr for Assignment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.starts_with('{') {
+            let object: Map<String, Json> =
+                serde_json::from_str(text).map_err(|error| format!("this is no JSON object: {error}"))?;
+            return json::attributes_from_json(object)
+                .map(Self)
+                .map_err(|error| error.to_string());
+        }
+        let (name, value) = split(text)?;
+        // What is no JSON is text, so that no quotes need be smuggled through the shell.
+        let value = match serde_json::from_str(value) {
+            Ok(json) => json::from_json(json).map_err(|error| error.to_string())?,
+            Err(_) => value.into(),
+        };
+        Ok(Self(BTreeMap::from([(name.to_owned(), value)])))
+    }
+}
+
+/// A label, which is always text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Label(pub(super) String, pub(super) String);
+
+impl FromStr for Label {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) = split(text)?;
+        Ok(Self(name.to_owned(), value.to_owned()))
+    }
+}
+
+fn split(text: &str) -> Result<(&str, &str), String> {
+    match text.split_once('=') {
+        None => Err("there is no \"=\"; write NAME=VALUE".to_owned()),
+        Some(("", _)) => Err("the name before \"=\" is missing".to_owned()),
+        Some(parts) => Ok(parts),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attributes(arguments: &[&str]) -> BTreeMap<String, Value> {
+        Assignment::merge(arguments.iter().map(|text| text.parse().expect(text)).collect())
+    }
+
+    fn one(argument: &str) -> Value {
+        attributes(&[argument]).remove("a").expect("an attribute")
+    }
+
+    #[test]
+    fn a_value_is_json_or_else_text() {
+        assert_eq!(one("a=1").as_i64(), Some(1));
+        assert_eq!(one("a=1.0").as_f64(), Some(1.0));
+        assert_eq!(one("a=true").as_bool(), Some(true));
+        assert!(one("a=null").is_null());
+        assert_eq!(one("a=dark").as_str(), Some("dark"));
+        assert_eq!(one("a=\"1\"").as_str(), Some("1"));
+        assert_eq!(one("a=").as_str(), Some(""));
+        assert_eq!(one("a=b=c").as_str(), Some("b=c"));
+        assert_eq!(one("a=[1,2]").as_list().map(<[Value]>::len), Some(2));
+        assert_eq!(
+            one("a={\"$bytes\":\"AAEC\"}").as_bytes().map(AsRef::as_ref),
+            Some([0, 1, 2].as_slice())
+        );
+    }
+
+    #[test]
+    fn an_object_sets_many_and_the_last_one_wins() {
+        let merged = attributes(&["a=1", r#"{"a":2,"b":{"c":3}}"#, "d=4"]);
+        assert_eq!(merged.keys().collect::<Vec<_>>(), ["a", "b", "d"]);
+        assert_eq!(merged["a"].as_i64(), Some(2));
+    }
+
+    #[test]
+    fn what_is_neither_is_refused() {
+        for text in ["a", "=1", "{\"a\":", "a={\"$other\":1}", "{\"a\":{\"$bytes\":1}}"] {
+            assert!(text.parse::<Assignment>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_label_is_always_text() {
+        assert_eq!("device=1".parse(), Ok(Label("device".to_owned(), "1".to_owned())));
+    }
+}

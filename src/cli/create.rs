@@ -1,0 +1,72 @@
+//! `sessiond create`
+
+use clap::Args;
+use sessiond_client::Created;
+use sessiond_client::proto::CreateSessionRequest;
+
+use super::args::{ClientArgs, TimeoutArgs, exit_codes};
+use super::assignment::{Assignment, Label};
+use super::failure::Failure;
+use super::output::Report;
+use super::secret::SecretArg;
+
+const EXAMPLES: &str = concat!(
+    "Examples:
+  sessiond create theme=dark visits=1
+  sessiond create '{\"cart\": {\"sku\": \"A-1\", \"count\": 2}}' --idle-timeout 30m --absolute-timeout 12h
+  id=$(sessiond create --quiet --principal user-42 --label device=phone)",
+    exit_codes!()
+);
+
+/// Arguments of `create`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct CreateArgs {
+    /// Attributes of the session: NAME=VALUE or a JSON object such as '{"a":1}'
+    ///
+    /// VALUE is read as JSON; what is no JSON is taken as text. Bytes are written as {"$bytes":"<base64>"}, moments as
+    /// {"$timestamp":"2026-01-31T12:00:00Z"}.
+    #[arg(value_name = "NAME=VALUE")]
+    attributes: Vec<Assignment>,
+
+    /// Choose the session's ID; better leave that to the server. "-" reads it from standard input
+    #[arg(long)]
+    id: Option<SecretArg>,
+
+    /// The user that the session belongs to
+    #[arg(long, default_value = "", hide_default_value = true)]
+    principal: String,
+
+    /// Label the session; can be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    label: Vec<Label>,
+
+    #[command(flatten)]
+    timeouts: TimeoutArgs,
+
+    /// Print the session's ID and nothing else
+    #[arg(short, long, conflicts_with = "json", help_heading = "Output")]
+    quiet: bool,
+
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+impl CreateArgs {
+    pub(super) fn json(&self) -> bool {
+        self.client.json()
+    }
+
+    pub(super) async fn run(self) -> Result<Report, Failure> {
+        let request = CreateSessionRequest {
+            session_id: self.id.map(SecretArg::reveal).transpose()?.unwrap_or_default(),
+            attributes: Assignment::merge(self.attributes),
+            principal: self.principal,
+            labels: self.label.into_iter().map(|Label(name, value)| (name, value)).collect(),
+            timeouts: self.timeouts.timeouts(),
+            ..CreateSessionRequest::default()
+        };
+        let Created { session_id, session } = self.client.client()?.create(request).await?;
+        Ok(Report::session_with_id(session_id, &session, self.quiet))
+    }
+}

@@ -1,0 +1,77 @@
+//! `sessiond health`
+
+use std::time::Duration;
+
+use clap::Args;
+use sessiond_client::{Client, Error, Health};
+use tokio::time::{Instant, sleep};
+
+use super::args::{ServerArgs, duration};
+use super::failure::{FAILED, Failure};
+use super::output::Report;
+
+/// How long to wait before asking again.
+const PAUSE: Duration = Duration::from_millis(200);
+
+const EXAMPLES: &str = "Examples:
+  sessiond health
+  sessiond health --wait 30s --addr unix:/run/sessiond.sock
+
+Prints serving, not-serving, unknown-service or unreachable.
+Exit codes: 0 serving, 1 anything else, 2 wrong usage. Fit for a container's health probe.";
+
+/// Arguments of `health`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct HealthArgs {
+    /// The gRPC service to ask about, such as sessiond.v1.SessionStore; left out, the server as a whole
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    service: String,
+
+    /// Keep asking for so long until the server is serving
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s",
+          hide_default_value = true)]
+    wait: Duration,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+impl HealthArgs {
+    pub(super) fn json(&self) -> bool {
+        self.server.json
+    }
+
+    pub(super) async fn run(self) -> Result<Report, Failure> {
+        let client = self.server.client()?;
+        let start = Instant::now();
+        loop {
+            let answer = client.health(&self.service).await;
+            let left = self.wait.saturating_sub(start.elapsed());
+            if matches!(answer, Ok(Health::Serving)) || left.is_zero() {
+                return judge(answer, &client, &self.service);
+            }
+            sleep(PAUSE.min(left)).await;
+        }
+    }
+}
+
+fn judge(answer: Result<Health, Error>, client: &Client, service: &str) -> Result<Report, Failure> {
+    let (word, message) = match answer {
+        Ok(Health::Serving) => return Ok(Report::health("serving")),
+        Ok(Health::NotServing) => (
+            "not-serving",
+            format!("sessiond at {} is not serving", client.address()),
+        ),
+        Ok(Health::UnknownService) => (
+            "unknown-service",
+            format!("sessiond at {} has no service {service:?}", client.address()),
+        ),
+        Err(error) => ("unreachable", error.to_string()),
+    };
+    Err(Failure {
+        message,
+        code: FAILED,
+        report: Some(Report::health(word)),
+    })
+}

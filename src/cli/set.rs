@@ -1,0 +1,57 @@
+//! `sessiond set`
+
+use clap::Args;
+use sessiond_client::proto::UpdateSessionRequest;
+
+use super::args::{ChangeArgs, ClientArgs, exit_codes};
+use super::failure::Failure;
+use super::output::Report;
+use super::secret::SecretArg;
+
+const EXAMPLES: &str = concat!(
+    "Examples:
+  sessiond set \"$id\" theme=light visits=2 --remove coupon
+  sessiond set \"$id\" '{\"cart\": {}}' --expect-version 7
+  sessiond set - --principal user-42 < id-file",
+    exit_codes!()
+);
+
+/// Arguments of `set`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct SetArgs {
+    /// The session's ID; "-" reads it from standard input, so that it does not stand in the process list
+    id: SecretArg,
+
+    #[command(flatten)]
+    change: ChangeArgs,
+
+    /// Make a session under this ID if there is none; it can revive one that was ended
+    #[arg(long, conflicts_with = "expect_version")]
+    upsert: bool,
+
+    /// Change the session only if it has this version
+    #[arg(long, value_name = "VERSION")]
+    expect_version: Option<u64>,
+
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+impl SetArgs {
+    pub(super) fn json(&self) -> bool {
+        self.client.json()
+    }
+
+    pub(super) async fn run(self) -> Result<Report, Failure> {
+        let request = UpdateSessionRequest {
+            session_id: self.id.reveal()?,
+            change: Some(self.change.change()),
+            expected_version: self.expect_version,
+            upsert: self.upsert,
+            ..UpdateSessionRequest::default()
+        };
+        let updated = self.client.client()?.update_with(request).await?;
+        Ok(Report::session_changed(&updated.session, updated.created))
+    }
+}

@@ -1,0 +1,191 @@
+//! Arguments as people write them, exit codes, and what goes to which output.
+
+use clap::{CommandFactory, Parser};
+
+use super::failure::NOT_FOUND;
+use super::*;
+
+#[derive(Debug, Parser)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: ClientCommand,
+}
+
+fn accepts(arguments: &[&str]) -> bool {
+    CommandLine::try_parse_from([&["sessiond"], arguments].concat()).is_ok()
+}
+
+#[test]
+fn the_declarations_are_sound() {
+    CommandLine::command().debug_assert();
+}
+
+#[test]
+fn commands_are_understood() {
+    for arguments in [
+        &["health", "--service", "sessiond.v1.SessionStore", "--wait", "30s"][..],
+        &["create"],
+        &[
+            "create",
+            "theme=dark",
+            "{\"a\":1}",
+            "--label",
+            "device=phone",
+            "--idle-timeout",
+            "30m",
+            "-n",
+            "shop",
+        ],
+        &["create", "--expire-at", "2030-01-31T12:00:00Z", "--quiet"],
+        &["get", "-"],
+        &[
+            "get",
+            "id",
+            "theme",
+            "cart",
+            "--touch",
+            "--json",
+            "--addr",
+            "unix:/run/sessiond.sock",
+        ],
+        &[
+            "set",
+            "id",
+            "a=1",
+            "--remove",
+            "b",
+            "--remove",
+            "c",
+            "--clear",
+            "--upsert",
+            "--remove-label",
+            "device",
+        ],
+        &["set", "id", "--principal", "", "--expect-version", "7"],
+        &["touch", "id", "--timeout", "1s"],
+        &[
+            "rotate",
+            "id",
+            "a=1",
+            "--grace",
+            "10s",
+            "--new-id",
+            "-",
+            "--principal",
+            "user-42",
+        ],
+        &["delete", "id", "--allow-missing"],
+        &["delete", "--handle", "019b76da-a800-7000-8000-000000000000"],
+    ] {
+        assert!(accepts(arguments), "{arguments:?}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_refused_before_anything_is_sent() {
+    for arguments in [
+        &["create", "theme"][..],
+        &["create", "{\"a\":"],
+        &[
+            "create",
+            "--absolute-timeout",
+            "12h",
+            "--expire-at",
+            "2030-01-31T12:00:00Z",
+        ],
+        &["create", "--idle-timeout", "soon"],
+        &["create", "--quiet", "--json"],
+        &["get"],
+        &["get", "id", "--addr", "nowhere"],
+        &["get", "id", "--timeout", "0s"],
+        &["set", "id", "--upsert", "--expect-version", "7"],
+        &["delete"],
+        &["delete", "id", "--handle", "019b76da-a800-7000-8000-000000000000"],
+    ] {
+        assert!(!accepts(arguments), "{arguments:?}");
+    }
+}
+
+#[test]
+fn arguments_hide_the_session_id() {
+    let id = "a-secret-session-id";
+    for arguments in [["get", id], ["set", id], ["touch", id], ["rotate", id], ["delete", id]] {
+        let parsed = CommandLine::try_parse_from([&["sessiond"], &arguments[..]].concat()).expect("they are right");
+        assert!(!format!("{parsed:?}").contains(id), "{parsed:?}");
+    }
+}
+
+fn concluded(result: Result<Report, Failure>, json: bool) -> (String, String, u8) {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let code = conclude(result, json, &mut out, &mut err);
+    (
+        String::from_utf8(out).expect("text"),
+        String::from_utf8(err).expect("text"),
+        code,
+    )
+}
+
+#[test]
+fn results_and_errors_go_their_own_ways() {
+    let line = |text: &str| format!("{text}\n");
+    assert_eq!(
+        concluded(Ok(Report::deleted(true)), false),
+        (line("deleted"), String::new(), 0)
+    );
+    assert_eq!(
+        concluded(Ok(Report::deleted(true)), true),
+        (line("{\"deleted\":true}"), String::new(), 0)
+    );
+    assert_eq!(
+        concluded(Err(Failure::not_found("no such session")), true),
+        (String::new(), line("sessiond: no such session"), NOT_FOUND)
+    );
+    let unhealthy = Failure {
+        report: Some(Report::health("unreachable")),
+        ..Failure::new("nobody answers")
+    };
+    assert_eq!(
+        concluded(Err(unhealthy), false),
+        (line("unreachable"), line("sessiond: nobody answers"), FAILED)
+    );
+}
+
+/// Standard output after its reader has gone, or on a full disk.
+struct Refusing(ErrorKind);
+
+impl Write for Refusing {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(self.0.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_no_error_but_a_full_disk_is() {
+    let mut err = Vec::new();
+    assert_eq!(
+        conclude(
+            Ok(Report::deleted(true)),
+            false,
+            &mut Refusing(ErrorKind::BrokenPipe),
+            &mut err
+        ),
+        0
+    );
+    assert!(err.is_empty());
+    let code = conclude(
+        Ok(Report::deleted(true)),
+        false,
+        &mut Refusing(ErrorKind::StorageFull),
+        &mut err,
+    );
+    assert_eq!(code, FAILED);
+    assert!(
+        String::from_utf8(err)
+            .expect("text")
+            .starts_with("sessiond: can't write to standard output")
+    );
+}

@@ -1,0 +1,32 @@
+//! `sessiond touch`
+
+use clap::Args;
+
+use super::args::{ClientArgs, exit_codes};
+use super::failure::Failure;
+use super::output::Report;
+use super::secret::SecretArg;
+
+const EXAMPLES: &str = concat!("Example:\n  sessiond touch \"$id\"", exit_codes!());
+
+/// Arguments of `touch`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct TouchArgs {
+    /// The session's ID; "-" reads it from standard input, so that it does not stand in the process list
+    id: SecretArg,
+
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+impl TouchArgs {
+    pub(super) fn json(&self) -> bool {
+        self.client.json()
+    }
+
+    pub(super) async fn run(self) -> Result<Report, Failure> {
+        let touched = self.client.client()?.touch(self.id.reveal()?).await?;
+        Ok(Report::touched(&touched))
+    }
+}

@@ -1,0 +1,260 @@
+//! Every setting, declared once: name, type, default, bounds, help.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+
+use super::environment::environment_name;
+use super::values::{
+    Durability, EngineKind, Listen, LogFormat, OptionalDuration, at_least, between, count, duration, none_or_between,
+    path, size, text, workers,
+};
+
+// The name of a value in the help also says which TOML type the file has to use for it; see file.rs.
+pub(super) const BOOL: &str = "BOOL";
+pub(super) const COUNT: &str = "N";
+pub(super) const SIZE: &str = "SIZE";
+const DURATION: &str = "DURATION";
+
+const NETWORK: &str = "Network";
+const STORAGE: &str = "Storage";
+const SESSIONS: &str = "Sessions";
+const LIMITS: &str = "Limits";
+const PROCESS: &str = "Process";
+
+/// The settings that a server runs with, judged and typed. The comments are also the help texts.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where to listen: HOST:PORT or unix:PATH
+    ///
+    /// Can be repeated or separated by commas. There is no TLS, so an address that other hosts can reach is refused
+    /// unless allow-plaintext is set. Port 0 takes any free port.
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',', default_value = "127.0.0.1:50051", help_heading = NETWORK)]
+    pub listen: Vec<Listen>,
+
+    /// Listen beyond loopback although there is no TLS
+    ///
+    /// Session IDs and session data then cross the network unencrypted: only for a network in which every host is
+    /// trusted, or behind a proxy that adds TLS.
+    #[arg(long, value_name = BOOL, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
+          default_value = "false", help_heading = NETWORK)]
+    pub allow_plaintext: bool,
+
+    /// Serve gRPC reflection, with which tools such as grpcurl find the methods
+    #[arg(long, value_name = BOOL, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
+          default_value = "true", help_heading = NETWORK)]
+    pub reflection: bool,
+
+    /// The storage engine
+    #[arg(long, value_enum, value_name = "ENGINE", default_value = "sled", help_heading = STORAGE)]
+    pub engine: EngineKind,
+
+    /// The folder of the database; made if absent
+    ///
+    /// One server at a time can use it. A relative path starts at the working directory, also when it stands in a
+    /// file. Not used by the engine memory.
+    #[arg(long, value_name = "DIR", value_parser = path, default_value = "./sessiond-data", help_heading = STORAGE)]
+    pub data_dir: PathBuf,
+
+    /// What an acknowledged write survives
+    #[arg(long, value_enum, value_name = "PROMISE", default_value = "always", help_heading = STORAGE)]
+    pub durability: Durability,
+
+    /// How often writes are flushed to disk with the durability interval (10ms to 60s)
+    #[arg(long, value_name = DURATION, value_parser = between(duration, "10ms", "60s"), default_value = "1s",
+          help_heading = STORAGE)]
+    pub flush_interval: Duration,
+
+    /// How often touches are written back (100ms to 5m)
+    ///
+    /// Touches are kept in memory until then: after a crash a session may expire earlier by at most this much, never
+    /// later.
+    #[arg(long, value_name = DURATION, value_parser = between(duration, "100ms", "5m"), default_value = "5s",
+          help_heading = STORAGE)]
+    pub touch_interval: Duration,
+
+    /// Memory for the engine's page cache (16MiB or more)
+    #[arg(long, value_name = SIZE, value_parser = at_least(size::<u64>, "16MiB"), default_value = "256MiB",
+          help_heading = STORAGE)]
+    pub cache_size: u64,
+
+    /// Refuse writes when the disk has less free space than this; 0 never refuses
+    #[arg(long, value_name = SIZE, value_parser = size::<u64>, default_value = "256MiB", help_heading = STORAGE)]
+    pub min_free_space: u64,
+
+    /// End the process when a flush is stuck for longer than this (5s to 10m)
+    ///
+    /// A supervisor is expected to start it again; a restart recovers.
+    #[arg(long, value_name = DURATION, value_parser = between(duration, "5s", "10m"), default_value = "30s",
+          help_heading = STORAGE)]
+    pub stall_timeout: Duration,
+
+    /// The idle timeout of sessions that name none (1ms to 3660d)
+    ///
+    /// It starts again at each touch.
+    #[arg(long, value_name = DURATION, value_parser = between(duration, "1ms", "3660d"), default_value = "24h",
+          help_heading = SESSIONS)]
+    pub idle_timeout: Duration,
+
+    /// The absolute timeout of sessions that name none (1ms to 3660d, or none)
+    ///
+    /// It runs from the creation of the session and nothing extends it.
+    #[arg(long, value_name = DURATION, value_parser = none_or_between("1ms", "3660d"), default_value = "none",
+          help_heading = SESSIONS)]
+    pub absolute_timeout: OptionalDuration,
+
+    /// How often expired sessions are removed (100ms to 10m)
+    ///
+    /// An expired session is absent everywhere at once; removing it only frees its space.
+    #[arg(long, value_name = DURATION, value_parser = between(duration, "100ms", "10m"), default_value = "1s",
+          help_heading = SESSIONS)]
+    pub sweep_interval: Duration,
+
+    /// How many expired sessions are removed in one batch (1 to 10000)
+    #[arg(long, value_name = COUNT, value_parser = between(count::<usize>, "1", "10000"), default_value = "1000",
+          help_heading = SESSIONS)]
+    pub sweep_batch: usize,
+
+    /// The largest gRPC message, received or sent (64KiB to 64MiB)
+    #[arg(long, value_name = SIZE, value_parser = between(size::<usize>, "64KiB", "64MiB"), default_value = "4MiB",
+          help_heading = LIMITS)]
+    pub max_message_size: usize,
+
+    /// The largest set of request headers (1KiB to 1MiB)
+    #[arg(long, value_name = SIZE, value_parser = between(size::<u32>, "1KiB", "1MiB"), default_value = "16KiB",
+          help_heading = LIMITS)]
+    pub max_header_size: u32,
+
+    /// Connections at the same time (1 or more)
+    #[arg(long, value_name = COUNT, value_parser = at_least(count::<u32>, "1"), default_value = "10000",
+          help_heading = LIMITS)]
+    pub max_connections: u32,
+
+    /// Concurrent HTTP/2 streams of one connection (1 or more)
+    #[arg(long, value_name = COUNT, value_parser = at_least(count::<u32>, "1"), default_value = "1000",
+          help_heading = LIMITS)]
+    pub max_streams_per_connection: u32,
+
+    /// Requests in flight in the whole process (1 or more)
+    ///
+    /// Requests beyond it are answered with `RESOURCE_EXHAUSTED`.
+    #[arg(long, value_name = COUNT, value_parser = at_least(count::<u32>, "1"), default_value = "10000",
+          help_heading = LIMITS)]
+    pub max_requests_in_flight: u32,
+
+    /// The largest session, as stored (1KiB to 4MiB)
+    ///
+    /// Has to be smaller than max-message-size, because a session travels in one message.
+    #[arg(long, value_name = SIZE, value_parser = between(size::<usize>, "1KiB", "4MiB"), default_value = "256KiB",
+          help_heading = LIMITS)]
+    pub max_session_size: usize,
+
+    /// Attributes of one session (1 to 65536)
+    #[arg(long, value_name = COUNT, value_parser = between(count::<usize>, "1", "65536"), default_value = "1024",
+          help_heading = LIMITS)]
+    pub max_attributes: usize,
+
+    /// The longest name of an attribute, in bytes of UTF-8 (1 to 1024)
+    #[arg(long, value_name = COUNT, value_parser = between(count::<usize>, "1", "1024"), default_value = "256",
+          help_heading = LIMITS)]
+    pub max_attribute_name_bytes: usize,
+
+    /// Threads that serve requests (1 to 256); auto is one per core
+    #[arg(long, value_name = COUNT, value_parser = workers, default_value = "auto", help_heading = PROCESS)]
+    pub workers: usize,
+
+    /// How long a stopping server lets requests finish (0s to 10m)
+    #[arg(long, value_name = DURATION, value_parser = between(duration, "0s", "10m"), default_value = "10s",
+          help_heading = PROCESS)]
+    pub drain_timeout: Duration,
+
+    /// What is logged: a level, or a filter in the syntax of tracing's `EnvFilter`, such as info,sessiond=debug
+    #[arg(long, value_name = "FILTER", value_parser = text, default_value = "info", help_heading = PROCESS)]
+    pub log: String,
+
+    /// How log lines are written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "auto", help_heading = PROCESS)]
+    pub log_format: LogFormat,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let matches = Self::command().try_get_matches_from(None::<String>);
+        matches
+            .and_then(|matches| Self::from_arg_matches(&matches))
+            .expect("every setting has a valid default")
+    }
+}
+
+impl Settings {
+    /// A command whose flags are exactly the settings.
+    pub(super) fn command() -> Command {
+        Self::augment_args(Command::new("settings").no_binary_name(true).disable_help_flag(true))
+    }
+}
+
+/// The flags of `sessiond serve`, as given: put it into a command with `#[command(flatten)]` and call
+/// [`load`](Self::load).
+///
+/// Its default has no flags, so that it loads the environment and the defaults.
+#[derive(Clone, Debug, Default)]
+pub struct ServeArgs {
+    /// What `--config` names.
+    pub(super) config: Option<PathBuf>,
+    /// The name and the values of each setting that was given as a flag.
+    pub(super) flags: Vec<(String, Vec<String>)>,
+}
+
+impl Args for ServeArgs {
+    fn augment_args(command: Command) -> Command {
+        let config = Arg::new("config").long("config").value_name("FILE").help(format!(
+            "A TOML file with settings, named as the flags are [env: {}]",
+            environment_name("config")
+        ));
+        let config = config.value_parser(clap::value_parser!(PathBuf));
+        command
+            .arg(config)
+            .args(Settings::command().get_arguments().cloned().map(with_environment))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+/// Adds the environment variable to the help. clap's own `env` is not used: it would take an empty variable for a value,
+/// and judge the environment even when another subcommand runs.
+fn with_environment(arg: Arg) -> Arg {
+    let note = format!("[env: {}]", environment_name(arg.get_long().unwrap_or_default()));
+    let short = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    let long = arg.get_long_help().map_or_else(|| short.clone(), ToString::to_string);
+    arg.help(format!("{short} {note}"))
+        .long_help(format!("{long}\n\n{note}"))
+}
+
+impl FromArgMatches for ServeArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut flags = Vec::new();
+        for arg in Settings::command().get_arguments() {
+            let (id, name) = (arg.get_id().as_str(), arg.get_long().unwrap_or_default());
+            if matches.value_source(id) == Some(ValueSource::CommandLine) {
+                let values = matches.get_raw(id).unwrap_or_default();
+                flags.push((
+                    name.to_owned(),
+                    values.map(|value| value.to_string_lossy().into_owned()).collect(),
+                ));
+            }
+        }
+        Ok(Self {
+            config: matches.get_one("config").cloned(),
+            flags,
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,134 @@
+//! Errors of settings and of the command line, each in one line: the setting, what is wrong with it, what to do.
+
+use std::error::Error as _;
+use std::fmt;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// A setting that can't be used. Its text is one line and names the setting, where it was set, and the remedy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {problem}")]
+pub struct ConfigError {
+    place: String,
+    problem: String,
+}
+
+impl ConfigError {
+    pub(super) fn new(place: impl fmt::Display, problem: impl fmt::Display) -> Self {
+        Self {
+            place: flat(&place.to_string()),
+            problem: flat(&problem.to_string()),
+        }
+    }
+}
+
+/// Turns an error of clap into one line. Not for the kinds that are help or version texts: those have
+/// `use_stderr() == false` and are to be printed as they are.
+#[must_use]
+pub fn one_line(error: &clap::Error) -> String {
+    match explain(error) {
+        (Some(flag), problem) => flat(&format!("{flag}: {problem}")),
+        (None, problem) => flat(&problem),
+    }
+}
+
+/// What clap complains about: the flag if it is about the value of one, and the problem with its remedy.
+pub(super) fn explain(error: &clap::Error) -> (Option<String>, String) {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) if !texts.is_empty() => Some(texts.join(", ")),
+        _ => None,
+    };
+    let instead = |kind| text(kind).map(|name| format!("did you mean {name:?}?"));
+    let argument = text(ContextKind::InvalidArg);
+    // clap names an argument together with its value: "--listen <ADDRESS>".
+    let flag = argument
+        .as_deref()
+        .and_then(|name| name.split([' ', '=', '[']).next())
+        .map(ToOwned::to_owned);
+    let value = text(ContextKind::InvalidValue).unwrap_or_default();
+
+    match error.kind() {
+        ErrorKind::ValueValidation => {
+            let problem = error.source().map(ToString::to_string);
+            (
+                flag,
+                problem.unwrap_or_else(|| format!("{value:?} is not allowed; see --help")),
+            )
+        }
+        ErrorKind::InvalidValue => {
+            let remedy = match (text(ContextKind::ValidValue), instead(ContextKind::SuggestedValue)) {
+                (_, Some(instead)) => instead,
+                (Some(values), None) => format!("write one of {values}"),
+                (None, None) => format!("write {}", argument.unwrap_or_default()),
+            };
+            let problem = if value.is_empty() {
+                "a value is missing".to_owned()
+            } else {
+                format!("{value:?} is not known")
+            };
+            (flag, format!("{problem}; {remedy}"))
+        }
+        ErrorKind::UnknownArgument => {
+            let name = argument.unwrap_or_default();
+            let what = if name.starts_with('-') {
+                "unknown flag"
+            } else {
+                "unexpected argument"
+            };
+            let instead = instead(ContextKind::SuggestedArg).unwrap_or_else(|| "see --help".to_owned());
+            (None, format!("{what} {name:?}; {instead}"))
+        }
+        ErrorKind::InvalidSubcommand => {
+            let name = text(ContextKind::InvalidSubcommand).unwrap_or_default();
+            let instead = instead(ContextKind::SuggestedSubcommand).unwrap_or_else(|| "see --help".to_owned());
+            (None, format!("unknown command {name:?}; {instead}"))
+        }
+        _ => (None, first_paragraph(error)),
+    }
+}
+
+/// clap's own text without its heading, its usage and its hints.
+fn first_paragraph(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let lines: Vec<_> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.is_empty())
+        .collect();
+    format!("{}; see --help", lines.join(" "))
+}
+
+/// One line, whatever a file name or a value brought in.
+fn flat(text: &str) -> String {
+    text.trim().replace(char::is_control, " ")
+}
+
+/// The known name that `name` is most likely a misspelling of.
+pub(super) fn nearest(name: &str, known: impl Iterator<Item = String>) -> Option<String> {
+    let plain = |name: &str| name.to_lowercase().replace('_', "-");
+    let name = plain(name);
+    // The prefix of variables is no part of the likeness.
+    let significant = name.trim_start_matches("sessiond-").chars().count();
+    known
+        .map(|known| (distance(&name, &plain(&known)), known))
+        .filter(|(distance, _)| *distance <= (significant / 3).max(1))
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// Levenshtein's distance: how many characters have to be put in, taken out or changed.
+fn distance(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
+    for (i, a) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in to.chars().enumerate() {
+            let changed = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[to.chars().count()]
+}

@@ -1,0 +1,146 @@
+//! Shows the settings in force: as a table for reading, as a TOML file for using again.
+
+use std::fmt::Write as _;
+
+use clap::{Arg, ArgAction};
+use toml::Value;
+
+use super::args::{BOOL, COUNT, SIZE, Settings};
+use super::environment::environment_name;
+use super::layers::Effective;
+
+/// Columns of the comments in the TOML file.
+const COMMENT_WIDTH: usize = 100;
+
+impl Effective {
+    /// A table of name, value and origin, in the groups of the help. It ends with a line break.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let rows: Vec<[String; 3]> = self
+            .entries
+            .iter()
+            .map(|entry| {
+                [
+                    entry.name.clone(),
+                    printable(&entry.values.join(",")),
+                    printable(&entry.origin.to_string()),
+                ]
+            })
+            .collect();
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let (names, values) = (width(0), width(1));
+
+        let mut table = String::new();
+        self.by_group(|heading, row| {
+            if let Some(heading) = heading {
+                let gap = if table.is_empty() { "" } else { "\n" };
+                let _ = writeln!(table, "{gap}{heading}:");
+            }
+            let [name, value, origin] = &rows[row.0];
+            let _ = writeln!(table, "  {name:names$}  {value:values$}  {origin}");
+        });
+        table
+    }
+
+    /// A TOML file that sets every setting to its present value, with its description as a comment. Loading it without
+    /// flags and environment gives the same settings.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let mut file = String::from(
+            "# Settings of sessiond serve. A flag wins over the environment, the environment over this file.\n",
+        );
+        self.by_group(|heading, (row, arg)| {
+            if let Some(heading) = heading {
+                let _ = writeln!(file, "\n# ---- {heading} ----");
+            }
+            let entry = &self.entries[row];
+            file.push('\n');
+            comment(&mut file, arg);
+            let values: Vec<_> = entry.values.iter().map(|value| toml_value(arg, value)).collect();
+            let value = match arg.get_action() {
+                ArgAction::Append => format!("[{}]", values.join(", ")),
+                _ => values.join(""),
+            };
+            let _ = writeln!(file, "{} = {value}", entry.name);
+        });
+        file
+    }
+
+    /// Calls `show` for each setting in the order of the help; with the heading when a new group begins.
+    fn by_group(&self, mut show: impl FnMut(Option<&str>, (usize, &Arg))) {
+        let command = Settings::command();
+        let mut group = None;
+        for (row, entry) in self.entries.iter().enumerate() {
+            let Some(arg) = command.get_arguments().find(|arg| arg.get_long() == Some(&entry.name)) else {
+                continue;
+            };
+            let heading = arg.get_help_heading();
+            show(if heading == group { None } else { heading }, (row, arg));
+            group = heading;
+        }
+    }
+}
+
+/// One value as it stands in the TOML file.
+pub(super) fn toml_value(arg: &Arg, value: &str) -> String {
+    let kind = arg
+        .get_value_names()
+        .and_then(|names| names.first())
+        .map_or("", |name| name.as_str());
+    let value = match (kind, value.parse::<bool>(), value.trim().parse::<i64>()) {
+        (BOOL, Ok(value), _) => Value::Boolean(value),
+        (COUNT | SIZE, _, Ok(value)) => Value::Integer(value),
+        _ => Value::String(value.to_owned()),
+    };
+    value.to_string()
+}
+
+/// Writes the description of a setting as comment lines.
+fn comment(file: &mut String, arg: &Arg) {
+    let text = arg
+        .get_long_help()
+        .or(arg.get_help())
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    for paragraph in text.split("\n\n") {
+        let end = if paragraph.ends_with('.') { "" } else { "." };
+        wrap(file, &format!("{paragraph}{end}"));
+    }
+    let choices = arg.get_possible_values();
+    for choice in choices.iter().filter(|choice| choice.get_help().is_some()) {
+        let help = choice.get_help().map(ToString::to_string).unwrap_or_default();
+        wrap(file, &format!("- {}: {help}.", choice.get_name()));
+    }
+    let defaults: Vec<_> = arg
+        .get_default_values()
+        .iter()
+        .map(|value| value.to_string_lossy())
+        .collect();
+    let variable = environment_name(arg.get_long().unwrap_or_default());
+    wrap(
+        file,
+        &format!("Default: {}. Environment: {variable}.", defaults.join(",")),
+    );
+}
+
+fn wrap(file: &mut String, text: &str) {
+    let mut line = String::from("#");
+    for word in text.split_whitespace() {
+        if line.chars().count() + 1 + word.chars().count() > COMMENT_WIDTH {
+            let _ = writeln!(file, "{line}");
+            line.truncate(1);
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    let _ = writeln!(file, "{line}");
+}
+
+/// Keeps a value that holds control characters from breaking the table or the terminal.
+fn printable(text: &str) -> String {
+    if text.contains(char::is_control) {
+        text.escape_debug().to_string()
+    } else {
+        text.to_owned()
+    }
+}

@@ -1,0 +1,234 @@
+//! What the value of a setting may look like: its types and their parsers.
+//!
+//! A parser's error is half a line that follows the setting's name: what is wrong, then what to write instead.
+
+use std::fmt;
+use std::num::IntErrorKind;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::ValueEnum;
+
+/// A duration that can be switched off with "none". The alias keeps clap from reading it as an optional argument.
+pub type OptionalDuration = Option<Duration>;
+
+/// The longest path that the kernel takes for a Unix socket, in bytes (`sun_path` without its final zero).
+const MAX_SOCKET_PATH: usize = 107;
+
+/// Where the server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// TCP, as `HOST:PORT`; an IPv6 address stands in brackets. Port 0 lets the kernel choose.
+    Tcp(String),
+    /// A Unix socket at this path.
+    Unix(PathBuf),
+}
+
+impl Listen {
+    /// Whether nobody outside this host can connect: a Unix socket, a loopback address, or the name `localhost`.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Unix(_) => true,
+            Self::Tcp(address) => split_address(address).is_some_and(|(host, _)| is_loopback(host)),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => formatter.write_str(address),
+            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        if let Some(path) = text.strip_prefix("unix:") {
+            // gRPC clients also write unix:///absolute/path.
+            let path = path.strip_prefix("//").unwrap_or(path);
+            return match path.len() {
+                0 => Err(format!(
+                    "{text:?} names no path; write for example unix:/run/sessiond.sock"
+                )),
+                1..=MAX_SOCKET_PATH => Ok(Self::Unix(PathBuf::from(path))),
+                _ => Err(format!(
+                    "{text:?} is too long for a Unix socket; use a path of at most {MAX_SOCKET_PATH} bytes"
+                )),
+            };
+        }
+        match split_address(text) {
+            Some(_) => Ok(Self::Tcp(text.to_owned())),
+            None => Err(format!(
+                "{text:?} is not an address; write HOST:PORT, for example 127.0.0.1:50051 or [::1]:50051, or unix:PATH"
+            )),
+        }
+    }
+}
+
+/// Splits `HOST:PORT`; `None` if it is anything else. The host of an IPv6 address is returned without its brackets.
+fn split_address(text: &str) -> Option<(&str, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    // u16's own parser would let a sign pass.
+    if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let port = port.parse().ok()?;
+    if let Some(inner) = host.strip_prefix('[') {
+        let inner = inner.strip_suffix(']')?;
+        // A link-local address carries its interface after a percent sign.
+        let (address, _) = inner.split_once('%').unwrap_or((inner, ""));
+        return address.parse::<std::net::Ipv6Addr>().is_ok().then_some((inner, port));
+    }
+    let named = host
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    (!host.is_empty() && named).then_some((host, port))
+}
+
+fn is_loopback(host: &str) -> bool {
+    match host.parse::<std::net::IpAddr>() {
+        Ok(address) => address.to_canonical().is_loopback(),
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+/// Which storage engine holds the sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EngineKind {
+    /// An embedded database on the local disk.
+    Sled,
+    /// Memory only: everything is gone when the process ends. For tests and for data that may be lost.
+    Memory,
+}
+
+/// What an acknowledged write survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Durability {
+    /// Crash and power cut: every change is on disk before its answer.
+    Always,
+    /// A crash or power cut takes at most the changes of the last flush-interval.
+    Interval,
+    /// A crash takes about the last half second, a power cut any amount.
+    None,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Text on a terminal, otherwise JSON.
+    Auto,
+    /// Lines for people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// A duration such as `500ms` or `2h 30m`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text.trim())
+        .map_err(|_| format!("{text:?} is not a duration; write for example 500ms, 30s, 5m or 2h"))
+}
+
+/// A size in bytes, such as `256MiB` or `4096`.
+pub(super) fn size<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
+    let size = text.trim().parse::<ByteSize>();
+    let size = size.map_err(|_| format!("{text:?} is not a size; write for example 4096, 16KiB or 256MiB"))?;
+    // Its parser takes what is too large for the largest number.
+    let size = Some(size.as_u64()).filter(|size| *size < u64::MAX);
+    size.and_then(|size| T::try_from(size).ok())
+        .ok_or_else(|| format!("{text} is too large; write a smaller size"))
+}
+
+/// A whole number.
+pub(super) fn count<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
+    let too_large = || format!("{text} is too large; write a smaller number");
+    match text.trim().parse::<u64>() {
+        Ok(number) => T::try_from(number).map_err(|_| too_large()),
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Err(too_large()),
+        Err(_) => Err(format!("{text:?} is not a whole number; write for example 1000")),
+    }
+}
+
+/// A number of threads, or `auto` for one per core that this process may use.
+pub(super) fn workers(text: &str) -> Result<usize, String> {
+    const MAX: &str = "256";
+    if text.trim() == "auto" {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        return Ok(cores.min(count(MAX)?));
+    }
+    if text.trim().parse::<u64>().is_err() {
+        return Err(format!(
+            "{text:?} is neither a whole number nor auto; write for example 4, or auto"
+        ));
+    }
+    between(count, "1", MAX)(text)
+}
+
+/// A duration within these bounds, or `none`.
+pub(super) fn none_or_between(low: &'static str, high: &'static str) -> impl ValueParser<OptionalDuration> {
+    move |text: &str| match text.trim() {
+        "none" => Ok(None),
+        _ if duration(text).is_err() => Err(format!(
+            "{text:?} is neither a duration nor none; write for example 12h or 30d, or none"
+        )),
+        _ => between(duration, low, high)(text).map(Some),
+    }
+}
+
+/// Text that is not empty.
+pub(super) fn text(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("the value is empty; write one, or leave the setting out".to_owned()),
+        text => Ok(text.to_owned()),
+    }
+}
+
+/// A path that is not empty. Spaces around it belong to it.
+pub(super) fn path(path: &str) -> Result<PathBuf, String> {
+    text(path).map(|_| Path::new(path).to_owned())
+}
+
+/// A parser that clap takes.
+pub(super) trait ValueParser<T>: Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static {}
+impl<T, F: Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static> ValueParser<T> for F {}
+
+/// Narrows a parser to `low..=high`; the bounds are written as the values are.
+pub(super) fn between<T: PartialOrd>(
+    parse: impl ValueParser<T>,
+    low: &'static str,
+    high: &'static str,
+) -> impl ValueParser<T> {
+    move |text: &str| {
+        let value = parse(text)?;
+        if value < parse(low)? {
+            return Err(format!(
+                "{text} is below the allowed {low}; write a value from {low} to {high}"
+            ));
+        }
+        if value > parse(high)? {
+            return Err(format!(
+                "{text} is above the allowed {high}; write a value from {low} to {high}"
+            ));
+        }
+        Ok(value)
+    }
+}
+
+/// Narrows a parser to values from `low` on.
+pub(super) fn at_least<T: PartialOrd>(parse: impl ValueParser<T>, low: &'static str) -> impl ValueParser<T> {
+    move |text: &str| {
+        let value = parse(text)?;
+        if value < parse(low)? {
+            return Err(format!("{text} is below the allowed {low}; write {low} or more"));
+        }
+        Ok(value)
+    }
+}

@@ -1,0 +1,21 @@
+//! sessiond: one session store for services in every language.
+//!
+//! How a request travels:
+//!
+//! ```text
+//! server   accepts connections, spreads them over the workers, limits what is in flight
+//!   └ service   gRPC: checks the input, converts it, makes every error status
+//!       └ session   the rules: expiry, merge, compare-and-set, rotation; one file per operation
+//!           └ engine   records with their index rows: sled on disk, or memory
+//! ```
+//!
+//! `model` is what a session is, `clock` tells the time, `config` judges the settings, and `proto` is the contract.
+
+pub mod clock;
+pub mod config;
+pub mod engine;
+pub mod model;
+pub mod proto;
+pub mod server;
+pub mod service;
+pub mod session;

@@ -1,0 +1,30 @@
+//! Where log lines go and how they look.
+
+use sessiond::config::{Effective, LogFormat};
+use std::io::{self, IsTerminal};
+use tracing_subscriber::EnvFilter;
+
+/// sled logs rows at its lowest levels. They hold no session ID, but session data, which is nobody's business; it is
+/// logged only by those who name sled in the filter.
+const QUIET_SLED: &str = "sled=warn";
+
+/// Sends log lines to standard error, as the settings say.
+pub(crate) fn start(effective: &Effective) -> Result<(), sessiond::config::ConfigError> {
+    let settings = &effective.settings;
+    let filter = if settings.log.contains("sled=") {
+        settings.log.clone()
+    } else {
+        format!("{},{QUIET_SLED}", settings.log)
+    };
+    let filter = EnvFilter::try_new(filter).map_err(|error| {
+        effective.refuse("log", format!("{error}; write for example info or info,sessiond=debug"))
+    })?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let terminal = io::stderr().is_terminal();
+    match settings.log_format {
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+        LogFormat::Auto if !terminal => lines.json().flatten_event(true).init(),
+        LogFormat::Text | LogFormat::Auto => lines.with_ansi(terminal).init(),
+    }
+    Ok(())
+}

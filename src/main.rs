@@ -1,0 +1,81 @@
+//! The `sessiond` binary: wiring of the server, and the command line.
+
+mod cli;
+mod logging;
+mod serve;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+use sessiond::clock;
+use sessiond::config::{ServeArgs, one_line};
+use std::io::Write;
+use std::process::ExitCode;
+use tokio::runtime;
+
+/// What went wrong is said in one line; 2 is the exit code for wrong usage and wrong settings.
+const USAGE: u8 = 2;
+
+/// One session store for services in every language.
+///
+/// Without a command, sessiond serves with its default settings.
+#[derive(Debug, Parser)]
+#[command(name = "sessiond", version, arg_required_else_help = false)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server
+    Serve(ServeArgs),
+    /// Show the settings that a server would run with, and where each comes from
+    Config {
+        #[command(flatten)]
+        args: ServeArgs,
+        /// Print a settings file with these settings
+        #[arg(long)]
+        toml: bool,
+    },
+    #[command(flatten)]
+    Client(cli::ClientCommand),
+}
+
+fn main() -> ExitCode {
+    let command_line = match CommandLine::try_parse() {
+        Ok(command_line) => command_line,
+        Err(error) if is_help(&error) => error.exit(),
+        Err(error) => return complain(USAGE, &one_line(&error)),
+    };
+    match command_line.command.unwrap_or_else(|| Command::Serve(ServeArgs::default())) {
+        Command::Serve(args) => match serve::serve(&args) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => complain(failure.code(), &failure),
+        },
+        Command::Config { args, toml } => match args.load() {
+            Ok(effective) => print(&if toml { effective.to_toml() } else { effective.table() }),
+            Err(error) => complain(USAGE, &error),
+        },
+        Command::Client(command) => match runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(cli::run(command)),
+            Err(error) => complain(1, &error),
+        },
+    }
+}
+
+fn is_help(error: &clap::Error) -> bool {
+    use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+    matches!(error.kind(), DisplayHelp | DisplayHelpOnMissingArgumentOrSubcommand | DisplayVersion)
+}
+
+fn print(text: &str) -> ExitCode {
+    // Whoever closed the pipe has read enough.
+    std::io::stdout().write_all(text.as_bytes()).ok();
+    ExitCode::SUCCESS
+}
+
+fn complain(code: u8, problem: &dyn std::fmt::Display) -> ExitCode {
+    // If standard error is closed, the exit code has to say it all.
+    writeln!(std::io::stderr(), "sessiond: {problem}").ok();
+    ExitCode::from(code)
+}

@@ -1,0 +1,148 @@
+//! `sessiond serve`: judge the settings, claim the folder, bind, run, end.
+
+use crate::logging;
+use sessiond::config::{ConfigError, Durability, Effective, EngineKind, Listen, ServeArgs, Settings};
+use sessiond::engine::sled::{self, DataFolder, SledEngine, SledOptions, WatchdogOptions};
+use sessiond::engine::{Engine, EngineError, MemoryEngine};
+use sessiond::server::{self, Listener, ServeError};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Why the server did not run, or ended badly.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The server failed.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The operating system refuses a basic service.
+    #[error("the server can't start: {0}")]
+    Start(#[from] io::Error),
+}
+
+impl Failure {
+    /// 2 if a setting has to be changed before it makes sense to start again, otherwise 1.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::Config(_) => crate::USAGE,
+            Self::Serve(_) | Self::Start(_) => 1,
+        }
+    }
+}
+
+/// Runs the server until SIGTERM or SIGINT.
+pub(crate) fn serve(args: &ServeArgs) -> Result<(), Failure> {
+    let effective = args.load()?;
+    logging::start(&effective)?;
+    let folder = claim_folder(&effective)?;
+    // This runtime only accepts, sweeps and waits; requests are served by the workers' own.
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(run(&effective, folder));
+    // An engine that hangs must not keep the process from ending.
+    runtime.shutdown_background();
+    result
+}
+
+async fn run(effective: &Effective, folder: Option<DataFolder>) -> Result<(), Failure> {
+    let settings = Arc::new(effective.settings.clone());
+    let mut listeners = Vec::new();
+    for address in &settings.listen {
+        listeners.push(Listener::bind(address).await.map_err(|error| bind_refusal(effective, address, &error))?);
+    }
+    for listener in &listeners {
+        tracing::info!(address = %listener, "listening; opening the data");
+    }
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let shutdown = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    let options = sled_options(&settings);
+    let open = move || open_engine(folder, &options);
+    let ready = |listeners: &[Arc<Listener>]| announce(&settings, listeners);
+    server::run(listeners, open, Arc::clone(&settings), ready, shutdown).await?;
+    tracing::info!("stopped; everything is on disk");
+    Ok(())
+}
+
+fn claim_folder(effective: &Effective) -> Result<Option<DataFolder>, ConfigError> {
+    let settings = &effective.settings;
+    match settings.engine {
+        EngineKind::Memory => Ok(None),
+        EngineKind::Sled => {
+            DataFolder::claim(&settings.data_dir).map(Some).map_err(|error| effective.refuse("data-dir", error))
+        }
+    }
+}
+
+fn open_engine(folder: Option<DataFolder>, options: &SledOptions) -> Result<Arc<dyn Engine>, EngineError> {
+    Ok(match folder {
+        Some(folder) => Arc::new(SledEngine::open(folder, options)?),
+        None => Arc::new(MemoryEngine::default()),
+    })
+}
+
+fn sled_options(settings: &Settings) -> SledOptions {
+    SledOptions {
+        cache_bytes: settings.cache_size,
+        durability: match settings.durability {
+            Durability::Always => sled::Durability::Always,
+            Durability::Interval => sled::Durability::Interval(settings.flush_interval),
+            Durability::None => sled::Durability::None,
+        },
+        watchdog: WatchdogOptions {
+            min_free_bytes: settings.min_free_space,
+            stall_timeout: settings.stall_timeout,
+        },
+    }
+}
+
+fn bind_refusal(effective: &Effective, address: &Listen, error: &io::Error) -> ConfigError {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => "another process listens there; stop it, or choose another address",
+        io::ErrorKind::PermissionDenied => "this user may not listen there; choose another address",
+        io::ErrorKind::NotFound => "the folder of the socket does not exist; create it, or choose another path",
+        _ => "choose an address of this machine",
+    };
+    effective.refuse("listen", format!("can't listen on {address} ({error}); {remedy}"))
+}
+
+/// Tells a person where the server is and what it promises. Log lines are apart, on standard error.
+fn announce(settings: &Settings, listeners: &[Arc<Listener>]) {
+    let mut text = format!("sessiond {} is ready\n", env!("CARGO_PKG_VERSION"));
+    for listener in listeners {
+        text += &format!("  listening   {listener}\n");
+    }
+    text += &match settings.engine {
+        EngineKind::Sled => format!("  data        {}\n", absolute(&settings.data_dir).display()),
+        EngineKind::Memory => "  data        in memory only\n".to_owned(),
+    };
+    text += &format!("  durability  {}\n", promise(settings));
+    // A server whose output is closed serves all the same.
+    io::stdout().write_all(text.as_bytes()).ok();
+    tracing::info!("ready");
+}
+
+fn promise(settings: &Settings) -> String {
+    match (settings.engine, settings.durability) {
+        (EngineKind::Memory, _) => "none: sessions end with the process".into(),
+        (_, Durability::Always) => "always: an acknowledged change survives a crash and a power cut".into(),
+        (_, Durability::Interval) => format!(
+            "interval: a crash or a power cut loses at most the last {}",
+            humantime::format_duration(settings.flush_interval)
+        ),
+        (_, Durability::None) => "none: a crash loses about the last half second, a power cut any amount".into(),
+    }
+}
+
+fn absolute(path: &std::path::Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.into())
+}

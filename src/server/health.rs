@@ -1,0 +1,80 @@
+//! `grpc.health.v1.Health`, honest in every phase.
+//!
+//! Known services: the empty name (the whole server) and `sessiond.v1.SessionStore`, which serve from the moment the engine
+//! is open until it fails or the server drains; and `sessiond.writes`, which also stops serving while writes are refused
+//! because disk space is low. The last one is apart so that a full disk does not take the readers' server away.
+
+use std::pin::Pin;
+use tokio::sync::watch;
+use tokio_stream::wrappers::WatchStream;
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Request, Response, Status};
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_server::{Health, HealthServer};
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+
+/// What the server can do at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The engine is being opened.
+    Starting,
+    /// All is well.
+    Serving,
+    /// Reads and deletes are served; writes are refused.
+    ReadOnly,
+    /// The engine makes no progress or has failed.
+    Failing,
+    /// The server is about to end.
+    Draining,
+}
+
+/// The health service over a phase.
+#[derive(Clone)]
+pub(super) struct HealthService {
+    phase: watch::Receiver<Phase>,
+}
+
+impl HealthService {
+    pub(super) fn server(phase: watch::Receiver<Phase>) -> HealthServer<Self> {
+        HealthServer::new(Self { phase })
+    }
+}
+
+/// The status of a service in a phase; `None` if there is no such service.
+fn status_of(service: &str, phase: Phase) -> Option<ServingStatus> {
+    let serves = match service {
+        "" | "sessiond.v1.SessionStore" => matches!(phase, Phase::Serving | Phase::ReadOnly),
+        "sessiond.writes" => phase == Phase::Serving,
+        _ => return None,
+    };
+    Some(if serves { ServingStatus::Serving } else { ServingStatus::NotServing })
+}
+
+fn response(status: ServingStatus) -> HealthCheckResponse {
+    HealthCheckResponse { status: status.into() }
+}
+
+#[tonic::async_trait]
+impl Health for HealthService {
+    async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
+        let status = status_of(&request.get_ref().service, *self.phase.borrow());
+        status
+            .map(|status| Response::new(response(status)))
+            .ok_or_else(|| Status::not_found("no such service; ask for \"\" to check the whole server"))
+    }
+
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
+
+    /// The stream ends when the server drains, so that a watcher does not hold the drain up.
+    async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let service = request.into_inner().service;
+        let mut drained = false;
+        let mut last = None;
+        let answers = WatchStream::new(self.phase.clone())
+            .take_while(move |phase| !std::mem::replace(&mut drained, *phase == Phase::Draining))
+            .map(move |phase| status_of(&service, phase).unwrap_or(ServingStatus::ServiceUnknown))
+            .filter(move |status| last.replace(*status) != Some(*status))
+            .map(|status| Ok(response(status)));
+        Ok(Response::new(Box::pin(answers)))
+    }
+}

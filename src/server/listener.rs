@@ -1,0 +1,90 @@
+//! Binding addresses and accepting connections on them.
+
+use crate::config::Listen;
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream as BlockingUnixStream;
+use std::path::{Path, PathBuf};
+use tokio::net::{TcpListener, UnixListener};
+
+/// A bound address. A Unix socket's file is removed when this is dropped.
+#[derive(Debug)]
+pub enum Listener {
+    /// A TCP port.
+    Tcp(TcpListener),
+    /// A Unix socket and its file.
+    Unix(UnixListener, SocketFile),
+}
+
+/// The file of a Unix socket.
+#[derive(Debug)]
+pub struct SocketFile(PathBuf);
+
+/// A connection that was accepted but belongs to no runtime yet.
+#[derive(Debug)]
+pub(super) enum Accepted {
+    Tcp(std::net::TcpStream),
+    Unix(BlockingUnixStream),
+}
+
+impl Listener {
+    /// Binds an address; port 0 takes any free port.
+    ///
+    /// # Errors
+    /// `AddrInUse` if another process listens there, and whatever the operating system says otherwise.
+    pub async fn bind(address: &Listen) -> io::Result<Self> {
+        match address {
+            Listen::Tcp(address) => {
+                let resolved: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
+                TcpListener::bind(&resolved[..]).await.map(Self::Tcp)
+            }
+            Listen::Unix(path) => {
+                remove_abandoned_socket(path)?;
+                Ok(Self::Unix(UnixListener::bind(path)?, SocketFile(path.clone())))
+            }
+        }
+    }
+
+    pub(super) async fn accept(&self) -> io::Result<Accepted> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                // Answers are small and must not wait for more.
+                stream.set_nodelay(true)?;
+                stream.into_std().map(Accepted::Tcp)
+            }
+            Self::Unix(listener, _) => listener.accept().await?.0.into_std().map(Accepted::Unix),
+        }
+    }
+}
+
+impl fmt::Display for Listener {
+    /// The address as clients take it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(listener) => match listener.local_addr() {
+                Ok(address) => address.fmt(f),
+                Err(_) => f.write_str("(unknown address)"),
+            },
+            Self::Unix(_, SocketFile(path)) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Somebody may have removed it already.
+        std::fs::remove_file(&self.0).ok();
+    }
+}
+
+/// Removes the socket that a killed server left behind; one that answers is left alone, and binding will fail.
+fn remove_abandoned_socket(path: &Path) -> io::Result<()> {
+    let is_socket = path.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_socket());
+    if is_socket && BlockingUnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+        std::fs::remove_file(path)?;
+    }
+    Ok(())
+}

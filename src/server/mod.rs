@@ -1,0 +1,162 @@
+//! Running the server: listeners, workers, the engine's opening, health, and an orderly end.
+
+mod connection;
+mod health;
+mod limit;
+mod listener;
+mod worker;
+
+pub use listener::Listener;
+
+use crate::clock::{Clock, Millis};
+use crate::config::Settings;
+use crate::engine::{Engine, EngineError, EngineStatus};
+use crate::service::{RequestLimits, StoreService};
+use crate::session::{Policy, Sessions, Upkeep, UpkeepOptions};
+use health::Phase;
+use limit::InFlightLimit;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use worker::{Service, Worker};
+
+/// After a failed accept (too many open files, say) the server waits before it tries again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Why the server ended otherwise than by request.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The engine can't be opened.
+    #[error("the data can't be opened: {0}")]
+    Open(EngineError),
+    /// The engine failed for good.
+    #[error("the storage has failed; a restart recovers what was acknowledged")]
+    StorageFailed,
+    /// The engine could not make the last changes durable.
+    #[error("the last changes could not be written: {0}")]
+    Close(EngineError),
+    /// Threads can't be started.
+    #[error("a worker can't be started: {0}")]
+    Worker(#[from] io::Error),
+}
+
+/// Serves on these listeners until `shutdown` resolves, then drains, makes everything durable and returns.
+///
+/// The listeners answer while `open_engine` runs, which may take long: health says that the server is not serving, and
+/// every other call is refused as not ready. `ready` is called once sessions are served.
+pub async fn run(
+    listeners: Vec<Listener>,
+    open_engine: impl FnOnce() -> Result<Arc<dyn Engine>, EngineError> + Send + 'static,
+    settings: Arc<Settings>,
+    ready: impl FnOnce(&[Arc<Listener>]),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let (phase_sender, phase) = watch::channel(Phase::Starting);
+    let store = StoreService::new(RequestLimits {
+        max_attribute_name_bytes: settings.max_attribute_name_bytes,
+        max_attributes: settings.max_attributes,
+    });
+    let service = Service {
+        store: store.clone(),
+        phase,
+        in_flight: InFlightLimit::new(settings.max_requests_in_flight as usize),
+        settings: Arc::clone(&settings),
+    };
+    let workers = (0..settings.workers).map(|number| Worker::start(number, service.clone()));
+    let workers: Arc<Vec<Worker>> = Arc::new(workers.collect::<Result<_, _>>()?);
+    let listeners: Vec<Arc<Listener>> = listeners.into_iter().map(Arc::new).collect();
+    let mut accepting = accept(&listeners, &workers, settings.max_connections);
+
+    tokio::pin!(shutdown);
+    let opening = tokio::task::spawn_blocking(open_engine);
+    let engine = tokio::select! {
+        opened = opening => opened.map_err(io::Error::other)?.map_err(ServeError::Open)?,
+        // Nothing was acknowledged yet, and an interrupted opening is repaired by the next.
+        () = &mut shutdown => return Ok(()),
+    };
+    let sessions = Sessions::new(Arc::clone(&engine), Clock::system(), policy(&settings));
+    let upkeep = Upkeep::start(sessions.clone(), upkeep_options(&settings));
+    store.open(sessions);
+    ready(&listeners);
+
+    let failed = follow(engine.status(), &phase_sender);
+    tokio::select! {
+        () = failed => return Err(ServeError::StorageFailed),
+        () = shutdown => {}
+    }
+
+    tracing::info!("draining");
+    phase_sender.send_replace(Phase::Draining);
+    accepting.shutdown().await;
+    for worker in Arc::into_inner(workers).into_iter().flatten() {
+        worker.join().await;
+    }
+    upkeep.stop().await;
+    engine.close().await.map_err(ServeError::Close)
+}
+
+/// Accepts connections and hands each to the worker with the fewest: few connections must not share a core.
+fn accept(listeners: &[Arc<Listener>], workers: &Arc<Vec<Worker>>, max_connections: u32) -> JoinSet<()> {
+    let places = Arc::new(Semaphore::new(max_connections as usize));
+    let mut accepting = JoinSet::new();
+    for listener in listeners {
+        let (listener, workers, places) = (Arc::clone(listener), Arc::clone(workers), Arc::clone(&places));
+        accepting.spawn(async move {
+            // Above the limit, connections wait in the operating system's queue.
+            while let Ok(permit) = Arc::clone(&places).acquire_owned().await {
+                match listener.accept().await {
+                    Ok(accepted) => {
+                        if let Some(worker) = workers.iter().min_by_key(|worker| worker.load()) {
+                            worker.hand_over(accepted, permit).await;
+                        }
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "accepting a connection failed");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            }
+        });
+    }
+    accepting
+}
+
+/// Lets the phase follow the engine's status; returns when the engine has failed.
+async fn follow(mut status: watch::Receiver<EngineStatus>, phase: &watch::Sender<Phase>) {
+    loop {
+        let next = match *status.borrow_and_update() {
+            EngineStatus::Ready => Phase::Serving,
+            EngineStatus::LowSpace => Phase::ReadOnly,
+            EngineStatus::Stalled | EngineStatus::Failed => Phase::Failing,
+        };
+        phase.send_replace(next);
+        let failed = *status.borrow() == EngineStatus::Failed;
+        if failed || status.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn policy(settings: &Settings) -> Policy {
+    Policy {
+        idle_timeout: millis(settings.idle_timeout),
+        absolute_timeout: settings.absolute_timeout.map(millis),
+        max_session_bytes: settings.max_session_size,
+        max_attributes: settings.max_attributes,
+    }
+}
+
+fn upkeep_options(settings: &Settings) -> UpkeepOptions {
+    UpkeepOptions {
+        touch_interval: settings.touch_interval,
+        sweep_interval: settings.sweep_interval,
+        sweep_batch: settings.sweep_batch,
+    }
+}
+
+fn millis(duration: Duration) -> Millis {
+    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
+}

@@ -1,0 +1,217 @@
+//! From requests to what the session rules take: every field is checked here against its bound, and a refusal names both.
+
+use crate::clock::Millis;
+use crate::model::{Attribute, Handle, SessionId};
+use crate::proto;
+use crate::proto::delete_session_request::Target as ProtoTarget;
+use crate::proto::timeouts::Absolute;
+use crate::session::{AbsoluteEnd, Access, Error, MAX_GRACE, MAX_LABELS, MAX_TIMEOUT, SessionChange, Target, Timeouts};
+use bytes::Bytes;
+use prost_types::{Duration, Timestamp};
+use std::collections::{BTreeMap, HashMap};
+
+const DEFAULT_NAMESPACE: &str = "default";
+const MAX_NAMESPACE_CHARS: usize = 63;
+const MAX_PRINCIPAL_BYTES: usize = 256;
+const MAX_LABEL_NAME_BYTES: usize = 64;
+const MAX_LABEL_BYTES: usize = 256;
+
+/// Bounds of request fields that a setting decides.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestLimits {
+    /// Bytes of an attribute's name.
+    pub max_attribute_name_bytes: usize,
+    /// Attributes that one request may name.
+    pub max_attributes: usize,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self { max_attribute_name_bytes: 256, max_attributes: 1_024 }
+    }
+}
+
+pub(super) fn namespace(namespace: String) -> Result<String, Error> {
+    if namespace.is_empty() {
+        return Ok(DEFAULT_NAMESPACE.into());
+    }
+    let bytes = namespace.as_bytes();
+    let lower_alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let well_formed = bytes.len() <= MAX_NAMESPACE_CHARS
+        && lower_alphanumeric(&bytes[0])
+        && bytes.iter().all(|byte| lower_alphanumeric(byte) || b"-_.".contains(byte));
+    if well_formed {
+        Ok(namespace)
+    } else {
+        Err(Error::invalid(
+            "namespace",
+            format!("must be 1 to {MAX_NAMESPACE_CHARS} of a-z, 0-9, '-', '_' and '.', beginning with a letter or digit"),
+        ))
+    }
+}
+
+pub(super) fn session_id(field: &'static str, id: String) -> Result<SessionId, Error> {
+    SessionId::parse(id).ok_or_else(|| {
+        let (min, max) = (SessionId::MIN_CHARS, SessionId::MAX_CHARS);
+        Error::invalid(field, format!("must be {min} to {max} printable ASCII characters without spaces"))
+    })
+}
+
+pub(super) fn optional_session_id(field: &'static str, id: String) -> Result<Option<SessionId>, Error> {
+    if id.is_empty() { Ok(None) } else { session_id(field, id).map(Some) }
+}
+
+pub(super) fn access(access: i32) -> Result<Access, Error> {
+    match proto::Access::try_from(access) {
+        Ok(proto::Access::Unspecified | proto::Access::Touch) => Ok(Access::Touch),
+        Ok(proto::Access::Peek) => Ok(Access::Peek),
+        Err(_) => Err(Error::invalid("access", format!("{access} is no known access; it must be 0, 1 or 2"))),
+    }
+}
+
+pub(super) fn target(target: Option<ProtoTarget>) -> Result<Target, Error> {
+    match target {
+        Some(ProtoTarget::SessionId(id)) => session_id("session_id", id).map(Target::Id),
+        Some(ProtoTarget::Handle(handle)) => handle
+            .parse::<Handle>()
+            .map(Target::Handle)
+            .map_err(|_| Error::invalid("handle", "must be a UUID in text form")),
+        None => Err(Error::invalid("target", "session_id or handle must be set")),
+    }
+}
+
+pub(super) fn grace(grace: Option<Duration>) -> Result<Millis, Error> {
+    match grace.map(to_millis) {
+        None => Ok(0),
+        Some(Some(grace)) if grace <= MAX_GRACE => Ok(grace),
+        Some(_) => Err(Error::invalid("grace", "must be between 0 and 60 s")),
+    }
+}
+
+pub(super) fn expected_version(expected: Option<u64>, upsert: bool) -> Result<Option<u64>, Error> {
+    if upsert && expected.is_some() {
+        return Err(Error::invalid("expected_version", "can't be combined with upsert"));
+    }
+    Ok(expected)
+}
+
+/// The first data of a session is the change that makes it from nothing.
+pub(super) fn first_data(
+    attributes: Vec<Bytes>,
+    principal: String,
+    labels: HashMap<String, String>,
+    timeouts: Option<proto::Timeouts>,
+    limits: &RequestLimits,
+) -> Result<SessionChange, Error> {
+    Ok(SessionChange {
+        set_attributes: to_attributes("attributes", &attributes, limits)?,
+        principal: to_principal("principal", Some(principal))?,
+        set_labels: to_labels("labels", labels)?,
+        timeouts: to_timeouts("timeouts", timeouts)?,
+        ..SessionChange::default()
+    })
+}
+
+pub(super) fn change(change: Option<proto::SessionChange>, limits: &RequestLimits) -> Result<SessionChange, Error> {
+    let change = change.unwrap_or_default();
+    let set_attributes = to_attributes("change.set_attributes", &change.set_attributes, limits)?;
+    check_count("change.remove_attributes", change.remove_attributes.len(), limits.max_attributes)?;
+    let removed = |attribute: &&Attribute| change.remove_attributes.iter().any(|n| n.as_bytes() == attribute.name());
+    if !change.remove_attributes.is_empty() && set_attributes.iter().any(|attribute| removed(&attribute)) {
+        return Err(Error::invalid("change.remove_attributes", "names an attribute that set_attributes sets"));
+    }
+    check_count("change.remove_labels", change.remove_labels.len(), MAX_LABELS)?;
+    Ok(SessionChange {
+        set_attributes,
+        remove_attributes: change.remove_attributes,
+        clear_attributes: change.clear_attributes,
+        principal: to_principal("change.principal", change.principal)?,
+        set_labels: to_labels("change.set_labels", change.set_labels)?,
+        remove_labels: change.remove_labels,
+        timeouts: to_timeouts("change.timeouts", change.timeouts)?,
+    })
+}
+
+fn to_attributes(field: &str, entries: &[Bytes], limits: &RequestLimits) -> Result<Vec<Attribute>, Error> {
+    check_count(field, entries.len(), limits.max_attributes)?;
+    entries
+        .iter()
+        .map(|entry| {
+            let attribute = Attribute::from_wire(entry)
+                .map_err(|malformed| Error::invalid(in_map(field, &malformed.name), malformed.cause.to_string()))?;
+            check_length(field, "an attribute's name", attribute.name().len(), 1, limits.max_attribute_name_bytes)?;
+            Ok(attribute)
+        })
+        .collect()
+}
+
+fn to_labels(field: &str, labels: HashMap<String, String>) -> Result<BTreeMap<String, String>, Error> {
+    check_count(field, labels.len(), MAX_LABELS)?;
+    for (name, value) in &labels {
+        check_length(field, "a label's name", name.len(), 1, MAX_LABEL_NAME_BYTES)?;
+        check_length(&in_map(field, name), "a label", value.len(), 0, MAX_LABEL_BYTES)?;
+    }
+    Ok(labels.into_iter().collect())
+}
+
+fn to_principal(field: &str, principal: Option<String>) -> Result<Option<String>, Error> {
+    if let Some(principal) = &principal {
+        check_length(field, "a principal", principal.len(), 0, MAX_PRINCIPAL_BYTES)?;
+    }
+    Ok(principal)
+}
+
+fn to_timeouts(field: &str, timeouts: Option<proto::Timeouts>) -> Result<Option<Timeouts>, Error> {
+    let Some(timeouts) = timeouts else {
+        return Ok(None);
+    };
+    let idle = timeouts.idle_timeout.map(|idle| to_timeout(&format!("{field}.idle_timeout"), idle)).transpose()?;
+    let absolute = match timeouts.absolute {
+        None => None,
+        Some(Absolute::AbsoluteTimeout(timeout)) => {
+            Some(AbsoluteEnd::After(to_timeout(&format!("{field}.absolute_timeout"), timeout)?))
+        }
+        Some(Absolute::AbsoluteExpireTime(moment)) => Some(AbsoluteEnd::At(moment_to_millis(moment).ok_or_else(|| {
+            Error::invalid(format!("{field}.absolute_expire_time"), "must be a timestamp in the future")
+        })?)),
+    };
+    Ok(Some(Timeouts { idle, absolute }))
+}
+
+fn to_timeout(field: &str, timeout: Duration) -> Result<Millis, Error> {
+    to_millis(timeout)
+        .filter(|timeout| (1..=MAX_TIMEOUT).contains(timeout))
+        .ok_or_else(|| Error::invalid(field, "must be between 1 ms and 3660 days"))
+}
+
+/// Drops fractions of a millisecond; `None` if the duration is negative or malformed.
+fn to_millis(duration: Duration) -> Option<Millis> {
+    join_millis(duration.seconds, duration.nanos)
+}
+
+/// Drops fractions of a millisecond; `None` if the moment lies before 1970 or is malformed.
+fn moment_to_millis(moment: Timestamp) -> Option<Millis> {
+    join_millis(moment.seconds, moment.nanos)
+}
+
+fn join_millis(seconds: i64, nanos: i32) -> Option<Millis> {
+    let nanos = u64::try_from(nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+    u64::try_from(seconds).ok()?.checked_mul(1_000)?.checked_add(nanos / 1_000_000)
+}
+
+fn check_count(field: &str, count: usize, max: usize) -> Result<(), Error> {
+    if count <= max { Ok(()) } else { Err(Error::invalid(field, format!("has {count} entries; at most {max} are allowed"))) }
+}
+
+fn check_length(field: &str, what: &str, length: usize, min: usize, max: usize) -> Result<(), Error> {
+    if (min..=max).contains(&length) {
+        Ok(())
+    } else {
+        Err(Error::invalid(field, format!("{what} must have {min} to {max} bytes, not {length}")))
+    }
+}
+
+fn in_map(field: &str, name: &str) -> String {
+    let shown: String = name.chars().take(64).collect();
+    format!("{field}[{shown:?}]")
+}

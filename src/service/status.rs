@@ -1,0 +1,92 @@
+//! The one place that makes error statuses: a gRPC code, a machine-readable reason, and for bad input the field.
+
+use crate::engine::EngineError;
+use crate::session::Error;
+use std::collections::HashMap;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// The domain of every `google.rpc.ErrorInfo` sent.
+const DOMAIN: &str = "sessiond";
+
+/// Why the server refuses a call before it reaches the session rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The engine is still being opened, or the server is about to end.
+    NotReady,
+    /// As many requests are in flight as are allowed.
+    TooManyRequests,
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotReady => with_reason(
+                Code::Unavailable,
+                "sessiond is starting or stopping; repeat the call",
+                "NOT_READY",
+                HashMap::new(),
+            ),
+            Refusal::TooManyRequests => with_reason(
+                Code::ResourceExhausted,
+                "too many requests in flight (setting max-requests-in-flight)",
+                "TOO_MANY_REQUESTS",
+                HashMap::new(),
+            ),
+        }
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::NotFound => with_reason(Code::NotFound, message, "SESSION_NOT_FOUND", HashMap::new()),
+            Error::IdTaken => with_reason(Code::AlreadyExists, message, "SESSION_ID_TAKEN", HashMap::new()),
+            Error::IdRetired => with_reason(Code::FailedPrecondition, message, "SESSION_ID_RETIRED", HashMap::new()),
+            Error::VersionMismatch { current } => with_reason(
+                Code::Aborted,
+                message,
+                "VERSION_MISMATCH",
+                HashMap::from([("current_version".into(), current.to_string())]),
+            ),
+            Error::TooLarge { limit, actual, .. } => with_reason(
+                Code::ResourceExhausted,
+                message,
+                "SESSION_TOO_LARGE",
+                HashMap::from([("limit".into(), limit.to_string()), ("actual".into(), actual.to_string())]),
+            ),
+            Error::Invalid { field, problem } => {
+                let mut details = ErrorDetails::with_bad_request_violation(field, problem);
+                details.set_error_info("INVALID_ARGUMENT", DOMAIN, HashMap::new());
+                Status::with_error_details(Code::InvalidArgument, message, details)
+            }
+            Error::Engine(error) => engine_failure(&error),
+        }
+    }
+}
+
+/// Logs what happened and tells the caller only what it can act on.
+fn engine_failure(error: &EngineError) -> Status {
+    match error {
+        EngineError::StorageFull => with_reason(
+            Code::ResourceExhausted,
+            "too little free disk space to write; reads and deletes still work",
+            "STORAGE_FULL",
+            HashMap::new(),
+        ),
+        EngineError::Stopped => Refusal::NotReady.into(),
+        EngineError::Corrupt(_) => {
+            tracing::error!(%error, "a request met damaged data");
+            with_reason(Code::DataLoss, "the stored session is damaged", "SESSION_CORRUPT", HashMap::new())
+        }
+        EngineError::Storage(_) => {
+            tracing::error!(%error, "a request failed");
+            with_reason(Code::Internal, "the storage failed; see the server's log", "INTERNAL", HashMap::new())
+        }
+    }
+}
+
+fn with_reason(code: Code, message: impl Into<String>, reason: &str, metadata: HashMap<String, String>) -> Status {
+    Status::with_error_details(code, message, ErrorDetails::with_error_info(reason, DOMAIN, metadata))
+}
