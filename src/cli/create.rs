@@ -21,7 +21,7 @@ const EXAMPLES: &str = concat!(
 /// Arguments of `create`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct CreateArgs {
+pub(crate) struct CreateArgs {
     /// Attributes of the session: NAME=VALUE or a JSON object such as '{"a":1}'
     ///
     /// VALUE is read as JSON; what is no JSON is taken as text. Bytes are written as {"$bytes":"<base64>"}, moments as

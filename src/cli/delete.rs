@@ -18,7 +18,7 @@ const EXAMPLES: &str = concat!(
 /// Arguments of `delete`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct DeleteArgs {
+pub(crate) struct DeleteArgs {
     /// The session's ID; "-" reads it from standard input, so that it does not stand in the process list
     #[arg(required_unless_present = "handle", conflicts_with = "handle")]
     id: Option<SecretArg>,

@@ -21,7 +21,7 @@ const EXAMPLES: &str = concat!(
 /// Arguments of `get`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct GetArgs {
+pub(crate) struct GetArgs {
     /// The session's ID; "-" reads it from standard input, so that it does not stand in the process list
     id: SecretArg,
 

@@ -23,7 +23,7 @@ Exit codes: 0 serving, 1 anything else, 2 wrong usage. Fit for a container's hea
 /// Arguments of `health`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct HealthArgs {
+pub(crate) struct HealthArgs {
     /// The gRPC service to ask about, such as sessiond.v1.SessionStore; left out, the server as a whole
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     service: String,

@@ -26,7 +26,7 @@ use output::Report;
 
 /// The commands that talk to a running server.
 #[derive(Debug, Subcommand)]
-pub enum ClientCommand {
+pub(crate) enum ClientCommand {
     /// Ask a server whether it is serving
     Health(health::HealthArgs),
     /// Make a session and print its ID
@@ -46,7 +46,7 @@ pub enum ClientCommand {
 /// Runs a command: its result goes to standard output, what went wrong to standard error in one line.
 ///
 /// The exit code is 0 for success, 1 for an error, 3 if there is no such session or attribute.
-pub async fn run(command: ClientCommand) -> ExitCode {
+pub(crate) async fn run(command: ClientCommand) -> ExitCode {
     let (json, result) = match command {
         ClientCommand::Health(args) => (args.json(), args.run().await),
         ClientCommand::Create(args) => (args.json(), args.run().await),

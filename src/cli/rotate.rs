@@ -22,7 +22,7 @@ const EXAMPLES: &str = concat!(
 /// Arguments of `rotate`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct RotateArgs {
+pub(crate) struct RotateArgs {
     /// The session's present ID; "-" reads it from standard input, so that it does not stand in the process list
     id: SecretArg,
 

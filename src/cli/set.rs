@@ -19,7 +19,7 @@ const EXAMPLES: &str = concat!(
 /// Arguments of `set`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct SetArgs {
+pub(crate) struct SetArgs {
     /// The session's ID; "-" reads it from standard input, so that it does not stand in the process list
     id: SecretArg,
 

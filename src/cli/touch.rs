@@ -12,7 +12,7 @@ const EXAMPLES: &str = concat!("Example:\n  sessiond touch \"$id\"", exit_codes!
 /// Arguments of `touch`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct TouchArgs {
+pub(crate) struct TouchArgs {
     /// The session's ID; "-" reads it from standard input, so that it does not stand in the process list
     id: SecretArg,
 

@@ -109,7 +109,9 @@ impl<'a> Draft<'a> {
             previous.credentials.iter().filter(|credential| !kept(credential.hash)).cloned().collect()
         });
 
-        for credential in record.credentials.iter().filter(|credential| credential.chosen) {
+        // A credential that did not change has its row, or had it: an ID whose grace is over may be another session's now.
+        let unchanged = |credential| previous.is_some_and(|previous| previous.credentials.contains(credential));
+        for credential in record.credentials.iter().filter(|credential| credential.chosen && !unchanged(credential)) {
             if self.view.handle_of(&credential.hash)? != Some(handle) {
                 self.changes.push(Change::PutLookup(credential.hash, handle));
             }

@@ -53,7 +53,7 @@ pub(super) fn claim_id(draft: &mut Draft<'_>, key: &Key, touches: &Touches) -> R
     if touches.find(view, key, Access::Peek)?.is_some() {
         return Err(Error::IdTaken);
     }
-    if let Some(mut ended) = record_of(view, key)?
+    if let Some(mut ended) = record_of(view, key, touches.now())?
         && touches.judge(&mut ended, Access::Peek, view)?.is_none()
     {
         draft.remove(&ended)?;

@@ -54,7 +54,7 @@ impl Live {
 impl Touches {
     /// The live session that this ID opens.
     pub(super) fn find(&self, view: &dyn View, key: &Key, access: Access) -> Result<Option<Live>, EngineError> {
-        let Some(mut record) = record_of(view, key)? else {
+        let Some(mut record) = record_of(view, key, self.now())? else {
             return Ok(None);
         };
         let Some(now) = self.judge(&mut record, access, view)? else {
@@ -79,17 +79,18 @@ impl Touches {
     }
 }
 
-/// The record that lists this ID, live or not.
-pub(super) fn record_of(view: &dyn View, key: &Key) -> Result<Option<Record>, EngineError> {
-    let lists_id = |record: &Record| record.credentials.iter().any(|credential| credential.hash == key.hash);
+/// The record that this ID opens, expired or not. An ID that was rotated away opens nothing once its grace is over: it
+/// must not keep the session alive, and may even be given to another session.
+pub(super) fn record_of(view: &dyn View, key: &Key, now: Millis) -> Result<Option<Record>, EngineError> {
+    let opens = |record: &Record| record.credential(&key.hash, now).is_some();
     if let Some(handle) = key.embedded_handle
-        && let Some(record) = view.record(handle)?.filter(lists_id)
+        && let Some(record) = view.record(handle)?.filter(opens)
     {
         return Ok(Some(record));
     }
     // An ID that a caller chose; it may have the form of a minted one.
     match view.handle_of(&key.hash)? {
-        Some(handle) => Ok(view.record(handle)?.filter(lists_id)),
+        Some(handle) => Ok(view.record(handle)?.filter(opens)),
         None => Ok(None),
     }
 }

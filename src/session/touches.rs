@@ -33,6 +33,11 @@ impl Touches {
         Self { clock, shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
+    /// The present moment.
+    pub(super) fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
     /// Brings the record's last access up to date and tells the present moment, or `None` if the session has expired.
     ///
     /// Reading the clock, judging and touching happen under one lock per session: once anyone has found a session

@@ -1,0 +1,407 @@
+//! The conformance suite that every engine passes: what the trait promises, on each implementation.
+
+#![allow(clippy::unwrap_used, reason = "in tests a panic is the report")]
+
+use sessiond::clock::Millis;
+use sessiond::engine::sled::{DataFolder, Durability, SledEngine, SledOptions, WatchdogOptions};
+use sessiond::engine::{Draft, Due, Engine, EngineError, EngineStatus, MemoryEngine, Outcome, View};
+use sessiond::model::{Attribute, Attributes, Credential, Handle, IdHash, Record, SessionId};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// An engine under test; those on disk can be reopened.
+struct Subject {
+    engine: Arc<dyn Engine>,
+    folder: Option<tempfile::TempDir>,
+}
+
+impl Subject {
+    fn memory() -> Self {
+        Self { engine: Arc::new(MemoryEngine::default()), folder: None }
+    }
+
+    fn sled() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { engine: open_sled(folder.path(), 0), folder: Some(folder) }
+    }
+
+    async fn reopen(&mut self) {
+        let Some(folder) = &self.folder else { return };
+        self.engine.close().await.unwrap();
+        self.engine = Arc::new(MemoryEngine::default());
+        self.engine = open_sled(folder.path(), 0);
+    }
+
+    async fn read<T: Send>(&self, mut read: impl FnMut(&dyn View) -> T + Send) -> T {
+        let mut found = None;
+        self.engine
+            .read(Box::new(|view| {
+                found = Some(read(view));
+                Ok(())
+            }))
+            .await
+            .unwrap();
+        found.unwrap()
+    }
+
+    async fn commit(
+        &self,
+        change: impl FnMut(&mut Draft<'_>) -> Result<Outcome, EngineError> + Send + 'static,
+    ) -> Result<(), EngineError> {
+        self.engine.commit(Box::new(change)).await
+    }
+
+    async fn put(&self, record: &Record, previous: Option<&Record>) {
+        let (record, previous) = (record.clone(), previous.cloned());
+        self.commit(move |draft| {
+            draft.put(record.clone(), previous.as_ref())?;
+            Ok(Outcome::Commit)
+        })
+        .await
+        .unwrap();
+    }
+
+    async fn record(&self, handle: Handle) -> Option<Record> {
+        self.read(|view| view.record(handle).unwrap()).await
+    }
+
+    async fn due(&self) -> Vec<Due> {
+        self.read(|view| view.due(Millis::MAX, 1_000).unwrap()).await
+    }
+}
+
+fn open_sled(folder: &Path, min_free_bytes: u64) -> Arc<dyn Engine> {
+    let options = SledOptions {
+        cache_bytes: 32 << 20,
+        durability: Durability::Always,
+        watchdog: WatchdogOptions { min_free_bytes, stall_timeout: Duration::from_secs(30) },
+    };
+    Arc::new(SledEngine::open(DataFolder::claim(folder).unwrap(), &options).unwrap())
+}
+
+fn record(attribute_bytes: usize) -> (Record, IdHash) {
+    let handle = Handle::mint(1_000);
+    let hash = IdHash::of("default", &SessionId::mint(handle));
+    let record = Record {
+        handle,
+        namespace: "default".into(),
+        version: 1,
+        revision: 0,
+        created: 1_000,
+        updated: 1_000,
+        accessed: 1_000,
+        idle_timeout: 60_000,
+        ends_at: None,
+        credentials: vec![Credential::new(hash, true)],
+        principal: "ada".into(),
+        labels: BTreeMap::from([("device".into(), "laptop".into())]),
+        attributes: attributes(attribute_bytes),
+        sweep_at: 0,
+    };
+    (record, hash)
+}
+
+fn attributes(bytes: usize) -> Attributes {
+    let text = "x".repeat(bytes);
+    let mut value = vec![0x2a];
+    prost::encoding::encode_varint(bytes as u64, &mut value);
+    value.extend(text.as_bytes());
+    let mut entry = vec![0x0a, 1, b'a', 0x12];
+    prost::encoding::encode_varint(value.len() as u64, &mut entry);
+    entry.extend(value);
+    Attributes::from_iter([Attribute::from_wire(&entry).unwrap()])
+}
+
+/// Makes one test of each case for each engine.
+macro_rules! conformance {
+    ($($case:ident),* $(,)?) => {
+        mod memory {
+            $(#[tokio::test] async fn $case() { super::$case(super::Subject::memory()).await; })*
+        }
+        mod sled {
+            $(#[tokio::test] async fn $case() { super::$case(super::Subject::sled()).await; })*
+        }
+    };
+}
+
+conformance![
+    a_record_is_stored_with_its_rows,
+    replacing_a_record_moves_its_rows,
+    removing_a_record_removes_its_rows,
+    an_abandoned_or_failed_transaction_changes_nothing,
+    transactions_see_those_before_them,
+    due_rows_come_in_order_and_bounded,
+    touches_are_kept_beside_the_record,
+    a_lookup_row_of_another_session_is_left_alone,
+    large_records_survive_growth_shrinking_and_removal,
+    readers_never_see_a_torn_record,
+];
+
+async fn a_record_is_stored_with_its_rows(mut subject: Subject) {
+    let (record, hash) = record(100);
+    subject.put(&record, None).await;
+    for _ in 0..2 {
+        let stored = subject.record(record.handle).await.unwrap();
+        assert_eq!(stored, Record { revision: 1, sweep_at: 61_000, ..record.clone() });
+        assert_eq!(subject.read(|view| view.handle_of(&hash).unwrap()).await, Some(record.handle));
+        assert_eq!(subject.due().await, [Due { at: 61_000, handle: record.handle }]);
+        subject.reopen().await;
+    }
+}
+
+async fn replacing_a_record_moves_its_rows(mut subject: Subject) {
+    let (first, first_hash) = record(10);
+    subject.put(&first, None).await;
+    let first = subject.record(first.handle).await.unwrap();
+
+    // Another chosen ID, and a later end: the sweeper's row may stay where it is.
+    let second_hash = IdHash::of("default", &SessionId::mint(first.handle));
+    let mut second = Record { accessed: 5_000, ..first.clone() };
+    second.credentials = vec![Credential::new(second_hash, true)];
+    subject.put(&second, Some(&first)).await;
+    let second = subject.record(first.handle).await.unwrap();
+    assert_eq!((second.revision, second.sweep_at), (2, 61_000));
+    assert_eq!(subject.read(|view| view.handle_of(&first_hash).unwrap()).await, None);
+    assert_eq!(subject.read(|view| view.handle_of(&second_hash).unwrap()).await, Some(first.handle));
+
+    // An earlier end must move it; asking for it moves it to a later one too.
+    let earlier = Record { idle_timeout: 1_000, ..second.clone() };
+    subject.put(&earlier, Some(&second)).await;
+    assert_eq!(subject.due().await, [Due { at: 6_000, handle: first.handle }]);
+    let earlier = subject.record(first.handle).await.unwrap();
+    let mut later = Record { idle_timeout: 9_000, ..earlier.clone() };
+    Draft::reschedule(&mut later);
+    subject.put(&later, Some(&earlier)).await;
+    subject.reopen().await;
+    assert_eq!(subject.due().await, [Due { at: 14_000, handle: first.handle }]);
+}
+
+async fn removing_a_record_removes_its_rows(mut subject: Subject) {
+    let (record, hash) = record(10);
+    let handle = record.handle;
+    subject.put(&record, None).await;
+    let stored = subject.record(handle).await.unwrap();
+    subject
+        .commit(move |draft| {
+            draft.touch(handle, 2_000);
+            Ok(Outcome::Commit)
+        })
+        .await
+        .unwrap();
+    subject
+        .commit(move |draft| {
+            draft.remove(&stored)?;
+            Ok(Outcome::Commit)
+        })
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        assert_eq!(subject.record(handle).await, None);
+        assert_eq!(subject.read(|view| view.handle_of(&hash).unwrap()).await, None);
+        assert_eq!(subject.read(|view| view.touched(handle).unwrap()).await, None);
+        assert_eq!(subject.due().await, []);
+        subject.reopen().await;
+    }
+}
+
+async fn an_abandoned_or_failed_transaction_changes_nothing(subject: Subject) {
+    let (record, _) = record(10);
+    let handle = record.handle;
+    for fail in [false, true] {
+        let record = record.clone();
+        let result = subject
+            .commit(move |draft| {
+                draft.put(record.clone(), None)?;
+                if fail { Err(EngineError::Corrupt("on purpose".into())) } else { Ok(Outcome::Abandon) }
+            })
+            .await;
+        assert_eq!(result.is_err(), fail);
+        assert_eq!(subject.record(handle).await, None);
+        assert_eq!(subject.due().await, []);
+    }
+}
+
+async fn transactions_see_those_before_them(subject: Subject) {
+    let (record, _) = record(10);
+    let handle = record.handle;
+    subject.put(&record, None).await;
+    let mut waiting = tokio::task::JoinSet::new();
+    let subject = Arc::new(subject);
+    for _ in 0..200 {
+        let subject = Arc::clone(&subject);
+        waiting.spawn(async move {
+            subject
+                .commit(move |draft| {
+                    let previous = draft.view().record(handle)?.unwrap();
+                    let next = Record { version: previous.version + 1, ..previous.clone() };
+                    draft.put(next, Some(&previous))?;
+                    Ok(Outcome::Commit)
+                })
+                .await
+                .unwrap();
+        });
+    }
+    waiting.join_all().await;
+    let stored = subject.record(handle).await.unwrap();
+    assert_eq!((stored.version, stored.revision), (201, 201));
+}
+
+async fn due_rows_come_in_order_and_bounded(subject: Subject) {
+    let mut expected = Vec::new();
+    for step in 0..20_u64 {
+        let (mut record, _) = record(1);
+        record.idle_timeout = 1_000 + (step * 7 % 20) * 10;
+        subject.put(&record, None).await;
+        expected.push(Due { at: 1_000 + record.idle_timeout, handle: record.handle });
+    }
+    expected.sort();
+    let moment = expected[9].at;
+    let due = subject.read(|view| view.due(moment, 100).unwrap()).await;
+    assert_eq!(due, expected[..10], "a row is due at its millisecond");
+    let before = subject.read(|view| view.due(moment - 1, 100).unwrap()).await;
+    assert_eq!(before, expected[..9]);
+    assert_eq!(subject.read(|view| view.due(Millis::MAX, 3).unwrap()).await, expected[..3]);
+}
+
+async fn touches_are_kept_beside_the_record(mut subject: Subject) {
+    let (record, _) = record(10);
+    let handle = record.handle;
+    subject.put(&record, None).await;
+    subject
+        .commit(move |draft| {
+            draft.touch(handle, 7_000);
+            Ok(Outcome::Commit)
+        })
+        .await
+        .unwrap();
+    subject.reopen().await;
+    assert_eq!(subject.read(|view| view.touched(handle).unwrap()).await, Some(7_000));
+    assert_eq!(subject.record(handle).await.unwrap().accessed, 1_000);
+}
+
+async fn a_lookup_row_of_another_session_is_left_alone(subject: Subject) {
+    let (first, hash) = record(10);
+    let (mut second, _) = record(10);
+    second.credentials = vec![Credential::new(hash, true)];
+    subject.put(&first, None).await;
+    subject.put(&second, None).await;
+    let first = subject.record(first.handle).await.unwrap();
+    subject
+        .commit(move |draft| {
+            draft.remove(&first)?;
+            Ok(Outcome::Commit)
+        })
+        .await
+        .unwrap();
+    assert_eq!(subject.read(|view| view.handle_of(&hash).unwrap()).await, Some(second.handle));
+}
+
+async fn large_records_survive_growth_shrinking_and_removal(mut subject: Subject) {
+    let (mut current, _) = record(10);
+    let handle = current.handle;
+    let mut previous = None;
+    for bytes in [10, 30_000, 500_000, 20_480, 3_000_000, 100, 50_000] {
+        current.attributes = attributes(bytes);
+        subject.put(&current, previous.as_ref()).await;
+        subject.reopen().await;
+        current = subject.record(handle).await.unwrap();
+        assert_eq!(current.attributes, attributes(bytes), "{bytes} bytes");
+        previous = Some(current.clone());
+    }
+    subject
+        .commit(move |draft| {
+            draft.remove(&current)?;
+            Ok(Outcome::Commit)
+        })
+        .await
+        .unwrap();
+    subject.reopen().await;
+    assert_eq!(subject.record(handle).await, None);
+}
+
+async fn readers_never_see_a_torn_record(subject: Subject) {
+    let (mut current, _) = record(60_000);
+    let handle = current.handle;
+    subject.put(&current, None).await;
+    let subject = Arc::new(subject);
+    let done = Arc::new(Mutex::new(false));
+    let reader = {
+        let (subject, done) = (Arc::clone(&subject), Arc::clone(&done));
+        tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let mut reads = 0;
+            while !*done.lock().unwrap() || reads == 0 {
+                let seen = runtime.block_on(subject.record(handle)).unwrap();
+                // The writer keeps the size and the version in step.
+                assert_eq!(seen.attributes, attributes(60_000 + usize::try_from(seen.version - 1).unwrap()));
+                reads += 1;
+            }
+        })
+    };
+    for step in 1..200 {
+        let previous = subject.record(handle).await.unwrap();
+        current = Record { version: previous.version + 1, attributes: attributes(60_000 + step), ..previous.clone() };
+        subject.put(&current, Some(&previous)).await;
+    }
+    *done.lock().unwrap() = true;
+    reader.await.unwrap();
+}
+
+#[tokio::test]
+async fn sled_refuses_to_grow_while_space_is_low_but_removes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (record, _) = record(10);
+    let handle = record.handle;
+    let mut subject = Subject { engine: open_sled(folder.path(), 0), folder: Some(folder) };
+    subject.put(&record, None).await;
+    let stored = subject.record(handle).await.unwrap();
+
+    // No disk has so much free space.
+    subject.engine.close().await.unwrap();
+    subject.engine = Arc::new(MemoryEngine::default());
+    subject.engine = open_sled(subject.folder.as_ref().unwrap().path(), u64::MAX / 2);
+    let mut status = subject.engine.status();
+    status.wait_for(|status| *status == EngineStatus::LowSpace).await.unwrap();
+
+    let again = stored.clone();
+    let refused = subject
+        .commit(move |draft| {
+            draft.put(again.clone(), Some(&again))?;
+            Ok(Outcome::Commit)
+        })
+        .await;
+    assert!(matches!(refused, Err(EngineError::StorageFull)), "{refused:?}");
+    subject
+        .commit(move |draft| {
+            draft.remove(&stored)?;
+            Ok(Outcome::Commit)
+        })
+        .await
+        .unwrap();
+    assert_eq!(subject.record(handle).await, None);
+}
+
+#[tokio::test]
+async fn sled_writes_no_blob_files() {
+    let subject = Subject::sled();
+    for _ in 0..64 {
+        let (record, _) = record(19_000);
+        subject.put(&record, None).await;
+        let (record, _) = self::record(250_000);
+        subject.put(&record, None).await;
+    }
+    let blobs = subject.folder.as_ref().unwrap().path().join("sled/blobs");
+    let files = std::fs::read_dir(blobs).map_or(0, Iterator::count);
+    assert_eq!(files, 0);
+}
+
+#[tokio::test]
+async fn a_closed_engine_accepts_nothing() {
+    let subject = Subject::sled();
+    subject.engine.close().await.unwrap();
+    let refused = subject.commit(|_| Ok(Outcome::Commit)).await;
+    assert!(matches!(refused, Err(EngineError::Stopped)), "{refused:?}");
+}
