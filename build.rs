@@ -2,7 +2,7 @@
 
 use prost::Message;
 use prost_types::field_descriptor_proto::{Label, Type};
-use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet};
+use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet, MessageOptions};
 use std::error::Error;
 use std::path::PathBuf;
 
@@ -17,7 +17,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::write(out.join("sessiond.binpb"), contract.encode_to_vec())?;
 
     leave_attributes_undecoded(&mut contract);
-    tonic_prost_build::configure().build_client(false).bytes(".").compile_fds(contract)?;
+    tonic_prost_build::configure()
+        .build_client(false)
+        .bytes(".")
+        .compile_fds(contract)?;
     Ok(())
 }
 
@@ -25,10 +28,20 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// the server passes attributes through as the encoded entries that they arrive in and never builds the values.
 fn leave_attributes_undecoded(contract: &mut FileDescriptorSet) {
     for file in contract.file.iter_mut().filter(|file| file.package() == "sessiond.v1") {
-        for message in file.message_type.iter_mut().filter(|message| message.name() != "MapValue") {
-            let maps: Vec<String> =
-                message.nested_type.iter().filter(|nested| is_attribute_entry(nested)).map(|m| m.name().into()).collect();
-            message.nested_type.retain(|nested| !maps.iter().any(|map| map == nested.name()));
+        for message in file
+            .message_type
+            .iter_mut()
+            .filter(|message| message.name() != "MapValue")
+        {
+            let maps: Vec<String> = message
+                .nested_type
+                .iter()
+                .filter(|nested| is_attribute_entry(nested))
+                .map(|m| m.name().into())
+                .collect();
+            message
+                .nested_type
+                .retain(|nested| !maps.iter().any(|map| map == nested.name()));
             for field in &mut message.field {
                 if maps.iter().any(|map| field.type_name().ends_with(&format!(".{map}"))) {
                     become_bytes(field);
@@ -39,8 +52,11 @@ fn leave_attributes_undecoded(contract: &mut FileDescriptorSet) {
 }
 
 fn is_attribute_entry(nested: &DescriptorProto) -> bool {
-    nested.options.as_ref().is_some_and(|options| options.map_entry())
-        && nested.field.iter().any(|field| field.type_name() == ".sessiond.v1.Value")
+    nested.options.as_ref().is_some_and(MessageOptions::map_entry)
+        && nested
+            .field
+            .iter()
+            .any(|field| field.type_name() == ".sessiond.v1.Value")
 }
 
 fn become_bytes(field: &mut FieldDescriptorProto) {

@@ -16,10 +16,11 @@ pub(crate) fn start(effective: &Effective) -> Result<(), sessiond::config::Confi
     } else {
         format!("{},{QUIET_SLED}", settings.log)
     };
-    let filter = EnvFilter::try_new(filter).map_err(|error| {
-        effective.refuse("log", format!("{error}; write for example info or info,sessiond=debug"))
-    })?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|error| effective.refuse("log", format!("{error}; write for example info or info,sessiond=debug")))?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
     let terminal = io::stderr().is_terminal();
     match settings.log_format {
         LogFormat::Json => lines.json().flatten_event(true).init(),

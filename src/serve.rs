@@ -52,7 +52,11 @@ async fn run(effective: &Effective, folder: Option<DataFolder>) -> Result<(), Fa
     let settings = Arc::new(effective.settings.clone());
     let mut listeners = Vec::new();
     for address in &settings.listen {
-        listeners.push(Listener::bind(address).await.map_err(|error| bind_refusal(effective, address, &error))?);
+        listeners.push(
+            Listener::bind(address)
+                .await
+                .map_err(|error| bind_refusal(effective, address, &error))?,
+        );
     }
     for listener in &listeners {
         tracing::info!(address = %listener, "listening; opening the data");
@@ -77,9 +81,9 @@ fn claim_folder(effective: &Effective) -> Result<Option<DataFolder>, ConfigError
     let settings = &effective.settings;
     match settings.engine {
         EngineKind::Memory => Ok(None),
-        EngineKind::Sled => {
-            DataFolder::claim(&settings.data_dir).map(Some).map_err(|error| effective.refuse("data-dir", error))
-        }
+        EngineKind::Sled => DataFolder::claim(&settings.data_dir)
+            .map(Some)
+            .map_err(|error| effective.refuse("data-dir", error)),
     }
 }
 

@@ -19,7 +19,9 @@ const HEADER_BYTES: usize = 1 + size_of::<u32>();
 /// Encodes a record.
 pub(super) fn encode_record(record: Record) -> Bytes {
     let stored = StoredRecord::from(record);
-    seal(FORMAT, stored.encoded_len(), |row| stored.encode(row).expect("the buffer grows as needed"))
+    seal(FORMAT, stored.encoded_len(), |row| {
+        stored.encode(row).expect("the buffer grows as needed")
+    })
 }
 
 /// Decodes a record; what belongs to it is not copied out of the row.
@@ -84,7 +86,9 @@ pub(super) fn encode_millis(moment: Millis) -> Bytes {
 
 /// Decodes a moment.
 pub(super) fn decode_millis(row: Bytes) -> Result<Millis, EngineError> {
-    unseal(FORMAT, row)?.try_get_u64().map_err(|_| corrupt("a touch holds no time"))
+    unseal(FORMAT, row)?
+        .try_get_u64()
+        .map_err(|_| corrupt("a touch holds no time"))
 }
 
 /// The value of a row whose key says everything.
@@ -115,7 +119,11 @@ fn unseal(format: u8, mut row: Bytes) -> Result<Bytes, EngineError> {
         Err(_) => return Err(corrupt("an empty row")),
     }
     let sum = row.try_get_u32().map_err(|_| corrupt("a truncated row"))?;
-    if sum == crc32fast::hash(&row) { Ok(row) } else { Err(corrupt("a checksum does not match")) }
+    if sum == crc32fast::hash(&row) {
+        Ok(row)
+    } else {
+        Err(corrupt("a checksum does not match"))
+    }
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -176,7 +184,11 @@ impl From<Record> for StoredRecord {
             principal: record.principal,
             labels: record.labels,
             sweep_at: record.sweep_at,
-            attributes: record.attributes.iter().map(|attribute| attribute.entry().clone()).collect(),
+            attributes: record
+                .attributes
+                .iter()
+                .map(|attribute| attribute.entry().clone())
+                .collect(),
         }
     }
 }
@@ -196,7 +208,11 @@ impl TryFrom<StoredRecord> for Record {
             accessed: stored.accessed,
             idle_timeout: stored.idle_timeout,
             ends_at: stored.ends_at,
-            credentials: stored.credentials.into_iter().map(Credential::try_from).collect::<Result<_, _>>()?,
+            credentials: stored
+                .credentials
+                .into_iter()
+                .map(Credential::try_from)
+                .collect::<Result<_, _>>()?,
             principal: stored.principal,
             labels: stored.labels,
             attributes: stored.attributes.into_iter().map(attribute).collect::<Result<_, _>>()?,

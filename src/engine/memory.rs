@@ -28,7 +28,10 @@ struct Tables {
 
 impl Default for MemoryEngine {
     fn default() -> Self {
-        Self { tables: RwLock::default(), status: watch::Sender::new(EngineStatus::Ready) }
+        Self {
+            tables: RwLock::default(),
+            status: watch::Sender::new(EngineStatus::Ready),
+        }
     }
 }
 
@@ -44,7 +47,9 @@ impl Engine for MemoryEngine {
         let outcome = transaction(&mut draft);
         let changes = draft.into_changes();
         if matches!(outcome, Ok(Outcome::Commit)) {
-            changes.into_iter().for_each(|change| tables.apply(change));
+            for change in changes {
+                tables.apply(change);
+            }
         }
         Box::pin(ready(outcome.map(drop)))
     }
@@ -72,7 +77,13 @@ impl View for Tables {
     }
 
     fn due(&self, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError> {
-        Ok(self.due.iter().take_while(|due| due.at <= now).take(limit).copied().collect())
+        Ok(self
+            .due
+            .iter()
+            .take_while(|due| due.at <= now)
+            .take(limit)
+            .copied()
+            .collect())
     }
 }
 

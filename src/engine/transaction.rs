@@ -70,7 +70,10 @@ impl Change {
     /// Whether the step needs space that it doesn't give back.
     #[must_use]
     pub fn grows(&self) -> bool {
-        matches!(self, Self::PutLookup(..) | Self::PutDue(_) | Self::PutRecord(_) | Self::PutTouch(..))
+        matches!(
+            self,
+            Self::PutLookup(..) | Self::PutDue(_) | Self::PutRecord(_) | Self::PutTouch(..)
+        )
     }
 }
 
@@ -84,7 +87,10 @@ impl<'a> Draft<'a> {
     /// An empty draft over the newest state.
     #[must_use]
     pub fn new(view: &'a dyn View) -> Self {
-        Self { view, changes: Vec::new() }
+        Self {
+            view,
+            changes: Vec::new(),
+        }
     }
 
     /// The state before the change.
@@ -102,16 +108,31 @@ impl<'a> Draft<'a> {
             Some(previous) if record.sweep_at == previous.sweep_at => record.expires_at().min(previous.sweep_at),
             _ => record.expires_at(),
         };
-        let due = Due { at: record.sweep_at, handle };
-        let previous_due = previous.map(|previous| Due { at: previous.sweep_at, handle });
+        let due = Due {
+            at: record.sweep_at,
+            handle,
+        };
+        let previous_due = previous.map(|previous| Due {
+            at: previous.sweep_at,
+            handle,
+        });
         let dropped: Vec<Credential> = previous.map_or_else(Vec::new, |previous| {
             let kept = |hash| record.credentials.iter().any(|credential| credential.hash == hash);
-            previous.credentials.iter().filter(|credential| !kept(credential.hash)).cloned().collect()
+            previous
+                .credentials
+                .iter()
+                .filter(|credential| !kept(credential.hash))
+                .cloned()
+                .collect()
         });
 
         // A credential that did not change has its row, or had it: an ID whose grace is over may be another session's now.
         let unchanged = |credential| previous.is_some_and(|previous| previous.credentials.contains(credential));
-        for credential in record.credentials.iter().filter(|credential| credential.chosen && !unchanged(credential)) {
+        for credential in record
+            .credentials
+            .iter()
+            .filter(|credential| credential.chosen && !unchanged(credential))
+        {
             if self.view.handle_of(&credential.hash)? != Some(handle) {
                 self.changes.push(Change::PutLookup(credential.hash, handle));
             }
@@ -134,7 +155,10 @@ impl<'a> Draft<'a> {
     /// Removes a record and its index rows.
     pub fn remove(&mut self, record: &Record) -> Result<(), EngineError> {
         self.changes.push(Change::RemoveRecord(record.handle));
-        self.changes.push(Change::RemoveDue(Due { at: record.sweep_at, handle: record.handle }));
+        self.changes.push(Change::RemoveDue(Due {
+            at: record.sweep_at,
+            handle: record.handle,
+        }));
         if self.view.touched(record.handle)?.is_some() {
             self.changes.push(Change::RemoveTouch(record.handle));
         }

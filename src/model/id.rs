@@ -121,7 +121,7 @@ impl fmt::Debug for SessionId {
 }
 
 /// SHA-256 of a namespace and a session ID: all that is stored of an ID.
-#[derive(Clone, Copy, Debug, Hash)]
+#[derive(Clone, Copy, Debug)]
 pub struct IdHash([u8; 32]);
 
 impl IdHash {
@@ -177,7 +177,14 @@ mod tests {
 
     #[test]
     fn ids_out_of_bounds_are_refused() {
-        for bad in ["", "short", "with spaces inside it", "tab\tinside-of-the-id", "ünïcödé-identifier", "nul\0inside-of-the-id"] {
+        for bad in [
+            "",
+            "short",
+            "with spaces inside it",
+            "tab\tinside-of-the-id",
+            "ünïcödé-identifier",
+            "nul\0inside-of-the-id",
+        ] {
             assert_eq!(SessionId::parse(bad.into()), None, "{bad:?}");
         }
         assert_eq!(SessionId::parse("x".repeat(257)), None);

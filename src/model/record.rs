@@ -60,7 +60,9 @@ impl Record {
     /// The credential with this hash, if it (still) opens the session.
     #[must_use]
     pub fn credential(&self, hash: &IdHash, now: Millis) -> Option<&Credential> {
-        self.credentials.iter().find(|credential| credential.hash == *hash && credential.opens_at(now))
+        self.credentials
+            .iter()
+            .find(|credential| credential.hash == *hash && credential.opens_at(now))
     }
 
     /// What counts against the limit of a session's size: attributes, labels and principal, in bytes.
@@ -75,7 +77,11 @@ impl Credential {
     /// A credential that both reads and writes.
     #[must_use]
     pub fn new(hash: IdHash, chosen: bool) -> Self {
-        Self { hash, chosen, retires_at: None }
+        Self {
+            hash,
+            chosen,
+            retires_at: None,
+        }
     }
 
     /// Whether the ID opens the session at this moment, be it only for reading.

@@ -65,7 +65,11 @@ pub(super) fn check(mut value: &[u8], depth: usize) -> Result<(), MalformedValue
         }
         kinds += 1;
     }
-    if kinds == 0 { Err(MalformedValue::NoKind) } else { Ok(()) }
+    if kinds == 0 {
+        Err(MalformedValue::NoKind)
+    } else {
+        Ok(())
+    }
 }
 
 fn check_list(mut list: &[u8], depth: usize) -> Result<(), MalformedValue> {
@@ -152,9 +156,14 @@ mod tests {
     }
 
     fn nested(levels: usize) -> Value {
-        (1..levels).fold(Value { kind: Some(Kind::BoolValue(true)) }, |inner, _| Value {
-            kind: Some(Kind::ListValue(ListValue { items: vec![inner] })),
-        })
+        (1..levels).fold(
+            Value {
+                kind: Some(Kind::BoolValue(true)),
+            },
+            |inner, _| Value {
+                kind: Some(Kind::ListValue(ListValue { items: vec![inner] })),
+            },
+        )
     }
 
     #[test]
@@ -177,7 +186,10 @@ mod tests {
     #[test]
     fn nesting_is_bounded() {
         assert_eq!(check(&nested(MAX_DEPTH).encode_to_vec(), 1), Ok(()));
-        assert_eq!(check(&nested(MAX_DEPTH + 1).encode_to_vec(), 1), Err(MalformedValue::TooDeep));
+        assert_eq!(
+            check(&nested(MAX_DEPTH + 1).encode_to_vec(), 1),
+            Err(MalformedValue::TooDeep)
+        );
     }
 
     #[test]
@@ -186,9 +198,18 @@ mod tests {
         assert_eq!(check(&[0x2a, 1, 0xff], 1), Err(MalformedValue::NotUtf8));
         assert_eq!(check(&[0x2a, 5, b'a'], 1), Err(MalformedValue::Encoding));
         assert_eq!(check(&[0x58, 1], 1), Err(MalformedValue::NoKind), "field 11");
-        let late = Timestamp { seconds: 253_402_300_800, nanos: 0 };
-        assert_eq!(check(&encoded(Kind::TimestampValue(late)), 1), Err(MalformedValue::BadTimestamp));
+        let late = Timestamp {
+            seconds: 253_402_300_800,
+            nanos: 0,
+        };
+        assert_eq!(
+            check(&encoded(Kind::TimestampValue(late)), 1),
+            Err(MalformedValue::BadTimestamp)
+        );
         let negative = Timestamp { seconds: 0, nanos: -1 };
-        assert_eq!(check(&encoded(Kind::TimestampValue(negative)), 1), Err(MalformedValue::BadTimestamp));
+        assert_eq!(
+            check(&encoded(Kind::TimestampValue(negative)), 1),
+            Err(MalformedValue::BadTimestamp)
+        );
     }
 }

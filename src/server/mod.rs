@@ -90,7 +90,11 @@ pub async fn run(
 
     tracing::info!("draining");
     phase_sender.send_replace(Phase::Draining);
+    // There is no phase after this one: watchers are let go.
+    drop(phase_sender);
     accepting.shutdown().await;
+    // Whoever comes now is refused at once instead of waiting for a server that ends.
+    drop(listeners);
     for worker in Arc::into_inner(workers).into_iter().flatten() {
         worker.join().await;
     }

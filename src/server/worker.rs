@@ -53,7 +53,11 @@ impl Worker {
             // Nobody waits after a failure elsewhere.
             end.send(()).ok();
         })?;
-        Ok(Self { connections, load: Arc::default(), ended })
+        Ok(Self {
+            connections,
+            load: Arc::default(),
+            ended,
+        })
     }
 
     /// How many connections the worker serves.
@@ -75,8 +79,7 @@ impl Worker {
 
 async fn serve(service: Service, accepted: mpsc::Receiver<(Accepted, Place)>) {
     let settings = Arc::clone(&service.settings);
-    let connections =
-        ReceiverStream::new(accepted).map(|(accepted, place)| Connection::adopt(accepted, place));
+    let connections = ReceiverStream::new(accepted).map(|(accepted, place)| Connection::adopt(accepted, place));
     let reflection = settings.reflection.then(|| {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)

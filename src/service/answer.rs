@@ -7,8 +7,15 @@ use prost_types::{Duration, Timestamp};
 
 /// The session with its attributes.
 pub(super) fn session(record: Record) -> Session {
-    let attributes = record.attributes.iter().map(|attribute| attribute.entry().clone()).collect();
-    Session { attributes, ..session_without_attributes(record) }
+    let attributes = record
+        .attributes
+        .iter()
+        .map(|attribute| attribute.entry().clone())
+        .collect();
+    Session {
+        attributes,
+        ..session_without_attributes(record)
+    }
 }
 
 /// The session for callers who know its attributes.

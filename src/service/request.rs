@@ -27,7 +27,10 @@ pub struct RequestLimits {
 
 impl Default for RequestLimits {
     fn default() -> Self {
-        Self { max_attribute_name_bytes: 256, max_attributes: 1_024 }
+        Self {
+            max_attribute_name_bytes: 256,
+            max_attributes: 1_024,
+        }
     }
 }
 
@@ -39,13 +42,17 @@ pub(super) fn namespace(namespace: String) -> Result<String, Error> {
     let lower_alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let well_formed = bytes.len() <= MAX_NAMESPACE_CHARS
         && lower_alphanumeric(&bytes[0])
-        && bytes.iter().all(|byte| lower_alphanumeric(byte) || b"-_.".contains(byte));
+        && bytes
+            .iter()
+            .all(|byte| lower_alphanumeric(byte) || b"-_.".contains(byte));
     if well_formed {
         Ok(namespace)
     } else {
         Err(Error::invalid(
             "namespace",
-            format!("must be 1 to {MAX_NAMESPACE_CHARS} of a-z, 0-9, '-', '_' and '.', beginning with a letter or digit"),
+            format!(
+                "must be 1 to {MAX_NAMESPACE_CHARS} of a-z, 0-9, '-', '_' and '.', beginning with a letter or digit"
+            ),
         ))
     }
 }
@@ -53,19 +60,29 @@ pub(super) fn namespace(namespace: String) -> Result<String, Error> {
 pub(super) fn session_id(field: &'static str, id: String) -> Result<SessionId, Error> {
     SessionId::parse(id).ok_or_else(|| {
         let (min, max) = (SessionId::MIN_CHARS, SessionId::MAX_CHARS);
-        Error::invalid(field, format!("must be {min} to {max} printable ASCII characters without spaces"))
+        Error::invalid(
+            field,
+            format!("must be {min} to {max} printable ASCII characters without spaces"),
+        )
     })
 }
 
 pub(super) fn optional_session_id(field: &'static str, id: String) -> Result<Option<SessionId>, Error> {
-    if id.is_empty() { Ok(None) } else { session_id(field, id).map(Some) }
+    if id.is_empty() {
+        Ok(None)
+    } else {
+        session_id(field, id).map(Some)
+    }
 }
 
 pub(super) fn access(access: i32) -> Result<Access, Error> {
     match proto::Access::try_from(access) {
         Ok(proto::Access::Unspecified | proto::Access::Touch) => Ok(Access::Touch),
         Ok(proto::Access::Peek) => Ok(Access::Peek),
-        Err(_) => Err(Error::invalid("access", format!("{access} is no known access; it must be 0, 1 or 2"))),
+        Err(_) => Err(Error::invalid(
+            "access",
+            format!("{access} is no known access; it must be 0, 1 or 2"),
+        )),
     }
 }
 
@@ -97,14 +114,14 @@ pub(super) fn expected_version(expected: Option<u64>, upsert: bool) -> Result<Op
 
 /// The first data of a session is the change that makes it from nothing.
 pub(super) fn first_data(
-    attributes: Vec<Bytes>,
+    attributes: &[Bytes],
     principal: String,
     labels: HashMap<String, String>,
     timeouts: Option<proto::Timeouts>,
     limits: &RequestLimits,
 ) -> Result<SessionChange, Error> {
     Ok(SessionChange {
-        set_attributes: to_attributes("attributes", &attributes, limits)?,
+        set_attributes: to_attributes("attributes", attributes, limits)?,
         principal: to_principal("principal", Some(principal))?,
         set_labels: to_labels("labels", labels)?,
         timeouts: to_timeouts("timeouts", timeouts)?,
@@ -115,10 +132,22 @@ pub(super) fn first_data(
 pub(super) fn change(change: Option<proto::SessionChange>, limits: &RequestLimits) -> Result<SessionChange, Error> {
     let change = change.unwrap_or_default();
     let set_attributes = to_attributes("change.set_attributes", &change.set_attributes, limits)?;
-    check_count("change.remove_attributes", change.remove_attributes.len(), limits.max_attributes)?;
-    let removed = |attribute: &&Attribute| change.remove_attributes.iter().any(|n| n.as_bytes() == attribute.name());
+    check_count(
+        "change.remove_attributes",
+        change.remove_attributes.len(),
+        limits.max_attributes,
+    )?;
+    let removed = |attribute: &&Attribute| {
+        change
+            .remove_attributes
+            .iter()
+            .any(|n| n.as_bytes() == attribute.name())
+    };
     if !change.remove_attributes.is_empty() && set_attributes.iter().any(|attribute| removed(&attribute)) {
-        return Err(Error::invalid("change.remove_attributes", "names an attribute that set_attributes sets"));
+        return Err(Error::invalid(
+            "change.remove_attributes",
+            "names an attribute that set_attributes sets",
+        ));
     }
     check_count("change.remove_labels", change.remove_labels.len(), MAX_LABELS)?;
     Ok(SessionChange {
@@ -139,7 +168,13 @@ fn to_attributes(field: &str, entries: &[Bytes], limits: &RequestLimits) -> Resu
         .map(|entry| {
             let attribute = Attribute::from_wire(entry)
                 .map_err(|malformed| Error::invalid(in_map(field, &malformed.name), malformed.cause.to_string()))?;
-            check_length(field, "an attribute's name", attribute.name().len(), 1, limits.max_attribute_name_bytes)?;
+            check_length(
+                field,
+                "an attribute's name",
+                attribute.name().len(),
+                1,
+                limits.max_attribute_name_bytes,
+            )?;
             Ok(attribute)
         })
         .collect()
@@ -165,15 +200,24 @@ fn to_timeouts(field: &str, timeouts: Option<proto::Timeouts>) -> Result<Option<
     let Some(timeouts) = timeouts else {
         return Ok(None);
     };
-    let idle = timeouts.idle_timeout.map(|idle| to_timeout(&format!("{field}.idle_timeout"), idle)).transpose()?;
+    let idle = timeouts
+        .idle_timeout
+        .map(|idle| to_timeout(&format!("{field}.idle_timeout"), idle))
+        .transpose()?;
     let absolute = match timeouts.absolute {
         None => None,
-        Some(Absolute::AbsoluteTimeout(timeout)) => {
-            Some(AbsoluteEnd::After(to_timeout(&format!("{field}.absolute_timeout"), timeout)?))
+        Some(Absolute::AbsoluteTimeout(timeout)) => Some(AbsoluteEnd::After(to_timeout(
+            &format!("{field}.absolute_timeout"),
+            timeout,
+        )?)),
+        Some(Absolute::AbsoluteExpireTime(moment)) => {
+            Some(AbsoluteEnd::At(moment_to_millis(moment).ok_or_else(|| {
+                Error::invalid(
+                    format!("{field}.absolute_expire_time"),
+                    "must be a timestamp in the future",
+                )
+            })?))
         }
-        Some(Absolute::AbsoluteExpireTime(moment)) => Some(AbsoluteEnd::At(moment_to_millis(moment).ok_or_else(|| {
-            Error::invalid(format!("{field}.absolute_expire_time"), "must be a timestamp in the future")
-        })?)),
     };
     Ok(Some(Timeouts { idle, absolute }))
 }
@@ -196,18 +240,31 @@ fn moment_to_millis(moment: Timestamp) -> Option<Millis> {
 
 fn join_millis(seconds: i64, nanos: i32) -> Option<Millis> {
     let nanos = u64::try_from(nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
-    u64::try_from(seconds).ok()?.checked_mul(1_000)?.checked_add(nanos / 1_000_000)
+    u64::try_from(seconds)
+        .ok()?
+        .checked_mul(1_000)?
+        .checked_add(nanos / 1_000_000)
 }
 
 fn check_count(field: &str, count: usize, max: usize) -> Result<(), Error> {
-    if count <= max { Ok(()) } else { Err(Error::invalid(field, format!("has {count} entries; at most {max} are allowed"))) }
+    if count <= max {
+        Ok(())
+    } else {
+        Err(Error::invalid(
+            field,
+            format!("has {count} entries; at most {max} are allowed"),
+        ))
+    }
 }
 
 fn check_length(field: &str, what: &str, length: usize, min: usize, max: usize) -> Result<(), Error> {
     if (min..=max).contains(&length) {
         Ok(())
     } else {
-        Err(Error::invalid(field, format!("{what} must have {min} to {max} bytes, not {length}")))
+        Err(Error::invalid(
+            field,
+            format!("{what} must have {min} to {max} bytes, not {length}"),
+        ))
     }
 }
 

@@ -54,7 +54,10 @@ impl From<Error> for Status {
                 Code::ResourceExhausted,
                 message,
                 "SESSION_TOO_LARGE",
-                HashMap::from([("limit".into(), limit.to_string()), ("actual".into(), actual.to_string())]),
+                HashMap::from([
+                    ("limit".into(), limit.to_string()),
+                    ("actual".into(), actual.to_string()),
+                ]),
             ),
             Error::Invalid { field, problem } => {
                 let mut details = ErrorDetails::with_bad_request_violation(field, problem);
@@ -78,11 +81,21 @@ fn engine_failure(error: &EngineError) -> Status {
         EngineError::Stopped => Refusal::NotReady.into(),
         EngineError::Corrupt(_) => {
             tracing::error!(%error, "a request met damaged data");
-            with_reason(Code::DataLoss, "the stored session is damaged", "SESSION_CORRUPT", HashMap::new())
+            with_reason(
+                Code::DataLoss,
+                "the stored session is damaged",
+                "SESSION_CORRUPT",
+                HashMap::new(),
+            )
         }
         EngineError::Storage(_) => {
             tracing::error!(%error, "a request failed");
-            with_reason(Code::Internal, "the storage failed; see the server's log", "INTERNAL", HashMap::new())
+            with_reason(
+                Code::Internal,
+                "the storage failed; see the server's log",
+                "INTERNAL",
+                HashMap::new(),
+            )
         }
     }
 }

@@ -24,7 +24,10 @@ impl StoreService {
     /// A service without sessions yet.
     #[must_use]
     pub fn new(limits: RequestLimits) -> Self {
-        Self { sessions: Arc::default(), limits }
+        Self {
+            sessions: Arc::default(),
+            limits,
+        }
     }
 
     /// Begins to serve these sessions; only the first call counts.
@@ -49,7 +52,7 @@ impl SessionStore for StoreService {
             namespace: request::namespace(request.namespace)?,
             id: request::optional_session_id("session_id", request.session_id)?,
             data: request::first_data(
-                request.attributes,
+                &request.attributes,
                 request.principal,
                 request.labels,
                 request.timeouts,
@@ -71,8 +74,15 @@ impl SessionStore for StoreService {
         let access = request::access(request.access)?;
         let record = sessions.get(&namespace, &id, access).await?;
         let not_modified = request.if_version_not == Some(record.version);
-        let session = if not_modified { session_without_attributes(record) } else { session(record) };
-        Ok(Response::new(GetSessionResponse { session: Some(session), not_modified }))
+        let session = if not_modified {
+            session_without_attributes(record)
+        } else {
+            session(record)
+        };
+        Ok(Response::new(GetSessionResponse {
+            session: Some(session),
+            not_modified,
+        }))
     }
 
     async fn update_session(

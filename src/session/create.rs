@@ -1,6 +1,6 @@
 //! Making a session.
 
-use super::change::{SessionChange, Timeouts};
+use super::change::SessionChange;
 use super::error::Error;
 use super::lookup::{Key, record_of};
 use super::policy::Policy;
@@ -86,7 +86,11 @@ pub(super) fn new_record(
         attributes: Attributes::default(),
         sweep_at: 0,
     };
-    let timeouts = Some(data.timeouts.unwrap_or_else(Timeouts::default));
-    SessionChange { timeouts, ..data.clone() }.apply(&mut record, now, policy)?;
+    let timeouts = Some(data.timeouts.unwrap_or_default());
+    SessionChange {
+        timeouts,
+        ..data.clone()
+    }
+    .apply(&mut record, now, policy)?;
     Ok(record)
 }

@@ -60,7 +60,9 @@ impl Touches {
         let Some(now) = self.judge(&mut record, access, view)? else {
             return Ok(None);
         };
-        let retired = record.credential(&key.hash, now).map(|credential| credential.retires_at.is_some());
+        let retired = record
+            .credential(&key.hash, now)
+            .map(|credential| credential.retires_at.is_some());
         Ok(retired.map(|retired| Live { record, now, retired }))
     }
 
@@ -75,7 +77,11 @@ impl Touches {
             return Ok(None);
         };
         let now = self.judge(&mut record, Access::Peek, view)?;
-        Ok(now.map(|now| Live { record, now, retired: false }))
+        Ok(now.map(|now| Live {
+            record,
+            now,
+            retired: false,
+        }))
     }
 }
 

@@ -47,7 +47,12 @@ impl Sessions {
     #[must_use]
     pub fn new(engine: Arc<dyn Engine>, clock: Clock, policy: Policy) -> Self {
         let touches = Arc::new(Touches::new(clock.clone()));
-        Self { engine, clock, policy: Arc::new(policy), touches }
+        Self {
+            engine,
+            clock,
+            policy: Arc::new(policy),
+            touches,
+        }
     }
 
     /// Runs a query and returns what it found.
@@ -77,7 +82,11 @@ impl Sessions {
                 Err(Error::Engine(error)) => return Err(error),
                 result => result,
             };
-            let outcome = if result.is_ok() { Outcome::Commit } else { Outcome::Abandon };
+            let outcome = if result.is_ok() {
+                Outcome::Commit
+            } else {
+                Outcome::Abandon
+            };
             *decided.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
             Ok(outcome)
         };

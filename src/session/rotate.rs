@@ -30,28 +30,39 @@ impl Sessions {
     /// Gives a session a new ID and keeps everything else. Returns the ID and the session.
     pub async fn rotate(&self, rotation: Rotation) -> Result<(SessionId, Record), Error> {
         let key = Key::new(&rotation.namespace, &rotation.id);
-        let new_key = rotation.new_id.as_ref().map(|id| Key::new(&rotation.namespace, id));
         let this = self.clone();
-        let Rotation { new_id, grace, change, expected_version, .. } = rotation;
-        let (minted, record) = self
+        let Rotation {
+            new_id,
+            grace,
+            change,
+            expected_version,
+            ..
+        } = rotation;
+        let (id, record) = self
             .transact(move |draft| {
-                let live = this.touches.find(draft.view(), &key, Access::Touch)?.ok_or(Error::NotFound)?.writable()?;
+                let live = this
+                    .touches
+                    .find(draft.view(), &key, Access::Touch)?
+                    .ok_or(Error::NotFound)?
+                    .writable()?;
                 live.check_version(expected_version)?;
                 let previous = live.record;
                 let mut record = previous.clone();
-                let (minted, next) = match &new_key {
-                    Some(new_key) => {
-                        claim_id(draft, new_key, &this.touches)?;
-                        (None, Credential::new(new_key.hash, true))
-                    }
-                    None => {
-                        let id = SessionId::mint(record.handle);
-                        let hash = Key::new(&key.namespace, &id).hash;
-                        (Some(id), Credential::new(hash, false))
-                    }
+                let (next_id, next) = if let Some(chosen) = &new_id {
+                    let new_key = Key::new(&key.namespace, chosen);
+                    claim_id(draft, &new_key, &this.touches)?;
+                    (chosen.clone(), Credential::new(new_key.hash, true))
+                } else {
+                    let minted = SessionId::mint(record.handle);
+                    let hash = Key::new(&key.namespace, &minted).hash;
+                    (minted, Credential::new(hash, false))
                 };
                 let retires_at = live.now.saturating_add(grace);
-                for credential in record.credentials.iter_mut().filter(|credential| credential.hash == key.hash) {
+                for credential in record
+                    .credentials
+                    .iter_mut()
+                    .filter(|credential| credential.hash == key.hash)
+                {
                     credential.retires_at = Some(retires_at);
                 }
                 record.credentials.retain(|credential| credential.opens_at(live.now));
@@ -62,11 +73,10 @@ impl Sessions {
                     record.updated = live.now;
                 }
                 draft.put(record.clone(), Some(&previous))?;
-                Ok((minted, record))
+                Ok((next_id, record))
             })
             .await?;
         tracing::debug!(handle = %record.handle, "rotated");
-        let id = minted.or(new_id).expect("an ID that was not chosen was minted");
         Ok((id, record))
     }
 }

@@ -30,7 +30,10 @@ pub(super) struct Touches {
 
 impl Touches {
     pub(super) fn new(clock: Clock) -> Self {
-        Self { clock, shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        Self {
+            clock,
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+        }
     }
 
     /// The present moment.
@@ -68,7 +71,9 @@ impl Touches {
 
     /// A copy of the notes of each shard, to be written back.
     pub(super) fn pending(&self) -> impl Iterator<Item = Vec<(Handle, Millis)>> {
-        self.shards.iter().map(|shard| lock(shard).iter().map(|(handle, at)| (*handle, *at)).collect())
+        self.shards
+            .iter()
+            .map(|shard| lock(shard).iter().map(|(handle, at)| (*handle, *at)).collect())
     }
 
     /// Forgets notes that are on disk now, unless a later touch has replaced them.

@@ -35,7 +35,10 @@ impl Upkeep {
     #[must_use]
     pub fn start(sessions: Sessions, options: UpkeepOptions) -> Self {
         let (stop, stopped) = oneshot::channel();
-        Self { stop, task: tokio::spawn(run(sessions, options, stopped)) }
+        Self {
+            stop,
+            task: tokio::spawn(run(sessions, options, stopped)),
+        }
     }
 
     /// Ends the task after it has written the last touches back.

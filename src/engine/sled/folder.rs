@@ -24,7 +24,9 @@ pub enum FolderError {
     #[error("another process is using {0}; stop it, or choose another folder")]
     InUse(PathBuf),
     /// The folder can't be made or written to.
-    #[error("{0} is not a folder that can be written to ({1}); create it and give this user the right to write, or choose another folder")]
+    #[error(
+        "{0} is not a folder that can be written to ({1}); create it and give this user the right to write, or choose another folder"
+    )]
     NotWritable(PathBuf, io::Error),
 }
 
@@ -40,7 +42,10 @@ impl DataFolder {
             .open(path.join("lock"))
             .map_err(not_writable)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.into(), _lock: lock }),
+            Ok(()) => Ok(Self {
+                path: path.into(),
+                _lock: lock,
+            }),
             Err(TryLockError::WouldBlock) => Err(FolderError::InUse(path.into())),
             Err(TryLockError::Error(error)) => Err(not_writable(error)),
         }
@@ -59,7 +64,10 @@ impl DataFolder {
 
     /// A descriptor of sled's log of our own: syncing it is what makes a flush durable.
     pub(super) fn open_log_file(&self) -> io::Result<File> {
-        OpenOptions::new().read(true).write(true).open(self.sled_path().join("db"))
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(self.sled_path().join("db"))
     }
 
     /// How many blob files sled has written. It should have none: they are not synced.
@@ -89,7 +97,10 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let folder = DataFolder::claim(temp.path()).unwrap();
         let error = DataFolder::claim(temp.path()).unwrap_err();
-        assert!(matches!(&error, FolderError::InUse(path) if path == temp.path()), "{error}");
+        assert!(
+            matches!(&error, FolderError::InUse(path) if path == temp.path()),
+            "{error}"
+        );
         drop(folder);
         DataFolder::claim(temp.path()).unwrap();
     }

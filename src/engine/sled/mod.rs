@@ -72,9 +72,21 @@ impl SledEngine {
         let log_file = folder.open_log_file()?;
         let (status_sender, status) = watch::channel(EngineStatus::Ready);
         let status_sender = Arc::new(status_sender);
-        let writer = Writer::start(db, log_file, tables.clone(), options.durability, Arc::clone(&status_sender))?;
+        let writer = Writer::start(
+            db,
+            log_file,
+            tables.clone(),
+            options.durability,
+            Arc::clone(&status_sender),
+        )?;
         let watchdog = Watchdog::start(&folder, options.watchdog.clone(), writer.progress(), status_sender)?;
-        Ok(Self { tables, writer, status, _watchdog: watchdog, _folder: folder })
+        Ok(Self {
+            tables,
+            writer,
+            status,
+            _watchdog: watchdog,
+            _folder: folder,
+        })
     }
 }
 

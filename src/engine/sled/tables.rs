@@ -10,9 +10,9 @@
 //!
 //! Numbers in keys are big-endian, so that keys sort like them.
 
+use super::super::EngineError;
 use super::super::codec::{self, RecordRow};
 use super::super::transaction::{Change, Due, View};
-use super::super::EngineError;
 use crate::clock::Millis;
 use crate::model::{Handle, IdHash, Record};
 use ::sled::{Db, IVec, Tree};
@@ -73,7 +73,11 @@ impl Tables {
             // Parts first: a crash in between leaves parts without a record, never a record without its parts.
             let parts = row.chunks(MAX_ROW_BYTES).enumerate();
             for (part, bytes) in parts {
-                put(&self.parts, &part_key(handle, revision, part), &codec::encode_part(bytes))?;
+                put(
+                    &self.parts,
+                    &part_key(handle, revision, part),
+                    &codec::encode_part(bytes),
+                )?;
             }
             row = codec::encode_part_list(revision, row.len().div_ceil(MAX_ROW_BYTES));
         }
@@ -110,7 +114,10 @@ impl Tables {
         for key in self.parts.iter().keys() {
             let key = key?;
             let handle = Handle::from_slice(&key[..16.min(key.len())]).ok_or_else(|| codec::corrupt("a part's key"))?;
-            let row = self.sessions.get(handle.to_bytes())?.map(|row| codec::decode_row(to_bytes(row)));
+            let row = self
+                .sessions
+                .get(handle.to_bytes())?
+                .map(|row| codec::decode_row(to_bytes(row)));
             let listed = match row {
                 Some(Ok(RecordRow::Split { revision, parts })) => {
                     (0..parts).any(|part| key == part_key(handle, revision, part))
@@ -153,16 +160,27 @@ impl View for Tables {
     }
 
     fn handle_of(&self, hash: &IdHash) -> Result<Option<Handle>, EngineError> {
-        self.lookups.get(hash.as_bytes())?.map(|row| codec::decode_handle(to_bytes(row))).transpose()
+        self.lookups
+            .get(hash.as_bytes())?
+            .map(|row| codec::decode_handle(to_bytes(row)))
+            .transpose()
     }
 
     fn touched(&self, handle: Handle) -> Result<Option<Millis>, EngineError> {
-        self.touches.get(handle.to_bytes())?.map(|row| codec::decode_millis(to_bytes(row))).transpose()
+        self.touches
+            .get(handle.to_bytes())?
+            .map(|row| codec::decode_millis(to_bytes(row)))
+            .transpose()
     }
 
     fn due(&self, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError> {
         let after = now.saturating_add(1).to_be_bytes();
-        self.due.range(..&after[..]).keys().take(limit).map(|key| read_due_key(&key?)).collect()
+        self.due
+            .range(..&after[..])
+            .keys()
+            .take(limit)
+            .map(|key| read_due_key(&key?))
+            .collect()
     }
 }
 
@@ -183,9 +201,14 @@ fn due_key(due: Due) -> [u8; 24] {
 }
 
 fn read_due_key(key: &[u8]) -> Result<Due, EngineError> {
-    let parts = key.split_first_chunk().and_then(|(at, handle)| Some((at, Handle::from_slice(handle)?)));
+    let parts = key
+        .split_first_chunk()
+        .and_then(|(at, handle)| Some((at, Handle::from_slice(handle)?)));
     let (at, handle) = parts.ok_or_else(|| codec::corrupt("a key of the sweeper's index"))?;
-    Ok(Due { at: Millis::from_be_bytes(*at), handle })
+    Ok(Due {
+        at: Millis::from_be_bytes(*at),
+        handle,
+    })
 }
 
 fn part_key(handle: Handle, revision: u64, part: usize) -> [u8; 28] {

@@ -39,7 +39,10 @@ impl Progress {
     }
 
     fn busy_for(&self) -> Duration {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).map_or(Duration::ZERO, |since| since.elapsed())
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .map_or(Duration::ZERO, |since| since.elapsed())
     }
 }
 
@@ -79,7 +82,10 @@ impl Watchdog {
                 thread::park_timeout(LOOK_EVERY);
             }
         })?;
-        Ok(Self { stop, thread: Some(thread) })
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
     }
 }
 
@@ -143,7 +149,10 @@ impl Watch {
             ),
             EngineStatus::Stalled => tracing::error!(busy_ms, "the storage makes no progress"),
             EngineStatus::Failed => {
-                tracing::error!(busy_ms, "the storage is stuck or its background flusher died; only a restart helps");
+                tracing::error!(
+                    busy_ms,
+                    "the storage is stuck or its background flusher died; only a restart helps"
+                );
             }
         }
     }

@@ -7,8 +7,8 @@ use crate::engine::{Draft, EngineError, EngineStatus, Outcome, Transaction};
 use ::sled::Db;
 use std::fs::File;
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
@@ -69,8 +69,14 @@ impl Writer {
             progress: Arc::clone(&progress),
             unsynced_since: None,
         };
-        thread::Builder::new().name("writer".into()).spawn(move || thread.run())?;
-        Ok(Self { queue, places: Arc::new(Semaphore::new(MAX_QUEUED)), progress })
+        thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || thread.run())?;
+        Ok(Self {
+            queue,
+            places: Arc::new(Semaphore::new(MAX_QUEUED)),
+            progress,
+        })
     }
 
     pub(super) fn progress(&self) -> Arc<Progress> {
@@ -78,16 +84,27 @@ impl Writer {
     }
 
     pub(super) async fn commit(&self, transaction: Transaction) -> Result<(), EngineError> {
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| EngineError::Stopped)?;
+        let place = Arc::clone(&self.places)
+            .acquire_owned()
+            .await
+            .map_err(|_| EngineError::Stopped)?;
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { transaction, answer, _place: place };
-        self.queue.send(Message::Commit(waiting)).map_err(|_| EngineError::Stopped)?;
+        let waiting = Waiting {
+            transaction,
+            answer,
+            _place: place,
+        };
+        self.queue
+            .send(Message::Commit(waiting))
+            .map_err(|_| EngineError::Stopped)?;
         answered.await.map_err(|_| EngineError::Stopped)?
     }
 
     pub(super) async fn close(&self) -> Result<(), EngineError> {
         let (answer, answered) = oneshot::channel();
-        self.queue.send(Message::Close(answer)).map_err(|_| EngineError::Stopped)?;
+        self.queue
+            .send(Message::Close(answer))
+            .map_err(|_| EngineError::Stopped)?;
         answered.await.map_err(|_| EngineError::Stopped)?
     }
 }
@@ -167,7 +184,12 @@ impl WriterThread {
     fn carry_out(&mut self, group: Vec<Waiting>) -> Result<(), ()> {
         let mut answers = Vec::with_capacity(group.len());
         let mut failure = None;
-        for Waiting { mut transaction, answer, _place } in group {
+        for Waiting {
+            mut transaction,
+            answer,
+            _place,
+        } in group
+        {
             let result = match &failure {
                 None => self.transact(&mut transaction, &mut failure),
                 Some(_) => Err(EngineError::Stopped),
@@ -199,7 +221,11 @@ impl WriterThread {
         self.status.send_replace(EngineStatus::Failed);
     }
 
-    fn transact(&mut self, transaction: &mut Transaction, failure: &mut Option<EngineError>) -> Result<(), EngineError> {
+    fn transact(
+        &mut self,
+        transaction: &mut Transaction,
+        failure: &mut Option<EngineError>,
+    ) -> Result<(), EngineError> {
         let mut draft = Draft::new(&self.tables);
         let outcome = transaction(&mut draft)?;
         let changes = draft.into_changes();
@@ -210,9 +236,12 @@ impl WriterThread {
             return Err(EngineError::StorageFull);
         }
         self.unsynced_since.get_or_insert_with(Instant::now);
-        changes.into_iter().try_for_each(|change| self.tables.apply(change)).inspect_err(|error| {
-            *failure = Some(error.clone());
-        })
+        changes
+            .into_iter()
+            .try_for_each(|change| self.tables.apply(change))
+            .inspect_err(|error| {
+                *failure = Some(error.clone());
+            })
     }
 
     fn sync_if_due(&mut self) -> Result<(), EngineError> {
