@@ -20,12 +20,18 @@ struct Subject {
 
 impl Subject {
     fn memory() -> Self {
-        Self { engine: Arc::new(MemoryEngine::default()), folder: None }
+        Self {
+            engine: Arc::new(MemoryEngine::default()),
+            folder: None,
+        }
     }
 
     fn sled() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { engine: open_sled(folder.path(), 0), folder: Some(folder) }
+        Self {
+            engine: open_sled(folder.path(), 0),
+            folder: Some(folder),
+        }
     }
 
     async fn reopen(&mut self) {
@@ -77,7 +83,10 @@ fn open_sled(folder: &Path, min_free_bytes: u64) -> Arc<dyn Engine> {
     let options = SledOptions {
         cache_bytes: 32 << 20,
         durability: Durability::Always,
-        watchdog: WatchdogOptions { min_free_bytes, stall_timeout: Duration::from_secs(30) },
+        watchdog: WatchdogOptions {
+            min_free_bytes,
+            stall_timeout: Duration::from_secs(30),
+        },
     };
     Arc::new(SledEngine::open(DataFolder::claim(folder).unwrap(), &options).unwrap())
 }
@@ -145,9 +154,25 @@ async fn a_record_is_stored_with_its_rows(mut subject: Subject) {
     subject.put(&record, None).await;
     for _ in 0..2 {
         let stored = subject.record(record.handle).await.unwrap();
-        assert_eq!(stored, Record { revision: 1, sweep_at: 61_000, ..record.clone() });
-        assert_eq!(subject.read(|view| view.handle_of(&hash).unwrap()).await, Some(record.handle));
-        assert_eq!(subject.due().await, [Due { at: 61_000, handle: record.handle }]);
+        assert_eq!(
+            stored,
+            Record {
+                revision: 1,
+                sweep_at: 61_000,
+                ..record.clone()
+            }
+        );
+        assert_eq!(
+            subject.read(|view| view.handle_of(&hash).unwrap()).await,
+            Some(record.handle)
+        );
+        assert_eq!(
+            subject.due().await,
+            [Due {
+                at: 61_000,
+                handle: record.handle
+            }]
+        );
         subject.reopen().await;
     }
 }
@@ -159,24 +184,48 @@ async fn replacing_a_record_moves_its_rows(mut subject: Subject) {
 
     // Another chosen ID, and a later end: the sweeper's row may stay where it is.
     let second_hash = IdHash::of("default", &SessionId::mint(first.handle));
-    let mut second = Record { accessed: 5_000, ..first.clone() };
+    let mut second = Record {
+        accessed: 5_000,
+        ..first.clone()
+    };
     second.credentials = vec![Credential::new(second_hash, true)];
     subject.put(&second, Some(&first)).await;
     let second = subject.record(first.handle).await.unwrap();
     assert_eq!((second.revision, second.sweep_at), (2, 61_000));
     assert_eq!(subject.read(|view| view.handle_of(&first_hash).unwrap()).await, None);
-    assert_eq!(subject.read(|view| view.handle_of(&second_hash).unwrap()).await, Some(first.handle));
+    assert_eq!(
+        subject.read(|view| view.handle_of(&second_hash).unwrap()).await,
+        Some(first.handle)
+    );
 
     // An earlier end must move it; asking for it moves it to a later one too.
-    let earlier = Record { idle_timeout: 1_000, ..second.clone() };
+    let earlier = Record {
+        idle_timeout: 1_000,
+        ..second.clone()
+    };
     subject.put(&earlier, Some(&second)).await;
-    assert_eq!(subject.due().await, [Due { at: 6_000, handle: first.handle }]);
+    assert_eq!(
+        subject.due().await,
+        [Due {
+            at: 6_000,
+            handle: first.handle
+        }]
+    );
     let earlier = subject.record(first.handle).await.unwrap();
-    let mut later = Record { idle_timeout: 9_000, ..earlier.clone() };
+    let mut later = Record {
+        idle_timeout: 9_000,
+        ..earlier.clone()
+    };
     Draft::reschedule(&mut later);
     subject.put(&later, Some(&earlier)).await;
     subject.reopen().await;
-    assert_eq!(subject.due().await, [Due { at: 14_000, handle: first.handle }]);
+    assert_eq!(
+        subject.due().await,
+        [Due {
+            at: 14_000,
+            handle: first.handle
+        }]
+    );
 }
 
 async fn removing_a_record_removes_its_rows(mut subject: Subject) {
@@ -215,7 +264,11 @@ async fn an_abandoned_or_failed_transaction_changes_nothing(subject: Subject) {
         let result = subject
             .commit(move |draft| {
                 draft.put(record.clone(), None)?;
-                if fail { Err(EngineError::Corrupt("on purpose".into())) } else { Ok(Outcome::Abandon) }
+                if fail {
+                    Err(EngineError::Corrupt("on purpose".into()))
+                } else {
+                    Ok(Outcome::Abandon)
+                }
             })
             .await;
         assert_eq!(result.is_err(), fail);
@@ -236,7 +289,10 @@ async fn transactions_see_those_before_them(subject: Subject) {
             subject
                 .commit(move |draft| {
                     let previous = draft.view().record(handle)?.unwrap();
-                    let next = Record { version: previous.version + 1, ..previous.clone() };
+                    let next = Record {
+                        version: previous.version + 1,
+                        ..previous.clone()
+                    };
                     draft.put(next, Some(&previous))?;
                     Ok(Outcome::Commit)
                 })
@@ -255,7 +311,10 @@ async fn due_rows_come_in_order_and_bounded(subject: Subject) {
         let (mut record, _) = record(1);
         record.idle_timeout = 1_000 + (step * 7 % 20) * 10;
         subject.put(&record, None).await;
-        expected.push(Due { at: 1_000 + record.idle_timeout, handle: record.handle });
+        expected.push(Due {
+            at: 1_000 + record.idle_timeout,
+            handle: record.handle,
+        });
     }
     expected.sort();
     let moment = expected[9].at;
@@ -263,7 +322,10 @@ async fn due_rows_come_in_order_and_bounded(subject: Subject) {
     assert_eq!(due, expected[..10], "a row is due at its millisecond");
     let before = subject.read(|view| view.due(moment - 1, 100).unwrap()).await;
     assert_eq!(before, expected[..9]);
-    assert_eq!(subject.read(|view| view.due(Millis::MAX, 3).unwrap()).await, expected[..3]);
+    assert_eq!(
+        subject.read(|view| view.due(Millis::MAX, 3).unwrap()).await,
+        expected[..3]
+    );
 }
 
 async fn touches_are_kept_beside_the_record(mut subject: Subject) {
@@ -296,7 +358,10 @@ async fn a_lookup_row_of_another_session_is_left_alone(subject: Subject) {
         })
         .await
         .unwrap();
-    assert_eq!(subject.read(|view| view.handle_of(&hash).unwrap()).await, Some(second.handle));
+    assert_eq!(
+        subject.read(|view| view.handle_of(&hash).unwrap()).await,
+        Some(second.handle)
+    );
 }
 
 async fn large_records_survive_growth_shrinking_and_removal(mut subject: Subject) {
@@ -336,14 +401,21 @@ async fn readers_never_see_a_torn_record(subject: Subject) {
             while !*done.lock().unwrap() || reads == 0 {
                 let seen = runtime.block_on(subject.record(handle)).unwrap();
                 // The writer keeps the size and the version in step.
-                assert_eq!(seen.attributes, attributes(60_000 + usize::try_from(seen.version - 1).unwrap()));
+                assert_eq!(
+                    seen.attributes,
+                    attributes(60_000 + usize::try_from(seen.version - 1).unwrap())
+                );
                 reads += 1;
             }
         })
     };
     for step in 1..200 {
         let previous = subject.record(handle).await.unwrap();
-        current = Record { version: previous.version + 1, attributes: attributes(60_000 + step), ..previous.clone() };
+        current = Record {
+            version: previous.version + 1,
+            attributes: attributes(60_000 + step),
+            ..previous.clone()
+        };
         subject.put(&current, Some(&previous)).await;
     }
     *done.lock().unwrap() = true;
@@ -355,7 +427,10 @@ async fn sled_refuses_to_grow_while_space_is_low_but_removes() {
     let folder = tempfile::tempdir().unwrap();
     let (record, _) = record(10);
     let handle = record.handle;
-    let mut subject = Subject { engine: open_sled(folder.path(), 0), folder: Some(folder) };
+    let mut subject = Subject {
+        engine: open_sled(folder.path(), 0),
+        folder: Some(folder),
+    };
     subject.put(&record, None).await;
     let stored = subject.record(handle).await.unwrap();
 
@@ -364,7 +439,10 @@ async fn sled_refuses_to_grow_while_space_is_low_but_removes() {
     subject.engine = Arc::new(MemoryEngine::default());
     subject.engine = open_sled(subject.folder.as_ref().unwrap().path(), u64::MAX / 2);
     let mut status = subject.engine.status();
-    status.wait_for(|status| *status == EngineStatus::LowSpace).await.unwrap();
+    status
+        .wait_for(|status| *status == EngineStatus::LowSpace)
+        .await
+        .unwrap();
 
     let again = stored.clone();
     let refused = subject
