@@ -1,0 +1,1 @@
+"""An example site whose sessions are kept by sessiond."""

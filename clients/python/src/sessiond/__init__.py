@@ -1,0 +1,52 @@
+"""Client of the sessiond session store.
+
+    from sessiond import Client
+
+    client = Client("127.0.0.1:50051")
+    created = client.create({"theme": "dark"}, idle_timeout=timedelta(minutes=30))
+    client.get(created.session_id).attributes["theme"]
+
+`sessiond.django` is a session engine for Django; `sessiond.v1` holds the generated gRPC stubs.
+"""
+
+from sessiond.client import Client, Created
+from sessiond.connection import Connection
+from sessiond.errors import (
+    InternalError,
+    InvalidArgument,
+    SessionCorrupt,
+    SessiondError,
+    SessionIdRetired,
+    SessionIdTaken,
+    SessionNotFound,
+    SessionTooLarge,
+    StorageFull,
+    StoreUnavailable,
+    TooManyRequests,
+    UnsupportedValue,
+    VersionMismatch,
+)
+from sessiond.session import Session
+from sessiond.values import from_value, to_value
+
+__all__ = [
+    "Client",
+    "Connection",
+    "Created",
+    "InternalError",
+    "InvalidArgument",
+    "Session",
+    "SessionCorrupt",
+    "SessionIdRetired",
+    "SessionIdTaken",
+    "SessionNotFound",
+    "SessionTooLarge",
+    "SessiondError",
+    "StorageFull",
+    "StoreUnavailable",
+    "TooManyRequests",
+    "UnsupportedValue",
+    "VersionMismatch",
+    "from_value",
+    "to_value",
+]

@@ -1,0 +1,137 @@
+"""Session keys to attributes and back: one attribute for each top-level key.
+
+With Django's JSONSerializer an attribute is a language-neutral Value, so that other languages can read it, and what a
+Django user knows of JSON holds: keys become text, tuples become lists. Bytes and aware datetimes are kept too, though
+JSON could not.
+
+All else is opaque: what Value can't hold (an int beyond 64 bits, say), keys that can't be an attribute's name, and
+everything under another SESSION_SERIALIZER, whose reason may be that it encrypts. Opaque data is the map
+{"sessiond.django": bytes}, where the bytes are what SessionBase.encode makes of {key: value}: serialised by the
+configured serializer and signed with SECRET_KEY. The signature matters with pickle: whoever can write to the store
+can't have code run here. The key inside keeps signed data from being moved to another key.
+"""
+
+import hashlib
+from typing import Any
+
+from django.contrib.sessions.serializers import JSONSerializer
+
+from sessiond.errors import UnsupportedValue
+from sessiond.v1 import value_pb2
+from sessiond.values import from_value, to_value
+
+MARKER = "sessiond.django"
+# The server's bound.
+_LONGEST_NAME = 256
+
+
+class Undecodable(Exception):
+    """Stored data that this site can't read: signed with another SECRET_KEY, or of a class that is gone."""
+
+
+class Codec:
+    """Encodes and decodes for one SessionStore, whose `serializer`, `encode` and `decode` it uses."""
+
+    def __init__(self, store: Any):
+        self._store = store
+        self._native = store.serializer is JSONSerializer
+
+    def encode(self, key: Any, value: Any) -> tuple[str, value_pb2.Value]:
+        """The attribute for a session key. Raises TypeError or ValueError, naming the key, if it can't be stored."""
+        key = json_key(key) if self._native else key
+        native = self._to_native(key, value)
+        if native is not None:
+            return key, native
+        try:
+            signed = self._store.encode({key: value}).encode()
+            return self._name(key), to_value({MARKER: signed}, MARKER)
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"session key {key!r} can't be stored: {error}") from error
+
+    def decode(self, name: str, value: value_pb2.Value) -> tuple[Any, Any]:
+        """The session key and value for an attribute. Raises Undecodable."""
+        if not _is_opaque(value):
+            try:
+                return name, from_value(value)
+            except UnsupportedValue as error:
+                raise Undecodable(str(error)) from None
+        signed = value.map_value.entries[MARKER].bytes_value
+        # decode() answers {} for whatever it can't read; anything may come out of a foreign serializer.
+        data = self._store.decode(signed.decode("latin-1"))
+        if not isinstance(data, dict) or len(data) != 1:
+            raise Undecodable("not readable with this SECRET_KEY and SESSION_SERIALIZER")
+        [(key, item)] = data.items()
+        if self._name(key) != name:
+            raise Undecodable("data of another key")
+        return key, item
+
+    def same(self, name: str, stored: value_pb2.Value, key: Any, value: Any, encoded: value_pb2.Value) -> bool:
+        """Whether `value`, encoded as `encoded`, is what the attribute `stored` holds.
+
+        What is stored goes through Python once more, since it may have come from another language (a timestamp with
+        nanoseconds), and a signature changes with time.
+        """
+        if _bytes(stored) == _bytes(encoded):
+            return True
+        if _is_opaque(stored) != _is_opaque(encoded):
+            return False
+        try:
+            _, before = self.decode(name, stored)
+        except Undecodable:
+            return False
+        if _is_opaque(encoded):
+            return self._serialise({key: before}) == self._serialise({key: value})
+        return _bytes(self.encode(key, before)[1]) == _bytes(encoded)
+
+    def _to_native(self, key: Any, value: Any) -> value_pb2.Value | None:
+        if not self._native or not _is_name(key):
+            return None
+        try:
+            native = to_value(value, key, json_key)
+        except UnsupportedValue:
+            return None
+        # A dictionary that looks like our own mark.
+        return None if _is_opaque(native) else native
+
+    def _name(self, key: Any) -> str:
+        """The key itself, or a digest in place of what can't be a name."""
+        if _is_name(key):
+            return key
+        return f"{MARKER}:{hashlib.sha256(self._serialise({key: None})).hexdigest()}"
+
+    def _serialise(self, data: dict[Any, Any]) -> bytes:
+        return self._store.serializer().dumps(data)
+
+
+def json_key(key: Any) -> str:
+    """A dictionary key as JSON has it."""
+    if isinstance(key, str):
+        return str.__str__(key)
+    if key is None:
+        return "null"
+    if isinstance(key, bool):
+        return "true" if key else "false"
+    if isinstance(key, int):
+        return int.__repr__(key)
+    if isinstance(key, float):
+        return float.__repr__(key)
+    raise UnsupportedValue(f"session keys must be str, int, float, bool or None, not {type(key).__name__}")
+
+
+def _is_name(key: Any) -> bool:
+    if type(key) is not str or key.startswith(f"{MARKER}:"):
+        return False
+    try:
+        return 1 <= len(key.encode()) <= _LONGEST_NAME
+    except UnicodeEncodeError:
+        return False
+
+
+def _is_opaque(value: value_pb2.Value) -> bool:
+    entries = value.map_value.entries
+    return len(entries) == 1 and MARKER in entries and entries[MARKER].WhichOneof("kind") == "bytes_value"
+
+
+def _bytes(value: value_pb2.Value) -> bytes:
+    return value.SerializeToString(deterministic=True)

@@ -1,0 +1,1 @@
+"""Stubs of the contract, made by ../../../generate; not edited by hand."""

@@ -1,0 +1,115 @@
+"""Python values to the language-neutral Value and back.
+
+    None, bool, str, bytes   as they are (bytearray and memoryview become bytes)
+    int                      int_value; beyond 64 bits: UnsupportedValue
+    float                    double_value, NaN and the infinities included; 1 and 1.0 stay different
+    datetime                 timestamp_value; must be aware, comes back in UTC, cut to microseconds
+    list, tuple              list_value, comes back as a list
+    dict with str keys       map_value; the order of its entries is not kept, so it comes back sorted by key
+
+Anything else is refused with UnsupportedValue.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from sessiond.errors import UnsupportedValue
+from sessiond.v1 import value_pb2 as pb
+
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+# How deep the server lets a value nest.
+MAX_DEPTH = 32
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def to_value(value: Any, name: str, key: Callable[[Any], str] | None = None) -> pb.Value:
+    """The Value for `value`, which is to be the attribute `name`.
+
+    `key` turns a dictionary key into text; without it only str keys are taken. Raises UnsupportedValue, which names the
+    attribute.
+    """
+    out = pb.Value()
+    _fill(out, value, repr(name), key or _text_key, 1)
+    return out
+
+
+def from_value(value: pb.Value) -> Any:
+    """The Python value for `value`. Raises UnsupportedValue for a kind that this version does not know."""
+    kind = value.WhichOneof("kind")
+    if kind in ("bool_value", "int_value", "double_value", "string_value", "bytes_value"):
+        return getattr(value, kind)
+    if kind == "null_value":
+        return None
+    if kind == "timestamp_value":
+        return to_datetime(value.timestamp_value)
+    if kind == "list_value":
+        return [from_value(item) for item in value.list_value.items]
+    if kind == "map_value":
+        entries = value.map_value.entries
+        return {name: from_value(entries[name]) for name in sorted(entries)}
+    raise UnsupportedValue("a value without a known kind")
+
+
+def to_datetime(timestamp: Timestamp) -> datetime:
+    """An aware datetime in UTC, cut to microseconds."""
+    return _EPOCH + timedelta(seconds=timestamp.seconds, microseconds=timestamp.nanos // 1000)
+
+
+def to_timestamp(moment: datetime) -> Timestamp:
+    """The Timestamp of an aware datetime."""
+    since = moment - _EPOCH
+    return Timestamp(seconds=since.days * 86400 + since.seconds, nanos=since.microseconds * 1000)
+
+
+def _text_key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise UnsupportedValue(f"dictionary keys must be text, not {type(key).__name__}")
+    return key
+
+
+def _fill(out: pb.Value, value: Any, where: str, key: Callable[[Any], str], depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise UnsupportedValue(f"attribute {where} nests deeper than {MAX_DEPTH} levels")
+    # bool before int: it is a subclass. The conversions turn subclasses (enums, lazy-safe strings) into the plain type.
+    if value is None:
+        out.null_value = 0
+    elif isinstance(value, bool):
+        out.bool_value = value
+    elif isinstance(value, str):
+        out.string_value = _text(str.__str__(value), where)
+    elif isinstance(value, int):
+        if not INT64_MIN <= value <= INT64_MAX:
+            raise UnsupportedValue(f"attribute {where} holds an int beyond 64 bits")
+        out.int_value = int(value)
+    elif isinstance(value, float):
+        out.double_value = float(value)
+    elif isinstance(value, (bytes, bytearray, memoryview)):
+        out.bytes_value = bytes(value)
+    elif isinstance(value, datetime):
+        if value.utcoffset() is None:
+            raise UnsupportedValue(f"attribute {where} holds a datetime without a time zone")
+        out.timestamp_value.CopyFrom(to_timestamp(value))
+    elif isinstance(value, (list, tuple)):
+        out.list_value.SetInParent()
+        for index, item in enumerate(value):
+            _fill(out.list_value.items.add(), item, f"{where}[{index}]", key, depth + 1)
+    elif isinstance(value, Mapping):
+        out.map_value.SetInParent()
+        for name, item in value.items():
+            text = _text(key(name), where)
+            _fill(out.map_value.entries[text], item, f"{where}[{text!r}]", key, depth + 1)
+    else:
+        raise UnsupportedValue(f"attribute {where} holds a {type(value).__name__}, which no other language can read")
+
+
+def _text(text: str, where: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # The chained error would carry the text, which is the visitor's data.
+        raise UnsupportedValue(f"attribute {where} holds text that is not valid Unicode") from None
+    return text
