@@ -3,6 +3,7 @@
 use sessiond::config::{Effective, LogFormat};
 use std::io::{self, IsTerminal};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 /// sled logs rows at its lowest levels. They hold no session ID, but session data, which is nobody's business; it is
 /// logged only by those who name sled in the filter.
@@ -11,6 +12,14 @@ const QUIET_SLED: &str = "sled=warn";
 /// Sends log lines to standard error, as the settings say.
 pub(crate) fn start(effective: &Effective) -> Result<(), sessiond::config::ConfigError> {
     let settings = &effective.settings;
+    // A single word that is no level would silently become the name of a module.
+    if settings.log.chars().all(char::is_alphanumeric) && settings.log.parse::<LevelFilter>().is_err() {
+        let problem = format!(
+            "{:?} is no level; write off, error, warn, info, debug or trace",
+            settings.log
+        );
+        return Err(effective.refuse("log", problem));
+    }
     let filter = if settings.log.contains("sled=") {
         settings.log.clone()
     } else {

@@ -109,10 +109,13 @@ fn accept(listeners: &[Arc<Listener>], workers: &Arc<Vec<Worker>>, max_connectio
     for listener in listeners {
         let (listener, workers, places) = (Arc::clone(listener), Arc::clone(workers), Arc::clone(&places));
         accepting.spawn(async move {
-            // Above the limit, connections wait in the operating system's queue.
-            while let Ok(permit) = Arc::clone(&places).acquire_owned().await {
+            loop {
                 match listener.accept().await {
                     Ok(accepted) => {
+                        // Above the limit one connection waits here, and the others in the operating system's queue.
+                        let Ok(permit) = Arc::clone(&places).acquire_owned().await else {
+                            return;
+                        };
                         if let Some(worker) = workers.iter().min_by_key(|worker| worker.load()) {
                             worker.hand_over(accepted, permit).await;
                         }

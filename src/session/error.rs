@@ -51,4 +51,16 @@ impl Error {
             problem: problem.into(),
         }
     }
+
+    /// The same error about a field of the message in this field.
+    #[must_use]
+    pub fn within(self, outer: &str) -> Self {
+        match self {
+            Self::Invalid { field, problem } => Self::Invalid {
+                field: format!("{outer}.{field}"),
+                problem,
+            },
+            other => other,
+        }
+    }
 }

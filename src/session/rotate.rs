@@ -68,7 +68,9 @@ impl Sessions {
                 record.credentials.retain(|credential| credential.opens_at(live.now));
                 record.credentials.push(next);
                 if !change.is_empty() {
-                    change.apply(&mut record, live.now, &this.policy)?;
+                    change
+                        .apply(&mut record, live.now, &this.policy)
+                        .map_err(|error| error.within("change"))?;
                     record.version += 1;
                     record.updated = live.now;
                 }

@@ -48,7 +48,8 @@ impl Sessions {
                     let now = this.clock.now();
                     let credential = Credential::new(key.hash, true);
                     let handle = Handle::mint(now);
-                    let record = new_record(handle, &key.namespace, credential, &update.change, now, &this.policy)?;
+                    let record = new_record(handle, &key.namespace, credential, &update.change, now, &this.policy)
+                        .map_err(|error| error.within("change"))?;
                     draft.put(record.clone(), None)?;
                     return Ok(Updated { record, created: true });
                 };
@@ -57,7 +58,10 @@ impl Sessions {
                 let previous = live.record;
                 let mut record = previous.clone();
                 if !update.change.is_empty() {
-                    update.change.apply(&mut record, live.now, &this.policy)?;
+                    update
+                        .change
+                        .apply(&mut record, live.now, &this.policy)
+                        .map_err(|error| error.within("change"))?;
                     record.version += 1;
                     record.updated = live.now;
                     record.credentials.retain(|credential| credential.opens_at(live.now));

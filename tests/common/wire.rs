@@ -1,0 +1,162 @@
+//! HTTP/2 by hand, for peers that no library would play.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+pub(crate) const HEADERS: u8 = 1;
+pub(crate) const RST_STREAM: u8 = 3;
+pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const CONTINUATION: u8 = 9;
+
+pub(crate) const END_HEADERS: u8 = 4;
+
+/// The setting that bounds the streams of a connection.
+pub(crate) const MAX_CONCURRENT_STREAMS: u16 = 3;
+/// The setting that bounds a set of headers.
+pub(crate) const MAX_HEADER_LIST_SIZE: u16 = 6;
+
+/// A frame as it was received.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub(crate) kind: u8,
+    pub(crate) flags: u8,
+    pub(crate) stream: u32,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// A connection that sends what it is told to.
+pub(crate) struct Peer {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Peer {
+    pub(crate) fn connect(address: &str) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_write_timeout(Some(super::LONG)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        Self {
+            stream,
+            received: Vec::new(),
+        }
+    }
+
+    /// Connects and says what every HTTP/2 client says first.
+    pub(crate) fn greet(address: &str) -> Self {
+        let mut peer = Self::connect(address);
+        assert!(peer.send(PREFACE) && peer.send(&frame(SETTINGS, 0, 0, &[])));
+        peer
+    }
+
+    /// Sends bytes; false once the other side has closed the connection.
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
+    }
+
+    /// Reads until the condition holds for a frame or the connection ends; the frame, or `None` at the end.
+    pub(crate) fn receive(&mut self, wanted: impl Fn(&Frame) -> bool) -> Option<Frame> {
+        let start = Instant::now();
+        loop {
+            while let Some(frame) = self.take_frame() {
+                if wanted(&frame) {
+                    return Some(frame);
+                }
+            }
+            assert!(
+                start.elapsed() < super::LONG,
+                "neither the frame nor the end of the connection came"
+            );
+            if !self.fill() {
+                return None;
+            }
+        }
+    }
+
+    /// Whether the other side has closed the connection by now.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        !self.fill()
+    }
+
+    /// Reads what is there; false at the end of the connection.
+    fn fill(&mut self) -> bool {
+        let mut buffer = [0; 16 << 10];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => false,
+            Ok(length) => {
+                self.received.extend_from_slice(&buffer[..length]);
+                true
+            }
+            Err(error) => matches!(
+                error.kind(),
+                ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+            ),
+        }
+    }
+
+    fn take_frame(&mut self) -> Option<Frame> {
+        let head: [u8; 9] = self.received.get(..9)?.try_into().unwrap();
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        if self.received.len() < 9 + length {
+            return None;
+        }
+        let payload = self.received.drain(..9 + length).skip(9).collect();
+        let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        Some(Frame {
+            kind: head[3],
+            flags: head[4],
+            stream,
+            payload,
+        })
+    }
+}
+
+/// Encodes a frame.
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut bytes = vec![length[1], length[2], length[3], kind, flags];
+    bytes.extend(stream.to_be_bytes());
+    bytes.extend(payload);
+    bytes
+}
+
+/// The encoded headers of a call of `method`, such as `GetSession`.
+pub(crate) fn call_headers(method: &str) -> Vec<u8> {
+    // From HPACK's static table: the method POST and the scheme http.
+    let mut block = vec![0x83, 0x86];
+    literal(
+        &mut block,
+        b":path",
+        format!("/sessiond.v1.SessionStore/{method}").as_bytes(),
+    );
+    literal(&mut block, b":authority", b"localhost");
+    literal(&mut block, b"content-type", b"application/grpc");
+    literal(&mut block, b"te", b"trailers");
+    block
+}
+
+/// Appends a header that enters no table.
+pub(crate) fn literal(block: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    block.push(0);
+    for part in [name, value] {
+        // Longer ones take more than one byte.
+        block.push(u8::try_from(part.len()).ok().filter(|length| *length < 127).unwrap());
+        block.extend(part);
+    }
+}
+
+/// The value of a setting in a SETTINGS frame.
+pub(crate) fn setting(frame: &Frame, id: u16) -> Option<u32> {
+    let settings = frame.payload.chunks_exact(6);
+    let mut values = settings.map(|s| {
+        (
+            u16::from_be_bytes([s[0], s[1]]),
+            u32::from_be_bytes([s[2], s[3], s[4], s[5]]),
+        )
+    });
+    values.find_map(|(found, value)| (found == id).then_some(value))
+}

@@ -1,0 +1,150 @@
+//! What the server says of itself: health, the probe of the command line, reflection.
+
+#![allow(clippy::unwrap_used, reason = "what can't be set up fails the test")]
+
+mod common;
+
+use common::{LONG, Server, binary, run};
+use rustix::process::Signal;
+use sessiond_client::Health;
+use std::net::TcpListener;
+use tokio::time::timeout;
+use tonic::Code;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+
+fn about(service: &str) -> HealthCheckRequest {
+    HealthCheckRequest {
+        service: service.into(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_and_the_store_are_serving() {
+    let server = Server::start();
+    let mut health = HealthClient::new(server.channel());
+    for service in ["", "sessiond.v1.SessionStore", "sessiond.writes"] {
+        let answer = health.check(about(service)).await.unwrap().into_inner();
+        assert_eq!(answer.status(), ServingStatus::Serving, "{service:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_is_not_there_is_not_found() {
+    let server = Server::start();
+    let mut health = HealthClient::new(server.channel());
+    for service in ["sessiond.v1.Nothing", "sessiond.v1.SessionStor", " "] {
+        assert_eq!(
+            health.check(about(service)).await.unwrap_err().code(),
+            Code::NotFound,
+            "{service:?}"
+        );
+    }
+    // A watcher waits for the service to appear instead.
+    let mut watched = health.watch(about("sessiond.v1.Nothing")).await.unwrap().into_inner();
+    let answer = timeout(LONG, watched.message()).await.unwrap().unwrap().unwrap();
+    assert_eq!(answer.status(), ServingStatus::ServiceUnknown);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_is_told_of_the_end_and_let_go() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut server = Server::start();
+        let mut health = HealthClient::new(server.channel());
+        let mut watched = health.watch(about("")).await.unwrap().into_inner();
+        let first = timeout(LONG, watched.message()).await.unwrap().unwrap().unwrap();
+        assert_eq!(first.status(), ServingStatus::Serving);
+
+        server.signal(signal);
+        let next = timeout(LONG, watched.message()).await.unwrap().unwrap().unwrap();
+        assert_eq!(next.status(), ServingStatus::NotServing);
+        assert!(
+            timeout(LONG, watched.message()).await.unwrap().unwrap().is_none(),
+            "the stream ends"
+        );
+        assert_eq!(server.wait(LONG).code(), Some(0));
+    }
+}
+
+#[test]
+fn the_probe_exits_by_what_it_finds() {
+    let mut server = Server::start();
+    let address = server.address().to_owned();
+    let probe = |service: &str| run(binary().args(["health", "--addr", &address, "--service", service]));
+
+    let serving = probe("");
+    assert_eq!(
+        (serving.code, serving.stdout.as_str(), serving.stderr.as_str()),
+        (Some(0), "serving\n", "")
+    );
+    let unknown = probe("nothing");
+    assert_eq!((unknown.code, unknown.stdout.as_str()), (Some(1), "unknown-service\n"));
+
+    server.stop();
+    let unreachable = probe("");
+    assert_eq!(
+        (unreachable.code, unreachable.stdout.as_str()),
+        (Some(1), "unreachable\n")
+    );
+    assert_eq!(unreachable.stderr.lines().count(), 1, "{}", unreachable.stderr);
+    assert!(unreachable.stderr.contains(&address), "{}", unreachable.stderr);
+}
+
+#[test]
+fn the_probe_waits_for_a_server_that_comes() {
+    // A port that was free a moment ago, which a server is started on after the probe.
+    let address = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string();
+    let mut probe = binary();
+    probe.args(["health", "--wait", "50s", "--addr", &address]);
+    let probing = std::thread::spawn(move || run(&mut probe));
+    let _server = Server::start_with(&["--listen", &address]);
+    assert_eq!(probing.join().unwrap().code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_knows_the_three_answers() {
+    let server = Server::start();
+    let client = server.client();
+    assert_eq!(client.health("").await.unwrap(), Health::Serving);
+    assert_eq!(client.health("nothing").await.unwrap(), Health::UnknownService);
+}
+
+async fn reflected_services(server: &Server) -> Result<Vec<String>, tonic::Status> {
+    let list = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let mut reflection = ServerReflectionClient::new(server.channel());
+    let mut answers = reflection
+        .server_reflection_info(tokio_stream::once(list))
+        .await?
+        .into_inner();
+    let answer = answers.message().await?.unwrap();
+    let Some(MessageResponse::ListServicesResponse(list)) = answer.message_response else {
+        panic!("not a list of services: {answer:?}");
+    };
+    Ok(list.service.into_iter().map(|service| service.name).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reflection_lists_the_store_unless_it_is_switched_off() {
+    let services = reflected_services(&Server::start()).await.unwrap();
+    for service in ["sessiond.v1.SessionStore", "grpc.health.v1.Health"] {
+        assert!(services.iter().any(|name| name == service), "{services:?}");
+    }
+    let silent = Server::start_with(&["--reflection", "false"]);
+    assert_eq!(
+        reflected_services(&silent).await.unwrap_err().code(),
+        Code::Unimplemented
+    );
+    silent.client().health("").await.unwrap();
+}
