@@ -28,11 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// the server passes attributes through as the encoded entries that they arrive in and never builds the values.
 fn leave_attributes_undecoded(contract: &mut FileDescriptorSet) {
     for file in contract.file.iter_mut().filter(|file| file.package() == "sessiond.v1") {
-        for message in file
-            .message_type
-            .iter_mut()
-            .filter(|message| message.name() != "MapValue")
-        {
+        for message in &mut file.message_type {
             let maps: Vec<String> = message
                 .nested_type
                 .iter()

@@ -97,6 +97,16 @@ mod tests {
     }
 
     #[test]
+    fn objects_within_keep_their_order() {
+        for argument in [r#"a={"d":1,"c":{"f":2,"e":3}}"#, r#"{"a":{"d":1,"c":{"f":2,"e":3}}}"#] {
+            assert_eq!(
+                json::to_json(&one(argument)).to_string(),
+                r#"{"d":1,"c":{"f":2,"e":3}}"#
+            );
+        }
+    }
+
+    #[test]
     fn what_is_neither_is_refused() {
         for text in ["a", "=1", "{\"a\":", "a={\"$other\":1}", "{\"a\":{\"$bytes\":1}}"] {
             assert!(text.parse::<Assignment>().is_err(), "{text}");

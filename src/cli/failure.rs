@@ -17,8 +17,8 @@ pub(super) struct Failure {
     /// One line for standard error.
     pub(super) message: String,
     pub(super) code: u8,
-    /// What is printed nevertheless.
-    pub(super) report: Option<Report>,
+    /// What is printed nevertheless; boxed, so that a failure is no burden to results.
+    pub(super) report: Option<Box<Report>>,
 }
 
 impl Failure {

@@ -72,6 +72,6 @@ fn judge(answer: Result<Health, Error>, client: &Client, service: &str) -> Resul
     Err(Failure {
         message,
         code: FAILED,
-        report: Some(Report::health(word)),
+        report: Some(Box::new(Report::health(word))),
     })
 }

@@ -61,7 +61,7 @@ pub(crate) async fn run(command: ClientCommand) -> ExitCode {
 
 fn conclude(result: Result<Report, Failure>, json: bool, out: &mut impl Write, err: &mut impl Write) -> u8 {
     let (report, complaint, code) = match result {
-        Ok(report) => (Some(report), None, 0),
+        Ok(report) => (Some(Box::new(report)), None, 0),
         Err(Failure { message, code, report }) => (report, Some(message), code),
     };
     if let Some(report) = report

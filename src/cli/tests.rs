@@ -141,7 +141,7 @@ fn results_and_errors_go_their_own_ways() {
         (String::new(), line("sessiond: no such session"), NOT_FOUND)
     );
     let unhealthy = Failure {
-        report: Some(Report::health("unreachable")),
+        report: Some(Box::new(Report::health("unreachable"))),
         ..Failure::new("nobody answers")
     };
     assert_eq!(

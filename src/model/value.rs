@@ -2,10 +2,15 @@
 
 use bytes::Buf;
 use prost::encoding::{WireType, decode_key, decode_varint};
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
-/// How deep values may nest.
-pub const MAX_DEPTH: usize = 32;
+/// How deep values may nest. Protobuf runtimes refuse messages within messages beyond 100 levels; a map takes three of
+/// them, so this leaves room for the request or answer around it.
+pub const MAX_DEPTH: usize = 30;
+
+/// Up to so many keys of a map are compared one by one; a set pays off only beyond.
+const FEW_KEYS: usize = 8;
 
 /// 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z, the range of `google.protobuf.Timestamp`.
 const TIMESTAMP_SECONDS: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
@@ -19,6 +24,9 @@ pub enum MalformedValue {
     /// Lists and maps nest too deep.
     #[error("nests deeper than {MAX_DEPTH} levels")]
     TooDeep,
+    /// A key stands twice in one map.
+    #[error("contains a map in which a key stands twice")]
+    DuplicateKey,
     /// A text or a key is not UTF-8.
     #[error("contains text that is not UTF-8")]
     NotUtf8,
@@ -41,8 +49,12 @@ pub(super) fn check(mut value: &[u8], depth: usize) -> Result<(), MalformedValue
     if depth > MAX_DEPTH {
         return Err(MalformedValue::TooDeep);
     }
-    let mut kinds = 0;
+    let mut has_kind = false;
     while value.has_remaining() {
+        // A second kind would replace the first, or be merged into it. No encoder writes one.
+        if has_kind {
+            return Err(MalformedValue::Encoding);
+        }
         match decode_key(&mut value)? {
             // null, bool, int
             (1..=3, WireType::Varint) => {
@@ -63,13 +75,9 @@ pub(super) fn check(mut value: &[u8], depth: usize) -> Result<(), MalformedValue
             (9, WireType::LengthDelimited) => check_map(length_delimited(&mut value)?, depth)?,
             _ => return Err(MalformedValue::NoKind),
         }
-        kinds += 1;
+        has_kind = true;
     }
-    if kinds == 0 {
-        Err(MalformedValue::NoKind)
-    } else {
-        Ok(())
-    }
+    if has_kind { Ok(()) } else { Err(MalformedValue::NoKind) }
 }
 
 fn check_list(mut list: &[u8], depth: usize) -> Result<(), MalformedValue> {
@@ -83,15 +91,49 @@ fn check_list(mut list: &[u8], depth: usize) -> Result<(), MalformedValue> {
 }
 
 fn check_map(mut map: &[u8], depth: usize) -> Result<(), MalformedValue> {
+    let mut keys = Keys::default();
     while map.has_remaining() {
         let (1, WireType::LengthDelimited) = decode_key(&mut map)? else {
             return Err(MalformedValue::Encoding);
         };
         let (key, value) = entry(length_delimited(&mut map)?)?;
         check_text(key)?;
+        if !keys.insert(key) {
+            return Err(MalformedValue::DuplicateKey);
+        }
         check(value, depth + 1)?;
     }
     Ok(())
+}
+
+/// The keys of a map so far.
+#[derive(Default)]
+struct Keys<'a> {
+    /// Without allocation, since most maps are small.
+    few: [&'a [u8]; FEW_KEYS],
+    count: usize,
+    /// All keys, once there are more than a few.
+    many: HashSet<&'a [u8]>,
+}
+
+impl<'a> Keys<'a> {
+    /// Adds a key; false if it was there.
+    fn insert(&mut self, key: &'a [u8]) -> bool {
+        if !self.many.is_empty() {
+            return self.many.insert(key);
+        }
+        if self.few[..self.count].contains(&key) {
+            return false;
+        }
+        if let Some(slot) = self.few.get_mut(self.count) {
+            *slot = key;
+            self.count += 1;
+        } else {
+            self.many.extend(self.few);
+            self.many.insert(key);
+        }
+        true
+    }
 }
 
 fn check_text(text: &[u8]) -> Result<(), MalformedValue> {
@@ -118,8 +160,8 @@ fn check_timestamp(mut timestamp: &[u8]) -> Result<(), MalformedValue> {
     Ok(())
 }
 
-/// Splits an encoded `map<string, Value>` entry into its key and its encoded value; either may have been left out, as
-/// encoders do with defaults.
+/// Splits an encoded entry, of a `map<string, Value>` or a `MapValue`, into its key and its encoded value; either may have
+/// been left out, as encoders do with defaults.
 pub(super) fn entry(mut entry: &[u8]) -> Result<(&[u8], &[u8]), MalformedValue> {
     let (mut key, mut value) = (&entry[..0], &entry[..0]);
     while entry.has_remaining() {
@@ -147,7 +189,7 @@ fn take<'a>(buffer: &mut &'a [u8], length: usize) -> Result<&'a [u8], MalformedV
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::{ListValue, Value, value::Kind};
+    use crate::proto::{ListValue, MapEntry, MapValue, Value, value::Kind};
     use prost::Message;
     use prost_types::Timestamp;
 
@@ -177,7 +219,7 @@ mod tests {
             Kind::BytesValue(vec![0xff].into()),
             Kind::TimestampValue(Timestamp::default()),
             Kind::ListValue(ListValue::default()),
-            Kind::MapValue(crate::proto::MapValue::default()),
+            Kind::MapValue(MapValue::default()),
         ] {
             assert_eq!(check(&encoded(kind.clone()), 1), Ok(()), "{kind:?}");
         }
@@ -190,6 +232,51 @@ mod tests {
             check(&nested(MAX_DEPTH + 1).encode_to_vec(), 1),
             Err(MalformedValue::TooDeep)
         );
+    }
+
+    fn map<'a>(keys: impl IntoIterator<Item = &'a str>) -> Kind {
+        let entry = |key: &str| MapEntry {
+            key: key.into(),
+            value: Some(Value {
+                kind: Some(Kind::IntValue(1)),
+            }),
+        };
+        Kind::MapValue(MapValue {
+            entries: keys.into_iter().map(entry).collect(),
+        })
+    }
+
+    #[test]
+    fn a_key_stands_once_in_a_map_of_any_size() {
+        let many: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+        for size in 1..=many.len() {
+            let keys = || many[..size].iter().map(String::as_str);
+            assert_eq!(check(&encoded(map(keys())), 1), Ok(()), "{size}");
+            for twice in [keys().next(), keys().next_back()] {
+                assert_eq!(
+                    check(&encoded(map(keys().chain(twice))), 1),
+                    Err(MalformedValue::DuplicateKey),
+                    "{size}"
+                );
+            }
+        }
+        assert_eq!(
+            check(&encoded(map(["", "a", ""])), 1),
+            Err(MalformedValue::DuplicateKey)
+        );
+    }
+
+    #[test]
+    fn the_same_key_in_two_maps_is_fine() {
+        let maps = [map(["a"]), map(["a"])].map(|kind| Value { kind: Some(kind) });
+        let list = Kind::ListValue(ListValue { items: maps.into() });
+        assert_eq!(check(&encoded(list), 1), Ok(()));
+    }
+
+    #[test]
+    fn a_map_in_two_parts_is_refused() {
+        let parts = [encoded(map(["a"])), encoded(map(["a"]))].concat();
+        assert_eq!(check(&parts, 1), Err(MalformedValue::Encoding));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 """The Django engine beyond what Django's own tests ask: merging, races, expiry, principals, failures."""
 
+import json
 import logging
 import threading
 import time
@@ -94,6 +95,16 @@ def test_unchanged_keys_are_not_sent(client):
     after = client.get(session.session_key, touch=False)
     assert after.version == before.version
     assert after.attributes == {"a": [1, 2], "b": {"x": 2, "y": 1}}
+
+
+def test_dictionaries_keep_their_order():
+    session = saved(a={"z": 1, "b": {"y": [{"x": 1, "w": 2}], "c": 3}, 10: 4, 9: 5})
+    expected = '{"z": 1, "b": {"y": [{"x": 1, "w": 2}], "c": 3}, "10": 4, "9": 5}'
+    again = reloaded(session)
+    assert json.dumps(again["a"]) == expected
+    again["a"]["z"] = again["a"].pop("z")
+    again.save()
+    assert json.dumps(reloaded(session)["a"]) == '{"b": {"y": [{"x": 1, "w": 2}], "c": 3}, "10": 4, "9": 5, "z": 1}'
 
 
 def test_what_python_can_not_hold_exactly_stays_as_it_was_stored(server):

@@ -9,7 +9,7 @@
 //! | timestamp | `{"$timestamp": "2026-01-31T12:00:00.123456789Z"}`, RFC 3339 |
 //! | map that has a key beginning with `$` | `{"$map": {"$bytes": 1}}` |
 //!
-//! A whole number that an int64 can't hold is read as a double.
+//! A whole number that an int64 can't hold is read as a double. Maps keep the order of their entries.
 
 use std::collections::BTreeMap;
 
@@ -55,8 +55,11 @@ pub fn to_json(value: &Value) -> Json {
         Some(Kind::TimestampValue(value)) => json!({ "$timestamp": value.to_string() }),
         Some(Kind::ListValue(list)) => list.items.iter().map(to_json).collect(),
         Some(Kind::MapValue(map)) => {
-            let entries = attributes_to_json(&map.entries);
-            if map.entries.keys().any(|key| key.starts_with('$')) {
+            let entries: Map<String, Json> = map
+                .iter()
+                .map(|(key, value)| (key.to_owned(), to_json(value)))
+                .collect();
+            if entries.keys().any(|key| key.starts_with('$')) {
                 json!({ "$map": entries })
             } else {
                 Json::Object(entries)
@@ -78,7 +81,7 @@ pub fn from_json(json: Json) -> Result<Value, JsonError> {
         Json::String(value) => value.into(),
         Json::Array(items) => items.into_iter().map(from_json).collect::<Result<Vec<_>, _>>()?.into(),
         Json::Object(mut entries) => match entries.keys().find(|key| key.starts_with('$')).cloned() {
-            None => attributes_from_json(entries)?.into(),
+            None => map_from_json(entries)?,
             Some(key) => match entries.remove(&key) {
                 Some(content) if entries.is_empty() => from_form(key, content)?,
                 _ => return Err(JsonError::UnknownForm { key }),
@@ -104,6 +107,11 @@ pub fn attributes_from_json(object: Map<String, Json>) -> Result<BTreeMap<String
         .collect()
 }
 
+fn map_from_json(object: Map<String, Json>) -> Result<Value, JsonError> {
+    let entries = object.into_iter().map(|(key, json)| Ok((key, from_json(json)?)));
+    Ok(Value::map(entries.collect::<Result<Vec<_>, _>>()?))
+}
+
 fn from_form(key: String, content: Json) -> Result<Value, JsonError> {
     match (key.as_str(), content) {
         ("$bytes", Json::String(text)) => {
@@ -126,7 +134,7 @@ fn from_form(key: String, content: Json) -> Result<Value, JsonError> {
             .map(Value::from)
             .ok_or_else(|| wrong("$double", "NaN, Infinity or -Infinity")),
         ("$double", _) => Err(wrong("$double", "NaN, Infinity or -Infinity")),
-        ("$map", Json::Object(entries)) => Ok(attributes_from_json(entries)?.into()),
+        ("$map", Json::Object(entries)) => map_from_json(entries),
         ("$map", _) => Err(wrong("$map", "an object")),
         _ => Err(JsonError::UnknownForm { key }),
     }
@@ -179,7 +187,7 @@ mod tests {
         leaf.prop_recursive(4, 64, 8, move |value| {
             prop_oneof![
                 prop::collection::vec(value.clone(), 0..8).prop_map(Value::from),
-                prop::collection::btree_map(key.clone(), value, 0..8).prop_map(Value::from),
+                prop::collection::hash_map(key.clone(), value, 0..8).prop_map(Value::map),
             ]
         })
     }
@@ -223,6 +231,16 @@ mod tests {
             assert_eq!(parse(text), value);
         }
         assert!(parse(r#"{"$double":"NaN"}"#).as_f64().is_some_and(f64::is_nan));
+    }
+
+    #[test]
+    fn maps_keep_their_order() {
+        for text in [
+            r#"{"b":1,"a":{"d":2,"c":3},"":4}"#,
+            r#"[{"$map":{"z":1,"$bytes":2,"a":3}}]"#,
+        ] {
+            assert_eq!(to_json(&parse(text)).to_string(), text);
+        }
     }
 
     #[test]

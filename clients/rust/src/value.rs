@@ -7,7 +7,10 @@ use bytes::Bytes;
 use prost_types::Timestamp;
 
 use crate::proto::value::Kind;
-use crate::proto::{ListValue, MapValue, Value};
+use crate::proto::{ListValue, MapEntry, MapValue, Value};
+
+/// What an entry without a value, which no server hands out, is read as.
+static NONE: Value = Value { kind: None };
 
 impl Value {
     /// The absence of a value.
@@ -21,13 +24,14 @@ impl Value {
         items.into_iter().map(Into::into).collect::<Vec<Self>>().into()
     }
 
-    /// A map.
+    /// A map, which keeps its entries in this order. The server refuses one in which a key stands twice.
     pub fn map<K: Into<String>, V: Into<Self>>(entries: impl IntoIterator<Item = (K, V)>) -> Self {
-        entries
-            .into_iter()
-            .map(|(key, value)| (key.into(), value.into()))
-            .collect::<BTreeMap<String, Self>>()
-            .into()
+        let entry = |(key, value): (K, V)| MapEntry {
+            key: key.into(),
+            value: Some(value.into()),
+        };
+        let entries = entries.into_iter().map(entry).collect();
+        Kind::MapValue(MapValue { entries }).into()
     }
 
     /// True for the absence of a value.
@@ -106,26 +110,42 @@ impl Value {
         }
     }
 
-    /// The entries, if it is a map.
+    /// The keys and values in their order, if it is a map.
     #[must_use]
-    pub fn as_map(&self) -> Option<&BTreeMap<String, Value>> {
+    pub fn as_map(&self) -> Option<impl DoubleEndedIterator<Item = (&str, &Value)> + ExactSizeIterator> {
         if let Some(Kind::MapValue(map)) = &self.kind {
-            Some(&map.entries)
+            Some(map.iter())
         } else {
             None
         }
     }
 
-    /// The entry of this key, if it is a map that has one.
+    /// The value of this key, if it is a map that has it. Searches the entries one by one.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.as_map()?.get(key)
+        self.as_map()?.find_map(|(k, value)| (k == key).then_some(value))
+    }
+}
+
+impl MapValue {
+    /// The keys and values, in their order.
+    #[must_use]
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &Value)> + ExactSizeIterator {
+        self.entries
+            .iter()
+            .map(|entry| (entry.key.as_str(), entry.value.as_ref().unwrap_or(&NONE)))
     }
 }
 
 impl From<Kind> for Value {
     fn from(kind: Kind) -> Self {
         Self { kind: Some(kind) }
+    }
+}
+
+impl From<BTreeMap<String, Value>> for Value {
+    fn from(entries: BTreeMap<String, Value>) -> Self {
+        Self::map(entries)
     }
 }
 
@@ -159,11 +179,12 @@ from! {
     Timestamp: value => Kind::TimestampValue(value),
     SystemTime: value => Kind::TimestampValue(value.into()),
     Vec<Value>: items => Kind::ListValue(ListValue { items }),
-    BTreeMap<String, Value>: entries => Kind::MapValue(MapValue { entries }),
 }
 
 #[cfg(test)]
 mod tests {
+    use prost::Message;
+
     use super::*;
 
     #[test]
@@ -195,5 +216,25 @@ mod tests {
         assert!(map.get("list").is_some());
         assert!(map.get("other").is_none());
         assert!(Value::from(1).get("list").is_none());
+    }
+
+    #[test]
+    fn maps_keep_their_order() {
+        let map = Value::map([("b", 1), ("a", 2), ("", 3)]);
+        let decoded = Value::decode(map.encode_to_vec().as_slice()).expect("a value");
+        assert_eq!(decoded, map);
+        let entries: Vec<_> = decoded.as_map().expect("a map").collect();
+        assert_eq!(entries, [("b", &1.into()), ("a", &2.into()), ("", &3.into())]);
+        assert_ne!(map, Value::map([("a", 2), ("b", 1), ("", 3)]));
+    }
+
+    #[test]
+    fn an_entry_without_a_value_is_null() {
+        let entries = vec![MapEntry {
+            key: "a".to_owned(),
+            value: None,
+        }];
+        let map = Value::from(Kind::MapValue(MapValue { entries }));
+        assert!(map.get("a").is_some_and(Value::is_null));
     }
 }

@@ -5,7 +5,7 @@
     float                    double_value, NaN and the infinities included; 1 and 1.0 stay different
     datetime                 timestamp_value; must be aware, comes back in UTC, cut to microseconds
     list, tuple              list_value, comes back as a list
-    dict with str keys       map_value; the order of its entries is not kept, so it comes back sorted by key
+    dict with str keys       map_value, in the same order
 
 Anything else is refused with UnsupportedValue.
 """
@@ -21,7 +21,7 @@ from sessiond.v1 import value_pb2 as pb
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 # How deep the server lets a value nest.
-MAX_DEPTH = 32
+MAX_DEPTH = 30
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -49,8 +49,7 @@ def from_value(value: pb.Value) -> Any:
     if kind == "list_value":
         return [from_value(item) for item in value.list_value.items]
     if kind == "map_value":
-        entries = value.map_value.entries
-        return {name: from_value(entries[name]) for name in sorted(entries)}
+        return {entry.key: from_value(entry.value) for entry in value.map_value.entries}
     raise UnsupportedValue("a value without a known kind")
 
 
@@ -99,9 +98,11 @@ def _fill(out: pb.Value, value: Any, where: str, key: Callable[[Any], str], dept
             _fill(out.list_value.items.add(), item, f"{where}[{index}]", key, depth + 1)
     elif isinstance(value, Mapping):
         out.map_value.SetInParent()
-        for name, item in value.items():
-            text = _text(key(name), where)
-            _fill(out.map_value.entries[text], item, f"{where}[{text!r}]", key, depth + 1)
+        # Two keys can have one text (1 and "1"); the last one wins, as when JSON is read.
+        items = {_text(key(name), where): item for name, item in value.items()}
+        for text, item in items.items():
+            entry = out.map_value.entries.add(key=text)
+            _fill(entry.value, item, f"{where}[{text!r}]", key, depth + 1)
     else:
         raise UnsupportedValue(f"attribute {where} holds a {type(value).__name__}, which no other language can read")
 

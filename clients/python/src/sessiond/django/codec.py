@@ -56,7 +56,7 @@ class Codec:
                 return name, from_value(value)
             except UnsupportedValue as error:
                 raise Undecodable(str(error)) from None
-        signed = value.map_value.entries[MARKER].bytes_value
+        signed = value.map_value.entries[0].value.bytes_value
         # decode() answers {} for whatever it can't read; anything may come out of a foreign serializer.
         data = self._store.decode(signed.decode("latin-1"))
         if not isinstance(data, dict) or len(data) != 1:
@@ -130,7 +130,7 @@ def _is_name(key: Any) -> bool:
 
 def _is_opaque(value: value_pb2.Value) -> bool:
     entries = value.map_value.entries
-    return len(entries) == 1 and MARKER in entries and entries[MARKER].WhichOneof("kind") == "bytes_value"
+    return len(entries) == 1 and entries[0].key == MARKER and entries[0].value.WhichOneof("kind") == "bytes_value"
 
 
 def _bytes(value: value_pb2.Value) -> bytes:
