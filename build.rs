@@ -6,7 +6,7 @@ use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet, Mess
 use std::error::Error;
 use std::path::PathBuf;
 
-const FILES: [&str; 1] = ["sessiond/v1/session_store.proto"];
+const FILES: [&str; 2] = ["sessiond/v1/session_store.proto", "sessiond/v1/admin.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
@@ -17,10 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::write(out.join("sessiond.binpb"), contract.encode_to_vec())?;
 
     leave_attributes_undecoded(&mut contract);
-    tonic_prost_build::configure()
-        .build_client(false)
-        .bytes(".")
-        .compile_fds(contract)?;
+    tonic_prost_build::configure().build_client(false).bytes(".").compile_fds(contract)?;
     Ok(())
 }
 
@@ -35,9 +32,7 @@ fn leave_attributes_undecoded(contract: &mut FileDescriptorSet) {
                 .filter(|nested| is_attribute_entry(nested))
                 .map(|m| m.name().into())
                 .collect();
-            message
-                .nested_type
-                .retain(|nested| !maps.iter().any(|map| map == nested.name()));
+            message.nested_type.retain(|nested| !maps.iter().any(|map| map == nested.name()));
             for field in &mut message.field {
                 if maps.iter().any(|map| field.type_name().ends_with(&format!(".{map}"))) {
                     become_bytes(field);
@@ -49,10 +44,7 @@ fn leave_attributes_undecoded(contract: &mut FileDescriptorSet) {
 
 fn is_attribute_entry(nested: &DescriptorProto) -> bool {
     nested.options.as_ref().is_some_and(MessageOptions::map_entry)
-        && nested
-            .field
-            .iter()
-            .any(|field| field.type_name() == ".sessiond.v1.Value")
+        && nested.field.iter().any(|field| field.type_name() == ".sessiond.v1.Value")
 }
 
 fn become_bytes(field: &mut FieldDescriptorProto) {

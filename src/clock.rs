@@ -24,23 +24,14 @@ impl Clock {
     /// The system's clock.
     #[must_use]
     pub fn system() -> Self {
-        Self {
-            source: Source::System,
-            latest: Arc::default(),
-        }
+        Self { source: Source::System, latest: Arc::default() }
     }
 
     /// A clock that stands still until the returned hand moves it.
     #[must_use]
     pub fn manual(start: Millis) -> (Self, ClockHand) {
         let time = Arc::new(AtomicU64::new(start));
-        (
-            Self {
-                source: Source::Manual(Arc::clone(&time)),
-                latest: Arc::default(),
-            },
-            ClockHand(time),
-        )
+        (Self { source: Source::Manual(Arc::clone(&time)), latest: Arc::default() }, ClockHand(time))
     }
 
     /// The present moment.

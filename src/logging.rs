@@ -14,22 +14,14 @@ pub(crate) fn start(effective: &Effective) -> Result<(), sessiond::config::Confi
     let settings = &effective.settings;
     // A single word that is no level would silently become the name of a module.
     if settings.log.chars().all(char::is_alphanumeric) && settings.log.parse::<LevelFilter>().is_err() {
-        let problem = format!(
-            "{:?} is no level; write off, error, warn, info, debug or trace",
-            settings.log
-        );
+        let problem = format!("{:?} is no level; write off, error, warn, info, debug or trace", settings.log);
         return Err(effective.refuse("log", problem));
     }
-    let filter = if settings.log.contains("sled=") {
-        settings.log.clone()
-    } else {
-        format!("{},{QUIET_SLED}", settings.log)
-    };
+    let filter =
+        if settings.log.contains("sled=") { settings.log.clone() } else { format!("{},{QUIET_SLED}", settings.log) };
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| effective.refuse("log", format!("{error}; write for example info or info,sessiond=debug")))?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let terminal = io::stderr().is_terminal();
     match settings.log_format {
         LogFormat::Json => lines.json().flatten_event(true).init(),

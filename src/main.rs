@@ -47,10 +47,7 @@ fn main() -> ExitCode {
         Err(error) if is_help(&error) => error.exit(),
         Err(error) => return complain(USAGE, &one_line(&error)),
     };
-    match command_line
-        .command
-        .unwrap_or_else(|| Command::Serve(ServeArgs::default()))
-    {
+    match command_line.command.unwrap_or_else(|| Command::Serve(ServeArgs::default())) {
         Command::Serve(args) => match serve::serve(&args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => complain(failure.code(), &failure),
@@ -68,10 +65,7 @@ fn main() -> ExitCode {
 
 fn is_help(error: &clap::Error) -> bool {
     use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
-    matches!(
-        error.kind(),
-        DisplayHelp | DisplayHelpOnMissingArgumentOrSubcommand | DisplayVersion
-    )
+    matches!(error.kind(), DisplayHelp | DisplayHelpOnMissingArgumentOrSubcommand | DisplayVersion)
 }
 
 fn print(text: &str) -> ExitCode {

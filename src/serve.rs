@@ -52,11 +52,7 @@ async fn run(effective: &Effective, folder: Option<DataFolder>) -> Result<(), Fa
     let settings = Arc::new(effective.settings.clone());
     let mut listeners = Vec::new();
     for address in &settings.listen {
-        listeners.push(
-            Listener::bind(address)
-                .await
-                .map_err(|error| bind_refusal(effective, address, &error))?,
-        );
+        listeners.push(Listener::bind(address).await.map_err(|error| bind_refusal(effective, address, &error))?);
     }
     for listener in &listeners {
         tracing::info!(address = %listener, "listening; opening the data");
@@ -81,9 +77,9 @@ fn claim_folder(effective: &Effective) -> Result<Option<DataFolder>, ConfigError
     let settings = &effective.settings;
     match settings.engine {
         EngineKind::Memory => Ok(None),
-        EngineKind::Sled => DataFolder::claim(&settings.data_dir)
-            .map(Some)
-            .map_err(|error| effective.refuse("data-dir", error)),
+        EngineKind::Sled => {
+            DataFolder::claim(&settings.data_dir).map(Some).map_err(|error| effective.refuse("data-dir", error))
+        }
     }
 }
 
@@ -102,10 +98,7 @@ fn sled_options(settings: &Settings) -> SledOptions {
             Durability::Interval => sled::Durability::Interval(settings.flush_interval),
             Durability::None => sled::Durability::None,
         },
-        watchdog: WatchdogOptions {
-            min_free_bytes: settings.min_free_space,
-            stall_timeout: settings.stall_timeout,
-        },
+        watchdog: WatchdogOptions { min_free_bytes: settings.min_free_space, stall_timeout: settings.stall_timeout },
     }
 }
 
@@ -121,17 +114,16 @@ fn bind_refusal(effective: &Effective, address: &Listen, error: &io::Error) -> C
 
 /// Tells a person where the server is and what it promises. Log lines are apart, on standard error.
 fn announce(settings: &Settings, listeners: &[Arc<Listener>]) {
-    let mut text = format!("sessiond {} is ready\n", env!("CARGO_PKG_VERSION"));
-    for listener in listeners {
-        text += &format!("  listening   {listener}\n");
-    }
-    text += &match settings.engine {
-        EngineKind::Sled => format!("  data        {}\n", absolute(&settings.data_dir).display()),
-        EngineKind::Memory => "  data        in memory only\n".to_owned(),
+    let data = match settings.engine {
+        EngineKind::Sled => absolute(&settings.data_dir).display().to_string(),
+        EngineKind::Memory => "in memory only".into(),
     };
-    text += &format!("  durability  {}\n", promise(settings));
+    let mut lines = vec![format!("sessiond {} is ready", env!("CARGO_PKG_VERSION"))];
+    lines.extend(listeners.iter().map(|listener| format!("  listening   {listener}")));
+    lines.push(format!("  data        {data}"));
+    lines.push(format!("  durability  {}", promise(settings)));
     // A server whose output is closed serves all the same.
-    io::stdout().write_all(text.as_bytes()).ok();
+    writeln!(io::stdout(), "{}", lines.join("\n")).ok();
     tracing::info!("ready");
 }
 

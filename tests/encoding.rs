@@ -53,43 +53,19 @@ async fn values_that_no_client_could_read_are_refused() {
         &[0x18, 0xff, 0xff],
     ];
     for value in malformed {
-        let status = create_raw(
-            &server,
-            RawCreate {
-                attributes: vec![entry(value)],
-                ..Default::default()
-            },
-        )
-        .await;
+        let status = create_raw(&server, RawCreate { attributes: vec![entry(value)], ..Default::default() }).await;
         assert_blamed(&status, "attributes[\"v\"]", "");
     }
     // A name that is not UTF-8, and an entry that is cut short: there is no name to show.
     for entry in [&[0x0a, 2, 0xc3, 0x28, 0x12, 2, 0x10, 1][..], &[0x0a, 9, b'v']] {
         let attributes = vec![Bytes::from_static(entry)];
-        let status = create_raw(
-            &server,
-            RawCreate {
-                attributes,
-                ..Default::default()
-            },
-        )
-        .await;
+        let status = create_raw(&server, RawCreate { attributes, ..Default::default() }).await;
         assert_blamed(&status, "attributes[\"\"]", "");
     }
     // What is not even a message is refused before anyone looks at fields.
     let session_id = Bytes::from_static(b"secret-session-id\xc3\x28");
-    let status = create_raw(
-        &server,
-        RawCreate {
-            session_id,
-            ..Default::default()
-        },
-    )
-    .await;
-    assert!(
-        matches!(status.code(), Code::Internal | Code::InvalidArgument),
-        "{status:?}"
-    );
+    let status = create_raw(&server, RawCreate { session_id, ..Default::default() }).await;
+    assert!(matches!(status.code(), Code::Internal | Code::InvalidArgument), "{status:?}");
     assert_silent(&status, "secret-session-id");
     server.client().create(CreateSessionRequest::new()).await.unwrap();
 }
@@ -100,18 +76,11 @@ async fn a_message_above_the_limit_is_refused() {
     let mut stub = server.stub();
     let id = "an-oversize-session-id";
     let large = |bytes: usize| Value::from(vec![7; bytes]);
-    let request = CreateSessionRequest::new()
-        .session_id(id)
-        .attribute("v", large(600 << 10));
+    let request = CreateSessionRequest::new().session_id(id).attribute("v", large(600 << 10));
     let status = stub.create_session(request).await.unwrap_err();
-    assert!(
-        matches!(status.code(), Code::OutOfRange | Code::ResourceExhausted),
-        "{status:?}"
-    );
+    assert!(matches!(status.code(), Code::OutOfRange | Code::ResourceExhausted), "{status:?}");
     assert!(status.message().contains("524288"), "the limit is named: {status:?}");
     assert_silent(&status, id);
-    let request = CreateSessionRequest::new()
-        .session_id(id)
-        .attribute("v", large(200 << 10));
+    let request = CreateSessionRequest::new().session_id(id).attribute("v", large(200 << 10));
     stub.create_session(request).await.unwrap();
 }

@@ -4,8 +4,8 @@
 
 use sessiond::clock::Millis;
 use sessiond::engine::sled::{DataFolder, Durability, SledEngine, SledOptions, WatchdogOptions};
-use sessiond::engine::{Draft, Due, Engine, EngineError, EngineStatus, MemoryEngine, Outcome, View};
-use sessiond::model::{Attribute, Attributes, Credential, Handle, IdHash, Record, SessionId};
+use sessiond::engine::{Cause, Draft, Due, Engine, EngineError, EngineStatus, Group, MemoryEngine, Outcome, View};
+use sessiond::model::{Attribute, Attributes, Credential, EventKind, Handle, IdHash, Record, SessionId};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,18 +20,12 @@ struct Subject {
 
 impl Subject {
     fn memory() -> Self {
-        Self {
-            engine: Arc::new(MemoryEngine::default()),
-            folder: None,
-        }
+        Self { engine: Arc::new(MemoryEngine::default()), folder: None }
     }
 
     fn sled() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self {
-            engine: open_sled(folder.path(), 0),
-            folder: Some(folder),
-        }
+        Self { engine: open_sled(folder.path(), 0), folder: Some(folder) }
     }
 
     async fn reopen(&mut self) {
@@ -63,7 +57,7 @@ impl Subject {
     async fn put(&self, record: &Record, previous: Option<&Record>) {
         let (record, previous) = (record.clone(), previous.cloned());
         self.commit(move |draft| {
-            draft.put(record.clone(), previous.as_ref())?;
+            draft.put(record.clone(), previous.as_ref(), Some(cause(EventKind::Updated)))?;
             Ok(Outcome::Commit)
         })
         .await
@@ -83,12 +77,13 @@ fn open_sled(folder: &Path, min_free_bytes: u64) -> Arc<dyn Engine> {
     let options = SledOptions {
         cache_bytes: 32 << 20,
         durability: Durability::Always,
-        watchdog: WatchdogOptions {
-            min_free_bytes,
-            stall_timeout: Duration::from_secs(30),
-        },
+        watchdog: WatchdogOptions { min_free_bytes, stall_timeout: Duration::from_secs(30) },
     };
     Arc::new(SledEngine::open(DataFolder::claim(folder).unwrap(), &options).unwrap())
+}
+
+fn cause(kind: EventKind) -> Cause {
+    Cause { kind, time: 1_500, keep_attributes: kind == EventKind::Deleted }
 }
 
 fn record(attribute_bytes: usize) -> (Record, IdHash) {
@@ -105,6 +100,7 @@ fn record(attribute_bytes: usize) -> (Record, IdHash) {
         idle_timeout: 60_000,
         ends_at: None,
         credentials: vec![Credential::new(hash, true)],
+        tickets: Vec::new(),
         principal: "ada".into(),
         labels: BTreeMap::from([("device".into(), "laptop".into())]),
         attributes: attributes(attribute_bytes),
@@ -147,6 +143,10 @@ conformance![
     a_lookup_row_of_another_session_is_left_alone,
     large_records_survive_growth_shrinking_and_removal,
     readers_never_see_a_torn_record,
+    members_are_listed_newest_first_and_in_pages,
+    a_changed_principal_moves_the_member,
+    events_are_numbered_and_kept_until_dropped,
+    statistics_follow_the_records,
 ];
 
 async fn a_record_is_stored_with_its_rows(mut subject: Subject) {
@@ -154,25 +154,9 @@ async fn a_record_is_stored_with_its_rows(mut subject: Subject) {
     subject.put(&record, None).await;
     for _ in 0..2 {
         let stored = subject.record(record.handle).await.unwrap();
-        assert_eq!(
-            stored,
-            Record {
-                revision: 1,
-                sweep_at: 61_000,
-                ..record.clone()
-            }
-        );
-        assert_eq!(
-            subject.read(|view| view.handle_of(&hash).unwrap()).await,
-            Some(record.handle)
-        );
-        assert_eq!(
-            subject.due().await,
-            [Due {
-                at: 61_000,
-                handle: record.handle
-            }]
-        );
+        assert_eq!(stored, Record { revision: 1, sweep_at: 61_000, ..record.clone() });
+        assert_eq!(subject.read(|view| view.handle_of(&hash).unwrap()).await, Some(record.handle));
+        assert_eq!(subject.due().await, [Due { at: 61_000, handle: record.handle }]);
         subject.reopen().await;
     }
 }
@@ -184,48 +168,24 @@ async fn replacing_a_record_moves_its_rows(mut subject: Subject) {
 
     // Another chosen ID, and a later end: the sweeper's row may stay where it is.
     let second_hash = IdHash::of("default", &SessionId::mint(first.handle));
-    let mut second = Record {
-        accessed: 5_000,
-        ..first.clone()
-    };
+    let mut second = Record { accessed: 5_000, ..first.clone() };
     second.credentials = vec![Credential::new(second_hash, true)];
     subject.put(&second, Some(&first)).await;
     let second = subject.record(first.handle).await.unwrap();
     assert_eq!((second.revision, second.sweep_at), (2, 61_000));
     assert_eq!(subject.read(|view| view.handle_of(&first_hash).unwrap()).await, None);
-    assert_eq!(
-        subject.read(|view| view.handle_of(&second_hash).unwrap()).await,
-        Some(first.handle)
-    );
+    assert_eq!(subject.read(|view| view.handle_of(&second_hash).unwrap()).await, Some(first.handle));
 
     // An earlier end must move it; asking for it moves it to a later one too.
-    let earlier = Record {
-        idle_timeout: 1_000,
-        ..second.clone()
-    };
+    let earlier = Record { idle_timeout: 1_000, ..second.clone() };
     subject.put(&earlier, Some(&second)).await;
-    assert_eq!(
-        subject.due().await,
-        [Due {
-            at: 6_000,
-            handle: first.handle
-        }]
-    );
+    assert_eq!(subject.due().await, [Due { at: 6_000, handle: first.handle }]);
     let earlier = subject.record(first.handle).await.unwrap();
-    let mut later = Record {
-        idle_timeout: 9_000,
-        ..earlier.clone()
-    };
+    let mut later = Record { idle_timeout: 9_000, ..earlier.clone() };
     Draft::reschedule(&mut later);
     subject.put(&later, Some(&earlier)).await;
     subject.reopen().await;
-    assert_eq!(
-        subject.due().await,
-        [Due {
-            at: 14_000,
-            handle: first.handle
-        }]
-    );
+    assert_eq!(subject.due().await, [Due { at: 14_000, handle: first.handle }]);
 }
 
 async fn removing_a_record_removes_its_rows(mut subject: Subject) {
@@ -242,7 +202,7 @@ async fn removing_a_record_removes_its_rows(mut subject: Subject) {
         .unwrap();
     subject
         .commit(move |draft| {
-            draft.remove(&stored)?;
+            draft.remove(&stored, cause(EventKind::Deleted))?;
             Ok(Outcome::Commit)
         })
         .await
@@ -263,12 +223,8 @@ async fn an_abandoned_or_failed_transaction_changes_nothing(subject: Subject) {
         let record = record.clone();
         let result = subject
             .commit(move |draft| {
-                draft.put(record.clone(), None)?;
-                if fail {
-                    Err(EngineError::Corrupt("on purpose".into()))
-                } else {
-                    Ok(Outcome::Abandon)
-                }
+                draft.put(record.clone(), None, Some(cause(EventKind::Created)))?;
+                if fail { Err(EngineError::Corrupt("on purpose".into())) } else { Ok(Outcome::Abandon) }
             })
             .await;
         assert_eq!(result.is_err(), fail);
@@ -289,11 +245,8 @@ async fn transactions_see_those_before_them(subject: Subject) {
             subject
                 .commit(move |draft| {
                     let previous = draft.view().record(handle)?.unwrap();
-                    let next = Record {
-                        version: previous.version + 1,
-                        ..previous.clone()
-                    };
-                    draft.put(next, Some(&previous))?;
+                    let next = Record { version: previous.version + 1, ..previous.clone() };
+                    draft.put(next, Some(&previous), None)?;
                     Ok(Outcome::Commit)
                 })
                 .await
@@ -311,10 +264,7 @@ async fn due_rows_come_in_order_and_bounded(subject: Subject) {
         let (mut record, _) = record(1);
         record.idle_timeout = 1_000 + (step * 7 % 20) * 10;
         subject.put(&record, None).await;
-        expected.push(Due {
-            at: 1_000 + record.idle_timeout,
-            handle: record.handle,
-        });
+        expected.push(Due { at: 1_000 + record.idle_timeout, handle: record.handle });
     }
     expected.sort();
     let moment = expected[9].at;
@@ -322,10 +272,7 @@ async fn due_rows_come_in_order_and_bounded(subject: Subject) {
     assert_eq!(due, expected[..10], "a row is due at its millisecond");
     let before = subject.read(|view| view.due(moment - 1, 100).unwrap()).await;
     assert_eq!(before, expected[..9]);
-    assert_eq!(
-        subject.read(|view| view.due(Millis::MAX, 3).unwrap()).await,
-        expected[..3]
-    );
+    assert_eq!(subject.read(|view| view.due(Millis::MAX, 3).unwrap()).await, expected[..3]);
 }
 
 async fn touches_are_kept_beside_the_record(mut subject: Subject) {
@@ -353,15 +300,12 @@ async fn a_lookup_row_of_another_session_is_left_alone(subject: Subject) {
     let first = subject.record(first.handle).await.unwrap();
     subject
         .commit(move |draft| {
-            draft.remove(&first)?;
+            draft.remove(&first, cause(EventKind::Deleted))?;
             Ok(Outcome::Commit)
         })
         .await
         .unwrap();
-    assert_eq!(
-        subject.read(|view| view.handle_of(&hash).unwrap()).await,
-        Some(second.handle)
-    );
+    assert_eq!(subject.read(|view| view.handle_of(&hash).unwrap()).await, Some(second.handle));
 }
 
 async fn large_records_survive_growth_shrinking_and_removal(mut subject: Subject) {
@@ -378,7 +322,7 @@ async fn large_records_survive_growth_shrinking_and_removal(mut subject: Subject
     }
     subject
         .commit(move |draft| {
-            draft.remove(&current)?;
+            draft.remove(&current, cause(EventKind::Deleted))?;
             Ok(Outcome::Commit)
         })
         .await
@@ -401,25 +345,132 @@ async fn readers_never_see_a_torn_record(subject: Subject) {
             while !*done.lock().unwrap() || reads == 0 {
                 let seen = runtime.block_on(subject.record(handle)).unwrap();
                 // The writer keeps the size and the version in step.
-                assert_eq!(
-                    seen.attributes,
-                    attributes(60_000 + usize::try_from(seen.version - 1).unwrap())
-                );
+                assert_eq!(seen.attributes, attributes(60_000 + usize::try_from(seen.version - 1).unwrap()));
                 reads += 1;
             }
         })
     };
     for step in 1..200 {
         let previous = subject.record(handle).await.unwrap();
-        current = Record {
-            version: previous.version + 1,
-            attributes: attributes(60_000 + step),
-            ..previous.clone()
-        };
+        current = Record { version: previous.version + 1, attributes: attributes(60_000 + step), ..previous.clone() };
         subject.put(&current, Some(&previous)).await;
     }
     *done.lock().unwrap() = true;
     reader.await.unwrap();
+}
+
+async fn members_are_listed_newest_first_and_in_pages(mut subject: Subject) {
+    let mut expected = Vec::new();
+    for step in 0..10_u64 {
+        let (mut record, _) = record(1);
+        record.handle = Handle::mint(1_000 + step);
+        // Every other one is another user's, or of another namespace whose name begins alike.
+        if step % 2 == 1 {
+            record.principal = "bob".into();
+        }
+        if step % 5 == 4 {
+            record.namespace = "default2".into();
+        }
+        subject.put(&record, None).await;
+        if step % 5 != 4 {
+            expected.insert(0, (record.handle, record.principal));
+        }
+    }
+    subject.reopen().await;
+    let all = Group::of("default", "");
+    let handles: Vec<Handle> = expected.iter().map(|(handle, _)| *handle).collect();
+    assert_eq!(subject.read(|view| view.members(&all, None, 100).unwrap()).await, handles);
+    assert_eq!(subject.read(|view| view.members(&all, None, 3).unwrap()).await, handles[..3]);
+    assert_eq!(subject.read(|view| view.members(&all, Some(handles[2]), 3).unwrap()).await, handles[3..6]);
+    assert_eq!(subject.read(|view| view.members(&all, handles.last().copied(), 3).unwrap()).await, []);
+    let bobs: Vec<Handle> = expected.iter().filter(|(_, principal)| principal == "bob").map(|(h, _)| *h).collect();
+    let bob = Group::of("default", "bob");
+    assert_eq!(subject.read(|view| view.members(&bob, None, 100).unwrap()).await, bobs);
+}
+
+async fn a_changed_principal_moves_the_member(subject: Subject) {
+    let (record, _) = record(1);
+    let members = async |principal: &str| {
+        let group = Group::of("default", principal);
+        subject.read(|view| view.members(&group, None, 10).unwrap()).await
+    };
+    subject.put(&record, None).await;
+    assert_eq!(members("ada").await, [record.handle]);
+    let mut current = subject.record(record.handle).await.unwrap();
+    for (principal, other) in [("bob", "ada"), ("", "bob"), ("ada", "bob")] {
+        let next = Record { principal: principal.into(), ..current.clone() };
+        subject.put(&next, Some(&current)).await;
+        current = subject.record(record.handle).await.unwrap();
+        // The empty principal stands for the whole namespace.
+        assert_eq!(members(principal).await, [record.handle]);
+        assert_eq!(members(other).await, []);
+    }
+}
+
+async fn events_are_numbered_and_kept_until_dropped(mut subject: Subject) {
+    let last_event = subject.engine.last_event();
+    let (first, _) = record(10);
+    subject.put(&first, None).await;
+    let first = subject.record(first.handle).await.unwrap();
+    let removed = first.clone();
+    subject
+        .commit(move |draft| {
+            draft.remove(&removed, cause(EventKind::Deleted))?;
+            Ok(Outcome::Commit)
+        })
+        .await
+        .unwrap();
+    let events = subject.read(|view| view.events(0, 10).unwrap()).await;
+    assert_eq!(events.iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::Updated, EventKind::Deleted]);
+    assert!(events[0].sequence < events[1].sequence);
+    assert_eq!(*last_event.borrow(), events[1].sequence);
+    assert_eq!(events[1].record.attributes, first.attributes, "kept, as the cause says");
+    assert!(events[0].record.attributes.is_empty());
+    assert!(events.iter().all(|event| event.record.credentials.is_empty()), "an event holds no secret");
+
+    // Numbers never begin again.
+    subject.reopen().await;
+    assert_eq!(subject.read(|view| view.events(0, 10).unwrap()).await, events);
+    let (third, _) = record(10);
+    subject.put(&third, None).await;
+    let after = subject.read(|view| view.events(events[1].sequence, 10).unwrap()).await;
+    assert_eq!(after.len(), 1);
+
+    let through = events[1].sequence;
+    subject
+        .commit(move |draft| {
+            draft.drop_events(through);
+            Ok(Outcome::Commit)
+        })
+        .await
+        .unwrap();
+    subject.reopen().await;
+    assert_eq!(subject.read(|view| view.events(0, 10).unwrap()).await, after);
+    assert_eq!(subject.read(|view| view.events_dropped_through().unwrap()).await, through);
+}
+
+async fn statistics_follow_the_records(mut subject: Subject) {
+    let mut records = Vec::new();
+    for namespace in ["a", "a", "b"] {
+        let (mut record, _) = record(10);
+        record.namespace = namespace.into();
+        subject.put(&record, None).await;
+        records.push(subject.record(record.handle).await.unwrap());
+    }
+    subject.reopen().await;
+    assert_eq!(subject.engine.statistics().sessions, BTreeMap::from([("a".into(), 2), ("b".into(), 1)]));
+    let ended = records.remove(2);
+    subject
+        .commit(move |draft| {
+            draft.remove(&ended, cause(EventKind::Deleted))?;
+            Ok(Outcome::Commit)
+        })
+        .await
+        .unwrap();
+    let statistics = subject.engine.statistics();
+    assert_eq!(statistics.sessions, BTreeMap::from([("a".into(), 2)]));
+    assert_eq!(statistics.events, 4);
+    assert!(statistics.groups >= 1);
 }
 
 #[tokio::test]
@@ -427,10 +478,7 @@ async fn sled_refuses_to_grow_while_space_is_low_but_removes() {
     let folder = tempfile::tempdir().unwrap();
     let (record, _) = record(10);
     let handle = record.handle;
-    let mut subject = Subject {
-        engine: open_sled(folder.path(), 0),
-        folder: Some(folder),
-    };
+    let mut subject = Subject { engine: open_sled(folder.path(), 0), folder: Some(folder) };
     subject.put(&record, None).await;
     let stored = subject.record(handle).await.unwrap();
 
@@ -439,22 +487,19 @@ async fn sled_refuses_to_grow_while_space_is_low_but_removes() {
     subject.engine = Arc::new(MemoryEngine::default());
     subject.engine = open_sled(subject.folder.as_ref().unwrap().path(), u64::MAX / 2);
     let mut status = subject.engine.status();
-    status
-        .wait_for(|status| *status == EngineStatus::LowSpace)
-        .await
-        .unwrap();
+    status.wait_for(|status| *status == EngineStatus::LowSpace).await.unwrap();
 
     let again = stored.clone();
     let refused = subject
         .commit(move |draft| {
-            draft.put(again.clone(), Some(&again))?;
+            draft.put(again.clone(), Some(&again), None)?;
             Ok(Outcome::Commit)
         })
         .await;
     assert!(matches!(refused, Err(EngineError::StorageFull)), "{refused:?}");
     subject
         .commit(move |draft| {
-            draft.remove(&stored)?;
+            draft.remove(&stored, cause(EventKind::Deleted))?;
             Ok(Outcome::Commit)
         })
         .await

@@ -18,10 +18,7 @@ fn peek(id: &str) -> GetSessionRequest {
 }
 
 async fn create(client: &Client, timeouts: Timeouts) -> (String, Session) {
-    let created = client
-        .create(CreateSessionRequest::new().timeouts(timeouts))
-        .await
-        .unwrap();
+    let created = client.create(CreateSessionRequest::new().timeouts(timeouts)).await.unwrap();
     (created.session_id, created.session)
 }
 
@@ -58,17 +55,11 @@ async fn sessions_end_at_their_millisecond() {
         let mut watchers = JoinSet::new();
         for number in 0..8 {
             let lifetime = Duration::from_millis(300 + number * 37);
-            let timeouts = if number % 2 == 0 {
-                Timeouts::new().idle(lifetime)
-            } else {
-                Timeouts::new().absolute(lifetime)
-            };
+            let timeouts =
+                if number % 2 == 0 { Timeouts::new().idle(lifetime) } else { Timeouts::new().absolute(lifetime) };
             let (id, session) = create(&client, timeouts).await;
             let end = millis(session.expire_time);
-            assert_eq!(
-                end,
-                millis(session.create_time) + u64::try_from(lifetime.as_millis()).unwrap()
-            );
+            assert_eq!(end, millis(session.create_time) + u64::try_from(lifetime.as_millis()).unwrap());
             watchers.spawn(watch_the_end(client.clone(), id, end));
         }
         let found: usize = watchers.join_all().await.into_iter().sum();
@@ -82,26 +73,17 @@ async fn what_has_ended_is_absent_for_every_call() {
     let client = server.client();
     let id = "an-id-that-is-chosen";
     let short = Timeouts::new().idle(Duration::from_millis(50));
-    let created = client
-        .create(CreateSessionRequest::new().session_id(id).timeouts(short))
-        .await
-        .unwrap();
+    let created = client.create(CreateSessionRequest::new().session_id(id).timeouts(short)).await.unwrap();
     eventually("the session ends", async || client.get(peek(id)).await.is_err()).await;
 
     assert_eq!(client.get(id).await, Err(Error::SessionNotFound));
     assert_eq!(client.touch(id).await, Err(Error::SessionNotFound));
-    assert_eq!(
-        client.update(id, SessionChange::new().set("a", 1)).await,
-        Err(Error::SessionNotFound)
-    );
+    assert_eq!(client.update(id, SessionChange::new().set("a", 1)).await, Err(Error::SessionNotFound));
     assert_eq!(client.rotate(id).await, Err(Error::SessionNotFound));
     assert_eq!(client.delete(id).await, Err(Error::SessionNotFound));
     let by_handle = DeleteSessionRequest::by_handle(&created.session.handle);
     assert_eq!(client.delete(by_handle).await, Err(Error::SessionNotFound));
-    assert_eq!(
-        client.delete(DeleteSessionRequest::by_id(id).allow_missing()).await,
-        Ok(false)
-    );
+    assert_eq!(client.delete(DeleteSessionRequest::by_id(id).allow_missing()).await, Ok(false));
     // The ID is free again, and what comes under it is another session.
     let again = client.create(CreateSessionRequest::new().session_id(id)).await.unwrap();
     assert_ne!(again.session.handle, created.session.handle);
@@ -111,11 +93,8 @@ async fn what_has_ended_is_absent_for_every_call() {
 async fn the_earlier_of_both_timeouts_wins() {
     let server = Server::start();
     let client = server.client();
-    let both = |idle, absolute| {
-        Timeouts::new()
-            .idle(Duration::from_millis(idle))
-            .absolute(Duration::from_millis(absolute))
-    };
+    let both =
+        |idle, absolute| Timeouts::new().idle(Duration::from_millis(idle)).absolute(Duration::from_millis(absolute));
 
     let (_, session) = create(&client, both(60_000, 3_600_000)).await;
     assert_eq!(millis(session.expire_time), millis(session.create_time) + 60_000);
@@ -123,10 +102,7 @@ async fn the_earlier_of_both_timeouts_wins() {
     // However busy it is, and whatever its ID is, the absolute end stays where it is.
     let (mut id, session) = create(&client, both(60_000, 700)).await;
     let end = millis(session.create_time) + 700;
-    assert_eq!(
-        (millis(session.absolute_expire_time), millis(session.expire_time)),
-        (end, end)
-    );
+    assert_eq!((millis(session.absolute_expire_time), millis(session.expire_time)), (end, end));
     loop {
         let before = now();
         let rotated = match client.rotate(&id).await {
@@ -155,24 +131,13 @@ async fn activity_keeps_a_session_alive_and_silence_ends_it() {
         end = match round % 3 {
             0 => millis(Some(client.touch(&id).await.unwrap().expire_time)),
             1 => millis(client.get(&id).await.unwrap().session.expire_time),
-            _ => millis(
-                client
-                    .update(&id, SessionChange::new().set("n", round))
-                    .await
-                    .unwrap()
-                    .session
-                    .expire_time,
-            ),
+            _ => millis(client.update(&id, SessionChange::new().set("n", round)).await.unwrap().session.expire_time),
         };
         round += 1;
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(end > first_end);
-    assert_eq!(
-        watch_the_end(client.clone(), id, end).await.min(1),
-        1,
-        "peeking does not keep it alive"
-    );
+    assert_eq!(watch_the_end(client.clone(), id, end).await.min(1), 1, "peeking does not keep it alive");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,19 +148,9 @@ async fn timeouts_can_be_replaced() {
     assert_eq!(session.idle_timeout.unwrap().seconds, 7_200);
     let change = SessionChange::new().set_timeouts(Timeouts::new().idle(Duration::from_secs(60)));
     let session = client.update(&id, change).await.unwrap().session;
-    assert_eq!(
-        (
-            session.idle_timeout.unwrap().seconds,
-            session.absolute_expire_time,
-            session.version
-        ),
-        (60, None, 2)
-    );
+    assert_eq!((session.idle_timeout.unwrap().seconds, session.absolute_expire_time, session.version), (60, None, 2));
     // A moment that has passed since the creation ends the session.
-    eventually("the session is older than its new timeout", async || {
-        now() > millis(session.create_time) + 20
-    })
-    .await;
+    eventually("the session is older than its new timeout", async || now() > millis(session.create_time) + 20).await;
     let change = SessionChange::new().set_timeouts(Timeouts::new().absolute(Duration::from_millis(10)));
     client.update(&id, change).await.ok();
     assert_eq!(client.get(&id).await, Err(Error::SessionNotFound));
@@ -241,15 +196,8 @@ async fn peeking_leaves_the_session_alone() {
     assert_eq!(peeked.last_access_time, session.last_access_time);
     let read = client.get(&id).await.unwrap().session;
     assert!(millis(read.last_access_time) > millis(session.last_access_time));
-    assert_eq!(
-        millis(read.expire_time),
-        millis(read.last_access_time) + 24 * 60 * 60 * 1_000
-    );
-    assert_eq!(
-        (read.version, read.update_time),
-        (1, session.update_time),
-        "reading is no change"
-    );
+    assert_eq!(millis(read.expire_time), millis(read.last_access_time) + 24 * 60 * 60 * 1_000);
+    assert_eq!((read.version, read.update_time), (1, session.update_time), "reading is no change");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -261,19 +209,12 @@ async fn an_id_within_its_grace_reads_and_logs_out_but_does_not_change() {
     let rotated = client.rotate(grace(&old, LONG)).await.unwrap();
     assert_eq!(client.get(&old).await.unwrap().session.handle, rotated.session.handle);
     client.touch(&old).await.unwrap();
-    assert_eq!(
-        client.update(&old, SessionChange::new().set("a", 1)).await,
-        Err(Error::SessionIdRetired)
-    );
+    assert_eq!(client.update(&old, SessionChange::new().set("a", 1)).await, Err(Error::SessionIdRetired));
     let upsert = UpdateSessionRequest::new(&old, SessionChange::new().set("a", 1)).upsert();
     assert_eq!(client.update_with(upsert).await, Err(Error::SessionIdRetired));
     assert_eq!(client.rotate(&old).await, Err(Error::SessionIdRetired));
     assert_eq!(client.delete(&old).await, Ok(true));
-    assert_eq!(
-        client.get(&rotated.session_id).await,
-        Err(Error::SessionNotFound),
-        "the new ID is logged out too"
-    );
+    assert_eq!(client.get(&rotated.session_id).await, Err(Error::SessionNotFound), "the new ID is logged out too");
 
     // At the end of its grace it is dead.
     let (old, _) = create(&client, Timeouts::new()).await;

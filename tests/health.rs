@@ -19,9 +19,7 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
 fn about(service: &str) -> HealthCheckRequest {
-    HealthCheckRequest {
-        service: service.into(),
-    }
+    HealthCheckRequest { service: service.into() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,11 +37,7 @@ async fn a_service_that_is_not_there_is_not_found() {
     let server = Server::start();
     let mut health = HealthClient::new(server.channel());
     for service in ["sessiond.v1.Nothing", "sessiond.v1.SessionStor", " "] {
-        assert_eq!(
-            health.check(about(service)).await.unwrap_err().code(),
-            Code::NotFound,
-            "{service:?}"
-        );
+        assert_eq!(health.check(about(service)).await.unwrap_err().code(), Code::NotFound, "{service:?}");
     }
     // A watcher waits for the service to appear instead.
     let mut watched = health.watch(about("sessiond.v1.Nothing")).await.unwrap().into_inner();
@@ -63,10 +57,7 @@ async fn a_watcher_is_told_of_the_end_and_let_go() {
         server.signal(signal);
         let next = timeout(LONG, watched.message()).await.unwrap().unwrap().unwrap();
         assert_eq!(next.status(), ServingStatus::NotServing);
-        assert!(
-            timeout(LONG, watched.message()).await.unwrap().unwrap().is_none(),
-            "the stream ends"
-        );
+        assert!(timeout(LONG, watched.message()).await.unwrap().unwrap().is_none(), "the stream ends");
         assert_eq!(server.wait(LONG).code(), Some(0));
     }
 }
@@ -78,19 +69,13 @@ fn the_probe_exits_by_what_it_finds() {
     let probe = |service: &str| run(binary().args(["health", "--addr", &address, "--service", service]));
 
     let serving = probe("");
-    assert_eq!(
-        (serving.code, serving.stdout.as_str(), serving.stderr.as_str()),
-        (Some(0), "serving\n", "")
-    );
+    assert_eq!((serving.code, serving.stdout.as_str(), serving.stderr.as_str()), (Some(0), "serving\n", ""));
     let unknown = probe("nothing");
     assert_eq!((unknown.code, unknown.stdout.as_str()), (Some(1), "unknown-service\n"));
 
     server.stop();
     let unreachable = probe("");
-    assert_eq!(
-        (unreachable.code, unreachable.stdout.as_str()),
-        (Some(1), "unreachable\n")
-    );
+    assert_eq!((unreachable.code, unreachable.stdout.as_str()), (Some(1), "unreachable\n"));
     assert_eq!(unreachable.stderr.lines().count(), 1, "{}", unreachable.stderr);
     assert!(unreachable.stderr.contains(&address), "{}", unreachable.stderr);
 }
@@ -98,11 +83,7 @@ fn the_probe_exits_by_what_it_finds() {
 #[test]
 fn the_probe_waits_for_a_server_that_comes() {
     // A port that was free a moment ago, which a server is started on after the probe.
-    let address = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let mut probe = binary();
     probe.args(["health", "--wait", "50s", "--addr", &address]);
     let probing = std::thread::spawn(move || run(&mut probe));
@@ -124,10 +105,7 @@ async fn reflected_services(server: &Server) -> Result<Vec<String>, tonic::Statu
         message_request: Some(MessageRequest::ListServices(String::new())),
     };
     let mut reflection = ServerReflectionClient::new(server.channel());
-    let mut answers = reflection
-        .server_reflection_info(tokio_stream::once(list))
-        .await?
-        .into_inner();
+    let mut answers = reflection.server_reflection_info(tokio_stream::once(list)).await?.into_inner();
     let answer = answers.message().await?.unwrap();
     let Some(MessageResponse::ListServicesResponse(list)) = answer.message_response else {
         panic!("not a list of services: {answer:?}");
@@ -142,9 +120,6 @@ async fn reflection_lists_the_store_unless_it_is_switched_off() {
         assert!(services.iter().any(|name| name == service), "{services:?}");
     }
     let silent = Server::start_with(&["--reflection", "false"]);
-    assert_eq!(
-        reflected_services(&silent).await.unwrap_err().code(),
-        Code::Unimplemented
-    );
+    assert_eq!(reflected_services(&silent).await.unwrap_err().code(), Code::Unimplemented);
     silent.client().health("").await.unwrap();
 }

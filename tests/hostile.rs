@@ -43,9 +43,7 @@ async fn what_is_no_http2_is_cut_off() {
     closed_after(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     closed_after(b"PRI * HTTP/1.1\r\n\r\nSM\r\n\r\n");
     // A TLS greeting.
-    closed_after(&[
-        0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    ]);
+    closed_after(&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     for seed in 1..50 {
         closed_after(&noise(seed * 7_919, 4 << 10));
     }
@@ -105,11 +103,7 @@ async fn endless_headers_are_cut_off() {
         sent += piece.len();
         assert!(sent < 256 << 20, "the server takes headers without end");
     }
-    assert!(
-        server.memory() < before + MEMORY_UNDER_ATTACK,
-        "{} bytes",
-        server.memory()
-    );
+    assert!(server.memory() < before + MEMORY_UNDER_ATTACK, "{} bytes", server.memory());
     still_serves(&server).await;
 }
 
@@ -131,11 +125,7 @@ async fn calls_that_are_cancelled_at_once_are_cut_off() {
     if let Some(farewell) = peer.receive(|frame| frame.kind == GOAWAY) {
         assert_eq!(farewell.payload[4..8], 11_u32.to_be_bytes(), "ENHANCE_YOUR_CALM");
     }
-    assert!(
-        server.memory() < before + MEMORY_UNDER_ATTACK,
-        "{} bytes",
-        server.memory()
-    );
+    assert!(server.memory() < before + MEMORY_UNDER_ATTACK, "{} bytes", server.memory());
     still_serves(&server).await;
 }
 
@@ -151,10 +141,6 @@ async fn a_flood_of_settings_does_no_harm() {
             break;
         }
     }
-    assert!(
-        server.memory() < before + MEMORY_UNDER_ATTACK,
-        "{} bytes",
-        server.memory()
-    );
+    assert!(server.memory() < before + MEMORY_UNDER_ATTACK, "{} bytes", server.memory());
     still_serves(&server).await;
 }

@@ -39,39 +39,25 @@ async fn ids_are_judged_in_every_request() {
         assert_blamed(&status, "session_id", id);
         let status = stub.touch_session(TouchSessionRequest::new(id)).await.unwrap_err();
         assert_blamed(&status, "session_id", id);
-        let status = stub
-            .update_session(UpdateSessionRequest::new(id, SessionChange::new()))
-            .await
-            .unwrap_err();
+        let status = stub.update_session(UpdateSessionRequest::new(id, SessionChange::new())).await.unwrap_err();
         assert_blamed(&status, "session_id", id);
-        let status = stub
-            .update_session(UpdateSessionRequest::new(id, SessionChange::new()).upsert())
-            .await
-            .unwrap_err();
+        let status =
+            stub.update_session(UpdateSessionRequest::new(id, SessionChange::new()).upsert()).await.unwrap_err();
         assert_blamed(&status, "session_id", id);
         let status = stub.rotate_session(RotateSessionRequest::new(id)).await.unwrap_err();
         assert_blamed(&status, "session_id", id);
-        let status = stub
-            .delete_session(DeleteSessionRequest::by_id(id).allow_missing())
-            .await
-            .unwrap_err();
+        let status = stub.delete_session(DeleteSessionRequest::by_id(id).allow_missing()).await.unwrap_err();
         assert_blamed(&status, "session_id", id);
         // Where the ID may be left out, the empty one means that.
         if !id.is_empty() {
-            let status = stub
-                .create_session(CreateSessionRequest::new().session_id(id))
-                .await
-                .unwrap_err();
+            let status = stub.create_session(CreateSessionRequest::new().session_id(id)).await.unwrap_err();
             assert_blamed(&status, "session_id", id);
             let rotation = RotateSessionRequest::new("a-good-session-id").new_session_id(id);
             assert_blamed(&stub.rotate_session(rotation).await.unwrap_err(), "new_session_id", id);
         }
     }
     for id in ["c".repeat(16), "d".repeat(256)] {
-        stub.clone()
-            .create_session(CreateSessionRequest::new().session_id(id))
-            .await
-            .unwrap();
+        stub.clone().create_session(CreateSessionRequest::new().session_id(id)).await.unwrap();
     }
 }
 
@@ -82,19 +68,11 @@ async fn namespaces_are_judged() {
     let good = ["a", "0", "shop.eu-1_b", &"x".repeat(63)].map(str::to_owned);
     let bad = ["-a", ".a", "_a", "A", "shop eu", "shöp", "a/b", "a\0", &"x".repeat(64)].map(str::to_owned);
     for namespace in good {
-        stub.create_session(CreateSessionRequest {
-            namespace,
-            ..Default::default()
-        })
-        .await
-        .unwrap();
+        stub.create_session(CreateSessionRequest { namespace, ..Default::default() }).await.unwrap();
     }
     for namespace in bad {
         let id = "some-session-id-1";
-        let request = GetSessionRequest {
-            namespace,
-            ..GetSessionRequest::new(id)
-        };
+        let request = GetSessionRequest { namespace, ..GetSessionRequest::new(id) };
         assert_blamed(&stub.get_session(request).await.unwrap_err(), "namespace", id);
     }
 }
@@ -109,65 +87,29 @@ async fn data_is_bounded_in_every_direction() {
     let cases = [
         ("attributes", new().attribute("", 1)),
         ("attributes", new().attribute("n".repeat(257), 1)),
-        (
-            "attributes",
-            CreateSessionRequest {
-                attributes: many(1025),
-                ..new()
-            },
-        ),
+        ("attributes", CreateSessionRequest { attributes: many(1025), ..new() }),
         ("attributes[\"v\"]", new().attribute("v", Value { kind: None })),
         ("attributes[\"v\"]", new().attribute("v", nested(31))),
-        (
-            "attributes[\"v\"]",
-            new().attribute("v", Value::map([("a", 1), ("b", 2), ("a", 3)])),
-        ),
-        (
-            "attributes[\"v\"]",
-            new().attribute(
-                "v",
-                Timestamp {
-                    seconds: i64::MAX,
-                    nanos: 0,
-                },
-            ),
-        ),
+        ("attributes[\"v\"]", new().attribute("v", Value::map([("a", 1), ("b", 2), ("a", 3)]))),
+        ("attributes[\"v\"]", new().attribute("v", Timestamp { seconds: i64::MAX, nanos: 0 })),
         ("principal", new().principal("p".repeat(257))),
         ("labels", new().label("", "x")),
         ("labels", new().label("l".repeat(65), "x")),
         ("labels[\"device\"]", new().label("device", "x".repeat(257))),
-        (
-            "labels",
-            CreateSessionRequest {
-                labels: labels(17),
-                ..new()
-            },
-        ),
+        ("labels", CreateSessionRequest { labels: labels(17), ..new() }),
     ];
     for (field, request) in cases {
         assert_blamed(&stub.create_session(request).await.unwrap_err(), field, "");
     }
-    let largest = CreateSessionRequest {
-        attributes: many(1024),
-        labels: labels(16),
-        ..new()
-    };
+    let largest = CreateSessionRequest { attributes: many(1024), labels: labels(16), ..new() };
     let largest = largest.principal("p".repeat(256));
     let id = stub.create_session(largest).await.unwrap().into_inner().session_id;
-    let widest = new()
-        .attribute("n".repeat(256), nested(30))
-        .label("l".repeat(64), "x".repeat(256));
+    let widest = new().attribute("n".repeat(256), nested(30)).label("l".repeat(64), "x".repeat(256));
     stub.create_session(widest).await.unwrap();
 
     // The bounds hold for what updates add up to.
-    for change in [
-        SessionChange::new().set("one more", 1),
-        SessionChange::new().set_label("one more", "x"),
-    ] {
-        let status = stub
-            .update_session(UpdateSessionRequest::new(&id, change))
-            .await
-            .unwrap_err();
+    for change in [SessionChange::new().set("one more", 1), SessionChange::new().set_label("one more", "x")] {
+        let status = stub.update_session(UpdateSessionRequest::new(&id, change)).await.unwrap_err();
         assert_too_large(&status, &id);
     }
     let swap = SessionChange::new().set("one more", 1).remove("a0000");
@@ -179,44 +121,25 @@ async fn a_session_that_grows_too_large_is_refused_with_the_limit() {
     let server = Server::start_with(&["--max-session-size", "64KiB"]);
     let mut stub = server.stub();
     let large = |bytes: usize| Value::from(vec![7; bytes]);
-    let status = stub
-        .create_session(CreateSessionRequest::new().attribute("v", large(65 << 10)))
-        .await
-        .unwrap_err();
+    let status = stub.create_session(CreateSessionRequest::new().attribute("v", large(65 << 10))).await.unwrap_err();
     assert_too_large(&status, "");
 
     let request = CreateSessionRequest::new().attribute("v", large(60 << 10));
     let id = stub.create_session(request).await.unwrap().into_inner().session_id;
     let grow = SessionChange::new().set("w", large(5 << 10));
-    let status = stub
-        .update_session(UpdateSessionRequest::new(&id, grow.clone()))
-        .await
-        .unwrap_err();
+    let status = stub.update_session(UpdateSessionRequest::new(&id, grow.clone())).await.unwrap_err();
     assert_too_large(&status, &id);
-    let status = stub
-        .rotate_session(RotateSessionRequest::new(&id).change(grow))
-        .await
-        .unwrap_err();
+    let status = stub.rotate_session(RotateSessionRequest::new(&id).change(grow)).await.unwrap_err();
     assert_too_large(&status, &id);
     // Neither left a trace: the session is there under its ID, as it was.
-    let session = stub
-        .get_session(GetSessionRequest::new(&id))
-        .await
-        .unwrap()
-        .into_inner()
-        .session
-        .unwrap();
+    let session = stub.get_session(GetSessionRequest::new(&id)).await.unwrap().into_inner().session.unwrap();
     assert_eq!((session.version, session.attributes.len()), (1, 1));
 }
 
 #[track_caller]
 fn assert_too_large(status: &Status, id: &str) {
     use tonic_types::StatusExt;
-    assert_eq!(
-        (status.code(), reason(status).as_str()),
-        (Code::ResourceExhausted, "SESSION_TOO_LARGE"),
-        "{status:?}"
-    );
+    assert_eq!((status.code(), reason(status).as_str()), (Code::ResourceExhausted, "SESSION_TOO_LARGE"), "{status:?}");
     let metadata = status.get_details_error_info().unwrap().metadata;
     let number = |key: &str| metadata[key].parse::<u64>().unwrap();
     assert!(number("actual") > number("limit"), "{metadata:?}");
@@ -227,23 +150,11 @@ fn assert_too_large(status: &Status, id: &str) {
 async fn timeouts_are_bounded() {
     let server = Server::start();
     let mut stub = server.stub();
-    let idle = |length| Timeouts {
-        idle_timeout: Some(length),
-        absolute: None,
-    };
-    let after = |length| Timeouts {
-        idle_timeout: None,
-        absolute: Some(Absolute::AbsoluteTimeout(length)),
-    };
+    let idle = |length| Timeouts { idle_timeout: Some(length), absolute: None };
+    let after = |length| Timeouts { idle_timeout: None, absolute: Some(Absolute::AbsoluteTimeout(length)) };
     let at = |seconds| Timeouts::new().expire_at(Timestamp { seconds, nanos: 0 });
-    let fraction = Duration {
-        seconds: 0,
-        nanos: 999_999,
-    };
-    let malformed = Duration {
-        seconds: 1,
-        nanos: 1_000_000_000,
-    };
+    let fraction = Duration { seconds: 0, nanos: 999_999 };
+    let malformed = Duration { seconds: 1, nanos: 1_000_000_000 };
     let mixed = Duration { seconds: 1, nanos: -1 };
     let bad = [
         seconds(0),
@@ -264,40 +175,19 @@ async fn timeouts_are_bounded() {
     for moment in [now - 60, 0, -1, i64::MIN, now + 3661 * DAY, i64::MAX] {
         cases.push(("absolute_expire_time", at(moment)));
     }
-    let id = stub
-        .create_session(CreateSessionRequest::new())
-        .await
-        .unwrap()
-        .into_inner()
-        .session_id;
+    let id = stub.create_session(CreateSessionRequest::new()).await.unwrap().into_inner().session_id;
     for (field, timeouts) in cases {
         let request = CreateSessionRequest::new().timeouts(timeouts);
-        assert_blamed(
-            &stub.create_session(request).await.unwrap_err(),
-            &format!("timeouts.{field}"),
-            "",
-        );
+        assert_blamed(&stub.create_session(request).await.unwrap_err(), &format!("timeouts.{field}"), "");
         let change = SessionChange::new().set_timeouts(timeouts);
         let field = format!("change.timeouts.{field}");
-        let status = stub
-            .update_session(UpdateSessionRequest::new(&id, change.clone()))
-            .await
-            .unwrap_err();
+        let status = stub.update_session(UpdateSessionRequest::new(&id, change.clone())).await.unwrap_err();
         assert_blamed(&status, &field, &id);
-        let status = stub
-            .rotate_session(RotateSessionRequest::new(&id).change(change))
-            .await
-            .unwrap_err();
+        let status = stub.rotate_session(RotateSessionRequest::new(&id).change(change)).await.unwrap_err();
         assert_blamed(&status, &field, &id);
     }
-    for good in [
-        idle(seconds(3660 * DAY)),
-        after(seconds(3660 * DAY)),
-        at(now + 3659 * DAY),
-    ] {
-        stub.create_session(CreateSessionRequest::new().timeouts(good))
-            .await
-            .unwrap();
+    for good in [idle(seconds(3660 * DAY)), after(seconds(3660 * DAY)), at(now + 3659 * DAY)] {
+        stub.create_session(CreateSessionRequest::new().timeouts(good)).await.unwrap();
     }
 }
 
@@ -305,73 +195,32 @@ async fn timeouts_are_bounded() {
 async fn requests_that_contradict_themselves_are_refused() {
     let server = Server::start();
     let mut stub = server.stub();
-    let id = stub
-        .create_session(CreateSessionRequest::new())
-        .await
-        .unwrap()
-        .into_inner()
-        .session_id;
+    let id = stub.create_session(CreateSessionRequest::new()).await.unwrap().into_inner().session_id;
 
-    let request = GetSessionRequest {
-        access: 3,
-        ..GetSessionRequest::new(&id)
-    };
+    let request = GetSessionRequest { access: 3, ..GetSessionRequest::new(&id) };
     assert_blamed(&stub.get_session(request).await.unwrap_err(), "access", &id);
 
-    for grace in [
-        seconds(-1),
-        seconds(61),
-        Duration {
-            seconds: 60,
-            nanos: 1_000_000,
-        },
-        seconds(i64::MAX),
-    ] {
-        let request = RotateSessionRequest {
-            grace: Some(grace),
-            ..RotateSessionRequest::new(&id)
-        };
+    for grace in [seconds(-1), seconds(61), Duration { seconds: 60, nanos: 1_000_000 }, seconds(i64::MAX)] {
+        let request = RotateSessionRequest { grace: Some(grace), ..RotateSessionRequest::new(&id) };
         assert_blamed(&stub.rotate_session(request).await.unwrap_err(), "grace", &id);
     }
 
     let both = SessionChange::new().set("theme", 1).remove("theme");
-    let status = stub
-        .update_session(UpdateSessionRequest::new(&id, both))
-        .await
-        .unwrap_err();
+    let status = stub.update_session(UpdateSessionRequest::new(&id, both)).await.unwrap_err();
     assert_blamed(&status, "change.remove_attributes", &id);
 
-    let request = UpdateSessionRequest::new(&id, SessionChange::new())
-        .upsert()
-        .if_version(1);
-    assert_blamed(
-        &stub.update_session(request).await.unwrap_err(),
-        "expected_version",
-        &id,
-    );
+    let request = UpdateSessionRequest::new(&id, SessionChange::new()).upsert().if_version(1);
+    assert_blamed(&stub.update_session(request).await.unwrap_err(), "expected_version", &id);
 
     let by_handle = |handle: &str| DeleteSessionRequest::by_handle(handle);
     for handle in ["", "nothing", "0192f3c4-0000-7000-8000-00000000000", &id] {
-        assert_blamed(
-            &stub.delete_session(by_handle(handle)).await.unwrap_err(),
-            "handle",
-            &id,
-        );
+        assert_blamed(&stub.delete_session(by_handle(handle)).await.unwrap_err(), "handle", &id);
     }
-    let request = DeleteSessionRequest {
-        target: None::<Target>,
-        ..Default::default()
-    };
+    let request = DeleteSessionRequest { target: None::<Target>, ..Default::default() };
     assert_blamed(&stub.delete_session(request).await.unwrap_err(), "target", &id);
 
     // Nothing of all this changed the session.
-    let session = stub
-        .get_session(GetSessionRequest::new(&id))
-        .await
-        .unwrap()
-        .into_inner()
-        .session
-        .unwrap();
+    let session = stub.get_session(GetSessionRequest::new(&id)).await.unwrap().into_inner().session.unwrap();
     assert_eq!((session.version, session.attributes.len()), (1, 0));
 }
 

@@ -43,20 +43,11 @@ async fn requests_above_the_limit_are_refused_and_health_is_not() {
     let client = server.client();
     let id = client.create(CreateSessionRequest::new()).await.unwrap().session_id;
     let stalled = [stalled_call(server.channel()), stalled_call(server.channel())];
-    eventually("both places are taken", async || {
-        matches!(client.get(&id).await, Err(Error::TooManyRequests { .. }))
-    })
-    .await;
+    eventually("both places are taken", async || matches!(client.get(&id).await, Err(Error::TooManyRequests { .. })))
+        .await;
 
-    let status = server
-        .stub()
-        .get_session(GetSessionRequest::new(&id))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (status.code(), reason(&status).as_str()),
-        (Code::ResourceExhausted, "TOO_MANY_REQUESTS")
-    );
+    let status = server.stub().get_session(GetSessionRequest::new(&id)).await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::ResourceExhausted, "TOO_MANY_REQUESTS"));
     assert!(status.message().contains("max-requests-in-flight"), "{status:?}");
     assert_eq!(client.health("").await.unwrap(), Health::Serving);
 
@@ -69,12 +60,7 @@ async fn requests_above_the_limit_are_refused_and_health_is_not() {
 async fn a_burst_above_the_limit_is_refused_in_part_and_changes_nothing_twice() {
     let server = Server::start_with(&["--max-requests-in-flight", "1"]);
     let mut stub = server.stub();
-    let id = stub
-        .create_session(CreateSessionRequest::new())
-        .await
-        .unwrap()
-        .into_inner()
-        .session_id;
+    let id = stub.create_session(CreateSessionRequest::new()).await.unwrap().into_inner().session_id;
     let (mut changed, mut refused) = (0, 0);
     while refused == 0 {
         let burst = (0..64).map(|n| {
@@ -94,13 +80,7 @@ async fn a_burst_above_the_limit_is_refused_in_part_and_changes_nothing_twice() 
         }
         assert!(changed < 100_000, "nothing is ever refused");
     }
-    let session = stub
-        .get_session(GetSessionRequest::new(&id))
-        .await
-        .unwrap()
-        .into_inner()
-        .session
-        .unwrap();
+    let session = stub.get_session(GetSessionRequest::new(&id)).await.unwrap().into_inner().session.unwrap();
     assert_eq!(session.version, 1 + changed);
 }
 
@@ -113,10 +93,7 @@ async fn a_connection_above_the_limit_waits_for_its_turn() {
     }
     let next = server.client();
     let mut waiting = tokio::spawn(async move { next.health("").await });
-    assert!(
-        timeout(A_WHILE, &mut waiting).await.is_err(),
-        "a third connection has to wait"
-    );
+    assert!(timeout(A_WHILE, &mut waiting).await.is_err(), "a third connection has to wait");
 
     drop(leaves);
     let answer = timeout(LONG, waiting).await.unwrap().unwrap();
@@ -128,18 +105,10 @@ async fn a_connection_above_the_limit_waits_for_its_turn() {
 async fn every_address_gets_a_share_of_the_connections() {
     let folder = tempfile::tempdir().unwrap();
     let socket = format!("unix:{}", folder.path().join("socket").display());
-    let server = Server::start_in(
-        folder,
-        &["--listen", "127.0.0.1:0", "--listen", &socket, "--max-connections", "1"],
-    );
+    let server = Server::start_in(folder, &["--listen", "127.0.0.1:0", "--listen", &socket, "--max-connections", "1"]);
     // One after the other, neither is above the limit.
     for address in [server.address(), server.address(), &socket, &socket, server.address()] {
-        let client = server
-            .client_builder()
-            .address(address)
-            .deadline(Duration::from_secs(20))
-            .connect_lazy()
-            .unwrap();
+        let client = server.client_builder().address(address).deadline(Duration::from_secs(20)).connect_lazy().unwrap();
         assert_eq!(client.health("").await, Ok(Health::Serving), "{address}");
     }
 }
@@ -150,26 +119,16 @@ async fn streams_of_one_connection_are_limited() {
     let channel = server.channel();
     // The first call learns the limit.
     let mut stub = sessiond_client::proto::session_store_client::SessionStoreClient::new(channel.clone());
-    let id = stub
-        .create_session(CreateSessionRequest::new())
-        .await
-        .unwrap()
-        .into_inner()
-        .session_id;
+    let id = stub.create_session(CreateSessionRequest::new()).await.unwrap().into_inner().session_id;
     let stalled = [stalled_call(channel.clone()), stalled_call(channel)];
     eventually("a third call has to wait", async || {
-        timeout(A_WHILE, stub.get_session(GetSessionRequest::new(&id)))
-            .await
-            .is_err()
+        timeout(A_WHILE, stub.get_session(GetSessionRequest::new(&id))).await.is_err()
     })
     .await;
     // Another connection has streams of its own.
     server.client().get(&id).await.unwrap();
     stalled[0].abort();
-    timeout(LONG, stub.get_session(GetSessionRequest::new(&id)))
-        .await
-        .unwrap()
-        .unwrap();
+    timeout(LONG, stub.get_session(GetSessionRequest::new(&id))).await.unwrap().unwrap();
     stalled[1].abort();
 }
 
@@ -177,37 +136,24 @@ async fn streams_of_one_connection_are_limited() {
 async fn a_peer_that_ignores_the_limit_of_streams_is_refused_them() {
     let server = Server::start_with(&["--max-streams-per-connection", "3", "--max-header-size", "8KiB"]);
     let mut peer = Peer::greet(server.address());
-    let settings = peer
-        .receive(|frame| frame.kind == SETTINGS && frame.flags == 0)
-        .unwrap();
+    let settings = peer.receive(|frame| frame.kind == SETTINGS && frame.flags == 0).unwrap();
     assert_eq!(setting(&settings, MAX_CONCURRENT_STREAMS), Some(3));
     assert_eq!(setting(&settings, MAX_HEADER_LIST_SIZE), Some(8 << 10));
     for stream in [1, 3, 5, 7] {
         assert!(peer.send(&frame(HEADERS, END_HEADERS, stream, &call_headers("GetSession"))));
     }
     let refused = peer.receive(|frame| frame.kind == RST_STREAM).unwrap();
-    assert_eq!(
-        (refused.stream, &refused.payload[..]),
-        (7, &7_u32.to_be_bytes()[..]),
-        "REFUSED_STREAM"
-    );
+    assert_eq!((refused.stream, &refused.payload[..]), (7, &7_u32.to_be_bytes()[..]), "REFUSED_STREAM");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_above_the_limit_are_refused() {
     let server = Server::start_with(&["--max-header-size", "4KiB"]);
     let mut stub = server.stub();
-    let id = stub
-        .create_session(CreateSessionRequest::new())
-        .await
-        .unwrap()
-        .into_inner()
-        .session_id;
+    let id = stub.create_session(CreateSessionRequest::new()).await.unwrap().into_inner().session_id;
     let request = |bytes: usize| {
         let mut request = Request::new(GetSessionRequest::new(&id));
-        request
-            .metadata_mut()
-            .insert("x-padding", "x".repeat(bytes).parse().unwrap());
+        request.metadata_mut().insert("x-padding", "x".repeat(bytes).parse().unwrap());
         request
     };
     stub.get_session(request(2 << 10)).await.unwrap();

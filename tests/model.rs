@@ -10,7 +10,7 @@ use sessiond::engine::sled::{DataFolder, Durability, SledEngine, SledOptions, Wa
 use sessiond::engine::{Engine, MemoryEngine};
 use sessiond::model::{Attribute, Record, SessionId};
 use sessiond::session::{
-    Access, Error, NewSession, Policy, Rotation, SessionChange, Sessions, Target, Timeouts, Update,
+    Access, Error, NewSession, Policies, Policy, Rotation, SessionChange, Sessions, Target, Timeouts, Update,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,38 +23,13 @@ const START: Millis = 1_000_000;
 /// What a history is made of. IDs are named by their place among all IDs handed out so far, dead ones included.
 #[derive(Clone, Debug)]
 enum Step {
-    Create {
-        chosen: Option<u8>,
-        attribute: (u8, i8),
-        idle: u16,
-    },
-    Get {
-        id: Index,
-        touch: bool,
-    },
-    Update {
-        id: Index,
-        set: Option<(u8, i8)>,
-        remove: Option<u8>,
-        stale_version: bool,
-        upsert: bool,
-    },
-    Rotate {
-        id: Index,
-        chosen: Option<u8>,
-        grace: u16,
-        set: Option<(u8, i8)>,
-    },
-    Delete {
-        id: Index,
-        by_handle: bool,
-    },
-    Advance {
-        by: u16,
-    },
-    Sweep {
-        limit: u8,
-    },
+    Create { chosen: Option<u8>, attribute: (u8, i8), idle: u16 },
+    Get { id: Index, touch: bool },
+    Update { id: Index, set: Option<(u8, i8)>, remove: Option<u8>, stale_version: bool, upsert: bool },
+    Rotate { id: Index, chosen: Option<u8>, grace: u16, set: Option<(u8, i8)> },
+    Delete { id: Index, by_handle: bool },
+    Advance { by: u16 },
+    Sweep { limit: u8 },
     WriteTouches,
     Reopen,
 }
@@ -105,18 +80,12 @@ impl Model {
     fn position(&self, id: &SessionId) -> Option<usize> {
         self.sessions.iter().position(|session| {
             self.now < session.accessed + session.idle
-                && session
-                    .ids
-                    .iter()
-                    .any(|(known, end)| known == id && end.is_none_or(|end| self.now < end))
+                && session.ids.iter().any(|(known, end)| known == id && end.is_none_or(|end| self.now < end))
         })
     }
 
     fn can_only_read(&self, at: usize, id: &SessionId) -> bool {
-        self.sessions[at]
-            .ids
-            .iter()
-            .any(|(known, end)| known == id && end.is_some_and(|end| self.now < end))
+        self.sessions[at].ids.iter().any(|(known, end)| known == id && end.is_some_and(|end| self.now < end))
     }
 
     fn change(&mut self, at: usize, set: Option<(u8, i8)>, remove: Option<u8>) {
@@ -148,20 +117,9 @@ impl World {
             Some(folder) => open(folder.path()),
             None => Arc::new(MemoryEngine::default()),
         };
-        let sessions = Sessions::new(Arc::clone(&engine), clock.clone(), Policy::default());
-        let model = Model {
-            now: START,
-            ..Model::default()
-        };
-        Self {
-            sessions,
-            engine,
-            folder,
-            clock,
-            hand,
-            ids: vec![chosen_id(0)],
-            model,
-        }
+        let sessions = Sessions::new(Arc::clone(&engine), clock.clone(), Policies::default());
+        let model = Model { now: START, ..Model::default() };
+        Self { sessions, engine, folder, clock, hand, ids: vec![chosen_id(0)], model }
     }
 
     async fn reopen(&mut self) {
@@ -169,32 +127,20 @@ impl World {
         self.sessions.write_touches().await.unwrap();
         self.engine.close().await.unwrap();
         self.engine = Arc::new(MemoryEngine::default());
-        self.sessions = Sessions::new(Arc::clone(&self.engine), self.clock.clone(), Policy::default());
+        self.sessions = Sessions::new(Arc::clone(&self.engine), self.clock.clone(), Policies::default());
         self.engine = open(folder.path());
-        self.sessions = Sessions::new(Arc::clone(&self.engine), self.clock.clone(), Policy::default());
+        self.sessions = Sessions::new(Arc::clone(&self.engine), self.clock.clone(), Policies::default());
     }
 
     async fn take(&mut self, step: &Step) {
         match step.clone() {
-            Step::Create {
-                chosen,
-                attribute,
-                idle,
-            } => self.create(chosen.map(chosen_id), attribute, idle).await,
+            Step::Create { chosen, attribute, idle } => self.create(chosen.map(chosen_id), attribute, idle).await,
             Step::Get { id, touch } => self.get(id.get(&self.ids).clone(), touch).await,
-            Step::Update {
-                id,
-                set,
-                remove,
-                stale_version,
-                upsert,
-            } => {
-                self.update(id.get(&self.ids).clone(), set, remove, stale_version, upsert)
-                    .await;
+            Step::Update { id, set, remove, stale_version, upsert } => {
+                self.update(id.get(&self.ids).clone(), set, remove, stale_version, upsert).await;
             }
             Step::Rotate { id, chosen, grace, set } => {
-                self.rotate(id.get(&self.ids).clone(), chosen.map(chosen_id), grace, set)
-                    .await;
+                self.rotate(id.get(&self.ids).clone(), chosen.map(chosen_id), grace, set).await;
             }
             Step::Delete { id, by_handle } => self.delete(id.get(&self.ids).clone(), by_handle).await,
             Step::Advance { by } => {
@@ -208,22 +154,9 @@ impl World {
     }
 
     async fn create(&mut self, chosen: Option<SessionId>, (name, value): (u8, i8), idle: u16) {
-        let timeouts = Some(Timeouts {
-            idle: Some(idle.into()),
-            absolute: None,
-        });
-        let data = SessionChange {
-            timeouts,
-            ..change(Some((name, value)), None)
-        };
-        let result = self
-            .sessions
-            .create(NewSession {
-                namespace: "n".into(),
-                id: chosen.clone(),
-                data,
-            })
-            .await;
+        let timeouts = Some(Timeouts { idle: Some(idle.into()), absolute: None });
+        let data = SessionChange { timeouts, ..change(Some((name, value)), None) };
+        let result = self.sessions.create(NewSession { namespace: "n".into(), id: chosen.clone(), data }).await;
         if chosen.as_ref().is_some_and(|id| self.model.position(id).is_some()) {
             return assert!(matches!(result, Err(Error::IdTaken)), "{result:?}");
         }
@@ -263,6 +196,7 @@ impl World {
             change: change(set, remove),
             expected_version,
             upsert,
+            lock_token: None,
         };
         let result = self.sessions.update(update).await;
         let Some(at) = at else {
@@ -286,10 +220,7 @@ impl World {
             assert!(matches!(result, Err(Error::IdRetired)), "{result:?}");
         } else if stale {
             let current = self.model.sessions[at].version;
-            assert!(
-                matches!(result, Err(Error::VersionMismatch { current: c }) if c == current),
-                "{result:?}"
-            );
+            assert!(matches!(result, Err(Error::VersionMismatch { current: c }) if c == current), "{result:?}");
         } else {
             self.model.change(at, set, remove);
             self.check(&result.unwrap().record, at);
@@ -322,9 +253,7 @@ impl World {
         self.model.change(at, set, None);
         let now = self.model.now;
         let session = &mut self.model.sessions[at];
-        session
-            .ids
-            .retain(|(known, end)| *known != new_id && (*known == id || end.is_none_or(|end| now < end)));
+        session.ids.retain(|(known, end)| *known != new_id && (*known == id || end.is_none_or(|end| now < end)));
         for (_, end) in session.ids.iter_mut().filter(|(known, _)| *known == id) {
             *end = Some(now + Millis::from(grace));
         }
@@ -356,11 +285,8 @@ impl World {
         assert_eq!(record.version, session.version);
         assert_eq!(record.accessed, session.accessed);
         assert_eq!(record.expires_at(), session.accessed + session.idle);
-        let expected: Vec<Attribute> = session
-            .attributes
-            .iter()
-            .map(|(name, value)| attribute(*name, *value))
-            .collect();
+        let expected: Vec<Attribute> =
+            session.attributes.iter().map(|(name, value)| attribute(*name, *value)).collect();
         assert_eq!(record.attributes.iter().cloned().collect::<Vec<_>>(), expected);
     }
 
@@ -388,10 +314,7 @@ fn open(folder: &Path) -> Arc<dyn Engine> {
     let options = SledOptions {
         cache_bytes: 16 << 20,
         durability: Durability::None,
-        watchdog: WatchdogOptions {
-            min_free_bytes: 0,
-            stall_timeout: Duration::from_secs(60),
-        },
+        watchdog: WatchdogOptions { min_free_bytes: 0, stall_timeout: Duration::from_secs(60) },
     };
     Arc::new(SledEngine::open(DataFolder::claim(folder).unwrap(), &options).unwrap())
 }
@@ -409,10 +332,7 @@ fn attribute(name: u8, value: i8) -> Attribute {
 fn change(set: Option<(u8, i8)>, remove: Option<u8>) -> SessionChange {
     SessionChange {
         set_attributes: set.into_iter().map(|(name, value)| attribute(name, value)).collect(),
-        remove_attributes: remove
-            .into_iter()
-            .map(|name| char::from(b'a' + name).to_string())
-            .collect(),
+        remove_attributes: remove.into_iter().map(|name| char::from(b'a' + name).to_string()).collect(),
         ..SessionChange::default()
     }
 }

@@ -17,12 +17,7 @@ use tokio::task::JoinSet;
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_of_different_attributes_all_survive() {
     let server = Server::start();
-    let id = server
-        .client()
-        .create(CreateSessionRequest::new())
-        .await
-        .unwrap()
-        .session_id;
+    let id = server.client().create(CreateSessionRequest::new()).await.unwrap().session_id;
     let together = Arc::new(Barrier::new(64));
     let mut clients = JoinSet::new();
     for number in 0..64_i64 {
@@ -30,10 +25,7 @@ async fn changes_of_different_attributes_all_survive() {
         clients.spawn(async move {
             client.get(&id).await.unwrap();
             together.wait().await;
-            client
-                .update(&id, SessionChange::new().set(format!("a{number}"), number))
-                .await
-                .unwrap();
+            client.update(&id, SessionChange::new().set(format!("a{number}"), number)).await.unwrap();
         });
     }
     clients.join_all().await;
@@ -50,12 +42,7 @@ async fn compare_and_set_counts_exactly() {
     const CLIENTS: i64 = 16;
     const EACH: i64 = 20;
     let server = Server::start();
-    let id = server
-        .client()
-        .create(CreateSessionRequest::new().attribute("n", 0))
-        .await
-        .unwrap()
-        .session_id;
+    let id = server.client().create(CreateSessionRequest::new().attribute("n", 0)).await.unwrap().session_id;
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
         let (client, id) = (server.client(), id.clone());
@@ -65,10 +52,7 @@ async fn compare_and_set_counts_exactly() {
                 let session = client.get(&id).await.unwrap().session;
                 let next = session.attributes["n"].as_i64().unwrap() + 1;
                 let change = SessionChange::new().set("n", next);
-                match client
-                    .update_with(UpdateSessionRequest::new(&id, change).if_version(session.version))
-                    .await
-                {
+                match client.update_with(UpdateSessionRequest::new(&id, change).if_version(session.version)).await {
                     Ok(updated) => {
                         assert_eq!(updated.session.version, session.version + 1);
                         done += 1;
@@ -97,14 +81,8 @@ async fn do_everything(clients: &[Client], id: &str) -> Option<String> {
         clients[4].rotate(grace),
     );
     let allowed = |error: &Error| matches!(error, Error::SessionNotFound | Error::SessionIdRetired);
-    assert!(
-        calls.0.as_ref().err().is_none_or(allowed) && calls.1.as_ref().err().is_none_or(allowed),
-        "{calls:?}"
-    );
-    assert!(
-        calls.2.as_ref().err().is_none_or(allowed) && calls.3.as_ref().err().is_none_or(allowed),
-        "{calls:?}"
-    );
+    assert!(calls.0.as_ref().err().is_none_or(allowed) && calls.1.as_ref().err().is_none_or(allowed), "{calls:?}");
+    assert!(calls.2.as_ref().err().is_none_or(allowed) && calls.3.as_ref().err().is_none_or(allowed), "{calls:?}");
     assert!(calls.4.as_ref().err().is_none_or(allowed), "{calls:?}");
     calls.4.ok().map(|Rotated { session_id, .. }| session_id)
 }
@@ -145,11 +123,7 @@ async fn of_two_rotations_of_one_id_one_wins() {
     let clients = [server.client(), server.client()];
     for round in 0..60 {
         let grace = Duration::from_secs(if round % 2 == 0 { 0 } else { 60 });
-        let loser = if grace.is_zero() {
-            Error::SessionNotFound
-        } else {
-            Error::SessionIdRetired
-        };
+        let loser = if grace.is_zero() { Error::SessionNotFound } else { Error::SessionIdRetired };
         let created = clients[0].create(CreateSessionRequest::new()).await.unwrap();
         let rotation = RotateSessionRequest::new(&created.session_id).grace(grace);
         let rotations = tokio::join!(clients[0].rotate(rotation.clone()), clients[1].rotate(rotation));
@@ -160,10 +134,7 @@ async fn of_two_rotations_of_one_id_one_wins() {
             }
             other => panic!("round {round}: {other:?}"),
         };
-        assert_eq!(
-            clients[0].get(&winner.session_id).await.unwrap().session.handle,
-            created.session.handle
-        );
+        assert_eq!(clients[0].get(&winner.session_id).await.unwrap().session.handle, created.session.handle);
     }
 }
 
@@ -175,21 +146,12 @@ async fn of_many_creations_under_one_id_one_wins() {
         let id = format!("a-popular-session-id-{round}");
         let mut creations = JoinSet::new();
         for (number, client) in clients.iter().cloned().enumerate() {
-            let new = CreateSessionRequest::new()
-                .session_id(&id)
-                .attribute("n", i64::try_from(number).unwrap());
+            let new = CreateSessionRequest::new().session_id(&id).attribute("n", i64::try_from(number).unwrap());
             creations.spawn(async move { (number, client.create(new).await) });
         }
-        let (won, lost): (Vec<_>, Vec<_>) = creations
-            .join_all()
-            .await
-            .into_iter()
-            .partition(|(_, made)| made.is_ok());
+        let (won, lost): (Vec<_>, Vec<_>) = creations.join_all().await.into_iter().partition(|(_, made)| made.is_ok());
         assert_eq!(won.len(), 1, "round {round}");
-        assert!(
-            lost.into_iter().all(|(_, made)| made == Err(Error::SessionIdTaken)),
-            "round {round}"
-        );
+        assert!(lost.into_iter().all(|(_, made)| made == Err(Error::SessionIdTaken)), "round {round}");
         let session = clients[0].get(&id).await.unwrap().session;
         assert_eq!(session.attributes["n"], Value::from(i64::try_from(won[0].0).unwrap()));
     }

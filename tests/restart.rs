@@ -68,36 +68,21 @@ impl Ledger {
         if open < 8 || choice == 0 {
             let id = self.next_id();
             let there = State::There(id.clone(), 0);
-            self.entries.push(Entry {
-                known: State::Gone,
-                perhaps: Some(there),
-                dead: Vec::new(),
-            });
+            self.entries.push(Entry { known: State::Gone, perhaps: Some(there), dead: Vec::new() });
             // Of two kinds, as applications make them; an ID that the server mints would be lost without its answer.
             if choice.is_multiple_of(2) {
-                client
-                    .create(CreateSessionRequest::new().session_id(id).attribute("n", 0))
-                    .await?;
+                client.create(CreateSessionRequest::new().session_id(id).attribute("n", 0)).await?;
             } else {
                 let change = SessionChange::new().set("n", 0);
-                client
-                    .update_with(UpdateSessionRequest::new(id, change).upsert())
-                    .await?;
+                client.update_with(UpdateSessionRequest::new(id, change).upsert()).await?;
             }
             self.entries.last_mut().unwrap().settle();
             return Ok(());
         }
         let next_id = self.next_id();
         let nth = usize::try_from(random(open as u64)).unwrap();
-        let entry = self
-            .entries
-            .iter_mut()
-            .filter(|entry| entry.known != State::Gone)
-            .nth(nth)
-            .unwrap();
-        let State::There(id, n) = entry.known.clone() else {
-            unreachable!("the others are filtered out")
-        };
+        let entry = self.entries.iter_mut().filter(|entry| entry.known != State::Gone).nth(nth).unwrap();
+        let State::There(id, n) = entry.known.clone() else { unreachable!("the others are filtered out") };
         match choice {
             1 => {
                 entry.perhaps = Some(State::Gone);
@@ -107,9 +92,7 @@ impl Ledger {
             2 | 3 => {
                 entry.perhaps = Some(State::There(next_id.clone(), n + 1));
                 let change = SessionChange::new().set("n", n + 1);
-                client
-                    .rotate(RotateSessionRequest::new(&id).new_session_id(next_id).change(change))
-                    .await?;
+                client.rotate(RotateSessionRequest::new(&id).new_session_id(next_id).change(change)).await?;
                 entry.dead.push(id);
             }
             4 => {
@@ -129,11 +112,7 @@ impl Ledger {
     async fn check(&mut self, client: &Client) {
         for entry in &mut self.entries {
             for id in &entry.dead {
-                assert_eq!(
-                    client.get(id).await.err(),
-                    Some(Error::SessionNotFound),
-                    "revived: {entry:?}"
-                );
+                assert_eq!(client.get(id).await.err(), Some(Error::SessionNotFound), "revived: {entry:?}");
             }
             let mut found = Vec::new();
             for state in [Some(&entry.known), entry.perhaps.as_ref()].into_iter().flatten() {
@@ -145,13 +124,8 @@ impl Ledger {
             }
             found.dedup();
             let found = if found.is_empty() { vec![State::Gone] } else { found };
-            let [found] = &found[..] else {
-                panic!("two IDs open what has one: {found:?} {entry:?}")
-            };
-            assert!(
-                *found == entry.known || Some(found) == entry.perhaps.as_ref(),
-                "lost: {found:?} {entry:?}"
-            );
+            let [found] = &found[..] else { panic!("two IDs open what has one: {found:?} {entry:?}") };
+            assert!(*found == entry.known || Some(found) == entry.perhaps.as_ref(), "lost: {found:?} {entry:?}");
             entry.perhaps = Some(found.clone());
             entry.settle();
         }
@@ -168,12 +142,7 @@ impl Entry {
 #[tokio::test(flavor = "multi_thread")]
 async fn crashes_lose_nothing_acknowledged_and_revive_nothing_ended() {
     let mut server = Server::start_with(&["--durability", "always", "--touch-interval", "100ms"]);
-    let mut ledgers: Vec<Ledger> = (0..8)
-        .map(|client| Ledger {
-            client,
-            ..Ledger::default()
-        })
-        .collect();
+    let mut ledgers: Vec<Ledger> = (0..8).map(|client| Ledger { client, ..Ledger::default() }).collect();
     for _ in 0..5 {
         let acknowledged = Arc::new(AtomicUsize::new(0));
         let mut workers = JoinSet::new();
@@ -181,10 +150,7 @@ async fn crashes_lose_nothing_acknowledged_and_revive_nothing_ended() {
             workers.spawn(ledger.work(server.client(), Arc::clone(&acknowledged)));
         }
         let enough = 200 + usize::try_from(random(400)).unwrap();
-        eventually("enough is acknowledged", async || {
-            acknowledged.load(Ordering::Relaxed) > enough
-        })
-        .await;
+        eventually("enough is acknowledged", async || acknowledged.load(Ordering::Relaxed) > enough).await;
         server.kill();
         ledgers = workers.join_all().await;
 
@@ -194,11 +160,7 @@ async fn crashes_lose_nothing_acknowledged_and_revive_nothing_ended() {
             ledger.check(&client).await;
         }
     }
-    let dead: usize = ledgers
-        .iter()
-        .flat_map(|ledger| &ledger.entries)
-        .map(|entry| entry.dead.len())
-        .sum();
+    let dead: usize = ledgers.iter().flat_map(|ledger| &ledger.entries).map(|entry| entry.dead.len()).sum();
     assert!(dead > 20, "hardly anything was ended: {dead}");
 }
 
@@ -215,11 +177,7 @@ async fn a_touch_survives_a_crash_once_it_is_written_back() {
     server.kill();
 
     server.restart();
-    let read = server
-        .client()
-        .get(GetSessionRequest::new(&created.session_id).peek())
-        .await
-        .unwrap();
+    let read = server.client().get(GetSessionRequest::new(&created.session_id).peek()).await.unwrap();
     assert_eq!(read.session.expire_time, Some(touched.expire_time));
 }
 
@@ -233,11 +191,7 @@ async fn a_crash_makes_a_touched_session_end_earlier_but_never_later() {
     server.kill();
 
     server.restart();
-    let read = server
-        .client()
-        .get(GetSessionRequest::new(&created.session_id).peek())
-        .await
-        .unwrap();
+    let read = server.client().get(GetSessionRequest::new(&created.session_id).peek()).await.unwrap();
     let end = millis(read.session.expire_time);
     assert!(end >= millis(created.session.expire_time) && end <= millis(Some(touched.expire_time)));
 }

@@ -47,11 +47,7 @@ async fn for_each<T: Send + 'static, F: Future<Output = T> + Send>(
     let next = Arc::new(AtomicUsize::new(0));
     let mut workers = JoinSet::new();
     for worker in 0..IN_FLIGHT {
-        let (client, next, action) = (
-            clients[worker % clients.len()].clone(),
-            Arc::clone(&next),
-            action.clone(),
-        );
+        let (client, next, action) = (clients[worker % clients.len()].clone(), Arc::clone(&next), action.clone());
         workers.spawn(async move {
             let mut results = Vec::new();
             loop {
@@ -81,16 +77,7 @@ async fn a_hundred_thousand_sessions_live_and_end_within_bounds() {
     let begin = Instant::now();
     let cache = CACHE_SIZE.to_string();
     let log = "info,sessiond::session::upkeep=debug";
-    let flags = [
-        "--cache-size",
-        &cache,
-        "--durability",
-        "interval",
-        "--log",
-        log,
-        "--sweep-interval",
-        "500ms",
-    ];
+    let flags = ["--cache-size", &cache, "--durability", "interval", "--log", log, "--sweep-interval", "500ms"];
     let mut server = Server::start_with(&flags);
     let (memory, stop) = watch_memory(server.pid());
     let megabytes = || memory.load(Ordering::Relaxed) >> 20;
@@ -98,11 +85,7 @@ async fn a_hundred_thousand_sessions_live_and_end_within_bounds() {
 
     let data = |number: usize| vec![u8::try_from(number % 256).unwrap(); SESSION_BYTES];
     let ids = for_each("created", &clients, move |client, number| async move {
-        client
-            .create(CreateSessionRequest::new().attribute("data", data(number)))
-            .await
-            .unwrap()
-            .session_id
+        client.create(CreateSessionRequest::new().attribute("data", data(number))).await.unwrap().session_id
     });
     let ids = Arc::new(ids.await);
     eprintln!("memory at most {} MiB", megabytes());
@@ -129,10 +112,7 @@ async fn a_hundred_thousand_sessions_live_and_end_within_bounds() {
         }
     });
     updating.await;
-    let disk: u64 = files_below(&server.data())
-        .iter()
-        .map(|file| file.metadata().unwrap().len())
-        .sum();
+    let disk: u64 = files_below(&server.data()).iter().map(|file| file.metadata().unwrap().len()).sum();
     eprintln!("memory at most {} MiB, {} MiB on disk", megabytes(), disk >> 20);
 
     let sweeping = Instant::now();
@@ -145,10 +125,7 @@ async fn a_hundred_thousand_sessions_live_and_end_within_bounds() {
     }
     stop.store(true, Ordering::Relaxed);
     let most = memory.load(Ordering::Relaxed);
-    assert!(
-        most > 0 && most < CACHE_SIZE + MEMORY_BESIDES_THE_CACHE,
-        "{most} bytes of memory"
-    );
+    assert!(most > 0 && most < CACHE_SIZE + MEMORY_BESIDES_THE_CACHE, "{most} bytes of memory");
 
     // What was swept is gone for good, and the folder opens in a moment.
     server.stop();

@@ -42,10 +42,7 @@ impl Seen {
 
     fn refused<T: std::fmt::Debug>(&mut self, answer: Result<T, Status>) {
         let status = answer.unwrap_err();
-        self.errors.push(format!(
-            "{status} {status:?} {}",
-            String::from_utf8_lossy(status.details())
-        ));
+        self.errors.push(format!("{status} {status:?} {}", String::from_utf8_lossy(status.details())));
     }
 
     fn error(&mut self, error: &sessiond_client::Error) {
@@ -84,31 +81,18 @@ async fn do_everything(server: &Server, seen: &mut Seen, round: usize) {
     let chosen = |name: &str| format!("chosen-{name}-{round}-Zx9yWq");
     let data = || Value::from(vec![u8::try_from(round).unwrap(); 30 << 10]);
 
-    let minted = stub
-        .create_session(CreateSessionRequest::new().attribute("large", data()))
-        .await
-        .unwrap();
+    let minted = stub.create_session(CreateSessionRequest::new().attribute("large", data())).await.unwrap();
     let minted = seen.id(minted.into_inner().session_id);
     let first = seen.id(chosen("first"));
-    stub.create_session(CreateSessionRequest::new().session_id(&first).principal("user"))
-        .await
-        .unwrap();
-    seen.refused(
-        stub.create_session(CreateSessionRequest::new().session_id(&first))
-            .await,
-    );
+    stub.create_session(CreateSessionRequest::new().session_id(&first).principal("user")).await.unwrap();
+    seen.refused(stub.create_session(CreateSessionRequest::new().session_id(&first)).await);
 
     for id in [&minted, &first] {
         stub.get_session(GetSessionRequest::new(id)).await.unwrap();
         stub.touch_session(TouchSessionRequest::new(id)).await.unwrap();
         let change = SessionChange::new().set("n", 1).set_label("device", "x");
-        stub.update_session(UpdateSessionRequest::new(id, change.clone()))
-            .await
-            .unwrap();
-        seen.refused(
-            stub.update_session(UpdateSessionRequest::new(id, change).if_version(9))
-                .await,
-        );
+        stub.update_session(UpdateSessionRequest::new(id, change.clone())).await.unwrap();
+        seen.refused(stub.update_session(UpdateSessionRequest::new(id, change).if_version(9)).await);
         let both = SessionChange::new().set("n", 1).remove("n");
         seen.refused(stub.update_session(UpdateSessionRequest::new(id, both)).await);
         let too_large = SessionChange::new().set("n", vec![0; 300 << 10]);
@@ -121,16 +105,11 @@ async fn do_everything(server: &Server, seen: &mut Seen, round: usize) {
     }
     let grace = RotateSessionRequest::new(&minted).grace(Duration::from_secs(60));
     let next = seen.id(stub.rotate_session(grace).await.unwrap().into_inner().session_id);
-    seen.refused(
-        stub.update_session(UpdateSessionRequest::new(&minted, SessionChange::new()))
-            .await,
-    );
+    seen.refused(stub.update_session(UpdateSessionRequest::new(&minted, SessionChange::new())).await);
     let second = seen.id(chosen("second"));
     let onto_taken = RotateSessionRequest::new(&next).new_session_id(&first);
     seen.refused(stub.rotate_session(onto_taken).await);
-    stub.rotate_session(RotateSessionRequest::new(&first).new_session_id(&second))
-        .await
-        .unwrap();
+    stub.rotate_session(RotateSessionRequest::new(&first).new_session_id(&second)).await.unwrap();
     seen.refused(stub.get_session(GetSessionRequest::new(&first)).await);
 
     let unknown = seen.id(chosen("unknown"));
@@ -139,25 +118,15 @@ async fn do_everything(server: &Server, seen: &mut Seen, round: usize) {
     let malformed = seen.id(format!("{} with spaces", chosen("malformed")));
     seen.refused(stub.get_session(GetSessionRequest::new(&malformed)).await);
     let upserted = seen.id(chosen("upserted"));
-    stub.update_session(UpdateSessionRequest::new(&upserted, SessionChange::new()).upsert())
-        .await
-        .unwrap();
+    stub.update_session(UpdateSessionRequest::new(&upserted, SessionChange::new()).upsert()).await.unwrap();
 
     let client = server.client();
     seen.error(&client.get(&malformed).await.unwrap_err());
     seen.error(&client.touch(&unknown).await.unwrap_err());
-    seen.error(
-        &client
-            .create(CreateSessionRequest::new().session_id(&second))
-            .await
-            .unwrap_err(),
-    );
+    seen.error(&client.create(CreateSessionRequest::new().session_id(&second)).await.unwrap_err());
     // Some end by deletion, some by expiry, some stay.
     let short = Timeouts::new().idle(Duration::from_millis(20));
-    let expiring = stub
-        .create_session(CreateSessionRequest::new().timeouts(short))
-        .await
-        .unwrap();
+    let expiring = stub.create_session(CreateSessionRequest::new().timeouts(short)).await.unwrap();
     seen.id(expiring.into_inner().session_id);
     if round.is_multiple_of(2) {
         stub.delete_session(DeleteSessionRequest::by_id(&next)).await.unwrap();
@@ -168,14 +137,7 @@ async fn do_everything(server: &Server, seen: &mut Seen, round: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_session_id_is_ever_written_down() {
     // The touches and the sweeper's work are logged and stored too.
-    let flags = [
-        "--log",
-        "trace,sled=trace",
-        "--touch-interval",
-        "100ms",
-        "--sweep-interval",
-        "100ms",
-    ];
+    let flags = ["--log", "trace,sled=trace", "--touch-interval", "100ms", "--sweep-interval", "100ms"];
     for format in ["json", "text"] {
         let mut server = Server::start_with(&[&flags[..], &["--log-format", format]].concat());
         let mut seen = Seen::default();
@@ -188,30 +150,18 @@ async fn no_session_id_is_ever_written_down() {
         server.stop();
 
         let log = server.log();
-        assert!(
-            log.contains("created") && log.contains("rotated") && log.contains("deleted"),
-            "the log is at work"
-        );
+        assert!(log.contains("created") && log.contains("rotated") && log.contains("deleted"), "the log is at work");
         assert!(log.to_lowercase().contains("trace"), "the log is at its lowest level");
         let errors = seen.errors.join("\n");
-        let files: Vec<_> = files_below(&server.data())
-            .into_iter()
-            .map(|file| (fs::read(&file).unwrap(), file))
-            .collect();
+        let files: Vec<_> =
+            files_below(&server.data()).into_iter().map(|file| (fs::read(&file).unwrap(), file)).collect();
         assert!(
-            files
-                .iter()
-                .any(|(bytes, _)| bytes.windows(6).any(|window| window == b"device")),
+            files.iter().any(|(bytes, _)| bytes.windows(6).any(|window| window == b"device")),
             "the files are at work"
         );
         let minted = seen.ids.iter().filter(|id| secret_of(id).is_some()).count();
         assert!(minted >= 3 * 7, "only {minted} IDs have the form of a minted one");
-        let forms: Vec<_> = seen
-            .ids
-            .iter()
-            .flat_map(|id| forms(id))
-            .map(String::into_bytes)
-            .collect();
+        let forms: Vec<_> = seen.ids.iter().flat_map(|id| forms(id)).map(String::into_bytes).collect();
         let finder = Finder::new(forms);
         assert_eq!(finder.look_before(log.as_bytes()), None, "the log tells an ID");
         assert_eq!(finder.look_before(errors.as_bytes()), None, "an error tells an ID");
@@ -246,9 +196,7 @@ impl Finder {
     fn look_before(&self, data: &[u8]) -> Option<String> {
         let found = |at: usize| {
             let start = usize::from(u16::from_be_bytes([data[at], data[at + 1]]));
-            self.by_start[start]
-                .iter()
-                .any(|number| data[at..].starts_with(&self.wanted[*number]))
+            self.by_start[start].iter().any(|number| data[at..].starts_with(&self.wanted[*number]))
         };
         let at = (0..data.len().saturating_sub(1)).find(|at| found(*at))?;
         Some(String::from_utf8_lossy(&data[at.saturating_sub(100)..at]).into_owned())
@@ -260,10 +208,7 @@ fn the_finder_finds() {
     let ids = forms("0192-some-session-id").into_iter().map(String::into_bytes);
     let finder = Finder::new(ids.collect());
     for form in forms("0192-some-session-id") {
-        assert_eq!(
-            finder.look_before(format!("id={form}").as_bytes()).as_deref(),
-            Some("id=")
-        );
+        assert_eq!(finder.look_before(format!("id={form}").as_bytes()).as_deref(), Some("id="));
     }
     assert_eq!(finder.look_before(b"0192-some-other-session-id"), None);
 }

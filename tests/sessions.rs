@@ -21,50 +21,23 @@ const CHOSEN: &str = "chosen-by-a-framework";
 async fn a_session_is_what_it_was_made_and_changed_to() {
     let server = Server::start();
     let client = server.client();
-    let new = CreateSessionRequest::new()
-        .attribute("a", 1)
-        .attribute("b", 2)
-        .principal("user-1")
-        .label("device", "x");
+    let new = CreateSessionRequest::new().attribute("a", 1).attribute("b", 2).principal("user-1").label("device", "x");
     let created = client.create(new).await.unwrap();
-    assert_eq!(
-        (created.session.version, created.session.attributes.len()),
-        (1, 0),
-        "answered without attributes"
-    );
+    assert_eq!((created.session.version, created.session.attributes.len()), (1, 0), "answered without attributes");
     let id = created.session_id;
 
-    let change = SessionChange::new()
-        .set("c", 3)
-        .set("a", "new")
-        .remove("b")
-        .remove("never there");
-    let change = change
-        .set_principal("")
-        .set_label("address", "::1")
-        .remove_label("device");
+    let change = SessionChange::new().set("c", 3).set("a", "new").remove("b").remove("never there");
+    let change = change.set_principal("").set_label("address", "::1").remove_label("device");
     let updated = client.update(&id, change).await.unwrap();
     assert!(!updated.created);
     let session = client.get(&id).await.unwrap().session;
-    assert_eq!(
-        session.attributes,
-        BTreeMap::from([("a".into(), "new".into()), ("c".into(), 3.into())])
-    );
+    assert_eq!(session.attributes, BTreeMap::from([("a".into(), "new".into()), ("c".into(), 3.into())]));
     assert_eq!(session.labels, BTreeMap::from([("address".into(), "::1".into())]));
-    assert_eq!(
-        (session.principal.as_str(), session.version, session.namespace.as_str()),
-        ("", 2, "default")
-    );
+    assert_eq!((session.principal.as_str(), session.version, session.namespace.as_str()), ("", 2, "default"));
 
     // An update without a change is none; one that clears replaces the whole data.
-    assert_eq!(
-        client.update(&id, SessionChange::new()).await.unwrap().session.version,
-        2
-    );
-    let replaced = client
-        .update(&id, SessionChange::new().clear().set("d", 4))
-        .await
-        .unwrap();
+    assert_eq!(client.update(&id, SessionChange::new()).await.unwrap().session.version, 2);
+    let replaced = client.update(&id, SessionChange::new().clear().set("d", 4)).await.unwrap();
     assert_eq!(replaced.session.version, 3);
     let session = client.get(&id).await.unwrap().session;
     assert_eq!(session.attributes, BTreeMap::from([("d".into(), 4.into())]));
@@ -84,16 +57,10 @@ async fn an_unknown_id_is_never_adopted() {
     for id in [CHOSEN, &minted] {
         assert_eq!(client.get(id).await, Err(Error::SessionNotFound));
         assert_eq!(client.touch(id).await, Err(Error::SessionNotFound));
-        assert_eq!(
-            client.update(id, SessionChange::new().set("a", 1)).await,
-            Err(Error::SessionNotFound)
-        );
+        assert_eq!(client.update(id, SessionChange::new().set("a", 1)).await, Err(Error::SessionNotFound));
         assert_eq!(client.rotate(id).await, Err(Error::SessionNotFound));
         assert_eq!(client.delete(id).await, Err(Error::SessionNotFound));
-        assert_eq!(
-            client.delete(DeleteSessionRequest::by_id(id).allow_missing()).await,
-            Ok(false)
-        );
+        assert_eq!(client.delete(DeleteSessionRequest::by_id(id).allow_missing()).await, Ok(false));
         assert_eq!(client.get(id).await, Err(Error::SessionNotFound));
     }
 }
@@ -102,25 +69,16 @@ async fn an_unknown_id_is_never_adopted() {
 async fn a_taken_id_is_not_overwritten() {
     let server = Server::start();
     let client = server.client();
-    let first = client
-        .create(CreateSessionRequest::new().session_id(CHOSEN).attribute("n", 1))
-        .await
-        .unwrap();
+    let first = client.create(CreateSessionRequest::new().session_id(CHOSEN).attribute("n", 1)).await.unwrap();
     assert_eq!(first.session_id, CHOSEN);
     let second = CreateSessionRequest::new().session_id(CHOSEN).attribute("n", 2);
     assert_eq!(client.create(second).await, Err(Error::SessionIdTaken));
     let other = client.create(CreateSessionRequest::new()).await.unwrap();
     let onto_it = RotateSessionRequest::new(&other.session_id).new_session_id(CHOSEN);
     assert_eq!(client.rotate(onto_it).await, Err(Error::SessionIdTaken));
-    client
-        .get(&other.session_id)
-        .await
-        .expect("a refused rotation leaves the old ID alive");
+    client.get(&other.session_id).await.expect("a refused rotation leaves the old ID alive");
     let session = client.get(CHOSEN).await.unwrap().session;
-    assert_eq!(
-        (session.handle, &session.attributes["n"]),
-        (first.session.handle, &Value::from(1))
-    );
+    assert_eq!((session.handle, &session.attributes["n"]), (first.session.handle, &Value::from(1)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,10 +91,7 @@ async fn upsert_makes_a_session_once() {
     let second = client.update_with(upsert(2)).await.unwrap();
     assert_eq!((second.created, second.session.version), (false, 2));
     assert_eq!(second.session.handle, first.session.handle);
-    assert_eq!(
-        client.get(CHOSEN).await.unwrap().session.attributes["n"],
-        Value::from(2)
-    );
+    assert_eq!(client.get(CHOSEN).await.unwrap().session.attributes["n"], Value::from(2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,40 +105,24 @@ async fn compare_and_set_changes_only_the_expected_version() {
         let mismatch = Err(Error::VersionMismatch { current: Some(2) });
         assert_eq!(client.update_with(set(2, wrong)).await, mismatch);
         let rotation = RotateSessionRequest::new(&id).if_version(wrong);
-        assert_eq!(
-            client.rotate(rotation).await.map(|_| ()),
-            Err(Error::VersionMismatch { current: Some(2) })
-        );
+        assert_eq!(client.rotate(rotation).await.map(|_| ()), Err(Error::VersionMismatch { current: Some(2) }));
     }
     let status = server.stub().update_session(set(2, 1)).await.unwrap_err();
-    assert_eq!(
-        (status.code(), common::reason(&status).as_str()),
-        (tonic::Code::Aborted, "VERSION_MISMATCH")
-    );
+    assert_eq!((status.code(), common::reason(&status).as_str()), (tonic::Code::Aborted, "VERSION_MISMATCH"));
     assert_eq!(client.get(&id).await.unwrap().session.attributes["n"], Value::from(1));
-    client
-        .rotate(RotateSessionRequest::new(&id).if_version(2))
-        .await
-        .unwrap();
+    client.rotate(RotateSessionRequest::new(&id).if_version(2)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conditional_read_sends_only_what_is_new() {
     let server = Server::start();
     let client = server.client();
-    let id = client
-        .create(CreateSessionRequest::new().attribute("a", 1))
-        .await
-        .unwrap()
-        .session_id;
+    let id = client.create(CreateSessionRequest::new().attribute("a", 1)).await.unwrap().session_id;
     let read = client.get(GetSessionRequest::new(&id).unless_version(1)).await.unwrap();
     assert!(read.not_modified && read.session.attributes.is_empty());
     assert_eq!(read.session.version, 1);
     for other in [0, 2, u64::MAX] {
-        let read = client
-            .get(GetSessionRequest::new(&id).unless_version(other))
-            .await
-            .unwrap();
+        let read = client.get(GetSessionRequest::new(&id).unless_version(other)).await.unwrap();
         assert!(!read.not_modified && read.session.attributes.len() == 1);
     }
 }
@@ -197,43 +136,24 @@ async fn rotation_keeps_everything_but_the_id() {
         client.create(new.timeouts(sessiond_client::proto::Timeouts::new().absolute(Duration::from_secs(600))));
     let created = created.await.unwrap();
     let log_in = SessionChange::new().set_principal("user-42");
-    let rotated = client
-        .rotate(RotateSessionRequest::new(&created.session_id).change(log_in))
-        .await
-        .unwrap();
+    let rotated = client.rotate(RotateSessionRequest::new(&created.session_id).change(log_in)).await.unwrap();
     assert_ne!(rotated.session_id, created.session_id);
-    assert_eq!(
-        client.get(&created.session_id).await,
-        Err(Error::SessionNotFound),
-        "the old ID is dead at once"
-    );
+    assert_eq!(client.get(&created.session_id).await, Err(Error::SessionNotFound), "the old ID is dead at once");
 
     let session = client.get(&rotated.session_id).await.unwrap().session;
     assert_eq!(session.handle, created.session.handle);
     assert_eq!(session.create_time, created.session.create_time);
     assert_eq!(session.absolute_expire_time, created.session.absolute_expire_time);
     assert_eq!((session.principal.as_str(), session.version), ("user-42", 2));
-    assert_eq!(
-        (&session.attributes["cart"], session.labels["device"].as_str()),
-        (&Value::from(3), "x")
-    );
+    assert_eq!((&session.attributes["cart"], session.labels["device"].as_str()), (&Value::from(3), "x"));
 
     // To an ID of the caller's choice and back to a minted one; without a change the version stays.
-    let chosen = client
-        .rotate(RotateSessionRequest::new(&rotated.session_id).new_session_id(CHOSEN))
-        .await
-        .unwrap();
+    let chosen = client.rotate(RotateSessionRequest::new(&rotated.session_id).new_session_id(CHOSEN)).await.unwrap();
     assert_eq!((chosen.session_id.as_str(), chosen.session.version), (CHOSEN, 2));
     let minted = client.rotate(CHOSEN).await.unwrap();
     assert_eq!(client.get(CHOSEN).await, Err(Error::SessionNotFound));
-    client
-        .create(CreateSessionRequest::new().session_id(CHOSEN))
-        .await
-        .expect("the ID is free again");
-    assert_eq!(
-        client.delete(DeleteSessionRequest::by_handle(&session.handle)).await,
-        Ok(true)
-    );
+    client.create(CreateSessionRequest::new().session_id(CHOSEN)).await.expect("the ID is free again");
+    assert_eq!(client.delete(DeleteSessionRequest::by_handle(&session.handle)).await, Ok(true));
     assert_eq!(client.get(&minted.session_id).await, Err(Error::SessionNotFound));
     client.get(CHOSEN).await.expect("another session");
 }
@@ -251,11 +171,7 @@ async fn namespaces_know_nothing_of_each_other() {
     assert_eq!(server.client().get(CHOSEN).await, Err(Error::SessionNotFound));
 
     let minted = shop.create(CreateSessionRequest::new()).await.unwrap();
-    assert_eq!(
-        forum.get(&minted.session_id).await,
-        Err(Error::SessionNotFound),
-        "its handle leads nowhere"
-    );
+    assert_eq!(forum.get(&minted.session_id).await, Err(Error::SessionNotFound), "its handle leads nowhere");
     let by_handle = DeleteSessionRequest::by_handle(&minted.session.handle);
     assert_eq!(forum.delete(by_handle).await, Err(Error::SessionNotFound));
     assert_eq!(shop.delete(CHOSEN).await, Ok(true));
@@ -291,21 +207,14 @@ fn every_kind() -> BTreeMap<String, Value> {
         vec![Value::null(), 1.into(), 1.0.into(), "1".into(), Value::list([true])].into(),
         Value::map([("", Value::null()), ("ключ", Value::map([("deep", 1)]))]),
     ];
-    values
-        .into_iter()
-        .enumerate()
-        .map(|(number, value)| (format!("value {number}"), value))
-        .collect()
+    values.into_iter().enumerate().map(|(number, value)| (format!("value {number}"), value)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn values_come_back_to_the_byte() {
     let mut server = Server::start();
     let attributes = every_kind();
-    let new = CreateSessionRequest {
-        attributes: attributes.clone(),
-        ..CreateSessionRequest::new()
-    };
+    let new = CreateSessionRequest { attributes: attributes.clone(), ..CreateSessionRequest::new() };
     let id = server.client().create(new).await.unwrap().session_id;
     for restarted in [false, true] {
         if restarted {
@@ -324,15 +233,9 @@ async fn values_come_back_to_the_byte() {
 async fn large_sessions_are_kept_whole() {
     let mut server = Server::start();
     let part = |seed: usize, bytes: usize| {
-        Value::from(
-            (0..bytes)
-                .map(|i| u8::try_from((i * 31 + seed * 17 + i / 251) % 256).unwrap())
-                .collect::<Vec<_>>(),
-        )
+        Value::from((0..bytes).map(|i| u8::try_from((i * 31 + seed * 17 + i / 251) % 256).unwrap()).collect::<Vec<_>>())
     };
-    let new = (0..4).fold(CreateSessionRequest::new(), |new, n| {
-        new.attribute(format!("part {n}"), part(n, 50 << 10))
-    });
+    let new = (0..4).fold(CreateSessionRequest::new(), |new, n| new.attribute(format!("part {n}"), part(n, 50 << 10)));
     let mut expected = new.attributes.clone();
     let client = server.client();
     let id = client.create(new).await.unwrap().session_id;
@@ -340,11 +243,7 @@ async fn large_sessions_are_kept_whole() {
 
     // One part changes, the session shrinks, grows again, and survives a crash at each size.
     for (seed, bytes) in [(9, 50 << 10), (10, 10), (11, 54 << 10)] {
-        server
-            .client()
-            .update(&id, SessionChange::new().set("part 2", part(seed, bytes)))
-            .await
-            .unwrap();
+        server.client().update(&id, SessionChange::new().set("part 2", part(seed, bytes))).await.unwrap();
         expected.insert("part 2".into(), part(seed, bytes));
         assert_eq!(server.client().get(&id).await.unwrap().session.attributes, expected);
         server.kill();
@@ -352,10 +251,7 @@ async fn large_sessions_are_kept_whole() {
         assert_eq!(server.client().get(&id).await.unwrap().session.attributes, expected);
     }
     let client = server.client();
-    client
-        .update(&id, SessionChange::new().clear().set("small", 1))
-        .await
-        .unwrap();
+    client.update(&id, SessionChange::new().clear().set("small", 1)).await.unwrap();
     assert_eq!(client.get(&id).await.unwrap().session.attributes.len(), 1);
     assert_eq!(client.delete(&id).await, Ok(true));
     server.kill();

@@ -35,10 +35,7 @@ async fn write_until_the_end(client: Client, acknowledged: Arc<AtomicUsize>) -> 
         };
         written.push((created.session_id.clone(), 0));
         for n in 1..=3 {
-            if let Err(error) = client
-                .update(&created.session_id, SessionChange::new().set("n", n))
-                .await
-            {
+            if let Err(error) = client.update(&created.session_id, SessionChange::new().set("n", n)).await {
                 return (written, error);
             }
             written.last_mut().unwrap().1 = n;
@@ -55,19 +52,13 @@ async fn ends_with_requests_in_flight(signal: Signal, clients: usize, retry: Ret
         let client = server.client_builder().retry(retry).connect_lazy().unwrap();
         writers.spawn(write_until_the_end(client, Arc::clone(&acknowledged)));
     }
-    eventually("every client is at work", async || {
-        acknowledged.load(Ordering::Relaxed) > clients * 3
-    })
-    .await;
+    eventually("every client is at work", async || acknowledged.load(Ordering::Relaxed) > clients * 3).await;
 
     server.signal(signal);
     assert_eq!(server.wait(PROMPT).code(), Some(0), "{}", server.log());
     let ended = writers.join_all().await;
     for (_, error) in &ended {
-        assert!(
-            matches!(error, Error::Unavailable { .. } | Error::NotReady { .. }),
-            "{error:?}"
-        );
+        assert!(matches!(error, Error::Unavailable { .. } | Error::NotReady { .. }), "{error:?}");
     }
 
     server.restart();
@@ -135,19 +126,13 @@ async fn clients_that_repeat_what_was_unavailable_are_not_hurt_by_restarts() {
     }
     for _ in 0..3 {
         let before = calls.load(Ordering::Relaxed);
-        eventually("every client is at work", async || {
-            calls.load(Ordering::Relaxed) > before + 500
-        })
-        .await;
+        eventually("every client is at work", async || calls.load(Ordering::Relaxed) > before + 500).await;
         server.signal(Signal::TERM);
         assert_eq!(server.wait(PROMPT).code(), Some(0), "{}", server.log());
         server.restart();
     }
     let before = calls.load(Ordering::Relaxed);
-    eventually("every client is at work again", async || {
-        calls.load(Ordering::Relaxed) > before + 500
-    })
-    .await;
+    eventually("every client is at work again", async || calls.load(Ordering::Relaxed) > before + 500).await;
     stop.store(1, Ordering::Relaxed);
     workers.join_all().await;
 }
@@ -182,18 +167,12 @@ async fn a_draining_server_refuses_new_connections_and_goes_on_with_what_it_has_
     let mut server = Server::start_with(&LONG_DRAIN);
     let mut reflection = ServerReflectionClient::new(server.channel());
     let (ask, questions) = channel(1);
-    let answers = reflection
-        .server_reflection_info(ReceiverStream::new(questions))
-        .await
-        .unwrap();
+    let answers = reflection.server_reflection_info(ReceiverStream::new(questions)).await.unwrap();
     let mut answers = answers.into_inner();
 
     server.signal(Signal::TERM);
     // At once, so that the client can turn to another server.
-    eventually("new connections are refused", async || {
-        TcpStream::connect(server.address()).is_err()
-    })
-    .await;
+    eventually("new connections are refused", async || TcpStream::connect(server.address()).is_err()).await;
     let list = ServerReflectionRequest {
         host: String::new(),
         message_request: Some(MessageRequest::ListServices(String::new())),
@@ -210,19 +189,13 @@ async fn the_drain_timeout_bounds_a_stream_that_hangs() {
     let mut server = Server::start_with(&["--drain-timeout", "300ms"]);
     let mut reflection = ServerReflectionClient::new(server.channel());
     // The server answers each question; this client asks none and never ends.
-    let hanging = reflection
-        .server_reflection_info(tokio_stream::pending())
-        .await
-        .unwrap();
+    let hanging = reflection.server_reflection_info(tokio_stream::pending()).await.unwrap();
     let created = server.client().create(CreateSessionRequest::new()).await.unwrap();
 
     let start = Instant::now();
     server.signal(Signal::TERM);
     assert_eq!(server.wait(LONG).code(), Some(0), "{}", server.log());
-    assert!(
-        start.elapsed() >= Duration::from_millis(300),
-        "the stream was given its time"
-    );
+    assert!(start.elapsed() >= Duration::from_millis(300), "the stream was given its time");
     assert!(server.log().contains("cutting them off"), "{}", server.log());
     drop(hanging);
 
@@ -244,10 +217,6 @@ async fn an_orderly_end_writes_the_last_touches_back() {
     server.stop();
 
     server.restart();
-    let read = server
-        .client()
-        .get(sessiond_client::proto::GetSessionRequest::new(&id).peek())
-        .await
-        .unwrap();
+    let read = server.client().get(sessiond_client::proto::GetSessionRequest::new(&id).peek()).await.unwrap();
     assert_eq!(read.session.expire_time, Some(touched.expire_time));
 }

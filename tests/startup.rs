@@ -18,11 +18,7 @@ use std::process::Stdio;
 fn refused(arguments: &[&str], environment: &[(&str, &str)], parts: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let mut command = binary();
-    command
-        .current_dir(folder.path())
-        .arg("serve")
-        .args(arguments)
-        .envs(environment.iter().copied());
+    command.current_dir(folder.path()).arg("serve").args(arguments).envs(environment.iter().copied());
     let Run { code, stdout, stderr } = run(&mut command);
     assert_eq!(code, Some(2), "{stderr}");
     assert_eq!(stdout, "");
@@ -39,36 +35,16 @@ fn text(path: &Path) -> &str {
 
 #[test]
 fn a_wrong_flag_is_named() {
-    refused(
-        &["--data-dri", "x"],
-        &[],
-        &["unknown flag", "--data-dri", "did you mean", "--data-dir"],
-    );
-    refused(
-        &["--drain-timeout", "soon"],
-        &[],
-        &["--drain-timeout", "\"soon\" is not a duration", "30s"],
-    );
+    refused(&["--data-dri", "x"], &[], &["unknown flag", "--data-dri", "did you mean", "--data-dir"]);
+    refused(&["--drain-timeout", "soon"], &[], &["--drain-timeout", "\"soon\" is not a duration", "30s"]);
     refused(&["--durability", "maybe"], &[], &["--durability", "maybe", "always"]);
-    refused(
-        &["--max-connections", "0"],
-        &[],
-        &["--max-connections", "below the allowed 1"],
-    );
+    refused(&["--max-connections", "0"], &[], &["--max-connections", "below the allowed 1"]);
 }
 
 #[test]
 fn a_wrong_variable_is_named() {
-    refused(
-        &[],
-        &[("SESSIOND_DRAIN_TIMEOUT", "soon")],
-        &["SESSIOND_DRAIN_TIMEOUT", "is not a duration"],
-    );
-    refused(
-        &[],
-        &[("SESSIOND_DURABILTY", "none")],
-        &["SESSIOND_DURABILTY", "did you mean \"SESSIOND_DURABILITY\""],
-    );
+    refused(&[], &[("SESSIOND_DRAIN_TIMEOUT", "soon")], &["SESSIOND_DRAIN_TIMEOUT", "is not a duration"]);
+    refused(&[], &[("SESSIOND_DURABILTY", "none")], &["SESSIOND_DURABILTY", "did you mean \"SESSIOND_DURABILITY\""]);
 }
 
 #[test]
@@ -76,23 +52,11 @@ fn a_wrong_file_is_named_with_its_key() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sessiond.toml");
     fs::write(&file, "durabilty = \"none\"\n").unwrap();
-    refused(
-        &["--config", text(&file)],
-        &[],
-        &["sessiond.toml", "durabilty", "did you mean \"durability\""],
-    );
+    refused(&["--config", text(&file)], &[], &["sessiond.toml", "durabilty", "did you mean \"durability\""]);
     fs::write(&file, "drain-timeout = \"soon\"\n").unwrap();
-    refused(
-        &["--config", text(&file)],
-        &[],
-        &["drain-timeout", "sessiond.toml", "is not a duration"],
-    );
+    refused(&["--config", text(&file)], &[], &["drain-timeout", "sessiond.toml", "is not a duration"]);
     fs::remove_file(&file).unwrap();
-    refused(
-        &["--config", text(&file)],
-        &[],
-        &["--config", "sessiond.toml", "name a TOML file"],
-    );
+    refused(&["--config", text(&file)], &[], &["--config", "sessiond.toml", "name a TOML file"]);
 }
 
 #[test]
@@ -102,11 +66,7 @@ fn a_log_filter_that_means_nothing_is_refused() {
 
 #[test]
 fn listening_beyond_loopback_has_to_be_allowed() {
-    refused(
-        &["--listen", "0.0.0.0:0"],
-        &[],
-        &["--listen", "0.0.0.0:0", "no TLS", "--allow-plaintext"],
-    );
+    refused(&["--listen", "0.0.0.0:0"], &[], &["--listen", "0.0.0.0:0", "no TLS", "--allow-plaintext"]);
     let server = Server::start_with(&["--listen", "0.0.0.0:0", "--allow-plaintext"]);
     assert!(server.address().starts_with("0.0.0.0:"), "{}", server.banner());
 }
@@ -116,69 +76,39 @@ fn a_file_in_the_way_of_the_data_folder_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("occupied");
     fs::write(&file, "").unwrap();
-    refused(
-        &["--data-dir", text(&file)],
-        &[],
-        &["--data-dir", "occupied", "choose another folder"],
-    );
+    refused(&["--data-dir", text(&file)], &[], &["--data-dir", "occupied", "choose another folder"]);
 }
 
 #[test]
 fn a_data_folder_in_use_is_left_to_its_owner() {
     let server = Server::start();
     let data = server.data();
-    refused(
-        &["--listen", "127.0.0.1:0", "--data-dir", text(&data)],
-        &[],
-        &["--data-dir", "another process is using"],
-    );
+    refused(&["--listen", "127.0.0.1:0", "--data-dir", text(&data)], &[], &["--data-dir", "another process is using"]);
 }
 
 #[test]
 fn a_port_in_use_is_named() {
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = holder.local_addr().unwrap().to_string();
-    refused(
-        &["--listen", &address],
-        &[],
-        &["--listen", &address, "another process listens there"],
-    );
+    refused(&["--listen", &address], &[], &["--listen", &address, "another process listens there"]);
 }
 
 #[test]
 fn a_socket_in_a_missing_folder_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let socket = format!("unix:{}", text(&folder.path().join("missing/socket")));
-    refused(
-        &["--listen", &socket],
-        &[],
-        &["--listen", &socket, "the folder of the socket does not exist"],
-    );
+    refused(&["--listen", &socket], &[], &["--listen", &socket, "the folder of the socket does not exist"]);
 }
 
 #[test]
 fn the_banner_says_where_and_what_is_promised() {
     let server = Server::start_with(&["--durability", "interval", "--flush-interval", "2s"]);
     let banner = server.banner();
-    assert!(
-        banner.starts_with(&format!("sessiond {} is ready\n", env!("CARGO_PKG_VERSION"))),
-        "{banner}"
-    );
-    let port = server
-        .address()
-        .strip_prefix("127.0.0.1:")
-        .unwrap()
-        .parse::<u16>()
-        .unwrap();
+    assert!(banner.starts_with(&format!("sessiond {} is ready\n", env!("CARGO_PKG_VERSION"))), "{banner}");
+    let port = server.address().strip_prefix("127.0.0.1:").unwrap().parse::<u16>().unwrap();
     assert_ne!(port, 0);
-    assert!(
-        banner.contains(&format!("data        {}\n", text(&server.data()))),
-        "{banner}"
-    );
-    assert!(
-        banner.contains("durability  interval: ") && banner.contains("the last 2s"),
-        "{banner}"
-    );
+    assert!(banner.contains(&format!("data        {}\n", text(&server.data()))), "{banner}");
+    assert!(banner.contains("durability  interval: ") && banner.contains("the last 2s"), "{banner}");
 }
 
 #[test]
@@ -187,16 +117,11 @@ fn the_settings_can_be_shown_with_their_origins() {
     let file = folder.path().join("sessiond.toml");
     fs::write(&file, "workers = 3\ndurability = \"interval\"\n").unwrap();
     let mut command = binary();
-    command
-        .args(["config", "--log", "debug", "--config", text(&file)])
-        .env("SESSIOND_DURABILITY", "none");
+    command.args(["config", "--log", "debug", "--config", text(&file)]).env("SESSIOND_DURABILITY", "none");
     let Run { code, stdout, stderr } = run(&mut command);
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     let row = |name: &str| {
-        let row = stdout
-            .lines()
-            .find(|line| line.split_whitespace().next() == Some(name))
-            .unwrap_or_default();
+        let row = stdout.lines().find(|line| line.split_whitespace().next() == Some(name)).unwrap_or_default();
         row.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     assert_eq!(row("log"), "log debug flag --log");
@@ -210,18 +135,13 @@ fn without_a_command_it_serves() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = binary();
     let data = folder.path().join("data");
-    command
-        .env("SESSIOND_LISTEN", "127.0.0.1:0")
-        .env("SESSIOND_DATA_DIR", &data);
+    command.env("SESSIOND_LISTEN", "127.0.0.1:0").env("SESSIOND_DATA_DIR", &data);
     let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let banner = read_banner(&mut process);
     process.kill().unwrap();
     process.wait().unwrap();
     let banner = banner.unwrap();
-    assert!(
-        banner.contains("listening   127.0.0.1:") && banner.contains(text(&data)),
-        "{banner}"
-    );
+    assert!(banner.contains("listening   127.0.0.1:") && banner.contains(text(&data)), "{banner}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -234,10 +154,7 @@ async fn a_unix_socket_is_served_and_the_one_a_crash_left_is_replaced() {
     let created = server.client().create(CreateSessionRequest::new()).await.unwrap();
 
     server.kill();
-    assert!(
-        fs::symlink_metadata(&socket).unwrap().file_type().is_socket(),
-        "a crash leaves the socket behind"
-    );
+    assert!(fs::symlink_metadata(&socket).unwrap().file_type().is_socket(), "a crash leaves the socket behind");
     server.restart();
     let read = server.client().get(&created.session_id).await.unwrap();
     assert_eq!(read.session.handle, created.session.handle);
@@ -251,11 +168,7 @@ fn a_socket_in_use_is_not_taken_over() {
     let folder = tempfile::tempdir().unwrap();
     let address = format!("unix:{}", text(&folder.path().join("socket")));
     let server = Server::start_in(folder, &["--listen", &address]);
-    refused(
-        &["--listen", server.address()],
-        &[],
-        &["--listen", server.address(), "another process listens there"],
-    );
+    refused(&["--listen", server.address()], &[], &["--listen", server.address(), "another process listens there"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -269,10 +182,7 @@ async fn an_opening_that_was_interrupted_is_repaired() {
     server.restart();
     assert!(!unfinished.exists());
     server.client().get(&created.session_id).await.unwrap();
-    eventually("the repair is logged", async || {
-        server.log().contains("an earlier start was interrupted")
-    })
-    .await;
+    eventually("the repair is logged", async || server.log().contains("an earlier start was interrupted")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

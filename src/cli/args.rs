@@ -21,14 +21,8 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| "write a number and its unit, such as 500ms, 30s, 5m or 2h".to_owned())
 }
 
-fn positive_duration(text: &str) -> Result<Duration, String> {
-    duration(text).and_then(|length| {
-        if length.is_zero() {
-            Err("it must be above 0".to_owned())
-        } else {
-            Ok(length)
-        }
-    })
+pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|length| if length.is_zero() { Err("it must be above 0".to_owned()) } else { Ok(length) })
 }
 
 /// Which server to call, and how.
@@ -55,11 +49,7 @@ impl ServerArgs {
     }
 
     fn client_in(&self, namespace: &str) -> Result<Client, AddressError> {
-        Client::builder()
-            .address(self.addr.to_string())
-            .deadline(self.timeout)
-            .namespace(namespace)
-            .connect_lazy()
+        Client::builder().address(self.addr.to_string()).deadline(self.timeout).namespace(namespace).connect_lazy()
     }
 }
 
@@ -69,20 +59,18 @@ pub(super) struct ClientArgs {
     #[command(flatten)]
     server: ServerArgs,
 
-    /// The namespace of the session
-    #[arg(
-        short,
-        long,
-        env = "SESSIOND_NAMESPACE",
-        default_value = "default",
-        help_heading = "Server"
-    )]
+    /// The namespace to work in
+    #[arg(short, long, env = "SESSIOND_NAMESPACE", default_value = "default", help_heading = "Server")]
     namespace: String,
 }
 
 impl ClientArgs {
     pub(super) fn json(&self) -> bool {
         self.server.json
+    }
+
+    pub(super) fn namespace(&self) -> &str {
+        &self.namespace
     }
 
     pub(super) fn client(&self) -> Result<Client, AddressError> {

@@ -25,9 +25,7 @@ impl FromStr for Assignment {
         if text.starts_with('{') {
             let object: Map<String, Json> =
                 serde_json::from_str(text).map_err(|error| format!("this is no JSON object: {error}"))?;
-            return json::attributes_from_json(object)
-                .map(Self)
-                .map_err(|error| error.to_string());
+            return json::attributes_from_json(object).map(Self).map_err(|error| error.to_string());
         }
         let (name, value) = split(text)?;
         // What is no JSON is text, so that no quotes need be smuggled through the shell.
@@ -83,10 +81,7 @@ mod tests {
         assert_eq!(one("a=").as_str(), Some(""));
         assert_eq!(one("a=b=c").as_str(), Some("b=c"));
         assert_eq!(one("a=[1,2]").as_list().map(<[Value]>::len), Some(2));
-        assert_eq!(
-            one("a={\"$bytes\":\"AAEC\"}").as_bytes().map(AsRef::as_ref),
-            Some([0, 1, 2].as_slice())
-        );
+        assert_eq!(one("a={\"$bytes\":\"AAEC\"}").as_bytes().map(AsRef::as_ref), Some([0, 1, 2].as_slice()));
     }
 
     #[test]
@@ -99,10 +94,7 @@ mod tests {
     #[test]
     fn objects_within_keep_their_order() {
         for argument in [r#"a={"d":1,"c":{"f":2,"e":3}}"#, r#"{"a":{"d":1,"c":{"f":2,"e":3}}}"#] {
-            assert_eq!(
-                json::to_json(&one(argument)).to_string(),
-                r#"{"d":1,"c":{"f":2,"e":3}}"#
-            );
+            assert_eq!(json::to_json(&one(argument)).to_string(), r#"{"d":1,"c":{"f":2,"e":3}}"#);
         }
     }
 

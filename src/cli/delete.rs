@@ -45,11 +45,7 @@ impl DeleteArgs {
             (Some(id), _) => DeleteSessionRequest::by_id(id.reveal()?),
             (None, handle) => DeleteSessionRequest::by_handle(handle.unwrap_or_default()),
         };
-        let request = if self.allow_missing {
-            request.allow_missing()
-        } else {
-            request
-        };
+        let request = if self.allow_missing { request.allow_missing() } else { request };
         Ok(Report::deleted(self.client.client()?.delete(request).await?))
     }
 }

@@ -1,6 +1,6 @@
 //! Why a command failed, and its exit code.
 
-use std::io;
+use std::io::{self, ErrorKind};
 
 use sessiond_client::{AddressError, Error};
 
@@ -10,6 +10,9 @@ use super::output::Report;
 pub(super) const FAILED: u8 = 1;
 /// The exit code if there is no such session or attribute, so that a script can tell that from an error.
 pub(super) const NOT_FOUND: u8 = 3;
+
+/// The exit code of wrong usage.
+pub(super) const USAGE: u8 = 2;
 
 /// A command that failed.
 #[derive(Debug)]
@@ -23,18 +26,11 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            code: FAILED,
-            report: None,
-        }
+        Self { message: message.into(), code: FAILED, report: None }
     }
 
     pub(super) fn not_found(message: impl Into<String>) -> Self {
-        Self {
-            code: NOT_FOUND,
-            ..Self::new(message)
-        }
+        Self { code: NOT_FOUND, ..Self::new(message) }
     }
 }
 
@@ -56,5 +52,42 @@ impl From<AddressError> for Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::new(format!("can't read standard input: {error}"))
+    }
+}
+
+/// Why a command that prints as it goes stopped early.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// Whoever read standard output has closed it, and has read enough: no error.
+    Closed,
+    Failed(Failure),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<AddressError> for Stop {
+    fn from(error: AddressError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Standard output is what such commands write to.
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == ErrorKind::BrokenPipe {
+            Self::Closed
+        } else {
+            Self::Failed(Failure::new(format!("can't write to standard output: {error}")))
+        }
     }
 }

@@ -7,8 +7,9 @@ use sessiond_client::proto::{GetSessionRequest, Session};
 
 use super::args::{ClientArgs, exit_codes};
 use super::failure::Failure;
-use super::output::{Report, printable};
+use super::output::Report;
 use super::secret::SecretArg;
+use super::units::printable;
 
 const EXAMPLES: &str = concat!(
     "Examples:
@@ -56,10 +57,7 @@ impl GetArgs {
 
 fn select(session: &Session, names: &[String]) -> Result<Report, Failure> {
     if let Some(missing) = names.iter().find(|name| !session.attributes.contains_key(*name)) {
-        return Err(Failure::not_found(format!(
-            "the session has no attribute {}",
-            printable(missing)
-        )));
+        return Err(Failure::not_found(format!("the session has no attribute {}", printable(missing))));
     }
     let selected = match names {
         [name] => to_json(&session.attributes[name]),
@@ -79,15 +77,10 @@ mod tests {
     #[test]
     fn named_attributes_are_selected() {
         let attributes = [("a", 1), ("b", 2), ("c", 3)].map(|(name, value)| (name.to_owned(), value.into()));
-        let session = Session {
-            attributes: attributes.into(),
-            ..Session::default()
-        };
+        let session = Session { attributes: attributes.into(), ..Session::default() };
         let selected = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-            select(&session, &names)
-                .map(|report| report.to_json_line())
-                .map_err(|failure| failure.code)
+            select(&session, &names).map(|report| report.to_json_line()).map_err(|failure| failure.code)
         };
         assert_eq!(selected(&["b"]), Ok("2".to_owned()));
         assert_eq!(selected(&["c", "a"]), Ok(r#"{"a":1,"c":3}"#.to_owned()));

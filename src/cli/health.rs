@@ -59,19 +59,11 @@ impl HealthArgs {
 fn judge(answer: Result<Health, Error>, client: &Client, service: &str) -> Result<Report, Failure> {
     let (word, message) = match answer {
         Ok(Health::Serving) => return Ok(Report::health("serving")),
-        Ok(Health::NotServing) => (
-            "not-serving",
-            format!("sessiond at {} is not serving", client.address()),
-        ),
-        Ok(Health::UnknownService) => (
-            "unknown-service",
-            format!("sessiond at {} has no service {service:?}", client.address()),
-        ),
+        Ok(Health::NotServing) => ("not-serving", format!("sessiond at {} is not serving", client.address())),
+        Ok(Health::UnknownService) => {
+            ("unknown-service", format!("sessiond at {} has no service {service:?}", client.address()))
+        }
         Err(error) => ("unreachable", error.to_string()),
     };
-    Err(Failure {
-        message,
-        code: FAILED,
-        report: Some(Box::new(Report::health(word))),
-    })
+    Err(Failure { message, code: FAILED, report: Some(Box::new(Report::health(word))) })
 }

@@ -1,27 +1,39 @@
-//! The client commands of the command line: health, create, get, set, touch, rotate, delete.
+//! The client commands of the command line: those that talk to a running server.
 //!
-//! Each command is a set of arguments with a `run` that calls the server and makes a [`output::Report`]. Only this file
-//! prints and decides on the exit code.
+//! Each command is a set of arguments with a `run` that calls the server and makes a [`output::Report`], which this file
+//! prints; list, stats and watch are handed the outputs and print as they go. This file decides on the exit code.
 
 mod args;
 mod assignment;
+mod count;
 mod create;
+mod csrf;
 mod delete;
 mod failure;
 mod get;
+mod handoff;
 mod health;
+mod list;
+mod lock;
 mod output;
+mod revoke;
 mod rotate;
 mod secret;
 mod set;
+mod stats;
+mod sweep;
+mod table;
 mod touch;
+mod units;
+mod unlock;
+mod watch;
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use failure::{FAILED, Failure};
+use failure::{Failure, Stop};
 use output::Report;
 
 /// The commands that talk to a running server.
@@ -30,23 +42,46 @@ pub(crate) enum ClientCommand {
     /// Ask a server whether it is serving
     Health(health::HealthArgs),
     /// Make a session and print its ID
-    Create(create::CreateArgs),
+    Create(Box<create::CreateArgs>),
     /// Show a session
     Get(get::GetArgs),
     /// Change a session's attributes, principal, labels or timeouts
-    Set(set::SetArgs),
+    Set(Box<set::SetArgs>),
     /// Slide a session's idle timeout
     Touch(touch::TouchArgs),
     /// Give a session a new ID, as at every log in, and print it
-    Rotate(rotate::RotateArgs),
+    Rotate(Box<rotate::RotateArgs>),
     /// End a session
     Delete(delete::DeleteArgs),
+    /// List the sessions of a principal or a namespace, newest first
+    List(list::ListArgs),
+    /// Count the sessions of a principal or a namespace
+    Count(count::CountArgs),
+    /// End many sessions: log out everywhere
+    Revoke(revoke::RevokeArgs),
+    /// Print what happens to sessions, as it happens
+    Watch(watch::WatchArgs),
+    /// Take an exclusive lease on a session and print its token
+    Lock(lock::LockArgs),
+    /// Release a lease
+    Unlock(unlock::UnlockArgs),
+    /// Hand a session over to another domain
+    #[command(subcommand)]
+    Handoff(handoff::HandoffCommand),
+    /// Issue and verify tokens against cross-site request forgery
+    #[command(subcommand)]
+    Csrf(csrf::CsrfCommand),
+    /// Show what a server holds and does
+    Stats(stats::StatsArgs),
+    /// Remove the sessions that have expired, at once
+    Sweep(sweep::SweepArgs),
 }
 
 /// Runs a command: its result goes to standard output, what went wrong to standard error in one line.
 ///
-/// The exit code is 0 for success, 1 for an error, 3 if there is no such session or attribute.
+/// The exit code is 0 for success, 1 for an error, 2 for wrong usage, 3 if there is no such session or attribute.
 pub(crate) async fn run(command: ClientCommand) -> ExitCode {
+    let (mut out, mut err) = (io::stdout(), io::stderr());
     let (json, result) = match command {
         ClientCommand::Health(args) => (args.json(), args.run().await),
         ClientCommand::Create(args) => (args.json(), args.run().await),
@@ -55,27 +90,45 @@ pub(crate) async fn run(command: ClientCommand) -> ExitCode {
         ClientCommand::Touch(args) => (args.json(), args.run().await),
         ClientCommand::Rotate(args) => (args.json(), args.run().await),
         ClientCommand::Delete(args) => (args.json(), args.run().await),
+        ClientCommand::Count(args) => (args.json(), args.run().await),
+        ClientCommand::Revoke(args) => (args.json(), args.run().await),
+        ClientCommand::Lock(args) => (args.json(), args.run().await),
+        ClientCommand::Unlock(args) => (args.json(), args.run().await),
+        ClientCommand::Handoff(command) => (command.json(), command.run().await),
+        ClientCommand::Csrf(command) => (command.json(), command.run().await),
+        ClientCommand::Sweep(args) => (args.json(), args.run().await),
+        ClientCommand::List(args) => return stopped(args.run(&mut out).await, &mut err).into(),
+        ClientCommand::Watch(args) => return stopped(args.run(&mut out, &mut err).await, &mut err).into(),
+        ClientCommand::Stats(args) => return stopped(args.run(&mut out, &mut err).await, &mut err).into(),
     };
-    conclude(result, json, &mut io::stdout().lock(), &mut io::stderr().lock()).into()
+    conclude(result, json, &mut out, &mut err).into()
 }
 
 fn conclude(result: Result<Report, Failure>, json: bool, out: &mut impl Write, err: &mut impl Write) -> u8 {
-    let (report, complaint, code) = match result {
-        Ok(report) => (Some(Box::new(report)), None, 0),
-        Err(Failure { message, code, report }) => (report, Some(message), code),
+    let (report, failure) = match result {
+        Ok(report) => (Some(Box::new(report)), None),
+        Err(mut failure) => (failure.report.take(), Some(failure)),
     };
     if let Some(report) = report
         && let Err(error) = report.write(json, out)
-        // Whoever closed the pipe has read enough.
-        && error.kind() != ErrorKind::BrokenPipe
+        && let Stop::Failed(failure) = error.into()
     {
-        complain(err, &format!("can't write to standard output: {error}"));
-        return FAILED;
+        return fail(&failure, err);
     }
-    if let Some(complaint) = complaint {
-        complain(err, &complaint);
+    failure.map_or(0, |failure| fail(&failure, err))
+}
+
+/// The end of a command that printed as it went.
+fn stopped(result: Result<(), Stop>, err: &mut impl Write) -> u8 {
+    match result {
+        Ok(()) | Err(Stop::Closed) => 0,
+        Err(Stop::Failed(failure)) => fail(&failure, err),
     }
-    code
+}
+
+fn fail(failure: &Failure, err: &mut impl Write) -> u8 {
+    complain(err, &failure.message);
+    failure.code
 }
 
 fn complain(err: &mut impl Write, message: &str) {

@@ -1,6 +1,6 @@
 //! What the commands print: a tidy block for people, JSON in one line for scripts.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use sessiond_client::json::attributes_to_json;
 use sessiond_client::proto::Session;
 use sessiond_client::{Timestamp, Touched};
 
-use crate::clock::{Clock, Millis};
+use super::units::{escape_controls, moment, now, pretty, printable};
 
 /// The result of a command in both forms.
 #[derive(Debug)]
@@ -19,19 +19,26 @@ pub(super) struct Report {
 }
 
 impl Report {
+    pub(super) fn new(text: impl Into<String>, json: Json) -> Self {
+        Self { text: text.into(), json }
+    }
+
+    /// A secret that holds until a moment; on its own if only it is wanted.
+    pub(super) fn secret(name: &str, secret: &str, expire_time: Timestamp, secret_only: bool) -> Self {
+        let text = if secret_only {
+            secret.to_owned()
+        } else {
+            format!("{secret}\n\n{:<13} {}", "expires", moment(expire_time, now()))
+        };
+        Self::new(text, json!({ name: secret, "expire_time": expire_time.to_string() }))
+    }
+
     /// A session without its attributes, below the ID that it goes by now.
     pub(super) fn session_with_id(session_id: String, session: &Session, id_only: bool) -> Self {
-        let text = if id_only {
-            session_id.clone()
-        } else {
-            format!("{session_id}\n\n{}", Block(session, now()))
-        };
+        let text = if id_only { session_id.clone() } else { format!("{session_id}\n\n{}", Block(session, now())) };
         let mut json = session_json(session);
         json.insert("session_id".to_owned(), session_id.into());
-        Self {
-            text,
-            json: json.into(),
-        }
+        Self { text, json: json.into() }
     }
 
     /// A session after a change, without its attributes.
@@ -39,65 +46,40 @@ impl Report {
         let made = if created { "made a new session\n\n" } else { "" };
         let mut json = session_json(session);
         json.insert("created".to_owned(), created.into());
-        Self {
-            text: format!("{made}{}", Block(session, now())),
-            json: json.into(),
-        }
+        Self { text: format!("{made}{}", Block(session, now())), json: json.into() }
     }
 
     /// A session with its attributes.
     pub(super) fn session_with_attributes(session: &Session) -> Self {
-        let attributes = Json::Object(attributes_to_json(&session.attributes));
-        let text = format!(
-            "{}\n{:<13} {}",
-            Block(session, now()),
-            "attributes",
-            pretty(&attributes)
-        );
-        let mut json = session_json(session);
-        json.insert("attributes".to_owned(), attributes);
-        Self {
-            text,
-            json: json.into(),
-        }
+        Self::new(full_text(session), full_json(session).into())
+    }
+
+    /// A session with its attributes, below the ID that it goes by here.
+    pub(super) fn session_with_id_and_attributes(session_id: String, session: &Session, id_only: bool) -> Self {
+        let text = if id_only { session_id.clone() } else { format!("{session_id}\n\n{}", full_text(session)) };
+        let mut json = full_json(session);
+        json.insert("session_id".to_owned(), session_id.into());
+        Self::new(text, json.into())
     }
 
     pub(super) fn touched(touched: &Touched) -> Self {
-        let text = format!(
-            "{:<13} {}\n{:<13} {}",
-            "expires",
-            moment(touched.expire_time, now()),
-            "version",
-            touched.version
-        );
+        let text =
+            format!("{:<13} {}\n{:<13} {}", "expires", moment(touched.expire_time, now()), "version", touched.version);
         let json = json!({ "expire_time": touched.expire_time.to_string(), "version": touched.version });
         Self { text, json }
     }
 
     pub(super) fn deleted(deleted: bool) -> Self {
-        let text = if deleted {
-            "deleted"
-        } else {
-            "there was no such session"
-        };
-        Self {
-            text: text.to_owned(),
-            json: json!({ "deleted": deleted }),
-        }
+        let text = if deleted { "deleted" } else { "there was no such session" };
+        Self { text: text.to_owned(), json: json!({ "deleted": deleted }) }
     }
 
     pub(super) fn health(word: &str) -> Self {
-        Self {
-            text: word.to_owned(),
-            json: json!({ "status": word }),
-        }
+        Self { text: word.to_owned(), json: json!({ "status": word }) }
     }
 
     pub(super) fn of_json(json: Json) -> Self {
-        Self {
-            text: pretty(&json),
-            json,
-        }
+        Self { text: pretty(&json), json }
     }
 
     pub(super) fn to_json_line(&self) -> String {
@@ -121,11 +103,7 @@ impl fmt::Display for Block<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(session, now) = self;
         let time = |time: Option<Timestamp>| time.map_or_else(|| "unknown".to_owned(), |time| moment(time, *now));
-        let principal = if session.principal.is_empty() {
-            "nobody"
-        } else {
-            &printable(&session.principal)
-        };
+        let principal = if session.principal.is_empty() { "nobody" } else { &printable(&session.principal) };
         writeln!(f, "{:<13} {}", "handle", printable(&session.handle))?;
         writeln!(f, "{:<13} {}", "namespace", printable(&session.namespace))?;
         writeln!(f, "{:<13} {}", "version", session.version)?;
@@ -148,7 +126,21 @@ impl fmt::Display for Block<'_> {
     }
 }
 
-fn session_json(session: &Session) -> Map<String, Json> {
+/// A session with its attributes, for people; lines without an end of the last one.
+pub(super) fn full_text(session: &Session) -> String {
+    let attributes = Json::Object(attributes_to_json(&session.attributes));
+    format!("{}\n{:<13} {}", Block(session, now()), "attributes", pretty(&attributes))
+}
+
+/// A session with its attributes.
+pub(super) fn full_json(session: &Session) -> Map<String, Json> {
+    let mut json = session_json(session);
+    json.insert("attributes".to_owned(), attributes_to_json(&session.attributes).into());
+    json
+}
+
+/// A session without its attributes.
+pub(super) fn session_json(session: &Session) -> Map<String, Json> {
     let time = |time: Option<Timestamp>| time.map_or(Json::Null, |time| time.to_string().into());
     let fields = [
         ("handle", session.handle.as_str().into()),
@@ -159,85 +151,11 @@ fn session_json(session: &Session) -> Map<String, Json> {
         ("create_time", time(session.create_time)),
         ("last_access_time", time(session.last_access_time)),
         ("update_time", time(session.update_time)),
-        (
-            "idle_timeout",
-            session
-                .idle_timeout
-                .map_or(Json::Null, |timeout| timeout.to_string().into()),
-        ),
+        ("idle_timeout", session.idle_timeout.map_or(Json::Null, |timeout| timeout.to_string().into())),
         ("absolute_expire_time", time(session.absolute_expire_time)),
         ("expire_time", time(session.expire_time)),
     ];
-    fields
-        .map(|(name, value)| (name.to_owned(), value))
-        .into_iter()
-        .collect()
-}
-
-fn now() -> Timestamp {
-    let now: Millis = Clock::system().now();
-    let seconds = i64::try_from(now / 1000).unwrap_or(i64::MAX);
-    let nanos = i32::try_from(now % 1000 * 1_000_000).unwrap_or_default();
-    Timestamp { seconds, nanos }
-}
-
-/// A moment and how far away it is: `2026-01-31T12:00:00.000Z (in 23h 59m)`.
-fn moment(time: Timestamp, now: Timestamp) -> String {
-    let away = time.seconds.saturating_sub(now.seconds);
-    let distance = match away {
-        0 => "now".to_owned(),
-        1.. => format!("in {}", rough(away.unsigned_abs())),
-        ..0 => format!("{} ago", rough(away.unsigned_abs())),
-    };
-    format!("{time} ({distance})")
-}
-
-/// A length of time in its two largest units.
-fn rough(seconds: u64) -> String {
-    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
-    let mut text = String::new();
-    let mut rest = seconds;
-    let units = UNITS.iter().skip_while(|(length, _)| *length > seconds).take(2);
-    for (length, unit) in units.filter(|(length, _)| seconds >= *length) {
-        if rest >= *length {
-            let gap = if text.is_empty() { "" } else { " " };
-            // Writing to a String does not fail.
-            let _ = write!(text, "{gap}{}{unit}", rest / length);
-            rest %= length;
-        }
-    }
-    text
-}
-
-/// Text from a session, fit for a terminal: visitors can put anything into a label, also sequences that steer one.
-pub(super) fn printable(text: &str) -> String {
-    let mut printable = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            printable.extend(character.escape_default());
-        } else {
-            printable.push(character);
-        }
-    }
-    printable
-}
-
-fn pretty(json: &Json) -> String {
-    escape_controls(&format!("{json:#}"))
-}
-
-/// JSON may hold DEL and the control characters above it as they are; a terminal should not see them.
-fn escape_controls(json: &str) -> String {
-    let mut escaped = String::with_capacity(json.len());
-    for character in json.chars() {
-        if character.is_control() && character != '\n' {
-            // Writing to a String does not fail.
-            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
-        } else {
-            escaped.push(character);
-        }
-    }
-    escaped
+    fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
 }
 
 #[cfg(test)]
@@ -249,46 +167,16 @@ mod tests {
     }
 
     #[test]
-    fn lengths_of_time_are_rough() {
-        for (seconds, text) in [
-            (1, "1s"),
-            (59, "59s"),
-            (60, "1m"),
-            (61, "1m 1s"),
-            (3_600, "1h"),
-            (3_601, "1h"),
-            (86_399, "23h 59m"),
-            (86_400, "1d"),
-            (90_000, "1d 1h"),
-            (8_640_000, "100d"),
-        ] {
-            assert_eq!(rough(seconds), text);
-        }
-    }
-
-    #[test]
-    fn moments_say_how_far_away_they_are() {
-        assert_eq!(moment(at(86_399), at(0)), "1970-01-01T23:59:59Z (in 23h 59m)");
-        assert_eq!(moment(at(0), at(90)), "1970-01-01T00:00:00Z (1m 30s ago)");
-        assert_eq!(moment(at(5), at(5)), "1970-01-01T00:00:05Z (now)");
-    }
-
-    #[test]
     fn a_block_shows_what_is_known() {
         let session = Session {
             handle: "019b76da-a800-7000-8000-000000000000".to_owned(),
             namespace: "shop".to_owned(),
             version: 3,
-            labels: [("address", "::1"), ("device", "a \u{1b}[2J trick")]
-                .map(|(n, v)| (n.into(), v.into()))
-                .into(),
+            labels: [("address", "::1"), ("device", "a \u{1b}[2J trick")].map(|(n, v)| (n.into(), v.into())).into(),
             create_time: Some(at(0)),
             update_time: Some(at(60)),
             last_access_time: Some(at(100)),
-            idle_timeout: Some(sessiond_client::Duration {
-                seconds: 1_800,
-                nanos: 0,
-            }),
+            idle_timeout: Some(sessiond_client::Duration { seconds: 1_800, nanos: 0 }),
             expire_time: Some(at(1_900)),
             ..Session::default()
         };

@@ -1,4 +1,4 @@
-//! Session IDs as arguments.
+//! Session IDs and other secrets as arguments.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -7,26 +7,29 @@ use std::str::FromStr;
 
 use super::failure::Failure;
 
-/// A session ID, or `-` for one that is to be read from standard input.
+/// A session ID or another secret, or `-` for one that is to be read from standard input.
 #[derive(Clone)]
 pub(super) struct SecretArg(String);
 
 impl SecretArg {
     /// The ID itself; reads one line of standard input if it stands there.
     pub(super) fn reveal(self) -> Result<String, Failure> {
-        self.reveal_from(&mut io::stdin().lock())
+        self.reveal_as("session ID")
     }
 
-    fn reveal_from(self, input: &mut impl BufRead) -> Result<String, Failure> {
+    /// The same for another secret, with the word for it.
+    pub(super) fn reveal_as(self, what: &str) -> Result<String, Failure> {
+        self.reveal_from(&mut io::stdin().lock(), what)
+    }
+
+    fn reveal_from(self, input: &mut impl BufRead, what: &str) -> Result<String, Failure> {
         if self.0 != "-" {
             return Ok(self.0);
         }
         let mut line = String::new();
         input.read_line(&mut line)?;
         match line.trim() {
-            "" => Err(Failure::new(
-                "a session ID was expected on standard input, but there is none",
-            )),
+            "" => Err(Failure::new(format!("a {what} was expected on standard input, but there is none"))),
             id => Ok(id.to_owned()),
         }
     }
@@ -51,7 +54,7 @@ mod tests {
     use super::*;
 
     fn reveal(argument: &str, mut input: &[u8]) -> Result<String, Failure> {
-        SecretArg(argument.to_owned()).reveal_from(&mut input)
+        SecretArg(argument.to_owned()).reveal_from(&mut input, "session ID")
     }
 
     #[test]

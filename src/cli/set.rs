@@ -34,6 +34,10 @@ pub(crate) struct SetArgs {
     #[arg(long, value_name = "VERSION")]
     expect_version: Option<u64>,
 
+    /// Change the session only if the lock of this token still holds; "-" reads it from standard input
+    #[arg(long, value_name = "TOKEN")]
+    lock_token: Option<SecretArg>,
+
     #[command(flatten)]
     client: ClientArgs,
 }
@@ -49,6 +53,7 @@ impl SetArgs {
             change: Some(self.change.change()),
             expected_version: self.expect_version,
             upsert: self.upsert,
+            lock_token: self.lock_token.map(|token| token.reveal_as("lock token")).transpose()?.unwrap_or_default(),
             ..UpdateSessionRequest::default()
         };
         let updated = self.client.client()?.update_with(request).await?;

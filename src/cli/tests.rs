@@ -1,8 +1,10 @@
 //! Arguments as people write them, exit codes, and what goes to which output.
 
+use std::io::ErrorKind;
+
 use clap::{CommandFactory, Parser};
 
-use super::failure::NOT_FOUND;
+use super::failure::{FAILED, NOT_FOUND};
 use super::*;
 
 #[derive(Debug, Parser)]
@@ -25,57 +27,45 @@ fn commands_are_understood() {
     for arguments in [
         &["health", "--service", "sessiond.v1.SessionStore", "--wait", "30s"][..],
         &["create"],
-        &[
-            "create",
-            "theme=dark",
-            "{\"a\":1}",
-            "--label",
-            "device=phone",
-            "--idle-timeout",
-            "30m",
-            "-n",
-            "shop",
-        ],
+        &["create", "theme=dark", "{\"a\":1}", "--label", "device=phone", "--idle-timeout", "30m", "-n", "shop"],
         &["create", "--expire-at", "2030-01-31T12:00:00Z", "--quiet"],
         &["get", "-"],
-        &[
-            "get",
-            "id",
-            "theme",
-            "cart",
-            "--touch",
-            "--json",
-            "--addr",
-            "unix:/run/sessiond.sock",
-        ],
-        &[
-            "set",
-            "id",
-            "a=1",
-            "--remove",
-            "b",
-            "--remove",
-            "c",
-            "--clear",
-            "--upsert",
-            "--remove-label",
-            "device",
-        ],
+        &["get", "id", "theme", "cart", "--touch", "--json", "--addr", "unix:/run/sessiond.sock"],
+        &["set", "id", "a=1", "--remove", "b", "--remove", "c", "--clear", "--upsert", "--remove-label", "device"],
         &["set", "id", "--principal", "", "--expect-version", "7"],
         &["touch", "id", "--timeout", "1s"],
-        &[
-            "rotate",
-            "id",
-            "a=1",
-            "--grace",
-            "10s",
-            "--new-id",
-            "-",
-            "--principal",
-            "user-42",
-        ],
+        &["rotate", "id", "a=1", "--grace", "10s", "--new-id", "-", "--principal", "user-42"],
         &["delete", "id", "--allow-missing"],
         &["delete", "--handle", "019b76da-a800-7000-8000-000000000000"],
+    ] {
+        assert!(accepts(arguments), "{arguments:?}");
+    }
+}
+
+#[test]
+fn commands_of_the_other_kinds_are_understood() {
+    for arguments in [
+        &["list"][..],
+        &["list", "--principal", "user-42", "--full", "--limit", "5", "--json"],
+        &["list", "--all", "-n", "shop"],
+        &["count", "--principal", "user-42"],
+        &["revoke", "--principal", "user-42", "--except", "-"],
+        &["revoke", "--handle", "one", "two", "--handle", "three"],
+        &["revoke", "--whole-namespace", "--yes"],
+        &["watch", "--all-namespaces", "--kind", "created,expired", "--kind", "revoked"],
+        &["watch", "--principal", "user-42", "--after", "0", "--attributes", "--json"],
+        &["lock", "id", "--lease", "30s", "--wait", "5s", "--quiet"],
+        &["set", "id", "a=1", "--lock-token", "-"],
+        &["unlock", "-", "-"],
+        &["handoff", "issue", "id", "--audience", "https://shop.example", "--lifetime", "1m"],
+        &["handoff", "redeem", "-", "--audience", "https://shop.example", "--new-id", "id"],
+        &["csrf", "issue", "id"],
+        &["csrf", "verify", "id", "token", "--json"],
+        &["csrf", "verify", "id", "-token", "--json", "-n", "shop"],
+        &["stats"],
+        &["stats", "--watch"],
+        &["stats", "--watch=10s", "--json"],
+        &["sweep", "--timeout", "5m"],
     ] {
         assert!(accepts(arguments), "{arguments:?}");
     }
@@ -86,13 +76,7 @@ fn wrong_usage_is_refused_before_anything_is_sent() {
     for arguments in [
         &["create", "theme"][..],
         &["create", "{\"a\":"],
-        &[
-            "create",
-            "--absolute-timeout",
-            "12h",
-            "--expire-at",
-            "2030-01-31T12:00:00Z",
-        ],
+        &["create", "--absolute-timeout", "12h", "--expire-at", "2030-01-31T12:00:00Z"],
         &["create", "--idle-timeout", "soon"],
         &["create", "--quiet", "--json"],
         &["get"],
@@ -101,16 +85,44 @@ fn wrong_usage_is_refused_before_anything_is_sent() {
         &["set", "id", "--upsert", "--expect-version", "7"],
         &["delete"],
         &["delete", "id", "--handle", "019b76da-a800-7000-8000-000000000000"],
+        &["list", "--limit", "0"],
+        &["list", "--limit", "5", "--all"],
+        &["list", "--principal", ""],
+        &["revoke"],
+        &["revoke", "--principal", ""],
+        &["revoke", "--except", "id"],
+        &["revoke", "--handle", "one", "--except", "id"],
+        &["revoke", "--principal", "user-42", "--whole-namespace"],
+        &["revoke", "--principal", "user-42", "--yes"],
+        &["watch", "--kind", "unspecified"],
+        &["unlock", "id"],
+        &["handoff", "issue", "id"],
+        &["handoff"],
+        &["csrf", "verify", "id"],
+        &["stats", "--watch=0s"],
     ] {
         assert!(!accepts(arguments), "{arguments:?}");
     }
 }
 
 #[test]
-fn arguments_hide_the_session_id() {
+fn arguments_hide_their_secrets() {
     let id = "a-secret-session-id";
-    for arguments in [["get", id], ["set", id], ["touch", id], ["rotate", id], ["delete", id]] {
-        let parsed = CommandLine::try_parse_from([&["sessiond"], &arguments[..]].concat()).expect("they are right");
+    for arguments in [
+        &["get", id][..],
+        &["set", id, "--lock-token", id],
+        &["touch", id],
+        &["rotate", id, "--new-id", id],
+        &["delete", id],
+        &["revoke", "--principal", "user-42", "--except", id],
+        &["lock", id],
+        &["unlock", id, id],
+        &["handoff", "issue", id, "--audience", "shop"],
+        &["handoff", "redeem", id, "--audience", "shop", "--new-id", id],
+        &["csrf", "issue", id],
+        &["csrf", "verify", id, id],
+    ] {
+        let parsed = CommandLine::try_parse_from([&["sessiond"], arguments].concat()).expect("they are right");
         assert!(!format!("{parsed:?}").contains(id), "{parsed:?}");
     }
 }
@@ -118,36 +130,20 @@ fn arguments_hide_the_session_id() {
 fn concluded(result: Result<Report, Failure>, json: bool) -> (String, String, u8) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let code = conclude(result, json, &mut out, &mut err);
-    (
-        String::from_utf8(out).expect("text"),
-        String::from_utf8(err).expect("text"),
-        code,
-    )
+    (String::from_utf8(out).expect("text"), String::from_utf8(err).expect("text"), code)
 }
 
 #[test]
 fn results_and_errors_go_their_own_ways() {
     let line = |text: &str| format!("{text}\n");
-    assert_eq!(
-        concluded(Ok(Report::deleted(true)), false),
-        (line("deleted"), String::new(), 0)
-    );
-    assert_eq!(
-        concluded(Ok(Report::deleted(true)), true),
-        (line("{\"deleted\":true}"), String::new(), 0)
-    );
+    assert_eq!(concluded(Ok(Report::deleted(true)), false), (line("deleted"), String::new(), 0));
+    assert_eq!(concluded(Ok(Report::deleted(true)), true), (line("{\"deleted\":true}"), String::new(), 0));
     assert_eq!(
         concluded(Err(Failure::not_found("no such session")), true),
         (String::new(), line("sessiond: no such session"), NOT_FOUND)
     );
-    let unhealthy = Failure {
-        report: Some(Box::new(Report::health("unreachable"))),
-        ..Failure::new("nobody answers")
-    };
-    assert_eq!(
-        concluded(Err(unhealthy), false),
-        (line("unreachable"), line("sessiond: nobody answers"), FAILED)
-    );
+    let unhealthy = Failure { report: Some(Box::new(Report::health("unreachable"))), ..Failure::new("nobody answers") };
+    assert_eq!(concluded(Err(unhealthy), false), (line("unreachable"), line("sessiond: nobody answers"), FAILED));
 }
 
 /// Standard output after its reader has gone, or on a full disk.
@@ -166,26 +162,11 @@ impl Write for Refusing {
 #[test]
 fn a_closed_pipe_is_no_error_but_a_full_disk_is() {
     let mut err = Vec::new();
-    assert_eq!(
-        conclude(
-            Ok(Report::deleted(true)),
-            false,
-            &mut Refusing(ErrorKind::BrokenPipe),
-            &mut err
-        ),
-        0
-    );
+    assert_eq!(conclude(Ok(Report::deleted(true)), false, &mut Refusing(ErrorKind::BrokenPipe), &mut err), 0);
     assert!(err.is_empty());
-    let code = conclude(
-        Ok(Report::deleted(true)),
-        false,
-        &mut Refusing(ErrorKind::StorageFull),
-        &mut err,
-    );
+    let code = conclude(Ok(Report::deleted(true)), false, &mut Refusing(ErrorKind::StorageFull), &mut err);
     assert_eq!(code, FAILED);
-    assert!(
-        String::from_utf8(err)
-            .expect("text")
-            .starts_with("sessiond: can't write to standard output")
-    );
+    assert_eq!(stopped(Err(io::Error::from(ErrorKind::BrokenPipe).into()), &mut err), 0);
+    assert_eq!(stopped(Err(io::Error::from(ErrorKind::StorageFull).into()), &mut Vec::new()), FAILED);
+    assert!(String::from_utf8(err).expect("text").starts_with("sessiond: can't write to standard output"));
 }

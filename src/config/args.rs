@@ -1,5 +1,6 @@
 //! Every setting, declared once: name, type, default, bounds, help.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,20 +8,20 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use super::environment::environment_name;
+use super::policy::PolicySettings;
 use super::values::{
-    Durability, EngineKind, Listen, LogFormat, OptionalDuration, at_least, between, count, duration, none_or_between,
-    path, size, text, workers,
+    Durability, EngineKind, Listen, LogFormat, at_least, between, count, duration, path, size, text, workers,
 };
 
 // The name of a value in the help also says which TOML type the file has to use for it; see file.rs.
 pub(super) const BOOL: &str = "BOOL";
 pub(super) const COUNT: &str = "N";
 pub(super) const SIZE: &str = "SIZE";
-const DURATION: &str = "DURATION";
+pub(super) const DURATION: &str = "DURATION";
 
 const NETWORK: &str = "Network";
 const STORAGE: &str = "Storage";
-const SESSIONS: &str = "Sessions";
+pub(super) const SESSIONS: &str = "Sessions";
 const LIMITS: &str = "Limits";
 const PROCESS: &str = "Process";
 
@@ -91,19 +92,9 @@ pub struct Settings {
           help_heading = STORAGE)]
     pub stall_timeout: Duration,
 
-    /// The idle timeout of sessions that name none (1ms to 3660d)
-    ///
-    /// It starts again at each touch.
-    #[arg(long, value_name = DURATION, value_parser = between(duration, "1ms", "3660d"), default_value = "24h",
-          help_heading = SESSIONS)]
-    pub idle_timeout: Duration,
-
-    /// The absolute timeout of sessions that name none (1ms to 3660d, or none)
-    ///
-    /// It runs from the creation of the session and nothing extends it.
-    #[arg(long, value_name = DURATION, value_parser = none_or_between("1ms", "3660d"), default_value = "none",
-          help_heading = SESSIONS)]
-    pub absolute_timeout: OptionalDuration,
+    /// What holds in each namespace that has no other policy.
+    #[command(flatten)]
+    pub policy: PolicySettings,
 
     /// How often expired sessions are removed (100ms to 10m)
     ///
@@ -113,9 +104,25 @@ pub struct Settings {
     pub sweep_interval: Duration,
 
     /// How many expired sessions are removed in one batch (1 to 10000)
-    #[arg(long, value_name = COUNT, value_parser = between(count::<usize>, "1", "10000"), default_value = "1000",
+    ///
+    /// Small batches leave the processor to requests in between.
+    #[arg(long, value_name = COUNT, value_parser = between(count::<usize>, "1", "10000"), default_value = "64",
           help_heading = SESSIONS)]
     pub sweep_batch: usize,
+
+    /// How far back the history of events goes (1s to 90d)
+    ///
+    /// A watcher that was away for longer cannot resume where it stopped. Older events are dropped.
+    #[arg(long, value_name = DURATION, value_parser = between(duration, "1s", "90d"), default_value = "1h",
+          help_heading = SESSIONS)]
+    pub event_history_age: Duration,
+
+    /// How many events the history keeps (1000 to 1000000000)
+    ///
+    /// The oldest beyond that are dropped, even if event-history-age would keep them.
+    #[arg(long, value_name = COUNT, value_parser = between(count::<u64>, "1000", "1000000000"),
+          default_value = "1000000", help_heading = SESSIONS)]
+    pub event_history_count: u64,
 
     /// The largest gRPC message, received or sent (64KiB to 64MiB)
     #[arg(long, value_name = SIZE, value_parser = between(size::<usize>, "64KiB", "64MiB"), default_value = "4MiB",
@@ -144,18 +151,6 @@ pub struct Settings {
           help_heading = LIMITS)]
     pub max_requests_in_flight: u32,
 
-    /// The largest session, as stored (1KiB to 4MiB)
-    ///
-    /// Has to be smaller than max-message-size, because a session travels in one message.
-    #[arg(long, value_name = SIZE, value_parser = between(size::<usize>, "1KiB", "4MiB"), default_value = "256KiB",
-          help_heading = LIMITS)]
-    pub max_session_size: usize,
-
-    /// Attributes of one session (1 to 65536)
-    #[arg(long, value_name = COUNT, value_parser = between(count::<usize>, "1", "65536"), default_value = "1024",
-          help_heading = LIMITS)]
-    pub max_attributes: usize,
-
     /// The longest name of an attribute, in bytes of UTF-8 (1 to 1024)
     #[arg(long, value_name = COUNT, value_parser = between(count::<usize>, "1", "1024"), default_value = "256",
           help_heading = LIMITS)]
@@ -177,22 +172,30 @@ pub struct Settings {
     /// How log lines are written
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "auto", help_heading = PROCESS)]
     pub log_format: LogFormat,
+
+    /// The namespaces that have a policy of their own, which the file gives them; what it leaves out is as in
+    /// [`policy`](Self::policy).
+    #[arg(skip)]
+    pub namespaces: BTreeMap<String, PolicySettings>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let matches = Self::command().try_get_matches_from(None::<String>);
-        matches
-            .and_then(|matches| Self::from_arg_matches(&matches))
-            .expect("every setting has a valid default")
+        matches.and_then(|matches| Self::from_arg_matches(&matches)).expect("every setting has a valid default")
     }
 }
 
 impl Settings {
     /// A command whose flags are exactly the settings.
     pub(super) fn command() -> Command {
-        Self::augment_args(Command::new("settings").no_binary_name(true).disable_help_flag(true))
+        command_of::<Self>()
     }
+}
+
+/// A command whose flags are exactly those of `A`.
+pub(super) fn command_of<A: Args>() -> Command {
+    A::augment_args(Command::new("settings").no_binary_name(true).disable_help_flag(true))
 }
 
 /// The flags of `sessiond serve`, as given: put it into a command with `#[command(flatten)]` and call
@@ -210,13 +213,11 @@ pub struct ServeArgs {
 impl Args for ServeArgs {
     fn augment_args(command: Command) -> Command {
         let config = Arg::new("config").long("config").value_name("FILE").help(format!(
-            "A TOML file with settings, named as the flags are [env: {}]",
+            "A TOML file with settings, named as the flags are, and with policies of namespaces [env: {}]",
             environment_name("config")
         ));
         let config = config.value_parser(clap::value_parser!(PathBuf));
-        command
-            .arg(config)
-            .args(Settings::command().get_arguments().cloned().map(with_environment))
+        command.arg(config).args(Settings::command().get_arguments().cloned().map(with_environment))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -230,8 +231,7 @@ fn with_environment(arg: Arg) -> Arg {
     let note = format!("[env: {}]", environment_name(arg.get_long().unwrap_or_default()));
     let short = arg.get_help().map(ToString::to_string).unwrap_or_default();
     let long = arg.get_long_help().map_or_else(|| short.clone(), ToString::to_string);
-    arg.help(format!("{short} {note}"))
-        .long_help(format!("{long}\n\n{note}"))
+    arg.help(format!("{short} {note}")).long_help(format!("{long}\n\n{note}"))
 }
 
 impl FromArgMatches for ServeArgs {
@@ -241,16 +241,10 @@ impl FromArgMatches for ServeArgs {
             let (id, name) = (arg.get_id().as_str(), arg.get_long().unwrap_or_default());
             if matches.value_source(id) == Some(ValueSource::CommandLine) {
                 let values = matches.get_raw(id).unwrap_or_default();
-                flags.push((
-                    name.to_owned(),
-                    values.map(|value| value.to_string_lossy().into_owned()).collect(),
-                ));
+                flags.push((name.to_owned(), values.map(|value| value.to_string_lossy().into_owned()).collect()));
             }
         }
-        Ok(Self {
-            config: matches.get_one("config").cloned(),
-            flags,
-        })
+        Ok(Self { config: matches.get_one("config").cloned(), flags })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

@@ -10,13 +10,8 @@ use super::error::{ConfigError, nearest};
 const PREFIX: &str = "SESSIOND_";
 
 /// Variables of the command line client, of the client libraries and of the test suites: not settings, not mistakes.
-const OTHER_VARIABLES: &[&str] = &[
-    "SESSIOND_ADDR",
-    "SESSIOND_BIN",
-    "SESSIOND_CONFIG",
-    "SESSIOND_NAMESPACE",
-    "SESSIOND_TIMEOUT",
-];
+const OTHER_VARIABLES: &[&str] =
+    &["SESSIOND_ADDR", "SESSIOND_BIN", "SESSIOND_CONFIG", "SESSIOND_NAMESPACE", "SESSIOND_TIMEOUT"];
 
 /// The environment variable of a setting.
 pub(super) fn environment_name(name: &str) -> String {
@@ -33,9 +28,8 @@ pub(super) fn variables(
         let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
             continue;
         };
-        let value = value
-            .into_string()
-            .map_err(|_| ConfigError::new(name, "the value is not UTF-8; write it as UTF-8"))?;
+        let value =
+            value.into_string().map_err(|_| ConfigError::new(name, "the value is not UTF-8; write it as UTF-8"))?;
         if !value.is_empty() {
             variables.insert(name.to_owned(), value);
         }
@@ -58,10 +52,7 @@ pub(super) fn settings(variables: BTreeMap<String, String>) -> Result<Vec<(Strin
                 Some(name) => format!("did you mean {name:?}?"),
                 None => "unset it, or see sessiond serve --help for the variables".to_owned(),
             };
-            return Err(ConfigError::new(
-                "environment",
-                format!("unknown variable {variable:?}; {remedy}"),
-            ));
+            return Err(ConfigError::new("environment", format!("unknown variable {variable:?}; {remedy}")));
         }
     }
     Ok(found)
@@ -77,9 +68,7 @@ fn is_service_link(variable: &str, value: &str) -> bool {
         port && matches!(parts.next(), Some("TCP" | "UDP" | "SCTP"))
     };
     // In SESSIOND_PORT_50051_TCP the name of the service ends at the last _PORT_ that a number follows.
-    let linked = variable
-        .match_indices("_PORT_")
-        .any(|(at, separator)| link(&variable[at + separator.len()..]));
+    let linked = variable.match_indices("_PORT_").any(|(at, separator)| link(&variable[at + separator.len()..]));
     linked
         || variable.ends_with("_SERVICE_HOST")
         || variable.ends_with("_SERVICE_PORT")

@@ -15,10 +15,7 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub(super) fn new(place: impl fmt::Display, problem: impl fmt::Display) -> Self {
-        Self {
-            place: flat(&place.to_string()),
-            problem: flat(&problem.to_string()),
-        }
+        Self { place: flat(&place.to_string()), problem: flat(&problem.to_string()) }
     }
 }
 
@@ -42,19 +39,13 @@ pub(super) fn explain(error: &clap::Error) -> (Option<String>, String) {
     let instead = |kind| text(kind).map(|name| format!("did you mean {name:?}?"));
     let argument = text(ContextKind::InvalidArg);
     // clap names an argument together with its value: "--listen <ADDRESS>".
-    let flag = argument
-        .as_deref()
-        .and_then(|name| name.split([' ', '=', '[']).next())
-        .map(ToOwned::to_owned);
+    let flag = argument.as_deref().and_then(|name| name.split([' ', '=', '[']).next()).map(ToOwned::to_owned);
     let value = text(ContextKind::InvalidValue).unwrap_or_default();
 
     match error.kind() {
         ErrorKind::ValueValidation => {
             let problem = error.source().map(ToString::to_string);
-            (
-                flag,
-                problem.unwrap_or_else(|| format!("{value:?} is not allowed; see --help")),
-            )
+            (flag, problem.unwrap_or_else(|| format!("{value:?} is not allowed; see --help")))
         }
         ErrorKind::InvalidValue => {
             let remedy = match (text(ContextKind::ValidValue), instead(ContextKind::SuggestedValue)) {
@@ -62,20 +53,13 @@ pub(super) fn explain(error: &clap::Error) -> (Option<String>, String) {
                 (Some(values), None) => format!("write one of {values}"),
                 (None, None) => format!("write {}", argument.unwrap_or_default()),
             };
-            let problem = if value.is_empty() {
-                "a value is missing".to_owned()
-            } else {
-                format!("{value:?} is not known")
-            };
+            let problem =
+                if value.is_empty() { "a value is missing".to_owned() } else { format!("{value:?} is not known") };
             (flag, format!("{problem}; {remedy}"))
         }
         ErrorKind::UnknownArgument => {
             let name = argument.unwrap_or_default();
-            let what = if name.starts_with('-') {
-                "unknown flag"
-            } else {
-                "unexpected argument"
-            };
+            let what = if name.starts_with('-') { "unknown flag" } else { "unexpected argument" };
             let instead = instead(ContextKind::SuggestedArg).unwrap_or_else(|| "see --help".to_owned());
             (None, format!("{what} {name:?}; {instead}"))
         }
@@ -92,11 +76,7 @@ pub(super) fn explain(error: &clap::Error) -> (Option<String>, String) {
 fn first_paragraph(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
-    let lines: Vec<_> = text
-        .lines()
-        .map(str::trim)
-        .take_while(|line| !line.is_empty())
-        .collect();
+    let lines: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     format!("{}; see --help", lines.join(" "))
 }
 

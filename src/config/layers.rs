@@ -5,12 +5,13 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-use clap::FromArgMatches;
+use clap::{Arg, Args};
 
-use super::args::{ServeArgs, Settings};
+use super::args::{ServeArgs, Settings, command_of};
 use super::environment::{self, environment_name};
 use super::error::{self, ConfigError};
-use super::file;
+use super::file::{self, Written, namespace_table};
+use super::policy::PolicySettings;
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct Effective {
     pub settings: Settings,
     /// One for each setting, in the order of the help.
     pub(super) entries: Vec<Entry>,
+    /// What each namespace says for itself, in the order of the help.
+    pub(super) namespaces: BTreeMap<String, Vec<Entry>>,
 }
 
 /// One setting in its written form.
@@ -66,7 +69,11 @@ pub struct Entry {
     pub origin: Origin,
 }
 
+/// Settings by name; the absent ones have their default.
+type Layer = BTreeMap<String, Given>;
+
 /// What one layer says about a setting.
+#[derive(Clone)]
 struct Given {
     origin: Origin,
     values: Vec<String>,
@@ -92,61 +99,81 @@ impl ServeArgs {
         };
 
         // Each layer replaces what the one below said about the same setting.
-        let mut given = BTreeMap::new();
-        let mut lay = |name, origin, values| given.insert(name, Given { origin, values });
+        let mut given = Layer::new();
+        let mut namespaces = BTreeMap::new();
         if let Some((place, path)) = config {
-            for (name, values) in file::read(&place, &path)? {
-                lay(name, Origin::File(path.clone()), values);
-            }
+            let contents = file::read(&place, &path)?;
+            let from_file = |written| layer(&Origin::File(path.clone()), written);
+            given = from_file(contents.settings);
+            let policies = contents.namespaces.into_iter();
+            namespaces = policies.map(|(name, policy)| (name, from_file(policy))).collect();
         }
+        let mut lay = |name, origin, values| given.insert(name, Given { origin, values });
         for (name, value, variable) in environment::settings(variables)? {
             lay(name, Origin::Environment(variable), vec![value]);
         }
         for (name, values) in &self.flags {
             lay(name.clone(), Origin::Flag(format!("--{name}")), values.clone());
         }
-        judge(&given)
+        judge(&given, namespaces)
     }
 }
 
-/// Parses all that was given as if it were flags.
-fn judge(given: &BTreeMap<String, Given>) -> Result<Effective, ConfigError> {
+/// What one origin says, by name.
+fn layer(origin: &Origin, written: Written) -> Layer {
+    let given = |values| Given { origin: origin.clone(), values };
+    written.into_iter().map(|(name, values)| (name, given(values))).collect()
+}
+
+/// Judges all that was given, at the top level and in the namespaces.
+fn judge(given: &Layer, namespaces: BTreeMap<String, Layer>) -> Result<Effective, ConfigError> {
+    let (mut settings, entries) = parse::<Settings>(given, "")?;
+    let mut own_entries = BTreeMap::new();
+    for (namespace, own) in namespaces {
+        let command = command_of::<PolicySettings>();
+        let layered = command.get_arguments().filter_map(Arg::get_long).filter_map(|name| {
+            let given = own.get(name).or_else(|| given.get(name))?;
+            Some((name.to_owned(), given.clone()))
+        });
+        let prefix = format!("{}.", namespace_table(&namespace));
+        let (policy, mut entries) = parse(&layered.collect(), &prefix)?;
+        entries.retain(|entry| own.contains_key(&entry.name));
+        settings.namespaces.insert(namespace.clone(), policy);
+        own_entries.insert(namespace, entries);
+    }
+    let effective = Effective { settings, entries, namespaces: own_entries };
+    effective.check()?;
+    Ok(effective)
+}
+
+/// Parses what was given as if it were flags. `prefix` is what stands before a setting's name in an error.
+fn parse<A: Args>(given: &Layer, prefix: &str) -> Result<(A, Vec<Entry>), ConfigError> {
     let origin = |name: &str| given.get(name).map_or(Origin::Default, |given| given.origin.clone());
-    let arguments = given
-        .iter()
-        .flat_map(|(name, given)| given.values.iter().map(move |value| format!("--{name}={value}")));
+    let arguments =
+        given.iter().flat_map(|(name, given)| given.values.iter().map(move |value| format!("--{name}={value}")));
     let refuse = |error: clap::Error| {
         let (flag, problem) = error::explain(&error);
         let place = match flag.as_deref().map(|flag| flag.trim_start_matches('-')) {
-            Some(name) => origin(name).place(name),
+            Some(name) => origin(name).place(&format!("{prefix}{name}")),
             None => "settings".to_owned(),
         };
         ConfigError::new(place, problem)
     };
 
-    let mut command = Settings::command();
+    let mut command = command_of::<A>();
     let matches = command.try_get_matches_from_mut(arguments).map_err(refuse)?;
-    let settings = Settings::from_arg_matches(&matches).map_err(refuse)?;
+    let parsed = A::from_arg_matches(&matches).map_err(refuse)?;
     let entries = command.get_arguments().filter_map(|arg| {
         let name = arg.get_long()?.to_owned();
         let values = matches.get_raw(arg.get_id().as_str())?;
         let values = values.map(|value| value.to_string_lossy().into_owned()).collect();
-        Some(Entry {
-            origin: origin(&name),
-            name,
-            values,
-        })
+        Some(Entry { origin: origin(&name), name, values })
     });
-    let effective = Effective {
-        settings,
-        entries: entries.collect(),
-    };
-    effective.check()?;
-    Ok(effective)
+    Ok((parsed, entries.collect()))
 }
 
 impl Effective {
-    /// Every setting in its written form, in the order of the help.
+    /// Every setting in its written form, in the order of the help; not those of the namespaces.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
@@ -156,12 +183,7 @@ impl Effective {
     /// that is taken. `problem` says what is wrong and what to do.
     #[must_use]
     pub fn refuse(&self, name: &str, problem: impl fmt::Display) -> ConfigError {
-        let origin = self
-            .entries
-            .iter()
-            .find(|entry| entry.name == name)
-            .map(|entry| &entry.origin);
-        ConfigError::new(origin.unwrap_or(&Origin::Default).place(name), problem)
+        Scope::top(self).refuse(name, problem)
     }
 
     /// The rules that hold between settings.
@@ -176,34 +198,80 @@ impl Effective {
             );
             return Err(self.refuse("listen", problem));
         }
-        if settings.max_session_size >= settings.max_message_size {
-            let [session, message] = ["max-session-size", "max-message-size"].map(|name| self.written(name));
-            // Name the one that somebody set; if both, the session's.
-            let (name, problem) = if self.is_default("max-session-size") {
-                (
-                    "max-message-size",
-                    format!("{message} is not above the max-session-size of {session}"),
-                )
-            } else {
-                (
-                    "max-session-size",
-                    format!("{session} is not below the max-message-size of {message}"),
-                )
-            };
-            let remedy = "lower max-session-size or raise max-message-size";
-            return Err(self.refuse(name, format!("{problem}; {remedy}")));
+        Scope::top(self).check(&settings.policy)?;
+        for (namespace, policy) in &settings.namespaces {
+            Scope::of(self, namespace).check(policy)?;
+        }
+        Ok(())
+    }
+}
+
+/// The settings as they hold in one place: a namespace, or everywhere else.
+struct Scope<'a> {
+    /// What is said there.
+    own: &'a [Entry],
+    /// What holds where nothing is.
+    inherited: &'a [Entry],
+    /// What stands before a setting's name in an error.
+    prefix: String,
+    settings: &'a Settings,
+}
+
+impl<'a> Scope<'a> {
+    fn top(effective: &'a Effective) -> Self {
+        Self { own: &effective.entries, inherited: &[], prefix: String::new(), settings: &effective.settings }
+    }
+
+    fn of(effective: &'a Effective, namespace: &str) -> Self {
+        Self {
+            own: effective.namespaces.get(namespace).map_or(&[], Vec::as_slice),
+            inherited: &effective.entries,
+            prefix: format!("{}.", namespace_table(namespace)),
+            settings: &effective.settings,
+        }
+    }
+
+    /// The rules that hold between the settings of a policy.
+    fn check(&self, policy: &PolicySettings) -> Result<(), ConfigError> {
+        if policy.max_session_size >= self.settings.max_message_size {
+            return Err(self.contradiction("max-session-size", "is not below", "max-message-size", "is not above"));
+        }
+        if policy.idle_timeout > policy.max_idle_timeout {
+            return Err(self.contradiction("idle-timeout", "is above", "max-idle-timeout", "is below"));
+        }
+        let bound = policy.max_absolute_timeout;
+        if bound.is_some_and(|bound| policy.absolute_timeout.is_some_and(|timeout| timeout > bound)) {
+            return Err(self.contradiction("absolute-timeout", "is above", "max-absolute-timeout", "is below"));
         }
         Ok(())
     }
 
-    fn is_default(&self, name: &str) -> bool {
-        self.entries
-            .iter()
-            .any(|entry| entry.name == name && entry.origin == Origin::Default)
+    /// The error about two settings that don't go together: `low` `is_above` `high`, and so `high` `is_below` `low`.
+    fn contradiction(&self, low: &str, is_above: &str, high: &str, is_below: &str) -> ConfigError {
+        let [low_value, high_value] = [low, high].map(|name| self.written(name));
+        // Name the one that somebody set here; if both, the lower.
+        let (name, problem) = if self.is_given(low) {
+            (low, format!("{low_value} {is_above} the {high} of {high_value}"))
+        } else {
+            (high, format!("{high_value} {is_below} the {low} of {low_value}"))
+        };
+        self.refuse(name, format!("{problem}; lower {low} or raise {high}"))
+    }
+
+    fn refuse(&self, name: &str, problem: impl fmt::Display) -> ConfigError {
+        let origin = self.entry(name).map_or(&Origin::Default, |entry| &entry.origin);
+        ConfigError::new(origin.place(&format!("{}{name}", self.prefix)), problem)
+    }
+
+    fn is_given(&self, name: &str) -> bool {
+        self.own.iter().any(|entry| entry.name == name && entry.origin != Origin::Default)
     }
 
     fn written(&self, name: &str) -> String {
-        let entry = self.entries.iter().find(|entry| entry.name == name);
-        entry.map(|entry| entry.values.join(",")).unwrap_or_default()
+        self.entry(name).map(|entry| entry.values.join(",")).unwrap_or_default()
+    }
+
+    fn entry(&self, name: &str) -> Option<&'a Entry> {
+        self.own.iter().chain(self.inherited).find(|entry| entry.name == name)
     }
 }

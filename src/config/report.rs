@@ -2,91 +2,125 @@
 
 use std::fmt::Write as _;
 
-use clap::{Arg, ArgAction};
+use clap::{Arg, ArgAction, Command};
 use toml::Value;
 
-use super::args::{BOOL, COUNT, SIZE, Settings};
+use super::args::{BOOL, COUNT, SIZE, Settings, command_of};
 use super::environment::environment_name;
-use super::layers::Effective;
+use super::file::namespace_table;
+use super::layers::{Effective, Entry};
+use super::policy::PolicySettings;
 
 /// Columns of the comments in the TOML file.
 const COMMENT_WIDTH: usize = 100;
 
 impl Effective {
-    /// A table of name, value and origin, in the groups of the help. It ends with a line break.
+    /// A table of name, value and origin, in the groups of the help, followed by what each namespace has for itself. It
+    /// ends with a line break.
     #[must_use]
     pub fn table(&self) -> String {
-        let rows: Vec<[String; 3]> = self
-            .entries
-            .iter()
-            .map(|entry| {
-                [
-                    entry.name.clone(),
-                    printable(&entry.values.join(",")),
-                    printable(&entry.origin.to_string()),
-                ]
-            })
-            .collect();
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let (names, values) = (width(0), width(1));
-
+        let entries = || self.entries.iter().chain(self.namespaces.values().flatten());
+        let names = entries().map(|entry| entry.name.chars().count()).max().unwrap_or(0);
+        let values = entries().map(|entry| shown(entry).chars().count()).max().unwrap_or(0);
         let mut table = String::new();
-        self.by_group(|heading, row| {
+        let row = |table: &mut String, entry: &Entry| {
+            let (value, origin) = (shown(entry), printable(&entry.origin.to_string()));
+            let _ = writeln!(table, "  {:names$}  {value:values$}  {origin}", entry.name);
+        };
+
+        self.by_group(|heading, entry, _| {
             if let Some(heading) = heading {
                 let gap = if table.is_empty() { "" } else { "\n" };
                 let _ = writeln!(table, "{gap}{heading}:");
             }
-            let [name, value, origin] = &rows[row.0];
-            let _ = writeln!(table, "  {name:names$}  {value:values$}  {origin}");
+            row(&mut table, entry);
         });
+        for (namespace, entries) in &self.namespaces {
+            let _ = writeln!(table, "\nNamespace {namespace}, otherwise as above:");
+            for entry in entries {
+                row(&mut table, entry);
+            }
+        }
         table
     }
 
-    /// A TOML file that sets every setting to its present value, with its description as a comment. Loading it without
-    /// flags and environment gives the same settings.
+    /// A TOML file that sets every setting to its present value, with its description as a comment, and the policies of
+    /// the namespaces. Loading it without flags and environment gives the same settings.
     #[must_use]
     pub fn to_toml(&self) -> String {
         let mut file = String::from(
             "# Settings of sessiond serve. A flag wins over the environment, the environment over this file.\n",
         );
-        self.by_group(|heading, (row, arg)| {
+        self.by_group(|heading, entry, arg| {
             if let Some(heading) = heading {
                 let _ = writeln!(file, "\n# ---- {heading} ----");
             }
-            let entry = &self.entries[row];
             file.push('\n');
             comment(&mut file, arg);
-            let values: Vec<_> = entry.values.iter().map(|value| toml_value(arg, value)).collect();
-            let value = match arg.get_action() {
-                ArgAction::Append => format!("[{}]", values.join(", ")),
-                _ => values.join(""),
-            };
-            let _ = writeln!(file, "{} = {value}", entry.name);
+            assign(&mut file, entry, arg);
         });
+
+        let policy = command_of::<PolicySettings>();
+        let keys: Vec<_> = policy.get_arguments().filter_map(Arg::get_long).collect();
+        file.push_str("\n# ---- Namespaces ----\n\n");
+        wrap(
+            &mut file,
+            &format!(
+                "A namespace can have a policy of its own: a table [namespaces.NAME], after all settings, with any of \
+                 the keys {}. For the sessions of that namespace they win over the same settings above, over flags and \
+                 over the environment. A name with a dot has to be quoted: [namespaces.\"eu.shop\"].",
+                keys.join(", ")
+            ),
+        );
+        for (namespace, entries) in &self.namespaces {
+            let _ = writeln!(file, "\n[{}]", namespace_table(namespace));
+            for entry in entries {
+                if let Some(arg) = arg_of(&policy, entry) {
+                    assign(&mut file, entry, arg);
+                }
+            }
+        }
         file
     }
 
     /// Calls `show` for each setting in the order of the help; with the heading when a new group begins.
-    fn by_group(&self, mut show: impl FnMut(Option<&str>, (usize, &Arg))) {
+    fn by_group(&self, mut show: impl FnMut(Option<&str>, &Entry, &Arg)) {
         let command = Settings::command();
         let mut group = None;
-        for (row, entry) in self.entries.iter().enumerate() {
-            let Some(arg) = command.get_arguments().find(|arg| arg.get_long() == Some(&entry.name)) else {
+        for entry in &self.entries {
+            let Some(arg) = arg_of(&command, entry) else {
                 continue;
             };
             let heading = arg.get_help_heading();
-            show(if heading == group { None } else { heading }, (row, arg));
+            show(if heading == group { None } else { heading }, entry, arg);
             group = heading;
         }
     }
 }
 
+/// The declaration of the setting.
+fn arg_of<'a>(command: &'a Command, entry: &Entry) -> Option<&'a Arg> {
+    command.get_arguments().find(|arg| arg.get_long() == Some(&entry.name))
+}
+
+/// Writes a setting as a line of the TOML file.
+fn assign(file: &mut String, entry: &Entry, arg: &Arg) {
+    let values: Vec<_> = entry.values.iter().map(|value| toml_value(arg, value)).collect();
+    let value = match arg.get_action() {
+        ArgAction::Append => format!("[{}]", values.join(", ")),
+        _ => values.join(""),
+    };
+    let _ = writeln!(file, "{} = {value}", entry.name);
+}
+
+/// The values as they stand in the table.
+fn shown(entry: &Entry) -> String {
+    printable(&entry.values.join(","))
+}
+
 /// One value as it stands in the TOML file.
 pub(super) fn toml_value(arg: &Arg, value: &str) -> String {
-    let kind = arg
-        .get_value_names()
-        .and_then(|names| names.first())
-        .map_or("", |name| name.as_str());
+    let kind = arg.get_value_names().and_then(|names| names.first()).map_or("", |name| name.as_str());
     let value = match (kind, value.parse::<bool>(), value.trim().parse::<i64>()) {
         (BOOL, Ok(value), _) => Value::Boolean(value),
         (COUNT | SIZE, _, Ok(value)) => Value::Integer(value),
@@ -97,11 +131,7 @@ pub(super) fn toml_value(arg: &Arg, value: &str) -> String {
 
 /// Writes the description of a setting as comment lines.
 fn comment(file: &mut String, arg: &Arg) {
-    let text = arg
-        .get_long_help()
-        .or(arg.get_help())
-        .map(ToString::to_string)
-        .unwrap_or_default();
+    let text = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
     for paragraph in text.split("\n\n") {
         let end = if paragraph.ends_with('.') { "" } else { "." };
         wrap(file, &format!("{paragraph}{end}"));
@@ -111,16 +141,9 @@ fn comment(file: &mut String, arg: &Arg) {
         let help = choice.get_help().map(ToString::to_string).unwrap_or_default();
         wrap(file, &format!("- {}: {help}.", choice.get_name()));
     }
-    let defaults: Vec<_> = arg
-        .get_default_values()
-        .iter()
-        .map(|value| value.to_string_lossy())
-        .collect();
+    let defaults: Vec<_> = arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
     let variable = environment_name(arg.get_long().unwrap_or_default());
-    wrap(
-        file,
-        &format!("Default: {}. Environment: {variable}.", defaults.join(",")),
-    );
+    wrap(file, &format!("Default: {}. Environment: {variable}.", defaults.join(",")));
 }
 
 fn wrap(file: &mut String, text: &str) {
@@ -138,9 +161,5 @@ fn wrap(file: &mut String, text: &str) {
 
 /// Keeps a value that holds control characters from breaking the table or the terminal.
 fn printable(text: &str) -> String {
-    if text.contains(char::is_control) {
-        text.escape_debug().to_string()
-    } else {
-        text.to_owned()
-    }
+    if text.contains(char::is_control) { text.escape_debug().to_string() } else { text.to_owned() }
 }

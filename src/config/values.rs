@@ -14,6 +14,9 @@ use clap::ValueEnum;
 /// A duration that can be switched off with "none". The alias keeps clap from reading it as an optional argument.
 pub type OptionalDuration = Option<Duration>;
 
+/// A number that can be switched off with "none".
+pub type OptionalCount = Option<usize>;
+
 /// The longest path that the kernel takes for a Unix socket, in bytes (`sun_path` without its final zero).
 const MAX_SOCKET_PATH: usize = 107;
 
@@ -55,9 +58,7 @@ impl FromStr for Listen {
             // gRPC clients also write unix:///absolute/path.
             let path = path.strip_prefix("//").unwrap_or(path);
             return match path.len() {
-                0 => Err(format!(
-                    "{text:?} names no path; write for example unix:/run/sessiond.sock"
-                )),
+                0 => Err(format!("{text:?} names no path; write for example unix:/run/sessiond.sock")),
                 1..=MAX_SOCKET_PATH => Ok(Self::Unix(PathBuf::from(path))),
                 _ => Err(format!(
                     "{text:?} is too long for a Unix socket; use a path of at most {MAX_SOCKET_PATH} bytes"
@@ -87,9 +88,7 @@ fn split_address(text: &str) -> Option<(&str, u16)> {
         let (address, _) = inner.split_once('%').unwrap_or((inner, ""));
         return address.parse::<std::net::Ipv6Addr>().is_ok().then_some((inner, port));
     }
-    let named = host
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    let named = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
     (!host.is_empty() && named).then_some((host, port))
 }
 
@@ -120,6 +119,15 @@ pub enum Durability {
     None,
 }
 
+/// What happens when a principal has as many sessions as it may and would get another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AtSessionLimit {
+    /// The new session is refused with `RESOURCE_EXHAUSTED`.
+    Refuse,
+    /// The principal's oldest session is ended, as a revoked one.
+    EndOldest,
+}
+
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -143,8 +151,7 @@ pub(super) fn size<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
     let size = size.map_err(|_| format!("{text:?} is not a size; write for example 4096, 16KiB or 256MiB"))?;
     // Its parser takes what is too large for the largest number.
     let size = Some(size.as_u64()).filter(|size| *size < u64::MAX);
-    size.and_then(|size| T::try_from(size).ok())
-        .ok_or_else(|| format!("{text} is too large; write a smaller size"))
+    size.and_then(|size| T::try_from(size).ok()).ok_or_else(|| format!("{text} is too large; write a smaller size"))
 }
 
 /// A whole number.
@@ -165,9 +172,7 @@ pub(super) fn workers(text: &str) -> Result<usize, String> {
         return Ok(cores.min(count(MAX)?));
     }
     if text.trim().parse::<u64>().is_err() {
-        return Err(format!(
-            "{text:?} is neither a whole number nor auto; write for example 4, or auto"
-        ));
+        return Err(format!("{text:?} is neither a whole number nor auto; write for example 4, or auto"));
     }
     between(count, "1", MAX)(text)
 }
@@ -176,11 +181,31 @@ pub(super) fn workers(text: &str) -> Result<usize, String> {
 pub(super) fn none_or_between(low: &'static str, high: &'static str) -> impl ValueParser<OptionalDuration> {
     move |text: &str| match text.trim() {
         "none" => Ok(None),
-        _ if duration(text).is_err() => Err(format!(
-            "{text:?} is neither a duration nor none; write for example 12h or 30d, or none"
-        )),
+        _ if duration(text).is_err() => {
+            Err(format!("{text:?} is neither a duration nor none; write for example 12h or 30d, or none"))
+        }
         _ => between(duration, low, high)(text).map(Some),
     }
+}
+
+/// A number within these bounds, or `none`.
+pub(super) fn none_or_count(low: &'static str, high: &'static str) -> impl ValueParser<OptionalCount> {
+    move |text: &str| match text.trim() {
+        "none" => Ok(None),
+        number if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Err(format!("{text:?} is neither a whole number nor none; write for example 10, or none"))
+        }
+        _ => between(count, low, high)(text).map(Some),
+    }
+}
+
+/// Whether a namespace can have this name: 1 to 63 of the characters a-z, 0-9, '-', '_' and '.', the first one a letter
+/// or a digit.
+pub(super) fn is_namespace(name: &str) -> bool {
+    let lower_alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    name.len() <= 63
+        && name.bytes().next().is_some_and(lower_alphanumeric)
+        && name.bytes().all(|byte| lower_alphanumeric(byte) || b"-_.".contains(&byte))
 }
 
 /// Text that is not empty.
@@ -209,14 +234,10 @@ pub(super) fn between<T: PartialOrd>(
     move |text: &str| {
         let value = parse(text)?;
         if value < parse(low)? {
-            return Err(format!(
-                "{text} is below the allowed {low}; write a value from {low} to {high}"
-            ));
+            return Err(format!("{text} is below the allowed {low}; write a value from {low} to {high}"));
         }
         if value > parse(high)? {
-            return Err(format!(
-                "{text} is above the allowed {high}; write a value from {low} to {high}"
-            ));
+            return Err(format!("{text} is above the allowed {high}; write a value from {low} to {high}"));
         }
         Ok(value)
     }

@@ -4,11 +4,11 @@
 //! protobuf messages behind it; their fields may be added to, never reused.
 
 use super::EngineError;
+use super::stored::{StoredEvent, StoredEventKind, StoredRecord};
 use crate::clock::Millis;
-use crate::model::{Attribute, Credential, Handle, IdHash, Record};
+use crate::model::{Event, Handle, Record};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::Message;
-use std::collections::BTreeMap;
 
 /// The format of every row but lists of parts.
 const FORMAT: u8 = 1;
@@ -20,7 +20,7 @@ const HEADER_BYTES: usize = 1 + size_of::<u32>();
 pub(super) fn encode_record(record: Record) -> Bytes {
     let stored = StoredRecord::from(record);
     seal(FORMAT, stored.encoded_len(), |row| {
-        stored.encode(row).expect("the buffer grows as needed")
+        stored.encode(row).expect("the buffer grows as needed");
     })
 }
 
@@ -86,9 +86,34 @@ pub(super) fn encode_millis(moment: Millis) -> Bytes {
 
 /// Decodes a moment.
 pub(super) fn decode_millis(row: Bytes) -> Result<Millis, EngineError> {
-    unseal(FORMAT, row)?
-        .try_get_u64()
-        .map_err(|_| corrupt("a touch holds no time"))
+    unseal(FORMAT, row)?.try_get_u64().map_err(|_| corrupt("a touch holds no time"))
+}
+
+/// Encodes an event; its sequence number is the row's key.
+pub(super) fn encode_event(event: Event) -> Bytes {
+    let stored = StoredEvent {
+        transaction: event.transaction,
+        kind: StoredEventKind::from(event.kind).into(),
+        time: event.time,
+        record: Some(StoredRecord::from(event.record)),
+    };
+    seal(FORMAT, stored.encoded_len(), |row| {
+        stored.encode(row).expect("the buffer grows as needed");
+    })
+}
+
+/// Decodes the event with this sequence number.
+pub(super) fn decode_event(sequence: u64, row: Bytes) -> Result<Event, EngineError> {
+    let stored =
+        StoredEvent::decode(unseal(FORMAT, row)?).map_err(|_| corrupt("an event is not a protobuf message"))?;
+    let kind = StoredEventKind::try_from(stored.kind).map_err(|_| corrupt("an event of an unknown kind"))?;
+    Ok(Event {
+        sequence,
+        transaction: stored.transaction,
+        kind: kind.into(),
+        time: stored.time,
+        record: stored.record.unwrap_or_default().try_into()?,
+    })
 }
 
 /// The value of a row whose key says everything.
@@ -119,142 +144,19 @@ fn unseal(format: u8, mut row: Bytes) -> Result<Bytes, EngineError> {
         Err(_) => return Err(corrupt("an empty row")),
     }
     let sum = row.try_get_u32().map_err(|_| corrupt("a truncated row"))?;
-    if sum == crc32fast::hash(&row) {
-        Ok(row)
-    } else {
-        Err(corrupt("a checksum does not match"))
-    }
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct StoredRecord {
-    #[prost(bytes = "bytes", tag = "1")]
-    handle: Bytes,
-    #[prost(string, tag = "2")]
-    namespace: String,
-    #[prost(uint64, tag = "3")]
-    version: u64,
-    #[prost(uint64, tag = "4")]
-    revision: u64,
-    #[prost(uint64, tag = "5")]
-    created: Millis,
-    #[prost(uint64, tag = "6")]
-    updated: Millis,
-    #[prost(uint64, tag = "7")]
-    accessed: Millis,
-    #[prost(uint64, tag = "8")]
-    idle_timeout: Millis,
-    #[prost(uint64, optional, tag = "9")]
-    ends_at: Option<Millis>,
-    #[prost(message, repeated, tag = "10")]
-    credentials: Vec<StoredCredential>,
-    #[prost(string, tag = "11")]
-    principal: String,
-    #[prost(btree_map = "string, string", tag = "12")]
-    labels: BTreeMap<String, String>,
-    #[prost(uint64, tag = "13")]
-    sweep_at: Millis,
-    #[prost(bytes = "bytes", repeated, tag = "14")]
-    attributes: Vec<Bytes>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct StoredCredential {
-    #[prost(bytes = "bytes", tag = "1")]
-    hash: Bytes,
-    #[prost(bool, tag = "2")]
-    chosen: bool,
-    #[prost(uint64, optional, tag = "3")]
-    retires_at: Option<Millis>,
-}
-
-impl From<Record> for StoredRecord {
-    fn from(record: Record) -> Self {
-        Self {
-            handle: Bytes::copy_from_slice(&record.handle.to_bytes()),
-            namespace: record.namespace,
-            version: record.version,
-            revision: record.revision,
-            created: record.created,
-            updated: record.updated,
-            accessed: record.accessed,
-            idle_timeout: record.idle_timeout,
-            ends_at: record.ends_at,
-            credentials: record.credentials.into_iter().map(StoredCredential::from).collect(),
-            principal: record.principal,
-            labels: record.labels,
-            sweep_at: record.sweep_at,
-            attributes: record
-                .attributes
-                .iter()
-                .map(|attribute| attribute.entry().clone())
-                .collect(),
-        }
-    }
-}
-
-impl TryFrom<StoredRecord> for Record {
-    type Error = EngineError;
-
-    fn try_from(stored: StoredRecord) -> Result<Self, EngineError> {
-        let attribute = |entry| Attribute::from_stored(entry).ok_or_else(|| corrupt("an attribute is not decodable"));
-        Ok(Self {
-            handle: Handle::from_slice(&stored.handle).ok_or_else(|| corrupt("a record has no handle"))?,
-            namespace: stored.namespace,
-            version: stored.version,
-            revision: stored.revision,
-            created: stored.created,
-            updated: stored.updated,
-            accessed: stored.accessed,
-            idle_timeout: stored.idle_timeout,
-            ends_at: stored.ends_at,
-            credentials: stored
-                .credentials
-                .into_iter()
-                .map(Credential::try_from)
-                .collect::<Result<_, _>>()?,
-            principal: stored.principal,
-            labels: stored.labels,
-            attributes: stored.attributes.into_iter().map(attribute).collect::<Result<_, _>>()?,
-            sweep_at: stored.sweep_at,
-        })
-    }
-}
-
-impl From<Credential> for StoredCredential {
-    fn from(credential: Credential) -> Self {
-        Self {
-            hash: Bytes::copy_from_slice(credential.hash.as_bytes()),
-            chosen: credential.chosen,
-            retires_at: credential.retires_at,
-        }
-    }
-}
-
-impl TryFrom<StoredCredential> for Credential {
-    type Error = EngineError;
-
-    fn try_from(stored: StoredCredential) -> Result<Self, EngineError> {
-        Ok(Self {
-            hash: IdHash::from_slice(&stored.hash).ok_or_else(|| corrupt("a credential has no hash"))?,
-            chosen: stored.chosen,
-            retires_at: stored.retires_at,
-        })
-    }
+    if sum == crc32fast::hash(&row) { Ok(row) } else { Err(corrupt("a checksum does not match")) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Attributes, SessionId};
+    use crate::model::{Attribute, Attributes, Credential, EventKind, IdHash, Secret, SecretHash, SessionId, Ticket};
+    use std::collections::BTreeMap;
 
     fn record() -> Record {
         let handle = Handle::mint(1_000);
-        let credential = Credential {
-            hash: IdHash::of("default", &SessionId::mint(handle)),
-            chosen: true,
-            retires_at: Some(9),
-        };
+        let credential =
+            Credential { hash: IdHash::of("default", &SessionId::mint(handle)), chosen: true, retires_at: Some(9) };
         Record {
             handle,
             namespace: "default".into(),
@@ -268,6 +170,11 @@ mod tests {
             credentials: vec![credential],
             principal: "ada".into(),
             labels: BTreeMap::from([("device".into(), "laptop".into())]),
+            tickets: vec![Ticket {
+                hash: SecretHash::of_secret("default", &Secret::mint(handle)),
+                audience: "https://shop.example".into(),
+                expires_at: 10,
+            }],
             attributes: Attributes::from_iter(Attribute::from_wire(&[0x0a, 1, b'a', 0x12, 2, 0x10, 1])),
             sweep_at: 61_002,
         }
@@ -284,6 +191,12 @@ mod tests {
         let handle = Handle::mint(1);
         assert_eq!(decode_handle(encode_handle(handle)).unwrap(), handle);
         assert_eq!(decode_millis(encode_millis(7)).unwrap(), 7);
+    }
+
+    #[test]
+    fn an_event_survives_storage() {
+        let event = Event { sequence: 7, transaction: 6, ..Event::new(EventKind::Revoked, 5, &record(), true) };
+        assert_eq!(decode_event(7, encode_event(event.clone())).unwrap(), event);
     }
 
     #[test]

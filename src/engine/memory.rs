@@ -1,13 +1,14 @@
 //! The engine that forgets: everything in memory, nothing on disk. For tests, and for sites that can lose sessions.
 
-use super::transaction::{Change, Draft, Due, Outcome, Query, Transaction, View};
-use super::{Engine, EngineError, EngineFuture, EngineStatus, codec};
+use super::transaction::{Change, Draft, Due, Group, Outcome, Query, Transaction, View};
+use super::{Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, codec};
 use crate::clock::Millis;
-use crate::model::{Handle, IdHash, Record};
+use crate::model::{Event, Handle, IdHash, Record};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::ready;
-use std::sync::{PoisonError, RwLock};
+use std::ops::Bound;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 
 /// Keeps records in memory.
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 pub struct MemoryEngine {
     tables: RwLock<Tables>,
     status: watch::Sender<EngineStatus>,
+    last_event: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -24,6 +26,12 @@ struct Tables {
     lookups: HashMap<[u8; 32], Handle>,
     touches: HashMap<Handle, Millis>,
     due: BTreeSet<Due>,
+    /// By the bytes that name the group.
+    members: BTreeSet<(Vec<u8>, Handle)>,
+    events: BTreeMap<u64, Event>,
+    last_sequence: u64,
+    dropped_through: u64,
+    statistics: EngineStatistics,
 }
 
 impl Default for MemoryEngine {
@@ -31,31 +39,53 @@ impl Default for MemoryEngine {
         Self {
             tables: RwLock::default(),
             status: watch::Sender::new(EngineStatus::Ready),
+            last_event: watch::Sender::new(0),
         }
+    }
+}
+
+impl MemoryEngine {
+    fn read_tables(&self) -> RwLockReadGuard<'_, Tables> {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_tables(&self) -> RwLockWriteGuard<'_, Tables> {
+        self.tables.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Engine for MemoryEngine {
     fn read<'a>(&'a self, mut query: Query<'a>) -> EngineFuture<'a> {
-        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
-        Box::pin(ready(query(&*tables)))
+        Box::pin(ready(query(&*self.read_tables())))
     }
 
     fn commit(&self, mut transaction: Transaction) -> EngineFuture<'_> {
-        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        let mut tables = self.write_tables();
         let mut draft = Draft::new(&*tables);
         let outcome = transaction(&mut draft);
         let changes = draft.into_changes();
         if matches!(outcome, Ok(Outcome::Commit)) {
+            let transaction = tables.last_sequence + 1;
             for change in changes {
-                tables.apply(change);
+                tables.apply(change, transaction);
             }
+            tables.statistics.group_committed(1);
+            self.last_event.send_if_modified(|last| std::mem::replace(last, tables.last_sequence) != *last);
         }
         Box::pin(ready(outcome.map(drop)))
     }
 
     fn status(&self) -> watch::Receiver<EngineStatus> {
         self.status.subscribe()
+    }
+
+    fn last_event(&self) -> watch::Receiver<u64> {
+        self.last_event.subscribe()
+    }
+
+    fn statistics(&self) -> EngineStatistics {
+        let tables = self.read_tables();
+        EngineStatistics { events: tables.events.len() as u64, ..tables.statistics.clone() }
     }
 
     fn close(&self) -> EngineFuture<'_> {
@@ -76,44 +106,74 @@ impl View for Tables {
         Ok(self.touches.get(&handle).copied())
     }
 
+    fn members(&self, group: &Group, before: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError> {
+        let name = group_name(group);
+        let start = (name.clone(), Handle::FIRST);
+        let end = match before {
+            Some(before) => Bound::Excluded((name, before)),
+            None => Bound::Included((name, Handle::LAST)),
+        };
+        if before == Some(Handle::FIRST) {
+            return Ok(Vec::new());
+        }
+        let members = self.members.range((Bound::Included(start), end)).rev();
+        Ok(members.take(limit).map(|(_, handle)| *handle).collect())
+    }
+
+    fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, EngineError> {
+        let events = self.events.range((Bound::Excluded(after), Bound::Unbounded));
+        Ok(events.take(limit).map(|(_, event)| event.clone()).collect())
+    }
+
+    fn events_dropped_through(&self) -> Result<u64, EngineError> {
+        Ok(self.dropped_through)
+    }
+
     fn due(&self, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError> {
-        Ok(self
-            .due
-            .iter()
-            .take_while(|due| due.at <= now)
-            .take(limit)
-            .copied()
-            .collect())
+        Ok(self.due.iter().take_while(|due| due.at <= now).take(limit).copied().collect())
     }
 }
 
 impl Tables {
-    fn apply(&mut self, change: Change) {
+    fn apply(&mut self, change: Change, transaction: u64) {
         match change {
-            Change::PutLookup(hash, handle) => {
-                self.lookups.insert(*hash.as_bytes(), handle);
+            Change::AppendEvent(event) => {
+                self.last_sequence += 1;
+                let sequence = self.last_sequence;
+                self.events.insert(sequence, Event { sequence, transaction, ..*event });
             }
-            Change::PutDue(due) => {
-                self.due.insert(due);
+            Change::PutMember(group, handle) => {
+                let added = self.members.insert((group_name(&group), handle));
+                if let (Group::Namespace(namespace), true) = (group, added) {
+                    self.statistics.session_added(&namespace);
+                }
             }
-            Change::PutRecord(record) => {
-                self.records.insert(record.handle, codec::encode_record(*record));
+            Change::PutLookup(hash, handle) => drop(self.lookups.insert(*hash.as_bytes(), handle)),
+            Change::PutDue(due) => drop(self.due.insert(due)),
+            Change::PutRecord(record) => drop(self.records.insert(record.handle, codec::encode_record(*record))),
+            Change::PutTouch(handle, at) => drop(self.touches.insert(handle, at)),
+            Change::RemoveRecord(handle) => drop(self.records.remove(&handle)),
+            Change::RemoveTouch(handle) => drop(self.touches.remove(&handle)),
+            Change::RemoveDue(due) => drop(self.due.remove(&due)),
+            Change::RemoveLookup(hash) => drop(self.lookups.remove(hash.as_bytes())),
+            Change::RemoveMember(group, handle) => {
+                let removed = self.members.remove(&(group_name(&group), handle));
+                if let (Group::Namespace(namespace), true) = (group, removed) {
+                    self.statistics.session_removed(&namespace);
+                }
             }
-            Change::PutTouch(handle, at) => {
-                self.touches.insert(handle, at);
-            }
-            Change::RemoveRecord(handle) => {
-                self.records.remove(&handle);
-            }
-            Change::RemoveTouch(handle) => {
-                self.touches.remove(&handle);
-            }
-            Change::RemoveDue(due) => {
-                self.due.remove(&due);
-            }
-            Change::RemoveLookup(hash) => {
-                self.lookups.remove(hash.as_bytes());
+            Change::DropEvents(through) => {
+                self.events = self.events.split_off(&(through + 1));
+                self.dropped_through = self.dropped_through.max(through);
             }
         }
+    }
+}
+
+fn group_name(group: &Group) -> Vec<u8> {
+    match group {
+        Group::Namespace(namespace) => namespace.as_bytes().to_vec(),
+        // No namespace begins with this byte.
+        Group::Principal(hash) => [&[0], &hash.as_bytes()[..]].concat(),
     }
 }

@@ -7,10 +7,13 @@
 mod codec;
 mod memory;
 pub mod sled;
+mod statistics;
+mod stored;
 mod transaction;
 
 pub use memory::MemoryEngine;
-pub use transaction::{Change, Draft, Due, Outcome, Query, Transaction, View};
+pub use statistics::EngineStatistics;
+pub use transaction::{Cause, Change, Draft, Due, Group, Outcome, Query, Transaction, View};
 
 use std::future::Future;
 use std::pin::Pin;
@@ -43,6 +46,13 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Whether the engine can do its work, as it changes.
     fn status(&self) -> watch::Receiver<EngineStatus>;
+
+    /// The sequence number of the newest event that may be told of, as it grows: those up to it are as durable as the
+    /// engine was opened to make them.
+    fn last_event(&self) -> watch::Receiver<u64>;
+
+    /// What the engine holds and has done.
+    fn statistics(&self) -> EngineStatistics;
 
     /// Makes everything durable and releases the data. No call is accepted afterwards.
     fn close(&self) -> EngineFuture<'_>;

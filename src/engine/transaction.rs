@@ -3,7 +3,7 @@
 
 use super::EngineError;
 use crate::clock::Millis;
-use crate::model::{Credential, Handle, IdHash, Record};
+use crate::model::{Credential, Event, EventKind, Handle, IdHash, PrincipalHash, Record};
 
 /// Reads over the newest records.
 pub type Query<'a> = Box<dyn FnMut(&dyn View) -> Result<(), EngineError> + Send + 'a>;
@@ -31,6 +31,16 @@ pub trait View {
     /// The last touch that was written beside the record. A hint: the record may know of a later access.
     fn touched(&self, handle: Handle) -> Result<Option<Millis>, EngineError>;
 
+    /// The newest sessions of a namespace, or of a principal in it, that were made before the session `before`; newest
+    /// first, at most `limit`. Hints: the records tell whether the sessions are there and whose they are.
+    fn members(&self, group: &Group, before: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError>;
+
+    /// The first events after this sequence number, at most `limit`. They may not be durable yet.
+    fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, EngineError>;
+
+    /// Events up to this sequence number were dropped from the history.
+    fn events_dropped_through(&self) -> Result<u64, EngineError>;
+
     /// The first rows of the sweeper's index that are due at or before `now`, oldest first, at most `limit`.
     fn due(&self, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError>;
 }
@@ -44,10 +54,36 @@ pub struct Due {
     pub handle: Handle,
 }
 
+/// Sessions that can be listed together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// All of a namespace.
+    Namespace(String),
+    /// Those of a principal.
+    Principal(PrincipalHash),
+}
+
+impl Group {
+    /// The sessions of this principal; of the whole namespace if it is empty.
+    #[must_use]
+    pub fn of(namespace: &str, principal: &str) -> Self {
+        if principal.is_empty() {
+            Self::Namespace(namespace.into())
+        } else {
+            Self::Principal(PrincipalHash::of_principal(namespace, principal))
+        }
+    }
+}
+
 /// One step of a change, in terms of rows. The steps of a draft are ordered so that any prefix of them leaves the data
 /// consistent: rows that hint at a record are written before it and removed after it.
 #[derive(Clone, Debug)]
 pub enum Change {
+    /// Append an event to the history. It stands before the change that it tells of: after a crash between the two, the
+    /// engine completes the end of a session, and drops an event of anything else.
+    AppendEvent(Box<Event>),
+    /// Put a session into a list.
+    PutMember(Group, Handle),
     /// Put a lookup row for a chosen ID.
     PutLookup(IdHash, Handle),
     /// Put a row into the sweeper's index.
@@ -64,6 +100,10 @@ pub enum Change {
     RemoveDue(Due),
     /// Remove the lookup row of a chosen ID.
     RemoveLookup(IdHash),
+    /// Remove a session from a list.
+    RemoveMember(Group, Handle),
+    /// Drop the events up to this sequence number from the history.
+    DropEvents(u64),
 }
 
 impl Change {
@@ -72,9 +112,20 @@ impl Change {
     pub fn grows(&self) -> bool {
         matches!(
             self,
-            Self::PutLookup(..) | Self::PutDue(_) | Self::PutRecord(_) | Self::PutTouch(..)
+            Self::PutLookup(..) | Self::PutDue(_) | Self::PutRecord(_) | Self::PutTouch(..) | Self::PutMember(..)
         )
     }
+}
+
+/// Why a record changes or goes, as the history tells it.
+#[derive(Clone, Copy, Debug)]
+pub struct Cause {
+    /// What happened.
+    pub kind: EventKind,
+    /// When.
+    pub time: Millis,
+    /// Whether the event keeps the attributes.
+    pub keep_attributes: bool,
 }
 
 /// A change in the making. Reads see the state before it: a transaction reads first, then writes.
@@ -87,10 +138,7 @@ impl<'a> Draft<'a> {
     /// An empty draft over the newest state.
     #[must_use]
     pub fn new(view: &'a dyn View) -> Self {
-        Self {
-            view,
-            changes: Vec::new(),
-        }
+        Self { view, changes: Vec::new() }
     }
 
     /// The state before the change.
@@ -99,8 +147,14 @@ impl<'a> Draft<'a> {
         self.view
     }
 
-    /// Stores a new record, or a new state of `previous`, together with its index rows.
-    pub fn put(&mut self, mut record: Record, previous: Option<&Record>) -> Result<(), EngineError> {
+    /// Stores a new record, or a new state of `previous`, together with its index rows and the event that tells of it.
+    /// Without a cause nothing happened that anyone should hear of.
+    pub fn put(
+        &mut self,
+        mut record: Record,
+        previous: Option<&Record>,
+        cause: Option<Cause>,
+    ) -> Result<(), EngineError> {
         let handle = record.handle;
         record.revision = previous.map_or(1, |previous| previous.revision + 1);
         record.sweep_at = match previous {
@@ -108,31 +162,28 @@ impl<'a> Draft<'a> {
             Some(previous) if record.sweep_at == previous.sweep_at => record.expires_at().min(previous.sweep_at),
             _ => record.expires_at(),
         };
-        let due = Due {
-            at: record.sweep_at,
-            handle,
-        };
-        let previous_due = previous.map(|previous| Due {
-            at: previous.sweep_at,
-            handle,
-        });
+        let due = Due { at: record.sweep_at, handle };
+        let previous_due = previous.map(|previous| Due { at: previous.sweep_at, handle });
         let dropped: Vec<Credential> = previous.map_or_else(Vec::new, |previous| {
             let kept = |hash| record.credentials.iter().any(|credential| credential.hash == hash);
-            previous
-                .credentials
-                .iter()
-                .filter(|credential| !kept(credential.hash))
-                .cloned()
-                .collect()
+            previous.credentials.iter().filter(|credential| !kept(credential.hash)).cloned().collect()
         });
 
+        let principal = Group::of(&record.namespace, &record.principal);
+        let previous_principal = previous.map(|previous| Group::of(&previous.namespace, &previous.principal));
+
+        if let Some(cause) = cause {
+            self.emit(cause, &record);
+        }
+        if previous.is_none() {
+            self.changes.push(Change::PutMember(Group::Namespace(record.namespace.clone()), handle));
+        }
+        if matches!(principal, Group::Principal(_)) && previous_principal.as_ref() != Some(&principal) {
+            self.changes.push(Change::PutMember(principal.clone(), handle));
+        }
         // A credential that did not change has its row, or had it: an ID whose grace is over may be another session's now.
         let unchanged = |credential| previous.is_some_and(|previous| previous.credentials.contains(credential));
-        for credential in record
-            .credentials
-            .iter()
-            .filter(|credential| credential.chosen && !unchanged(credential))
-        {
+        for credential in record.credentials.iter().filter(|credential| credential.chosen && !unchanged(credential)) {
             if self.view.handle_of(&credential.hash)? != Some(handle) {
                 self.changes.push(Change::PutLookup(credential.hash, handle));
             }
@@ -144,6 +195,9 @@ impl<'a> Draft<'a> {
         if let Some(previous_due) = previous_due.filter(|previous_due| *previous_due != due) {
             self.changes.push(Change::RemoveDue(previous_due));
         }
+        if let Some(previous_principal @ Group::Principal(_)) = previous_principal.filter(|group| *group != principal) {
+            self.changes.push(Change::RemoveMember(previous_principal, handle));
+        }
         self.remove_lookups(handle, &dropped)
     }
 
@@ -153,12 +207,21 @@ impl<'a> Draft<'a> {
     }
 
     /// Removes a record and its index rows.
-    pub fn remove(&mut self, record: &Record) -> Result<(), EngineError> {
+    pub fn remove(&mut self, record: &Record, cause: Cause) -> Result<(), EngineError> {
+        self.emit(cause, record);
+        self.remove_untold(record)
+    }
+
+    /// Removes a record of which the history tells already that it is gone.
+    pub(super) fn remove_untold(&mut self, record: &Record) -> Result<(), EngineError> {
         self.changes.push(Change::RemoveRecord(record.handle));
-        self.changes.push(Change::RemoveDue(Due {
-            at: record.sweep_at,
-            handle: record.handle,
-        }));
+        self.changes.push(Change::RemoveDue(Due { at: record.sweep_at, handle: record.handle }));
+        let namespace = Group::Namespace(record.namespace.clone());
+        self.changes.push(Change::RemoveMember(namespace, record.handle));
+        if !record.principal.is_empty() {
+            let principal = Group::of(&record.namespace, &record.principal);
+            self.changes.push(Change::RemoveMember(principal, record.handle));
+        }
         if self.view.touched(record.handle)?.is_some() {
             self.changes.push(Change::RemoveTouch(record.handle));
         }
@@ -178,6 +241,21 @@ impl<'a> Draft<'a> {
     /// Writes a touch beside the record of a session that is there.
     pub fn touch(&mut self, handle: Handle, at: Millis) {
         self.changes.push(Change::PutTouch(handle, at));
+    }
+
+    fn emit(&mut self, cause: Cause, record: &Record) {
+        let event = Event::new(cause.kind, cause.time, record, cause.keep_attributes);
+        self.changes.push(Change::AppendEvent(Box::new(event)));
+    }
+
+    /// Drops the events up to this sequence number from the history.
+    pub fn drop_events(&mut self, through: u64) {
+        self.changes.push(Change::DropEvents(through));
+    }
+
+    /// Takes a session off a list on which it does not belong.
+    pub fn drop_member(&mut self, group: &Group, handle: Handle) {
+        self.changes.push(Change::RemoveMember(group.clone(), handle));
     }
 
     /// Removes a row of the sweeper's index that points to nothing.

@@ -31,16 +31,10 @@ pub struct MalformedAttribute {
 impl Attribute {
     /// Checks an entry as it came from a client.
     pub fn from_wire(entry: &[u8]) -> Result<Self, MalformedAttribute> {
-        let unnamed = |cause| MalformedAttribute {
-            name: String::new(),
-            cause,
-        };
+        let unnamed = |cause| MalformedAttribute { name: String::new(), cause };
         let (name, value) = value::entry(entry).map_err(unnamed)?;
         let name = std::str::from_utf8(name).map_err(|_| unnamed(MalformedValue::NotUtf8))?;
-        value::check(value, 1).map_err(|cause| MalformedAttribute {
-            name: name.into(),
-            cause,
-        })?;
+        value::check(value, 1).map_err(|cause| MalformedAttribute { name: name.into(), cause })?;
         Ok(Self::canonical(name, value))
     }
 
@@ -178,9 +172,8 @@ mod tests {
 
     #[test]
     fn each_name_stands_once_and_in_order() {
-        let mut attributes: Attributes = [attribute("b", "1"), attribute("a", "1"), attribute("b", "2")]
-            .into_iter()
-            .collect();
+        let mut attributes: Attributes =
+            [attribute("b", "1"), attribute("a", "1"), attribute("b", "2")].into_iter().collect();
         let names = |attributes: &Attributes| attributes.iter().map(|a| a.name().to_vec()).collect::<Vec<_>>();
         assert_eq!(names(&attributes), [b"a", b"b"]);
         assert_eq!(attributes.iter().last(), Some(&attribute("b", "2")));

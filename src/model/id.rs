@@ -21,6 +21,11 @@ const MINTED_CHARS: usize = (MINTED_BYTES * 4).div_ceil(3);
 pub struct Handle(Uuid);
 
 impl Handle {
+    /// Sorts before every other handle.
+    pub const FIRST: Self = Self(Uuid::nil());
+    /// Sorts after every other handle.
+    pub const LAST: Self = Self(Uuid::max());
+
     /// A new `UUIDv7`, so that handles sort by creation.
     ///
     /// # Panics
@@ -75,17 +80,10 @@ impl SessionId {
     /// Longest ID that a caller may choose, in characters.
     pub const MAX_CHARS: usize = 256;
 
-    /// Mints an ID for the session: base64url of its handle and 192 random bits. As the ID carries the handle, the
-    /// session is found without a lookup row.
-    ///
-    /// # Panics
-    /// If the operating system has no randomness to give: nothing secure can be done then.
+    /// Mints an ID for the session. As it carries the handle, the session is found without a lookup row.
     #[must_use]
     pub fn mint(handle: Handle) -> Self {
-        let mut bytes = [0; MINTED_BYTES];
-        bytes[..HANDLE_BYTES].copy_from_slice(&handle.to_bytes());
-        fill_random(&mut bytes[HANDLE_BYTES..]);
-        Self(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+        Self(Secret::mint(handle).0)
     }
 
     /// Takes an ID from outside: 16 to 256 printable ASCII characters without spaces. `None` if it is anything else.
@@ -100,11 +98,12 @@ impl SessionId {
     /// the hash in the record tells whether it belongs to that session.
     #[must_use]
     pub fn embedded_handle(&self) -> Option<Handle> {
-        if self.0.len() != MINTED_CHARS {
-            return None;
-        }
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(&self.0).ok()?;
-        Handle::from_slice(bytes.get(..HANDLE_BYTES)?)
+        embedded_handle(&self.0)
+    }
+
+    /// The bytes of the secret, for keyed hashes.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 
     /// Hands the secret out, for the answer to the caller that it belongs to and for nothing else.
@@ -120,19 +119,86 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// SHA-256 of a namespace and a session ID: all that is stored of an ID.
-#[derive(Clone, Copy, Debug)]
-pub struct IdHash([u8; 32]);
+/// A secret of another kind that carries its session's handle, such as a hand-off ticket. It can't be printed either.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
 
-impl IdHash {
+impl Secret {
+    /// Mints a secret for the session: base64url of its handle and 192 random bits.
+    ///
+    /// # Panics
+    /// If the operating system has no randomness to give: nothing secure can be done then.
+    #[must_use]
+    pub fn mint(handle: Handle) -> Self {
+        let mut bytes = [0; MINTED_BYTES];
+        bytes[..HANDLE_BYTES].copy_from_slice(&handle.to_bytes());
+        fill_random(&mut bytes[HANDLE_BYTES..]);
+        Self(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// Takes a secret from outside, with the handle it carries; `None` if it has not the form of a minted one.
+    #[must_use]
+    pub fn parse(text: String) -> Option<(Self, Handle)> {
+        let handle = embedded_handle(&text)?;
+        Some((Self(text), handle))
+    }
+
+    /// Hands the secret out, for the answer to the caller that it belongs to and for nothing else.
+    #[must_use]
+    pub fn reveal(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(secret)")
+    }
+}
+
+fn embedded_handle(secret: &str) -> Option<Handle> {
+    if secret.len() != MINTED_CHARS {
+        return None;
+    }
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(secret).ok()?;
+    Handle::from_slice(bytes.get(..HANDLE_BYTES)?)
+}
+
+/// A SHA-256, compared in constant time. Of a secret it is all that is stored.
+#[derive(Clone, Copy, Debug)]
+pub struct SecretHash([u8; 32]);
+
+/// The hash of a namespace and a session ID.
+pub type IdHash = SecretHash;
+
+/// The hash of a namespace and a principal: no secret, but of one length for keys.
+pub type PrincipalHash = SecretHash;
+
+impl SecretHash {
     /// Hashes the ID of a session in this namespace.
     #[must_use]
     pub fn of(namespace: &str, id: &SessionId) -> Self {
+        Self::of_parts(namespace, id.0.as_bytes())
+    }
+
+    /// Hashes another secret in this namespace.
+    #[must_use]
+    pub fn of_secret(namespace: &str, secret: &Secret) -> Self {
+        Self::of_parts(namespace, secret.0.as_bytes())
+    }
+
+    /// Hashes a principal of this namespace.
+    #[must_use]
+    pub fn of_principal(namespace: &str, principal: &str) -> Self {
+        Self::of_parts(namespace, principal.as_bytes())
+    }
+
+    fn of_parts(namespace: &str, bytes: &[u8]) -> Self {
         let mut hash = Sha256::new();
         hash.update(namespace.as_bytes());
-        // Neither part can contain this byte, so no two pairs share an input.
+        // A namespace can't contain this byte, so no two pairs share an input.
         hash.update([0]);
-        hash.update(id.0.as_bytes());
+        hash.update(bytes);
         Self(hash.finalize().into())
     }
 
@@ -149,14 +215,14 @@ impl IdHash {
     }
 }
 
-impl PartialEq for IdHash {
+impl PartialEq for SecretHash {
     /// Takes the same time wherever the hashes differ.
     fn eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 }
 
-impl Eq for IdHash {}
+impl Eq for SecretHash {}
 
 fn fill_random(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the operating system provides randomness");

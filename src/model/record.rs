@@ -1,6 +1,6 @@
 //! The record of a session: the one truth about it, which engines store and the session rules judge.
 
-use super::{Attributes, Handle, IdHash};
+use super::{Attributes, Handle, IdHash, SecretHash};
 use crate::clock::Millis;
 use std::collections::BTreeMap;
 
@@ -27,6 +27,8 @@ pub struct Record {
     pub ends_at: Option<Millis>,
     /// The IDs that open the session.
     pub credentials: Vec<Credential>,
+    /// Tickets by which another domain can get an ID of its own.
+    pub tickets: Vec<Ticket>,
     /// The user that the session belongs to; empty for nobody.
     pub principal: String,
     /// Short texts about the client.
@@ -49,6 +51,17 @@ pub struct Credential {
     pub retires_at: Option<Millis>,
 }
 
+/// A ticket for another domain, which can be redeemed once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// The hash of the ticket.
+    pub hash: SecretHash,
+    /// Who may redeem it.
+    pub audience: String,
+    /// From this moment on it can't be redeemed.
+    pub expires_at: Millis,
+}
+
 impl Record {
     /// The moment at which the session ends if nothing more happens: there it is absent already.
     #[must_use]
@@ -60,9 +73,7 @@ impl Record {
     /// The credential with this hash, if it (still) opens the session.
     #[must_use]
     pub fn credential(&self, hash: &IdHash, now: Millis) -> Option<&Credential> {
-        self.credentials
-            .iter()
-            .find(|credential| credential.hash == *hash && credential.opens_at(now))
+        self.credentials.iter().find(|credential| credential.hash == *hash && credential.opens_at(now))
     }
 
     /// What counts against the limit of a session's size: attributes, labels and principal, in bytes.
@@ -77,11 +88,7 @@ impl Credential {
     /// A credential that both reads and writes.
     #[must_use]
     pub fn new(hash: IdHash, chosen: bool) -> Self {
-        Self {
-            hash,
-            chosen,
-            retires_at: None,
-        }
+        Self { hash, chosen, retires_at: None }
     }
 
     /// Whether the ID opens the session at this moment, be it only for reading.

@@ -198,14 +198,9 @@ mod tests {
     }
 
     fn nested(levels: usize) -> Value {
-        (1..levels).fold(
-            Value {
-                kind: Some(Kind::BoolValue(true)),
-            },
-            |inner, _| Value {
-                kind: Some(Kind::ListValue(ListValue { items: vec![inner] })),
-            },
-        )
+        (1..levels).fold(Value { kind: Some(Kind::BoolValue(true)) }, |inner, _| Value {
+            kind: Some(Kind::ListValue(ListValue { items: vec![inner] })),
+        })
     }
 
     #[test]
@@ -228,22 +223,12 @@ mod tests {
     #[test]
     fn nesting_is_bounded() {
         assert_eq!(check(&nested(MAX_DEPTH).encode_to_vec(), 1), Ok(()));
-        assert_eq!(
-            check(&nested(MAX_DEPTH + 1).encode_to_vec(), 1),
-            Err(MalformedValue::TooDeep)
-        );
+        assert_eq!(check(&nested(MAX_DEPTH + 1).encode_to_vec(), 1), Err(MalformedValue::TooDeep));
     }
 
     fn map<'a>(keys: impl IntoIterator<Item = &'a str>) -> Kind {
-        let entry = |key: &str| MapEntry {
-            key: key.into(),
-            value: Some(Value {
-                kind: Some(Kind::IntValue(1)),
-            }),
-        };
-        Kind::MapValue(MapValue {
-            entries: keys.into_iter().map(entry).collect(),
-        })
+        let entry = |key: &str| MapEntry { key: key.into(), value: Some(Value { kind: Some(Kind::IntValue(1)) }) };
+        Kind::MapValue(MapValue { entries: keys.into_iter().map(entry).collect() })
     }
 
     #[test]
@@ -253,17 +238,10 @@ mod tests {
             let keys = || many[..size].iter().map(String::as_str);
             assert_eq!(check(&encoded(map(keys())), 1), Ok(()), "{size}");
             for twice in [keys().next(), keys().next_back()] {
-                assert_eq!(
-                    check(&encoded(map(keys().chain(twice))), 1),
-                    Err(MalformedValue::DuplicateKey),
-                    "{size}"
-                );
+                assert_eq!(check(&encoded(map(keys().chain(twice))), 1), Err(MalformedValue::DuplicateKey), "{size}");
             }
         }
-        assert_eq!(
-            check(&encoded(map(["", "a", ""])), 1),
-            Err(MalformedValue::DuplicateKey)
-        );
+        assert_eq!(check(&encoded(map(["", "a", ""])), 1), Err(MalformedValue::DuplicateKey));
     }
 
     #[test]
@@ -285,18 +263,9 @@ mod tests {
         assert_eq!(check(&[0x2a, 1, 0xff], 1), Err(MalformedValue::NotUtf8));
         assert_eq!(check(&[0x2a, 5, b'a'], 1), Err(MalformedValue::Encoding));
         assert_eq!(check(&[0x58, 1], 1), Err(MalformedValue::NoKind), "field 11");
-        let late = Timestamp {
-            seconds: 253_402_300_800,
-            nanos: 0,
-        };
-        assert_eq!(
-            check(&encoded(Kind::TimestampValue(late)), 1),
-            Err(MalformedValue::BadTimestamp)
-        );
+        let late = Timestamp { seconds: 253_402_300_800, nanos: 0 };
+        assert_eq!(check(&encoded(Kind::TimestampValue(late)), 1), Err(MalformedValue::BadTimestamp));
         let negative = Timestamp { seconds: 0, nanos: -1 };
-        assert_eq!(
-            check(&encoded(Kind::TimestampValue(negative)), 1),
-            Err(MalformedValue::BadTimestamp)
-        );
+        assert_eq!(check(&encoded(Kind::TimestampValue(negative)), 1), Err(MalformedValue::BadTimestamp));
     }
 }

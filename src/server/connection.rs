@@ -31,10 +31,7 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn take(permit: OwnedSemaphorePermit, worker_load: Arc<AtomicUsize>) -> Self {
         worker_load.fetch_add(1, Ordering::Relaxed);
-        Self {
-            _permit: permit,
-            worker_load,
-        }
+        Self { _permit: permit, worker_load }
     }
 }
 

@@ -47,11 +47,7 @@ fn status_of(service: &str, phase: Phase) -> Option<ServingStatus> {
         "sessiond.writes" => phase == Phase::Serving,
         _ => return None,
     };
-    Some(if serves {
-        ServingStatus::Serving
-    } else {
-        ServingStatus::NotServing
-    })
+    Some(if serves { ServingStatus::Serving } else { ServingStatus::NotServing })
 }
 
 fn response(status: ServingStatus) -> HealthCheckResponse {

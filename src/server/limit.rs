@@ -28,10 +28,7 @@ impl<S> Layer<S> for InFlightLimit {
     type Service = InFlightLimited<S>;
 
     fn layer(&self, inner: S) -> InFlightLimited<S> {
-        InFlightLimited {
-            inner,
-            places: Arc::clone(&self.0),
-        }
+        InFlightLimited { inner, places: Arc::clone(&self.0) }
     }
 }
 

@@ -82,9 +82,7 @@ impl Drop for SocketFile {
 
 /// Removes the socket that a killed server left behind; one that answers is left alone, and binding will fail.
 fn remove_abandoned_socket(path: &Path) -> io::Result<()> {
-    let is_socket = path
-        .symlink_metadata()
-        .is_ok_and(|metadata| metadata.file_type().is_socket());
+    let is_socket = path.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_socket());
     if is_socket
         && BlockingUnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
     {

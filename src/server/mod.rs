@@ -9,10 +9,10 @@ mod worker;
 pub use listener::Listener;
 
 use crate::clock::{Clock, Millis};
-use crate::config::Settings;
+use crate::config::{self, PolicySettings, Settings};
 use crate::engine::{Engine, EngineError, EngineStatus};
-use crate::service::{RequestLimits, StoreService};
-use crate::session::{Policy, Sessions, Upkeep, UpkeepOptions};
+use crate::service::{AdminService, RequestLimits, StoreService};
+use crate::session::{AtSessionLimit, HistoryBounds, Policies, Policy, Sessions, Upkeep, UpkeepOptions};
 use health::Phase;
 use limit::InFlightLimit;
 use std::future::Future;
@@ -55,12 +55,20 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let (phase_sender, phase) = watch::channel(Phase::Starting);
-    let store = StoreService::new(RequestLimits {
-        max_attribute_name_bytes: settings.max_attribute_name_bytes,
-        max_attributes: settings.max_attributes,
-    });
+    let (drain, draining) = watch::channel(false);
+    let policies = policies(&settings);
+    let clock = Clock::system();
+    let store = StoreService::new(
+        RequestLimits {
+            max_attribute_name_bytes: settings.max_attribute_name_bytes,
+            max_attributes: policies.iter().map(|policy| policy.max_attributes).max().unwrap_or_default(),
+            max_message_bytes: settings.max_message_size,
+        },
+        draining,
+    );
     let service = Service {
         store: store.clone(),
+        admin: AdminService::new(store.clone(), clock.now()),
         phase,
         in_flight: InFlightLimit::new(settings.max_requests_in_flight as usize),
         settings: Arc::clone(&settings),
@@ -77,7 +85,7 @@ pub async fn run(
         // Nothing was acknowledged yet, and an interrupted opening is repaired by the next.
         () = &mut shutdown => return Ok(()),
     };
-    let sessions = Sessions::new(Arc::clone(&engine), Clock::system(), policy(&settings));
+    let sessions = Sessions::new(Arc::clone(&engine), clock, policies);
     let upkeep = Upkeep::start(sessions.clone(), upkeep_options(&settings));
     store.open(sessions);
     ready(&listeners);
@@ -90,6 +98,7 @@ pub async fn run(
 
     tracing::info!("draining");
     phase_sender.send_replace(Phase::Draining);
+    drain.send_replace(true);
     // There is no phase after this one: watchers are let go.
     drop(phase_sender);
     accepting.shutdown().await;
@@ -147,12 +156,30 @@ async fn follow(mut status: watch::Receiver<EngineStatus>, phase: &watch::Sender
     }
 }
 
-fn policy(settings: &Settings) -> Policy {
+fn policies(settings: &Settings) -> Policies {
+    let namespaces = settings.namespaces.iter();
+    Policies {
+        default: policy(&settings.policy),
+        namespaces: namespaces.map(|(name, settings)| (name.clone(), policy(settings))).collect(),
+    }
+}
+
+fn policy(settings: &PolicySettings) -> Policy {
     Policy {
         idle_timeout: millis(settings.idle_timeout),
         absolute_timeout: settings.absolute_timeout.map(millis),
+        max_idle_timeout: millis(settings.max_idle_timeout),
+        max_absolute_timeout: settings.max_absolute_timeout.map(millis),
         max_session_bytes: settings.max_session_size,
         max_attributes: settings.max_attributes,
+        max_sessions_per_principal: settings.max_sessions_per_principal,
+        at_session_limit: match settings.at_session_limit {
+            config::AtSessionLimit::Refuse => AtSessionLimit::Refuse,
+            config::AtSessionLimit::EndOldest => AtSessionLimit::EndOldest,
+        },
+        touch_granularity: millis(settings.touch_granularity),
+        max_rotation_grace: millis(settings.max_rotation_grace),
+        event_attributes: settings.event_attributes,
     }
 }
 
@@ -161,6 +188,7 @@ fn upkeep_options(settings: &Settings) -> UpkeepOptions {
         touch_interval: settings.touch_interval,
         sweep_interval: settings.sweep_interval,
         sweep_batch: settings.sweep_batch,
+        history: HistoryBounds { age: millis(settings.event_history_age), count: settings.event_history_count },
     }
 }
 

@@ -6,8 +6,9 @@ use super::limit::InFlightLimit;
 use super::listener::Accepted;
 use crate::config::Settings;
 use crate::proto::FILE_DESCRIPTOR_SET;
+use crate::proto::admin_server::AdminServer;
 use crate::proto::session_store_server::SessionStoreServer;
-use crate::service::StoreService;
+use crate::service::{AdminService, StoreService};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,6 +30,7 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub(super) struct Service {
     pub(super) store: StoreService,
+    pub(super) admin: AdminService,
     pub(super) phase: watch::Receiver<Phase>,
     pub(super) in_flight: InFlightLimit,
     pub(super) settings: Arc<Settings>,
@@ -53,11 +55,7 @@ impl Worker {
             // Nobody waits after a failure elsewhere.
             end.send(()).ok();
         })?;
-        Ok(Self {
-            connections,
-            load: Arc::default(),
-            ended,
-        })
+        Ok(Self { connections, load: Arc::default(), ended })
     }
 
     /// How many connections the worker serves.
@@ -102,6 +100,7 @@ async fn serve(service: Service, accepted: mpsc::Receiver<(Accepted, Place)>) {
         .layer(service.in_flight)
         .add_service(HealthService::server(service.phase.clone()))
         .add_service(store)
+        .add_service(AdminServer::new(service.admin))
         .add_optional_service(reflection)
         .serve_with_incoming_shutdown(connections, draining(service.phase.clone()));
 

@@ -7,15 +7,8 @@ use prost_types::{Duration, Timestamp};
 
 /// The session with its attributes.
 pub(super) fn session(record: Record) -> Session {
-    let attributes = record
-        .attributes
-        .iter()
-        .map(|attribute| attribute.entry().clone())
-        .collect();
-    Session {
-        attributes,
-        ..session_without_attributes(record)
-    }
+    let attributes = record.attributes.iter().map(|attribute| attribute.entry().clone()).collect();
+    Session { attributes, ..session_without_attributes(record) }
 }
 
 /// The session for callers who know its attributes.
@@ -42,7 +35,7 @@ pub(super) fn timestamp(moment: Millis) -> Timestamp {
     Timestamp { seconds, nanos }
 }
 
-fn duration(length: Millis) -> Duration {
+pub(super) fn duration(length: Millis) -> Duration {
     let (seconds, nanos) = split(length);
     Duration { seconds, nanos }
 }

@@ -1,10 +1,23 @@
 //! The gRPC face: checks and converts what comes in, calls the session rules, converts what goes out.
+//!
+//! [`store`] and [`admin`] list the methods; behind them there is a file for each family of methods. `request` checks the
+//! input, `answer` makes the output, `status` makes every error.
 
+mod admin;
 mod answer;
+mod basics;
+mod batch;
+mod csrf;
+mod directory;
+mod events;
+mod handoff;
+mod locks;
+mod page_token;
 mod request;
 mod status;
 mod store;
 
+pub use admin::AdminService;
 pub use request::RequestLimits;
 pub use status::Refusal;
 pub use store::StoreService;

@@ -1,17 +1,31 @@
 //! From requests to what the session rules take: every field is checked here against its bound, and a refusal names both.
 
 use crate::clock::Millis;
-use crate::model::{Attribute, Handle, SessionId};
+use crate::model::{Attribute, Event, EventKind, Handle, SessionId};
 use crate::proto;
 use crate::proto::delete_session_request::Target as ProtoTarget;
+use crate::proto::revoke_sessions_request::Scope;
 use crate::proto::timeouts::Absolute;
-use crate::session::{AbsoluteEnd, Access, Error, MAX_GRACE, MAX_LABELS, MAX_TIMEOUT, SessionChange, Target, Timeouts};
+use crate::session::{
+    AbsoluteEnd, Access, Error, MAX_GRACE, MAX_LABELS, MAX_LEASE, MAX_LOCK_WAIT, MAX_TICKET_LIFETIME, MAX_TIMEOUT,
+    MIN_LEASE, MIN_TICKET_LIFETIME, RevokeScope, SessionChange, Target, Timeouts,
+};
 use bytes::Bytes;
 use prost_types::{Duration, Timestamp};
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 
 const DEFAULT_NAMESPACE: &str = "default";
 const MAX_NAMESPACE_CHARS: usize = 63;
+const MAX_AUDIENCE_BYTES: usize = 256;
+const DEFAULT_PAGE_SIZE: u32 = 100;
+const MAX_PAGE_SIZE: u32 = 1_000;
+/// Items of a batch.
+const MAX_BATCH: usize = 1_000;
+const DEFAULT_LEASE: Millis = 10_000;
+const DEFAULT_TICKET_LIFETIME: Millis = 30_000;
+const DEFAULT_CHECKPOINT_INTERVAL: Millis = 10_000;
+const CHECKPOINT_INTERVALS: RangeInclusive<Millis> = 100..=3_600_000;
 const MAX_PRINCIPAL_BYTES: usize = 256;
 const MAX_LABEL_NAME_BYTES: usize = 64;
 const MAX_LABEL_BYTES: usize = 256;
@@ -23,14 +37,13 @@ pub struct RequestLimits {
     pub max_attribute_name_bytes: usize,
     /// Attributes that one request may name.
     pub max_attributes: usize,
+    /// Bytes of an answer.
+    pub max_message_bytes: usize,
 }
 
 impl Default for RequestLimits {
     fn default() -> Self {
-        Self {
-            max_attribute_name_bytes: 256,
-            max_attributes: 1_024,
-        }
+        Self { max_attribute_name_bytes: 256, max_attributes: 1_024, max_message_bytes: 4 << 20 }
     }
 }
 
@@ -42,9 +55,7 @@ pub(super) fn namespace(namespace: String) -> Result<String, Error> {
     let lower_alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let well_formed = bytes.len() <= MAX_NAMESPACE_CHARS
         && lower_alphanumeric(&bytes[0])
-        && bytes
-            .iter()
-            .all(|byte| lower_alphanumeric(byte) || b"-_.".contains(byte));
+        && bytes.iter().all(|byte| lower_alphanumeric(byte) || b"-_.".contains(byte));
     if well_formed {
         Ok(namespace)
     } else {
@@ -60,29 +71,19 @@ pub(super) fn namespace(namespace: String) -> Result<String, Error> {
 pub(super) fn session_id(field: &'static str, id: String) -> Result<SessionId, Error> {
     SessionId::parse(id).ok_or_else(|| {
         let (min, max) = (SessionId::MIN_CHARS, SessionId::MAX_CHARS);
-        Error::invalid(
-            field,
-            format!("must be {min} to {max} printable ASCII characters without spaces"),
-        )
+        Error::invalid(field, format!("must be {min} to {max} printable ASCII characters without spaces"))
     })
 }
 
 pub(super) fn optional_session_id(field: &'static str, id: String) -> Result<Option<SessionId>, Error> {
-    if id.is_empty() {
-        Ok(None)
-    } else {
-        session_id(field, id).map(Some)
-    }
+    if id.is_empty() { Ok(None) } else { session_id(field, id).map(Some) }
 }
 
 pub(super) fn access(access: i32) -> Result<Access, Error> {
     match proto::Access::try_from(access) {
         Ok(proto::Access::Unspecified | proto::Access::Touch) => Ok(Access::Touch),
         Ok(proto::Access::Peek) => Ok(Access::Peek),
-        Err(_) => Err(Error::invalid(
-            "access",
-            format!("{access} is no known access; it must be 0, 1 or 2"),
-        )),
+        Err(_) => Err(Error::invalid("access", format!("{access} is no known access; it must be 0, 1 or 2"))),
     }
 }
 
@@ -95,6 +96,138 @@ pub(super) fn target(target: Option<ProtoTarget>) -> Result<Target, Error> {
             .map_err(|_| Error::invalid("handle", "must be a UUID in text form")),
         None => Err(Error::invalid("target", "session_id or handle must be set")),
     }
+}
+
+pub(super) fn principal(field: &str, principal: String) -> Result<String, Error> {
+    check_length(field, "a principal", principal.len(), 0, MAX_PRINCIPAL_BYTES)?;
+    Ok(principal)
+}
+
+pub(super) fn page_size(page_size: u32) -> Result<usize, Error> {
+    match page_size {
+        0 => Ok(DEFAULT_PAGE_SIZE as usize),
+        1..=MAX_PAGE_SIZE => Ok(page_size as usize),
+        _ => Err(Error::invalid("page_size", format!("must be at most {MAX_PAGE_SIZE}; 0 means {DEFAULT_PAGE_SIZE}"))),
+    }
+}
+
+pub(super) fn is_full_view(view: i32) -> Result<bool, Error> {
+    match proto::SessionView::try_from(view) {
+        Ok(proto::SessionView::Unspecified | proto::SessionView::Basic) => Ok(false),
+        Ok(proto::SessionView::Full) => Ok(true),
+        Err(_) => Err(Error::invalid("view", format!("{view} is no known view; it must be 0, 1 or 2"))),
+    }
+}
+
+pub(super) fn revoke_scope(scope: Option<Scope>) -> Result<RevokeScope, Error> {
+    match scope {
+        None => Err(Error::invalid("scope", "principal, handles or whole_namespace must be set")),
+        Some(Scope::WholeNamespace(_)) => Ok(RevokeScope::WholeNamespace),
+        Some(Scope::Handles(scope)) => {
+            check_batch("handles.handles", scope.handles.len())?;
+            let handles = scope.handles.iter().enumerate().map(|(at, handle)| {
+                let refused = |_| Error::invalid(format!("handles.handles[{at}]"), "must be a UUID in text form");
+                handle.parse::<Handle>().map_err(refused)
+            });
+            handles.collect::<Result<_, _>>().map(RevokeScope::Handles)
+        }
+        Some(Scope::Principal(scope)) => {
+            check_length("principal.principal", "a principal", scope.principal.len(), 1, MAX_PRINCIPAL_BYTES)?;
+            let except = optional_session_id("principal.except_session_id", scope.except_session_id)?;
+            Ok(RevokeScope::Principal { principal: scope.principal, except })
+        }
+    }
+}
+
+pub(super) fn check_batch(field: &str, count: usize) -> Result<(), Error> {
+    if (1..=MAX_BATCH).contains(&count) {
+        Ok(())
+    } else {
+        Err(Error::invalid(field, format!("must have 1 to {MAX_BATCH} entries, not {count}")))
+    }
+}
+
+/// Which events a watcher wants.
+#[derive(Debug)]
+pub(super) struct EventFilter {
+    /// `None` for every namespace.
+    namespace: Option<String>,
+    /// Empty for every principal.
+    principal: String,
+    /// Empty for every kind.
+    kinds: Vec<EventKind>,
+    pub(super) include_attributes: bool,
+}
+
+impl EventFilter {
+    pub(super) fn lets_through(&self, event: &Event) -> bool {
+        self.namespace.as_ref().is_none_or(|namespace| event.record.namespace == *namespace)
+            && (self.principal.is_empty() || event.record.principal == self.principal)
+            && (self.kinds.is_empty() || self.kinds.contains(&event.kind))
+    }
+}
+
+pub(super) fn event_filter(request: proto::WatchSessionsRequest) -> Result<EventFilter, Error> {
+    if request.all_namespaces && !request.namespace.is_empty() {
+        return Err(Error::invalid("namespace", "must be empty with all_namespaces"));
+    }
+    let namespace = if request.all_namespaces { None } else { Some(namespace(request.namespace)?) };
+    Ok(EventFilter {
+        namespace,
+        principal: principal("principal", request.principal)?,
+        kinds: request.kinds.into_iter().map(event_kind).collect::<Result<_, _>>()?,
+        include_attributes: request.include_attributes,
+    })
+}
+
+fn event_kind(kind: i32) -> Result<EventKind, Error> {
+    match proto::EventKind::try_from(kind) {
+        Ok(proto::EventKind::Created) => Ok(EventKind::Created),
+        Ok(proto::EventKind::Updated) => Ok(EventKind::Updated),
+        Ok(proto::EventKind::Rotated) => Ok(EventKind::Rotated),
+        Ok(proto::EventKind::Deleted) => Ok(EventKind::Deleted),
+        Ok(proto::EventKind::Expired) => Ok(EventKind::Expired),
+        Ok(proto::EventKind::Revoked) => Ok(EventKind::Revoked),
+        Ok(proto::EventKind::Unspecified) | Err(_) => {
+            Err(Error::invalid("kinds", format!("{kind} is no known kind of event; it must be 1 to 6")))
+        }
+    }
+}
+
+pub(super) fn checkpoint_interval(interval: Option<Duration>) -> Result<std::time::Duration, Error> {
+    let interval =
+        bounded("checkpoint_interval", interval, DEFAULT_CHECKPOINT_INTERVAL, CHECKPOINT_INTERVALS, "100 ms to 1 h")?;
+    Ok(std::time::Duration::from_millis(interval))
+}
+
+pub(super) fn lease(lease: Option<Duration>) -> Result<Millis, Error> {
+    bounded("lease", lease, DEFAULT_LEASE, MIN_LEASE..=MAX_LEASE, "100 ms to 60 s")
+}
+
+pub(super) fn lock_wait(wait: Option<Duration>) -> Result<Millis, Error> {
+    bounded("wait", wait, 0, 0..=MAX_LOCK_WAIT, "0 to 30 s")
+}
+
+pub(super) fn audience(audience: String) -> Result<String, Error> {
+    check_length("audience", "an audience", audience.len(), 1, MAX_AUDIENCE_BYTES)?;
+    Ok(audience)
+}
+
+pub(super) fn ticket_lifetime(lifetime: Option<Duration>) -> Result<Millis, Error> {
+    let bounds = MIN_TICKET_LIFETIME..=MAX_TICKET_LIFETIME;
+    bounded("lifetime", lifetime, DEFAULT_TICKET_LIFETIME, bounds, "1 s to 5 min")
+}
+
+/// A duration within its bounds; the default if it is left out.
+fn bounded(
+    field: &str,
+    duration: Option<Duration>,
+    default: Millis,
+    bounds: RangeInclusive<Millis>,
+    shown: &str,
+) -> Result<Millis, Error> {
+    let millis = duration.map_or(Some(default), to_millis);
+    millis.filter(|millis| bounds.contains(millis)).ok_or_else(|| Error::invalid(field, format!("must be {shown}")))
 }
 
 pub(super) fn grace(grace: Option<Duration>) -> Result<Millis, Error> {
@@ -132,22 +265,10 @@ pub(super) fn first_data(
 pub(super) fn change(change: Option<proto::SessionChange>, limits: &RequestLimits) -> Result<SessionChange, Error> {
     let change = change.unwrap_or_default();
     let set_attributes = to_attributes("change.set_attributes", &change.set_attributes, limits)?;
-    check_count(
-        "change.remove_attributes",
-        change.remove_attributes.len(),
-        limits.max_attributes,
-    )?;
-    let removed = |attribute: &&Attribute| {
-        change
-            .remove_attributes
-            .iter()
-            .any(|n| n.as_bytes() == attribute.name())
-    };
+    check_count("change.remove_attributes", change.remove_attributes.len(), limits.max_attributes)?;
+    let removed = |attribute: &&Attribute| change.remove_attributes.iter().any(|n| n.as_bytes() == attribute.name());
     if !change.remove_attributes.is_empty() && set_attributes.iter().any(|attribute| removed(&attribute)) {
-        return Err(Error::invalid(
-            "change.remove_attributes",
-            "names an attribute that set_attributes sets",
-        ));
+        return Err(Error::invalid("change.remove_attributes", "names an attribute that set_attributes sets"));
     }
     check_count("change.remove_labels", change.remove_labels.len(), MAX_LABELS)?;
     Ok(SessionChange {
@@ -168,13 +289,7 @@ fn to_attributes(field: &str, entries: &[Bytes], limits: &RequestLimits) -> Resu
         .map(|entry| {
             let attribute = Attribute::from_wire(entry)
                 .map_err(|malformed| Error::invalid(in_map(field, &malformed.name), malformed.cause.to_string()))?;
-            check_length(
-                field,
-                "an attribute's name",
-                attribute.name().len(),
-                1,
-                limits.max_attribute_name_bytes,
-            )?;
+            check_length(field, "an attribute's name", attribute.name().len(), 1, limits.max_attribute_name_bytes)?;
             Ok(attribute)
         })
         .collect()
@@ -200,22 +315,15 @@ fn to_timeouts(field: &str, timeouts: Option<proto::Timeouts>) -> Result<Option<
     let Some(timeouts) = timeouts else {
         return Ok(None);
     };
-    let idle = timeouts
-        .idle_timeout
-        .map(|idle| to_timeout(&format!("{field}.idle_timeout"), idle))
-        .transpose()?;
+    let idle = timeouts.idle_timeout.map(|idle| to_timeout(&format!("{field}.idle_timeout"), idle)).transpose()?;
     let absolute = match timeouts.absolute {
         None => None,
-        Some(Absolute::AbsoluteTimeout(timeout)) => Some(AbsoluteEnd::After(to_timeout(
-            &format!("{field}.absolute_timeout"),
-            timeout,
-        )?)),
+        Some(Absolute::AbsoluteTimeout(timeout)) => {
+            Some(AbsoluteEnd::After(to_timeout(&format!("{field}.absolute_timeout"), timeout)?))
+        }
         Some(Absolute::AbsoluteExpireTime(moment)) => {
             Some(AbsoluteEnd::At(moment_to_millis(moment).ok_or_else(|| {
-                Error::invalid(
-                    format!("{field}.absolute_expire_time"),
-                    "must be a timestamp in the future",
-                )
+                Error::invalid(format!("{field}.absolute_expire_time"), "must be a timestamp in the future")
             })?))
         }
     };
@@ -240,20 +348,14 @@ fn moment_to_millis(moment: Timestamp) -> Option<Millis> {
 
 fn join_millis(seconds: i64, nanos: i32) -> Option<Millis> {
     let nanos = u64::try_from(nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
-    u64::try_from(seconds)
-        .ok()?
-        .checked_mul(1_000)?
-        .checked_add(nanos / 1_000_000)
+    u64::try_from(seconds).ok()?.checked_mul(1_000)?.checked_add(nanos / 1_000_000)
 }
 
 fn check_count(field: &str, count: usize, max: usize) -> Result<(), Error> {
     if count <= max {
         Ok(())
     } else {
-        Err(Error::invalid(
-            field,
-            format!("has {count} entries; at most {max} are allowed"),
-        ))
+        Err(Error::invalid(field, format!("has {count} entries; at most {max} are allowed")))
     }
 }
 
@@ -261,10 +363,7 @@ fn check_length(field: &str, what: &str, length: usize, min: usize, max: usize) 
     if (min..=max).contains(&length) {
         Ok(())
     } else {
-        Err(Error::invalid(
-            field,
-            format!("{what} must have {min} to {max} bytes, not {length}"),
-        ))
+        Err(Error::invalid(field, format!("{what} must have {min} to {max} bytes, not {length}")))
     }
 }
 

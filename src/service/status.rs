@@ -1,6 +1,7 @@
 //! The one place that makes error statuses: a gRPC code, a machine-readable reason, and for bad input the field.
 
 use crate::engine::EngineError;
+use crate::proto::ItemError;
 use crate::session::Error;
 use std::collections::HashMap;
 use tonic::{Code, Status};
@@ -16,6 +17,8 @@ pub enum Refusal {
     NotReady,
     /// As many requests are in flight as are allowed.
     TooManyRequests,
+    /// A watcher has not read for too long.
+    WatcherTooSlow,
 }
 
 impl From<Refusal> for Status {
@@ -25,6 +28,12 @@ impl From<Refusal> for Status {
                 Code::Unavailable,
                 "sessiond is starting or stopping; repeat the call",
                 "NOT_READY",
+                HashMap::new(),
+            ),
+            Refusal::WatcherTooSlow => with_reason(
+                Code::ResourceExhausted,
+                "the watcher does not read; resume after the last event that it saw",
+                "WATCHER_TOO_SLOW",
                 HashMap::new(),
             ),
             Refusal::TooManyRequests => with_reason(
@@ -54,18 +63,37 @@ impl From<Error> for Status {
                 Code::ResourceExhausted,
                 message,
                 "SESSION_TOO_LARGE",
-                HashMap::from([
-                    ("limit".into(), limit.to_string()),
-                    ("actual".into(), actual.to_string()),
-                ]),
+                HashMap::from([("limit".into(), limit.to_string()), ("actual".into(), actual.to_string())]),
             ),
             Error::Invalid { field, problem } => {
                 let mut details = ErrorDetails::with_bad_request_violation(field, problem);
                 details.set_error_info("INVALID_ARGUMENT", DOMAIN, HashMap::new());
                 Status::with_error_details(Code::InvalidArgument, message, details)
             }
+            Error::SessionLimit { .. } => {
+                with_reason(Code::ResourceExhausted, message, "SESSION_LIMIT_REACHED", HashMap::new())
+            }
+            Error::LockHeld => with_reason(Code::FailedPrecondition, message, "LOCK_HELD", HashMap::new()),
+            Error::LockLost => with_reason(Code::FailedPrecondition, message, "LOCK_LOST", HashMap::new()),
+            Error::HandoffInvalid => with_reason(Code::NotFound, message, "HANDOFF_INVALID", HashMap::new()),
+            Error::EventsGone { .. } => with_reason(Code::OutOfRange, message, "EVENTS_GONE", HashMap::new()),
             Error::Engine(error) => engine_failure(&error),
         }
+    }
+}
+
+/// The reason and the text of an error, for an item of a batch.
+pub(super) fn item_error(error: Error) -> ItemError {
+    let status = Status::from(error);
+    let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
+    ItemError { reason, message: status.message().into() }
+}
+
+/// An item of a batch for which the answer has no room.
+pub(super) fn batch_too_large() -> ItemError {
+    ItemError {
+        reason: "BATCH_TOO_LARGE".into(),
+        message: "the answer has no room for this session; ask for fewer at a time".into(),
     }
 }
 
@@ -81,21 +109,11 @@ fn engine_failure(error: &EngineError) -> Status {
         EngineError::Stopped => Refusal::NotReady.into(),
         EngineError::Corrupt(_) => {
             tracing::error!(%error, "a request met damaged data");
-            with_reason(
-                Code::DataLoss,
-                "the stored session is damaged",
-                "SESSION_CORRUPT",
-                HashMap::new(),
-            )
+            with_reason(Code::DataLoss, "the stored session is damaged", "SESSION_CORRUPT", HashMap::new())
         }
         EngineError::Storage(_) => {
             tracing::error!(%error, "a request failed");
-            with_reason(
-                Code::Internal,
-                "the storage failed; see the server's log",
-                "INTERNAL",
-                HashMap::new(),
-            )
+            with_reason(Code::Internal, "the storage failed; see the server's log", "INTERNAL", HashMap::new())
         }
     }
 }

@@ -1,33 +1,49 @@
-//! The `SessionStore` service: where a request enters.
+//! The `SessionStore` service: where a request enters. Each method's work is done in the file of its family.
 
-use super::answer::{session, session_without_attributes, timestamp};
-use super::request::{self, RequestLimits};
+use super::events::EventStream;
+use super::request::RequestLimits;
 use super::status::Refusal;
 use crate::proto::session_store_server::SessionStore;
 use crate::proto::{
-    CreateSessionRequest, CreateSessionResponse, DeleteSessionRequest, DeleteSessionResponse, GetSessionRequest,
-    GetSessionResponse, RotateSessionRequest, RotateSessionResponse, TouchSessionRequest, TouchSessionResponse,
-    UpdateSessionRequest, UpdateSessionResponse,
+    BatchDeleteSessionsRequest, BatchDeleteSessionsResponse, BatchGetSessionsRequest, BatchGetSessionsResponse,
+    CountSessionsRequest, CountSessionsResponse, CreateSessionRequest, CreateSessionResponse, DeleteSessionRequest,
+    DeleteSessionResponse, GetSessionRequest, GetSessionResponse, IssueCsrfTokenRequest, IssueCsrfTokenResponse,
+    IssueHandoffRequest, IssueHandoffResponse, ListSessionsRequest, ListSessionsResponse, LockSessionRequest,
+    LockSessionResponse, RedeemHandoffRequest, RedeemHandoffResponse, RevokeSessionsRequest, RevokeSessionsResponse,
+    RotateSessionRequest, RotateSessionResponse, TouchSessionRequest, TouchSessionResponse, UnlockSessionRequest,
+    UnlockSessionResponse, UpdateSessionRequest, UpdateSessionResponse, VerifyCsrfTokenRequest,
+    VerifyCsrfTokenResponse, WatchSessionsRequest,
 };
-use crate::session::{Access, Error, NewSession, Rotation, Sessions, Update};
+use crate::session::Sessions;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
 /// Serves sessions once the engine is open; until then every call is refused as not ready. Cheap to clone.
 #[derive(Clone)]
 pub struct StoreService {
     sessions: Arc<OnceLock<Sessions>>,
-    limits: RequestLimits,
+    pub(super) limits: RequestLimits,
+    /// Turns true when the server drains: streams end then.
+    pub(super) draining: watch::Receiver<bool>,
+    watchers: Arc<AtomicUsize>,
+}
+
+/// Counts a watch stream for as long as it lives.
+pub(super) struct WatcherCount(Arc<AtomicUsize>);
+
+impl Drop for WatcherCount {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl StoreService {
-    /// A service without sessions yet.
+    /// A service without sessions yet. Its streams end when `draining` turns true.
     #[must_use]
-    pub fn new(limits: RequestLimits) -> Self {
-        Self {
-            sessions: Arc::default(),
-            limits,
-        }
+    pub fn new(limits: RequestLimits, draining: watch::Receiver<bool>) -> Self {
+        Self { sessions: Arc::default(), limits, draining, watchers: Arc::default() }
     }
 
     /// Begins to serve these sessions; only the first call counts.
@@ -35,8 +51,19 @@ impl StoreService {
         self.sessions.get_or_init(|| sessions);
     }
 
-    fn sessions(&self) -> Result<&Sessions, Refusal> {
+    /// The sessions, once they are there.
+    pub(super) fn sessions(&self) -> Result<&Sessions, Refusal> {
         self.sessions.get().ok_or(Refusal::NotReady)
+    }
+
+    /// Watch streams that are open.
+    pub(super) fn watchers(&self) -> usize {
+        self.watchers.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_watcher(&self) -> WatcherCount {
+        self.watchers.fetch_add(1, Ordering::Relaxed);
+        WatcherCount(Arc::clone(&self.watchers))
     }
 }
 
@@ -46,114 +73,121 @@ impl SessionStore for StoreService {
         &self,
         request: Request<CreateSessionRequest>,
     ) -> Result<Response<CreateSessionResponse>, Status> {
-        let sessions = self.sessions()?;
-        let request = request.into_inner();
-        let new = NewSession {
-            namespace: request::namespace(request.namespace)?,
-            id: request::optional_session_id("session_id", request.session_id)?,
-            data: request::first_data(
-                &request.attributes,
-                request.principal,
-                request.labels,
-                request.timeouts,
-                &self.limits,
-            )?,
-        };
-        let (id, record) = sessions.create(new).await?;
-        Ok(Response::new(CreateSessionResponse {
-            session_id: id.reveal(),
-            session: Some(session_without_attributes(record)),
-        }))
+        self.create(request.into_inner()).await.map(Response::new)
     }
 
     async fn get_session(&self, request: Request<GetSessionRequest>) -> Result<Response<GetSessionResponse>, Status> {
-        let sessions = self.sessions()?;
-        let request = request.into_inner();
-        let namespace = request::namespace(request.namespace)?;
-        let id = request::session_id("session_id", request.session_id)?;
-        let access = request::access(request.access)?;
-        let record = sessions.get(&namespace, &id, access).await?;
-        let not_modified = request.if_version_not == Some(record.version);
-        let session = if not_modified {
-            session_without_attributes(record)
-        } else {
-            session(record)
-        };
-        Ok(Response::new(GetSessionResponse {
-            session: Some(session),
-            not_modified,
-        }))
+        self.get(request.into_inner()).await.map(Response::new)
     }
 
     async fn update_session(
         &self,
         request: Request<UpdateSessionRequest>,
     ) -> Result<Response<UpdateSessionResponse>, Status> {
-        let sessions = self.sessions()?;
-        let request = request.into_inner();
-        let update = Update {
-            namespace: request::namespace(request.namespace)?,
-            id: request::session_id("session_id", request.session_id)?,
-            change: request::change(request.change, &self.limits)?,
-            expected_version: request::expected_version(request.expected_version, request.upsert)?,
-            upsert: request.upsert,
-        };
-        let updated = sessions.update(update).await?;
-        Ok(Response::new(UpdateSessionResponse {
-            session: Some(session_without_attributes(updated.record)),
-            created: updated.created,
-        }))
+        self.update(request.into_inner()).await.map(Response::new)
     }
 
     async fn touch_session(
         &self,
         request: Request<TouchSessionRequest>,
     ) -> Result<Response<TouchSessionResponse>, Status> {
-        let sessions = self.sessions()?;
-        let request = request.into_inner();
-        let namespace = request::namespace(request.namespace)?;
-        let id = request::session_id("session_id", request.session_id)?;
-        let record = sessions.get(&namespace, &id, Access::Touch).await?;
-        Ok(Response::new(TouchSessionResponse {
-            expire_time: Some(timestamp(record.expires_at())),
-            version: record.version,
-        }))
+        self.touch(request.into_inner()).await.map(Response::new)
     }
 
     async fn rotate_session(
         &self,
         request: Request<RotateSessionRequest>,
     ) -> Result<Response<RotateSessionResponse>, Status> {
-        let sessions = self.sessions()?;
-        let request = request.into_inner();
-        let rotation = Rotation {
-            namespace: request::namespace(request.namespace)?,
-            id: request::session_id("session_id", request.session_id)?,
-            new_id: request::optional_session_id("new_session_id", request.new_session_id)?,
-            grace: request::grace(request.grace)?,
-            change: request::change(request.change, &self.limits)?,
-            expected_version: request.expected_version,
-        };
-        let (id, record) = sessions.rotate(rotation).await?;
-        Ok(Response::new(RotateSessionResponse {
-            session_id: id.reveal(),
-            session: Some(session_without_attributes(record)),
-        }))
+        self.rotate(request.into_inner()).await.map(Response::new)
     }
 
     async fn delete_session(
         &self,
         request: Request<DeleteSessionRequest>,
     ) -> Result<Response<DeleteSessionResponse>, Status> {
-        let sessions = self.sessions()?;
-        let request = request.into_inner();
-        let namespace = request::namespace(request.namespace)?;
-        let target = request::target(request.target)?;
-        let deleted = match sessions.delete(namespace, target).await {
-            Ok(()) => true,
-            Err(Error::NotFound) if request.allow_missing => false,
-            Err(error) => return Err(error.into()),
-        };
-        Ok(Response::new(DeleteSessionResponse { deleted }))
+        self.delete(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn batch_get_sessions(
+        &self,
+        request: Request<BatchGetSessionsRequest>,
+    ) -> Result<Response<BatchGetSessionsResponse>, Status> {
+        self.batch_get(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn batch_delete_sessions(
+        &self,
+        request: Request<BatchDeleteSessionsRequest>,
+    ) -> Result<Response<BatchDeleteSessionsResponse>, Status> {
+        self.batch_delete(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_sessions(
+        &self,
+        request: Request<ListSessionsRequest>,
+    ) -> Result<Response<ListSessionsResponse>, Status> {
+        self.list(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn count_sessions(
+        &self,
+        request: Request<CountSessionsRequest>,
+    ) -> Result<Response<CountSessionsResponse>, Status> {
+        self.count(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn revoke_sessions(
+        &self,
+        request: Request<RevokeSessionsRequest>,
+    ) -> Result<Response<RevokeSessionsResponse>, Status> {
+        self.revoke(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn lock_session(
+        &self,
+        request: Request<LockSessionRequest>,
+    ) -> Result<Response<LockSessionResponse>, Status> {
+        self.lock(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn unlock_session(
+        &self,
+        request: Request<UnlockSessionRequest>,
+    ) -> Result<Response<UnlockSessionResponse>, Status> {
+        self.unlock(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn issue_handoff(
+        &self,
+        request: Request<IssueHandoffRequest>,
+    ) -> Result<Response<IssueHandoffResponse>, Status> {
+        self.issue_handoff_ticket(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn redeem_handoff(
+        &self,
+        request: Request<RedeemHandoffRequest>,
+    ) -> Result<Response<RedeemHandoffResponse>, Status> {
+        self.redeem_handoff_ticket(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn issue_csrf_token(
+        &self,
+        request: Request<IssueCsrfTokenRequest>,
+    ) -> Result<Response<IssueCsrfTokenResponse>, Status> {
+        self.issue_csrf(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn verify_csrf_token(
+        &self,
+        request: Request<VerifyCsrfTokenRequest>,
+    ) -> Result<Response<VerifyCsrfTokenResponse>, Status> {
+        self.verify_csrf(request.into_inner()).await.map(Response::new)
+    }
+
+    type WatchSessionsStream = EventStream;
+
+    async fn watch_sessions(&self, request: Request<WatchSessionsRequest>) -> Result<Response<EventStream>, Status> {
+        self.watch(request.into_inner()).await.map(Response::new)
     }
 }

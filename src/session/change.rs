@@ -86,9 +86,7 @@ impl Timeouts {
         let ends_at = match self.absolute {
             Some(AbsoluteEnd::At(end)) => Some(check_end(end, record.created, now)?),
             Some(AbsoluteEnd::After(timeout)) => Some(record.created.saturating_add(timeout)),
-            None => policy
-                .absolute_timeout
-                .map(|timeout| record.created.saturating_add(timeout)),
+            None => policy.absolute_timeout.map(|timeout| record.created.saturating_add(timeout)),
         };
         record.idle_timeout = self.idle.unwrap_or(policy.idle_timeout);
         record.ends_at = ends_at;
@@ -102,10 +100,7 @@ fn check_end(end: Millis, created: Millis, now: Millis) -> Result<Millis, Error>
         return Err(Error::invalid(field, "must lie in the future"));
     }
     if end > created.saturating_add(MAX_TIMEOUT) {
-        return Err(Error::invalid(
-            field,
-            "must lie at most 3660 days after the session's creation",
-        ));
+        return Err(Error::invalid(field, "must lie at most 3660 days after the session's creation"));
     }
     Ok(end)
 }
@@ -113,11 +108,7 @@ fn check_end(end: Millis, created: Millis, now: Millis) -> Result<Millis, Error>
 fn check_limits(record: &Record, policy: &Policy) -> Result<(), Error> {
     let limits = [
         ("the session's size in bytes", record.size(), policy.max_session_bytes),
-        (
-            "the number of attributes",
-            record.attributes.len(),
-            policy.max_attributes,
-        ),
+        ("the number of attributes", record.attributes.len(), policy.max_attributes),
         ("the number of labels", record.labels.len(), MAX_LABELS),
     ];
     for (subject, actual, limit) in limits {

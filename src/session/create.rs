@@ -1,14 +1,12 @@
 //! Making a session.
 
+use super::Sessions;
 use super::change::SessionChange;
 use super::error::Error;
 use super::lookup::{Key, record_of};
-use super::policy::Policy;
 use super::touches::Access;
-use super::{Sessions, Touches};
-use crate::clock::Millis;
 use crate::engine::Draft;
-use crate::model::{Attributes, Credential, Handle, Record, SessionId};
+use crate::model::{Attributes, Credential, EventKind, Handle, Record, SessionId};
 use std::collections::BTreeMap;
 
 /// A session to be made.
@@ -33,13 +31,10 @@ impl Sessions {
         let record = self
             .transact(move |draft| {
                 if chosen {
-                    claim_id(draft, &key, &this.touches)?;
+                    claim_id(draft, &key, &this)?;
                 }
                 let credential = Credential::new(key.hash, chosen);
-                let now = this.clock.now();
-                let record = new_record(handle, &key.namespace, credential, &data, now, &this.policy)?;
-                draft.put(record.clone(), None)?;
-                Ok(record)
+                this.make(draft, handle, &key.namespace, credential, &data)
             })
             .await?;
         tracing::debug!(handle = %record.handle, namespace = record.namespace, "created");
@@ -48,49 +43,54 @@ impl Sessions {
 }
 
 /// Makes sure that a chosen ID is free, removing the expired session that may still stand under it.
-pub(super) fn claim_id(draft: &mut Draft<'_>, key: &Key, touches: &Touches) -> Result<(), Error> {
-    let view = draft.view();
+pub(super) fn claim_id(draft: &mut Draft<'_>, key: &Key, sessions: &Sessions) -> Result<(), Error> {
+    let (view, touches) = (draft.view(), &sessions.touches);
     if touches.find(view, key, Access::Peek)?.is_some() {
         return Err(Error::IdTaken);
     }
     if let Some(mut ended) = record_of(view, key, touches.now())?
         && touches.judge(&mut ended, Access::Peek, view)?.is_none()
     {
-        draft.remove(&ended)?;
+        draft.remove(&ended, sessions.policies.cause(EventKind::Expired, &key.namespace, touches.now()))?;
+        sessions.tally.count_expired(1);
     }
     Ok(())
 }
 
-/// The first record of a session.
-pub(super) fn new_record(
-    handle: Handle,
-    namespace: &str,
-    credential: Credential,
-    data: &SessionChange,
-    now: Millis,
-    policy: &Policy,
-) -> Result<Record, Error> {
-    let mut record = Record {
-        handle,
-        namespace: namespace.into(),
-        version: 1,
-        revision: 0,
-        created: now,
-        updated: now,
-        accessed: now,
-        idle_timeout: policy.idle_timeout,
-        ends_at: None,
-        credentials: vec![credential],
-        principal: String::new(),
-        labels: BTreeMap::new(),
-        attributes: Attributes::default(),
-        sweep_at: 0,
-    };
-    let timeouts = Some(data.timeouts.unwrap_or_default());
-    SessionChange {
-        timeouts,
-        ..data.clone()
+impl Sessions {
+    /// Puts the first record of a session.
+    pub(super) fn make(
+        &self,
+        draft: &mut Draft<'_>,
+        handle: Handle,
+        namespace: &str,
+        credential: Credential,
+        data: &SessionChange,
+    ) -> Result<Record, Error> {
+        let (policy, now) = (self.policies.of(namespace), self.clock.now());
+        let mut record = Record {
+            handle,
+            namespace: namespace.into(),
+            version: 1,
+            revision: 0,
+            created: now,
+            updated: now,
+            accessed: now,
+            idle_timeout: policy.idle_timeout,
+            ends_at: None,
+            credentials: vec![credential],
+            tickets: Vec::new(),
+            principal: String::new(),
+            labels: BTreeMap::new(),
+            attributes: Attributes::default(),
+            sweep_at: 0,
+        };
+        let timeouts = Some(data.timeouts.unwrap_or_default());
+        SessionChange { timeouts, ..data.clone() }.apply(&mut record, now, policy)?;
+        policy.bound(&mut record);
+        self.make_room(draft, namespace, &record.principal, handle, now)?;
+        draft.put(record.clone(), None, Some(self.policies.cause(EventKind::Created, namespace, now)))?;
+        self.tally.count_created();
+        Ok(record)
     }
-    .apply(&mut record, now, policy)?;
-    Ok(record)
 }

@@ -4,7 +4,7 @@ use super::Sessions;
 use super::error::Error;
 use super::lookup::Key;
 use super::touches::Access;
-use crate::model::{Handle, SessionId};
+use crate::model::{EventKind, Handle, SessionId};
 
 /// How the session to end is named.
 #[derive(Clone, Debug)]
@@ -18,23 +18,19 @@ pub enum Target {
 impl Sessions {
     /// Ends a session. After this returned, no slower request brings it back.
     pub async fn delete(&self, namespace: String, target: Target) -> Result<(), Error> {
-        let touches = self.touches.clone();
-        let key = match &target {
-            Target::Id(id) => Some(Key::new(&namespace, id)),
-            Target::Handle(_) => None,
-        };
+        let this = self.clone();
         let handle = self
             .transact(move |draft| {
-                let live = match (&target, &key) {
-                    (Target::Handle(handle), _) => touches.find_by_handle(draft.view(), &namespace, *handle)?,
-                    (Target::Id(_), Some(key)) => touches.find(draft.view(), key, Access::Peek)?,
-                    (Target::Id(_), None) => None,
+                let live = match &target {
+                    Target::Handle(handle) => this.touches.find_by_handle(draft.view(), &namespace, *handle)?,
+                    Target::Id(id) => this.touches.find(draft.view(), &Key::new(&namespace, id), Access::Peek)?,
                 };
-                let record = live.ok_or(Error::NotFound)?.record;
-                draft.remove(&record)?;
-                Ok(record.handle)
+                let live = live.ok_or(Error::NotFound)?;
+                draft.remove(&live.record, this.policies.cause(EventKind::Deleted, &namespace, live.now))?;
+                Ok(live.record.handle)
             })
             .await?;
+        self.locks.end(handle);
         tracing::debug!(%handle, "deleted");
         Ok(())
     }

@@ -30,6 +30,27 @@ pub enum Error {
         /// What it would be.
         actual: usize,
     },
+    /// The principal has as many sessions as it may.
+    #[error("the principal has as many sessions as are allowed ({limit})")]
+    SessionLimit {
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// Another holds the session's lock.
+    #[error("another request holds the session's lock")]
+    LockHeld,
+    /// The lock under which the caller wanted to change the session does not hold.
+    #[error("the lock does not hold any more")]
+    LockLost,
+    /// The ticket is unknown, used, too old, or for another audience: they all look alike.
+    #[error("the hand-off ticket is not valid")]
+    HandoffInvalid,
+    /// The events after the wanted sequence number are not kept any more.
+    #[error("events are kept only after sequence {oldest}")]
+    EventsGone {
+        /// Events after this sequence number are there.
+        oldest: u64,
+    },
     /// A field is out of its bounds.
     #[error("{field}: {problem}")]
     Invalid {
@@ -46,20 +67,14 @@ pub enum Error {
 impl Error {
     /// A field is out of its bounds.
     pub fn invalid(field: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Invalid {
-            field: field.into(),
-            problem: problem.into(),
-        }
+        Self::Invalid { field: field.into(), problem: problem.into() }
     }
 
     /// The same error about a field of the message in this field.
     #[must_use]
     pub fn within(self, outer: &str) -> Self {
         match self {
-            Self::Invalid { field, problem } => Self::Invalid {
-                field: format!("{outer}.{field}"),
-                problem,
-            },
+            Self::Invalid { field, problem } => Self::Invalid { field: format!("{outer}.{field}"), problem },
             other => other,
         }
     }

@@ -16,11 +16,7 @@ pub(super) struct Key {
 
 impl Key {
     pub(super) fn new(namespace: &str, id: &SessionId) -> Self {
-        Self {
-            namespace: namespace.into(),
-            hash: IdHash::of(namespace, id),
-            embedded_handle: id.embedded_handle(),
-        }
+        Self { namespace: namespace.into(), hash: IdHash::of(namespace, id), embedded_handle: id.embedded_handle() }
     }
 }
 
@@ -60,9 +56,7 @@ impl Touches {
         let Some(now) = self.judge(&mut record, access, view)? else {
             return Ok(None);
         };
-        let retired = record
-            .credential(&key.hash, now)
-            .map(|credential| credential.retires_at.is_some());
+        let retired = record.credential(&key.hash, now).map(|credential| credential.retires_at.is_some());
         Ok(retired.map(|retired| Live { record, now, retired }))
     }
 
@@ -77,11 +71,7 @@ impl Touches {
             return Ok(None);
         };
         let now = self.judge(&mut record, Access::Peek, view)?;
-        Ok(now.map(|now| Live {
-            record,
-            now,
-            retired: false,
-        }))
+        Ok(now.map(|now| Live { record, now, retired: false }))
     }
 }
 

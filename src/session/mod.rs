@@ -4,15 +4,25 @@
 //! Each operation is a file. It finds the session ([`lookup`]), lets [`touches`] judge whether it is live, and reads it in
 //! a query or changes it in a transaction of the [`Engine`](crate::engine::Engine).
 
+mod batch;
 mod change;
 mod create;
+mod csrf;
 mod delete;
 mod error;
 mod get;
+mod handoff;
+mod history;
+mod list;
+mod locks;
 mod lookup;
 mod policy;
+mod principal_limit;
+mod revoke;
 mod rotate;
+mod scan;
 mod sweeper;
+mod tally;
 mod touches;
 mod update;
 mod upkeep;
@@ -21,16 +31,24 @@ pub use change::{AbsoluteEnd, SessionChange, Timeouts};
 pub use create::NewSession;
 pub use delete::Target;
 pub use error::Error;
-pub use policy::{MAX_GRACE, MAX_LABELS, MAX_TIMEOUT, Policy};
+pub use handoff::{MAX_TICKET_LIFETIME, MIN_TICKET_LIFETIME, Redemption};
+pub use history::HistoryBounds;
+pub use list::Page;
+pub use locks::{MAX_LEASE, MAX_LOCK_WAIT, MIN_LEASE};
+pub use policy::{AtSessionLimit, MAX_GRACE, MAX_LABELS, MAX_TIMEOUT, Policies, Policy};
+pub use revoke::RevokeScope;
 pub use rotate::Rotation;
 pub use sweeper::Swept;
+pub use tally::Tallied;
 pub use touches::Access;
 pub use update::{Update, Updated};
 pub use upkeep::{Upkeep, UpkeepOptions};
 
-use crate::clock::Clock;
-use crate::engine::{Draft, Engine, EngineError, Outcome, View};
+use crate::clock::{Clock, Millis};
+use crate::engine::{Draft, Engine, EngineError, EngineStatistics, Outcome, View};
+use locks::Locks;
 use std::sync::{Arc, Mutex, PoisonError};
+use tally::Tally;
 use touches::Touches;
 
 /// The sessions of one engine. Cheap to clone.
@@ -38,21 +56,44 @@ use touches::Touches;
 pub struct Sessions {
     engine: Arc<dyn Engine>,
     clock: Clock,
-    policy: Arc<Policy>,
+    policies: Arc<Policies>,
     touches: Arc<Touches>,
+    locks: Arc<Locks>,
+    tally: Arc<Tally>,
 }
 
 impl Sessions {
     /// Serves the sessions in this engine.
     #[must_use]
-    pub fn new(engine: Arc<dyn Engine>, clock: Clock, policy: Policy) -> Self {
-        let touches = Arc::new(Touches::new(clock.clone()));
+    pub fn new(engine: Arc<dyn Engine>, clock: Clock, policies: Policies) -> Self {
+        let policies = Arc::new(policies);
         Self {
             engine,
+            touches: Arc::new(Touches::new(clock.clone(), Arc::clone(&policies))),
+            locks: Arc::new(Locks::new(clock.clone())),
+            tally: Arc::default(),
+            policies,
             clock,
-            policy: Arc::new(policy),
-            touches,
         }
+    }
+
+    /// What was counted since the start.
+    #[must_use]
+    pub fn tallied(&self) -> Tallied {
+        self.tally.read()
+    }
+
+    /// What the engine holds and has done.
+    #[must_use]
+    pub fn engine_statistics(&self) -> EngineStatistics {
+        self.engine.statistics()
+    }
+
+    /// How long the session that waits longest for the sweeper has been on its index as ended, in milliseconds.
+    pub async fn sweeper_lag(&self) -> Result<Millis, Error> {
+        let now = self.clock.now();
+        let oldest = self.query(|view| view.due(now, 1)).await?;
+        Ok(oldest.first().map_or(0, |due| now.saturating_sub(due.at)))
     }
 
     /// Runs a query and returns what it found.
@@ -82,11 +123,7 @@ impl Sessions {
                 Err(Error::Engine(error)) => return Err(error),
                 result => result,
             };
-            let outcome = if result.is_ok() {
-                Outcome::Commit
-            } else {
-                Outcome::Abandon
-            };
+            let outcome = if result.is_ok() { Outcome::Commit } else { Outcome::Abandon };
             *decided.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
             Ok(outcome)
         };

@@ -1,6 +1,9 @@
-//! What a site allows and what it assumes where a request says nothing.
+//! What a site allows in each namespace, and what it assumes where a request says nothing.
 
 use crate::clock::Millis;
+use crate::engine::Cause;
+use crate::model::{EventKind, Record};
+use std::collections::HashMap;
 
 /// No timeout may be longer: 3,660 days, ten years.
 pub const MAX_TIMEOUT: Millis = 3_660 * 24 * 60 * 60 * 1_000;
@@ -11,17 +14,52 @@ pub const MAX_GRACE: Millis = 60_000;
 /// Labels of a session, at most.
 pub const MAX_LABELS: usize = 16;
 
-/// Defaults and limits of sessions.
-#[derive(Clone, Debug)]
+/// Defaults and limits of the sessions of a namespace.
+///
+/// A changed policy holds from the next start of the server. Defaults count for sessions made, and timeouts set, from then
+/// on; maxima bind sessions that are there already, too.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// The idle timeout of sessions that name none.
     pub idle_timeout: Millis,
     /// The absolute timeout of sessions that name none; `None` if they have none.
     pub absolute_timeout: Option<Millis>,
+    /// No idle timeout counts for more than this, whatever the session asked for.
+    pub max_idle_timeout: Millis,
+    /// Every session ends so long after its creation, whatever it asked for; `None` for no such bound.
+    pub max_absolute_timeout: Option<Millis>,
     /// Bytes of attributes, labels and principal.
     pub max_session_bytes: usize,
     /// Attributes of a session.
     pub max_attributes: usize,
+    /// Live sessions of one principal; `None` for any number.
+    pub max_sessions_per_principal: Option<usize>,
+    /// What happens when a principal has as many sessions as it may.
+    pub at_session_limit: AtSessionLimit,
+    /// A touch within this time after the last one is not noted, which saves work; last access may so be late by as much.
+    pub touch_granularity: Millis,
+    /// No rotation gets a longer grace, whatever it asked for.
+    pub max_rotation_grace: Millis,
+    /// Whether events that end a session keep its last attributes.
+    pub event_attributes: bool,
+}
+
+/// What happens when a principal has as many sessions as it may and would get another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtSessionLimit {
+    /// The new one is refused.
+    Refuse,
+    /// The oldest one is ended.
+    EndOldest,
+}
+
+/// The policies of all namespaces.
+#[derive(Clone, Debug, Default)]
+pub struct Policies {
+    /// Of namespaces that have none of their own.
+    pub default: Policy,
+    /// Of the others.
+    pub namespaces: HashMap<String, Policy>,
 }
 
 impl Default for Policy {
@@ -29,8 +67,45 @@ impl Default for Policy {
         Self {
             idle_timeout: 24 * 60 * 60 * 1_000,
             absolute_timeout: None,
+            max_idle_timeout: MAX_TIMEOUT,
+            max_absolute_timeout: None,
             max_session_bytes: 256 << 10,
             max_attributes: 1_024,
+            max_sessions_per_principal: None,
+            at_session_limit: AtSessionLimit::Refuse,
+            touch_granularity: 0,
+            max_rotation_grace: MAX_GRACE,
+            event_attributes: false,
         }
+    }
+}
+
+impl Policy {
+    /// Holds a session to the maxima, which may be stricter now than when it was stored.
+    pub(super) fn bound(&self, record: &mut Record) {
+        record.idle_timeout = record.idle_timeout.min(self.max_idle_timeout);
+        if let Some(max) = self.max_absolute_timeout {
+            let end = record.created.saturating_add(max);
+            record.ends_at = Some(record.ends_at.map_or(end, |asked| asked.min(end)));
+        }
+    }
+}
+
+impl Policies {
+    /// The policy of a namespace.
+    #[must_use]
+    pub fn of(&self, namespace: &str) -> &Policy {
+        self.namespaces.get(namespace).unwrap_or(&self.default)
+    }
+
+    /// All policies.
+    pub fn iter(&self) -> impl Iterator<Item = &Policy> {
+        std::iter::once(&self.default).chain(self.namespaces.values())
+    }
+
+    /// Why a session of the namespace changes or goes, for the history.
+    pub(super) fn cause(&self, kind: EventKind, namespace: &str, time: Millis) -> Cause {
+        let keep_attributes = kind.ends_session() && self.of(namespace).event_attributes;
+        Cause { kind, time, keep_attributes }
     }
 }

@@ -7,7 +7,7 @@ use super::error::Error;
 use super::lookup::Key;
 use super::touches::Access;
 use crate::clock::Millis;
-use crate::model::{Credential, Record, SessionId};
+use crate::model::{Credential, EventKind, Record, SessionId};
 
 /// A rotation of one session's ID.
 #[derive(Clone, Debug)]
@@ -31,50 +31,34 @@ impl Sessions {
     pub async fn rotate(&self, rotation: Rotation) -> Result<(SessionId, Record), Error> {
         let key = Key::new(&rotation.namespace, &rotation.id);
         let this = self.clone();
-        let Rotation {
-            new_id,
-            grace,
-            change,
-            expected_version,
-            ..
-        } = rotation;
+        let Rotation { new_id, grace, change, expected_version, .. } = rotation;
         let (id, record) = self
             .transact(move |draft| {
-                let live = this
-                    .touches
-                    .find(draft.view(), &key, Access::Touch)?
-                    .ok_or(Error::NotFound)?
-                    .writable()?;
+                let live = this.touches.find(draft.view(), &key, Access::Touch)?.ok_or(Error::NotFound)?.writable()?;
                 live.check_version(expected_version)?;
                 let previous = live.record;
                 let mut record = previous.clone();
                 let (next_id, next) = if let Some(chosen) = &new_id {
                     let new_key = Key::new(&key.namespace, chosen);
-                    claim_id(draft, &new_key, &this.touches)?;
+                    claim_id(draft, &new_key, &this)?;
                     (chosen.clone(), Credential::new(new_key.hash, true))
                 } else {
                     let minted = SessionId::mint(record.handle);
                     let hash = Key::new(&key.namespace, &minted).hash;
                     (minted, Credential::new(hash, false))
                 };
+                let grace = grace.min(this.policies.of(&key.namespace).max_rotation_grace);
                 let retires_at = live.now.saturating_add(grace);
-                for credential in record
-                    .credentials
-                    .iter_mut()
-                    .filter(|credential| credential.hash == key.hash)
-                {
+                for credential in record.credentials.iter_mut().filter(|credential| credential.hash == key.hash) {
                     credential.retires_at = Some(retires_at);
                 }
                 record.credentials.retain(|credential| credential.opens_at(live.now));
                 record.credentials.push(next);
                 if !change.is_empty() {
-                    change
-                        .apply(&mut record, live.now, &this.policy)
-                        .map_err(|error| error.within("change"))?;
-                    record.version += 1;
-                    record.updated = live.now;
+                    this.change(draft, &change, &previous, &mut record, live.now)?;
                 }
-                draft.put(record.clone(), Some(&previous))?;
+                let cause = this.policies.cause(EventKind::Rotated, &key.namespace, live.now);
+                draft.put(record.clone(), Some(&previous), Some(cause))?;
                 Ok((next_id, record))
             })
             .await?;

@@ -4,6 +4,7 @@
 use super::touches::Access;
 use super::{Error, Sessions};
 use crate::engine::{Draft, Due, EngineError};
+use crate::model::EventKind;
 
 /// What one batch of sweeping did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +34,7 @@ impl Sessions {
                 Ok(removed)
             })
             .await?;
+        self.tally.count_expired(removed as u64);
         Ok(Swept { looked_at, removed })
     }
 
@@ -55,12 +57,13 @@ impl Sessions {
         };
         let mut record = stored.clone();
         if self.touches.judge(&mut record, Access::Peek, draft.view())?.is_none() {
-            draft.remove(&stored)?;
+            let cause = self.policies.cause(EventKind::Expired, &stored.namespace, self.clock.now());
+            draft.remove(&stored, cause)?;
             return Ok(true);
         }
         // Touched since the row was written: look again when the session ends now.
         Draft::reschedule(&mut record);
-        draft.put(record, Some(&stored))?;
+        draft.put(record, Some(&stored), None)?;
         Ok(false)
     }
 }

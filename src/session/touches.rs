@@ -3,11 +3,12 @@
 //! A touch only notes a time here; a task writes the notes back in bulk. After a crash a session may so expire early, by
 //! at most the interval between two write-backs, and never late.
 
+use super::policy::Policies;
 use crate::clock::{Clock, Millis};
 use crate::engine::{EngineError, View};
 use crate::model::{Handle, Record};
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Keeps requests for different sessions out of each other's way.
 const SHARDS: usize = 64;
@@ -25,15 +26,13 @@ pub enum Access {
 #[derive(Debug)]
 pub(super) struct Touches {
     clock: Clock,
+    policies: Arc<Policies>,
     shards: Vec<Mutex<HashMap<Handle, Millis>>>,
 }
 
 impl Touches {
-    pub(super) fn new(clock: Clock) -> Self {
-        Self {
-            clock,
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-        }
+    pub(super) fn new(clock: Clock, policies: Arc<Policies>) -> Self {
+        Self { clock, policies, shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
     /// The present moment.
@@ -41,7 +40,7 @@ impl Touches {
         self.clock.now()
     }
 
-    /// Brings the record's last access up to date and tells the present moment, or `None` if the session has expired.
+    /// Holds the record to the policy, brings its last access up to date, and tells the present moment, or `None` if the session has expired.
     ///
     /// Reading the clock, judging and touching happen under one lock per session: once anyone has found a session
     /// expired, no touch that began earlier can bring it back.
@@ -51,6 +50,8 @@ impl Touches {
         access: Access,
         view: &dyn View,
     ) -> Result<Option<Millis>, EngineError> {
+        let policy = self.policies.of(&record.namespace);
+        policy.bound(record);
         let mut shard = self.shard(record.handle);
         let now = self.clock.now();
         let known = match shard.get(&record.handle) {
@@ -62,7 +63,7 @@ impl Touches {
         if now >= record.expires_at() {
             return Ok(None);
         }
-        if access == Access::Touch && now > record.accessed {
+        if access == Access::Touch && now > record.accessed.saturating_add(policy.touch_granularity) {
             record.accessed = now;
             shard.insert(record.handle, now);
         }
@@ -71,9 +72,7 @@ impl Touches {
 
     /// A copy of the notes of each shard, to be written back.
     pub(super) fn pending(&self) -> impl Iterator<Item = Vec<(Handle, Millis)>> {
-        self.shards
-            .iter()
-            .map(|shard| lock(shard).iter().map(|(handle, at)| (*handle, *at)).collect())
+        self.shards.iter().map(|shard| lock(shard).iter().map(|(handle, at)| (*handle, *at)).collect())
     }
 
     /// Forgets notes that are on disk now, unless a later touch has replaced them.

@@ -2,11 +2,13 @@
 
 use super::Sessions;
 use super::change::SessionChange;
-use super::create::{claim_id, new_record};
+use super::create::claim_id;
 use super::error::Error;
 use super::lookup::Key;
 use super::touches::Access;
-use crate::model::{Credential, Handle, Record, SessionId};
+use crate::clock::Millis;
+use crate::engine::Draft;
+use crate::model::{Credential, EventKind, Handle, Record, SessionId};
 
 /// A change of one session.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub struct Update {
     pub expected_version: Option<u64>,
     /// Make the session if it is not there.
     pub upsert: bool,
+    /// Only while this lock holds.
+    pub lock_token: Option<String>,
 }
 
 /// What an update led to.
@@ -44,33 +48,51 @@ impl Sessions {
                     if !update.upsert {
                         return Err(Error::NotFound);
                     }
-                    claim_id(draft, &key, &this.touches)?;
-                    let now = this.clock.now();
+                    claim_id(draft, &key, &this)?;
                     let credential = Credential::new(key.hash, true);
-                    let handle = Handle::mint(now);
-                    let record = new_record(handle, &key.namespace, credential, &update.change, now, &this.policy)
+                    let handle = Handle::mint(this.clock.now());
+                    let record = this
+                        .make(draft, handle, &key.namespace, credential, &update.change)
                         .map_err(|error| error.within("change"))?;
-                    draft.put(record.clone(), None)?;
                     return Ok(Updated { record, created: true });
                 };
                 let live = live.writable()?;
                 live.check_version(update.expected_version)?;
+                if update.lock_token.as_ref().is_some_and(|token| !this.locks.holds(live.record.handle, token)) {
+                    return Err(Error::LockLost);
+                }
                 let previous = live.record;
                 let mut record = previous.clone();
                 if !update.change.is_empty() {
-                    update
-                        .change
-                        .apply(&mut record, live.now, &this.policy)
-                        .map_err(|error| error.within("change"))?;
-                    record.version += 1;
-                    record.updated = live.now;
+                    this.change(draft, &update.change, &previous, &mut record, live.now)?;
                     record.credentials.retain(|credential| credential.opens_at(live.now));
-                    draft.put(record.clone(), Some(&previous))?;
+                    let cause = this.policies.cause(EventKind::Updated, &key.namespace, live.now);
+                    draft.put(record.clone(), Some(&previous), Some(cause))?;
                 }
                 Ok(Updated { record, created: false })
             })
             .await?;
         tracing::debug!(handle = %updated.record.handle, version = updated.record.version, "updated");
         Ok(updated)
+    }
+
+    /// Applies a change that is not empty to the next state of a session.
+    pub(super) fn change(
+        &self,
+        draft: &mut Draft<'_>,
+        change: &SessionChange,
+        previous: &Record,
+        record: &mut Record,
+        now: Millis,
+    ) -> Result<(), Error> {
+        let policy = self.policies.of(&record.namespace);
+        change.apply(record, now, policy).map_err(|error| error.within("change"))?;
+        policy.bound(record);
+        if record.principal != previous.principal {
+            self.make_room(draft, &record.namespace, &record.principal, record.handle, now)?;
+        }
+        record.version += 1;
+        record.updated = now;
+        Ok(())
     }
 }

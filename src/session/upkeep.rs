@@ -1,16 +1,19 @@
 //! The background task that writes touches back and sweeps.
 
-use super::{Error, Sessions};
+use super::{Error, HistoryBounds, Sessions};
 use crate::clock::Millis;
 use crate::engine::EngineError;
 use crate::model::Handle;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 /// Touches written in one transaction, at most: a write of a request waits for no more than these.
 const TOUCHES_PER_TRANSACTION: usize = 512;
+
+/// How often the history is trimmed, idle locks are forgotten and the rates are sampled.
+const CLEANING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often what is done.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +24,8 @@ pub struct UpkeepOptions {
     pub sweep_interval: Duration,
     /// Sessions that the sweeper looks at in one transaction.
     pub sweep_batch: usize,
+    /// What part of the history of events is kept.
+    pub history: HistoryBounds,
 }
 
 /// The running task.
@@ -35,10 +40,7 @@ impl Upkeep {
     #[must_use]
     pub fn start(sessions: Sessions, options: UpkeepOptions) -> Self {
         let (stop, stopped) = oneshot::channel();
-        Self {
-            stop,
-            task: tokio::spawn(run(sessions, options, stopped)),
-        }
+        Self { stop, task: tokio::spawn(run(sessions, options, stopped)) }
     }
 
     /// Ends the task after it has written the last touches back.
@@ -52,44 +54,51 @@ impl Upkeep {
 }
 
 async fn run(sessions: Sessions, options: UpkeepOptions, mut stopped: oneshot::Receiver<()>) {
-    let mut touch_timer = interval(options.touch_interval);
-    let mut sweep_timer = interval(options.sweep_interval);
-    touch_timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    sweep_timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut touches = timer(options.touch_interval);
+    let mut sweeping = timer(options.sweep_interval);
+    let mut cleaning = timer(CLEANING_INTERVAL);
     loop {
         tokio::select! {
             _ = &mut stopped => break,
-            _ = touch_timer.tick() => write_touches(&sessions).await,
-            _ = sweep_timer.tick() => tokio::select! {
-                // What is not swept now is swept after the next start.
-                _ = &mut stopped => break,
-                () = sweep_all(&sessions, options.sweep_batch) => {}
+            _ = touches.tick() => write_touches(&sessions).await,
+            _ = cleaning.tick() => {
+                sessions.tally.sample();
+                sessions.locks.purge();
+                if let Err(error) = sessions.trim_history(options.history).await {
+                    tracing::warn!(%error, "trimming the history of events failed; trying again later");
+                }
+            }
+            // One batch at a turn, so that a million sessions that end at once don't hold up the rest.
+            _ = sweeping.tick() => if sweep_batch(&sessions, options.sweep_batch).await {
+                sweeping.reset_immediately();
             },
         }
     }
     write_touches(&sessions).await;
 }
 
-async fn sweep_all(sessions: &Sessions, batch: usize) {
-    let mut removed = 0;
-    loop {
-        match sessions.sweep(batch).await {
-            Ok(swept) => {
-                removed += swept.removed;
-                if swept.looked_at < batch {
-                    break;
-                }
+fn timer(period: Duration) -> Interval {
+    let mut timer = interval(period);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    timer
+}
+
+/// Whether there is more to sweep at once.
+async fn sweep_batch(sessions: &Sessions, batch: usize) -> bool {
+    let began = Instant::now();
+    match sessions.sweep(batch).await {
+        Ok(swept) => {
+            if swept.removed > 0 {
+                tracing::debug!(removed = swept.removed, "swept expired sessions");
             }
-            Err(error) => {
-                tracing::warn!(%error, "sweeping failed; trying again later");
-                break;
-            }
+            // Requests get at least half of the writer's time.
+            tokio::time::sleep(began.elapsed()).await;
+            swept.looked_at == batch
         }
-        // Requests that arrived meanwhile go first.
-        tokio::task::yield_now().await;
-    }
-    if removed > 0 {
-        tracing::debug!(removed, "swept expired sessions");
+        Err(error) => {
+            tracing::warn!(%error, "sweeping failed; trying again later");
+            false
+        }
     }
 }
 

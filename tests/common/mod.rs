@@ -26,6 +26,9 @@ pub(crate) const LONG: Duration = Duration::from_secs(60);
 /// Between two looks at a condition.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// The file of settings in a server's folder.
+const CONFIG: &str = "sessiond.toml";
+
 /// A running server with a folder of its own. Dropping it kills the process and removes the folder.
 pub(crate) struct Server {
     process: Child,
@@ -49,17 +52,31 @@ impl Server {
     pub(crate) fn start_in(folder: TempDir, flags: &[&str]) -> Self {
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
         let (process, banner) = launch(&folder, &flags);
-        Self {
-            process,
-            flags,
-            folder,
-            banner,
-        }
+        Self { process, flags, folder, banner }
+    }
+
+    /// A server with these flags and with a file of settings; see [`configure`](Self::configure).
+    pub(crate) fn start_configured(config: &str, flags: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(CONFIG);
+        fs::write(&file, config).unwrap();
+        Self::start_in(folder, &[&["--config", file.to_str().unwrap()], flags].concat())
+    }
+
+    /// Replaces the file of settings, for the next start.
+    pub(crate) fn configure(&self, config: &str) {
+        fs::write(self.folder.path().join(CONFIG), config).unwrap();
     }
 
     /// Starts the server again, on the same folder and with the same flags; it must have ended.
     pub(crate) fn restart(&mut self) {
         (self.process, self.banner) = launch(&self.folder, &self.flags);
+    }
+
+    /// Starts the server again with other flags; it must have ended.
+    pub(crate) fn restart_with(&mut self, flags: &[&str]) {
+        self.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        self.restart();
     }
 
     /// What the server said on standard output when it was ready.
@@ -69,10 +86,7 @@ impl Server {
 
     /// Where the server listens, as clients take it.
     pub(crate) fn address(&self) -> &str {
-        let line = self
-            .banner
-            .lines()
-            .find_map(|line| line.trim().strip_prefix("listening"));
+        let line = self.banner.lines().find_map(|line| line.trim().strip_prefix("listening"));
         line.map(str::trim).expect("the banner names the address")
     }
 
@@ -93,17 +107,17 @@ impl Server {
 
     /// The settings of [`client`](Self::client), to be changed.
     pub(crate) fn client_builder(&self) -> ClientBuilder {
-        Client::builder()
-            .address(self.address())
-            .deadline(LONG)
-            .retry(RetryPolicy::never())
+        Client::builder().address(self.address()).deadline(LONG).retry(RetryPolicy::never())
+    }
+
+    /// A client of another namespace than "default".
+    pub(crate) fn client_in(&self, namespace: &str) -> Client {
+        self.client_builder().namespace(namespace).connect_lazy().unwrap()
     }
 
     /// A connection for raw calls.
     pub(crate) fn channel(&self) -> Channel {
-        Endpoint::from_shared(format!("http://{}", self.address()))
-            .unwrap()
-            .connect_lazy()
+        Endpoint::from_shared(format!("http://{}", self.address())).unwrap().connect_lazy()
     }
 
     /// The generated stub, for requests that the client would not send.
@@ -163,11 +177,7 @@ impl Drop for Server {
 }
 
 fn launch(folder: &TempDir, flags: &[String]) -> (Child, String) {
-    let log = File::options()
-        .create(true)
-        .append(true)
-        .open(folder.path().join("log"))
-        .unwrap();
+    let log = File::options().create(true).append(true).open(folder.path().join("log")).unwrap();
     let mut command = binary();
     command.arg("serve").arg("--data-dir").arg(folder.path().join("data"));
     if !flags.iter().any(|flag| flag == "--listen") {
@@ -230,11 +240,7 @@ pub(crate) fn run(command: &mut Command) -> Run {
     }
     let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
     let status = status.unwrap_or_else(|| panic!("still running after {LONG:?}: {command:?}\n{stdout}{stderr}"));
-    Run {
-        code: status.code(),
-        stdout,
-        stderr,
-    }
+    Run { code: status.code(), stdout, stderr }
 }
 
 fn read_all(mut pipe: impl Read) -> String {
@@ -264,6 +270,11 @@ pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool)
         assert!(start.elapsed() < LONG, "{what}: not within {LONG:?}");
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Waits until the clock shows a later millisecond than this one.
+pub(crate) async fn after(moment: Millis) {
+    eventually("the clock goes on", async || now() > moment).await;
 }
 
 /// The resident memory of a process in bytes; 0 once it has ended.
@@ -303,22 +314,13 @@ pub(crate) fn millis(moment: Option<Timestamp>) -> Millis {
 /// The machine-readable reason of an error; empty if it has none.
 pub(crate) fn reason(status: &tonic::Status) -> String {
     let info = status.get_details_error_info();
-    info.filter(|info| info.domain == "sessiond")
-        .map(|info| info.reason)
-        .unwrap_or_default()
+    info.filter(|info| info.domain == "sessiond").map(|info| info.reason).unwrap_or_default()
 }
 
 /// The field that an error blames; empty if it blames none.
 pub(crate) fn blamed_field(status: &tonic::Status) -> String {
-    let violations = status
-        .get_details_bad_request()
-        .map(|bad| bad.field_violations)
-        .unwrap_or_default();
-    violations
-        .into_iter()
-        .map(|violation| violation.field)
-        .collect::<Vec<_>>()
-        .join(",")
+    let violations = status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
+    violations.into_iter().map(|violation| violation.field).collect::<Vec<_>>().join(",")
 }
 
 /// Refused as bad input, blaming this field, without the ID in any form.

@@ -40,10 +40,7 @@ impl Peer {
         stream.set_nodelay(true).unwrap();
         stream.set_write_timeout(Some(super::LONG)).unwrap();
         stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-        Self {
-            stream,
-            received: Vec::new(),
-        }
+        Self { stream, received: Vec::new() }
     }
 
     /// Connects and says what every HTTP/2 client says first.
@@ -67,10 +64,7 @@ impl Peer {
                     return Some(frame);
                 }
             }
-            assert!(
-                start.elapsed() < super::LONG,
-                "neither the frame nor the end of the connection came"
-            );
+            assert!(start.elapsed() < super::LONG, "neither the frame nor the end of the connection came");
             if !self.fill() {
                 return None;
             }
@@ -91,10 +85,7 @@ impl Peer {
                 self.received.extend_from_slice(&buffer[..length]);
                 true
             }
-            Err(error) => matches!(
-                error.kind(),
-                ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
-            ),
+            Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted),
         }
     }
 
@@ -106,12 +97,7 @@ impl Peer {
         }
         let payload = self.received.drain(..9 + length).skip(9).collect();
         let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-        Some(Frame {
-            kind: head[3],
-            flags: head[4],
-            stream,
-            payload,
-        })
+        Some(Frame { kind: head[3], flags: head[4], stream, payload })
     }
 }
 
@@ -128,11 +114,7 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
 pub(crate) fn call_headers(method: &str) -> Vec<u8> {
     // From HPACK's static table: the method POST and the scheme http.
     let mut block = vec![0x83, 0x86];
-    literal(
-        &mut block,
-        b":path",
-        format!("/sessiond.v1.SessionStore/{method}").as_bytes(),
-    );
+    literal(&mut block, b":path", format!("/sessiond.v1.SessionStore/{method}").as_bytes());
     literal(&mut block, b":authority", b"localhost");
     literal(&mut block, b"content-type", b"application/grpc");
     literal(&mut block, b"te", b"trailers");
@@ -152,11 +134,6 @@ pub(crate) fn literal(block: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 /// The value of a setting in a SETTINGS frame.
 pub(crate) fn setting(frame: &Frame, id: u16) -> Option<u32> {
     let settings = frame.payload.chunks_exact(6);
-    let mut values = settings.map(|s| {
-        (
-            u16::from_be_bytes([s[0], s[1]]),
-            u32::from_be_bytes([s[2], s[3], s[4], s[5]]),
-        )
-    });
+    let mut values = settings.map(|s| (u16::from_be_bytes([s[0], s[1]]), u32::from_be_bytes([s[2], s[3], s[4], s[5]])));
     values.find_map(|(found, value)| (found == id).then_some(value))
 }

@@ -58,10 +58,7 @@ impl FromStr for Address {
             check_authority(authority).map_err(|found| problem(text, found))?;
             Target::Tcp(authority.to_owned())
         };
-        let address = Self {
-            text: text.to_owned(),
-            target,
-        };
+        let address = Self { text: text.to_owned(), target };
         address.endpoint()?;
         Ok(address)
     }
@@ -85,10 +82,7 @@ fn check_authority(authority: &str) -> Result<(), &'static str> {
 }
 
 fn problem(address: &str, problem: &'static str) -> AddressError {
-    AddressError {
-        address: address.to_owned(),
-        problem,
-    }
+    AddressError { address: address.to_owned(), problem }
 }
 
 impl fmt::Display for Address {

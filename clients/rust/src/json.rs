@@ -55,10 +55,7 @@ pub fn to_json(value: &Value) -> Json {
         Some(Kind::TimestampValue(value)) => json!({ "$timestamp": value.to_string() }),
         Some(Kind::ListValue(list)) => list.items.iter().map(to_json).collect(),
         Some(Kind::MapValue(map)) => {
-            let entries: Map<String, Json> = map
-                .iter()
-                .map(|(key, value)| (key.to_owned(), to_json(value)))
-                .collect();
+            let entries: Map<String, Json> = map.iter().map(|(key, value)| (key.to_owned(), to_json(value))).collect();
             if entries.keys().any(|key| key.starts_with('$')) {
                 json!({ "$map": entries })
             } else {
@@ -93,18 +90,12 @@ pub fn from_json(json: Json) -> Result<Value, JsonError> {
 /// Attributes as a JSON object. Their names are taken as they are, also those that begin with `$`.
 #[must_use]
 pub fn attributes_to_json(attributes: &BTreeMap<String, Value>) -> Map<String, Json> {
-    attributes
-        .iter()
-        .map(|(name, value)| (name.clone(), to_json(value)))
-        .collect()
+    attributes.iter().map(|(name, value)| (name.clone(), to_json(value))).collect()
 }
 
 /// Attributes from a JSON object. Their names are taken as they are, also those that begin with `$`.
 pub fn attributes_from_json(object: Map<String, Json>) -> Result<BTreeMap<String, Value>, JsonError> {
-    object
-        .into_iter()
-        .map(|(name, json)| Ok((name, from_json(json)?)))
-        .collect()
+    object.into_iter().map(|(name, json)| Ok((name, from_json(json)?))).collect()
 }
 
 fn map_from_json(object: Map<String, Json>) -> Result<Value, JsonError> {
@@ -115,16 +106,13 @@ fn map_from_json(object: Map<String, Json>) -> Result<Value, JsonError> {
 fn from_form(key: String, content: Json) -> Result<Value, JsonError> {
     match (key.as_str(), content) {
         ("$bytes", Json::String(text)) => {
-            let bytes = BASE64
-                .decode(text)
-                .map_err(|_| wrong("$bytes", "base64 with padding"))?;
+            let bytes = BASE64.decode(text).map_err(|_| wrong("$bytes", "base64 with padding"))?;
             Ok(bytes.into())
         }
         ("$bytes", _) => Err(wrong("$bytes", "base64 with padding")),
         ("$timestamp", Json::String(text)) => {
-            let time: prost_types::Timestamp = text
-                .parse()
-                .map_err(|_| wrong("$timestamp", "a moment such as 2026-01-31T12:00:00Z"))?;
+            let time: prost_types::Timestamp =
+                text.parse().map_err(|_| wrong("$timestamp", "a moment such as 2026-01-31T12:00:00Z"))?;
             Ok(time.into())
         }
         ("$timestamp", _) => Err(wrong("$timestamp", "a moment such as 2026-01-31T12:00:00Z")),
@@ -176,9 +164,7 @@ mod tests {
             Just(Value::null()),
             any::<bool>().prop_map(Value::from),
             any::<i64>().prop_map(Value::from),
-            any::<f64>()
-                .prop_filter("compared with ==", |value| !value.is_nan())
-                .prop_map(Value::from),
+            any::<f64>().prop_filter("compared with ==", |value| !value.is_nan()).prop_map(Value::from),
             ".*".prop_map(Value::from),
             any::<Vec<u8>>().prop_map(Value::from),
             any_timestamp().prop_map(Value::from),
@@ -218,11 +204,7 @@ mod tests {
             (r#"{"$bytes":"AP8="}"#, Value::from(vec![0, 255])),
             (
                 r#"{"$timestamp":"1969-12-31T23:59:59.999999999Z"}"#,
-                Timestamp {
-                    seconds: -1,
-                    nanos: 999_999_999,
-                }
-                .into(),
+                Timestamp { seconds: -1, nanos: 999_999_999 }.into(),
             ),
             (r#"{"$double":"-Infinity"}"#, f64::NEG_INFINITY.into()),
             (r#"{"$map":{"$bytes":1}}"#, Value::map([("$bytes", 1)])),
@@ -235,10 +217,7 @@ mod tests {
 
     #[test]
     fn maps_keep_their_order() {
-        for text in [
-            r#"{"b":1,"a":{"d":2,"c":3},"":4}"#,
-            r#"[{"$map":{"z":1,"$bytes":2,"a":3}}]"#,
-        ] {
+        for text in [r#"{"b":1,"a":{"d":2,"c":3},"":4}"#, r#"[{"$map":{"z":1,"$bytes":2,"a":3}}]"#] {
             assert_eq!(to_json(&parse(text)).to_string(), text);
         }
     }

@@ -28,26 +28,40 @@
 //! ```
 //!
 //! A [`Client`] is cheap to clone and safe to share. It connects at the first call and again whenever the connection
-//! was lost. Every call has a deadline; a call is repeated only while the server says that it is unavailable.
+//! was lost. Every call has a deadline; a call is repeated only while the server says that it is unavailable. Only the
+//! stream of [`Client::watch`] has no deadline once it has begun.
 
 mod address;
-mod answer;
+mod admin;
+mod batch;
 mod client;
+mod convert;
+mod csrf;
+mod directory;
 mod error;
+mod events;
+mod handoff;
 pub mod json;
+mod locks;
 mod redact;
-mod request;
 mod retry;
+mod sessions;
 mod value;
 
 pub use address::{Address, AddressError, DEFAULT_ADDRESS};
-pub use answer::{Created, Health, Read, Rotated, Touched, Updated};
+pub use admin::Health;
 pub use client::{Client, ClientBuilder, DEFAULT_DEADLINE};
+pub use directory::{Listing, Page};
 pub use error::{Error, Violation};
+pub use events::{Event, Watch, WatchMessage};
+pub use handoff::{Handoff, Redeemed};
+pub use locks::Lock;
 pub use prost_types::{Duration, Timestamp};
+pub use proto::GetStatisticsResponse as Statistics;
 pub use retry::RetryPolicy;
+pub use sessions::{Created, Read, Rotated, Touched, Updated};
 
-/// The messages and the stub of the contract, generated from the files under `proto/`.
+/// The messages and the stubs of the contract, generated from the files under `proto/`.
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
 pub mod proto {
     tonic::include_proto!("sessiond.v1");

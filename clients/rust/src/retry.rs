@@ -18,10 +18,7 @@ pub struct RetryPolicy {
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self {
-            attempts: 3,
-            pause: Duration::from_millis(100),
-        }
+        Self { attempts: 3, pause: Duration::from_millis(100) }
     }
 }
 
@@ -29,10 +26,7 @@ impl RetryPolicy {
     /// One attempt and no more.
     #[must_use]
     pub fn never() -> Self {
-        Self {
-            attempts: 1,
-            pause: Duration::ZERO,
-        }
+        Self { attempts: 1, pause: Duration::ZERO }
     }
 
     fn pause_after(&self, attempt: u32) -> Duration {
@@ -91,11 +85,7 @@ mod tests {
         let result = within(SECOND, RetryPolicy::default(), |left| {
             assert!(left < previous.replace(left));
             calls.set(calls.get() + 1);
-            let result = if calls.get() < 3 {
-                Err(Status::unavailable("starting"))
-            } else {
-                Ok("answer")
-            };
+            let result = if calls.get() < 3 { Err(Status::unavailable("starting")) } else { Ok("answer") };
             async { result }
         })
         .await;
@@ -116,13 +106,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_other_error_is_repeated() {
-        for code in [
-            Code::Aborted,
-            Code::DeadlineExceeded,
-            Code::Internal,
-            Code::ResourceExhausted,
-            Code::Unknown,
-        ] {
+        for code in [Code::Aborted, Code::DeadlineExceeded, Code::Internal, Code::ResourceExhausted, Code::Unknown] {
             let calls = Cell::new(0);
             let result: Result<(), _> = within(SECOND, RetryPolicy::default(), |_| {
                 calls.set(calls.get() + 1);
@@ -145,10 +129,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_pause_goes_beyond_the_deadline() {
         let start = Instant::now();
-        let policy = RetryPolicy {
-            attempts: 100,
-            pause: Duration::from_millis(400),
-        };
+        let policy = RetryPolicy { attempts: 100, pause: Duration::from_millis(400) };
         let result: Result<(), _> = within(SECOND, policy, |_| async { Err(Status::unavailable("starting")) }).await;
         assert_eq!(result.expect_err("every attempt failed").code(), Code::Unavailable);
         assert!(start.elapsed() < SECOND);
@@ -156,16 +137,10 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_stay_within_their_bounds() {
-        let policy = RetryPolicy {
-            attempts: u32::MAX,
-            pause: Duration::from_millis(100),
-        };
+        let policy = RetryPolicy { attempts: u32::MAX, pause: Duration::from_millis(100) };
         for (attempt, longest) in [(1, 100), (2, 200), (3, 400)] {
             let pause = policy.pause_after(attempt).as_millis();
-            assert!(
-                (longest / 2..=longest).contains(&pause),
-                "{pause} ms after attempt {attempt}"
-            );
+            assert!((longest / 2..=longest).contains(&pause), "{pause} ms after attempt {attempt}");
         }
         policy.pause_after(u32::MAX);
     }

@@ -26,10 +26,7 @@ impl Value {
 
     /// A map, which keeps its entries in this order. The server refuses one in which a key stands twice.
     pub fn map<K: Into<String>, V: Into<Self>>(entries: impl IntoIterator<Item = (K, V)>) -> Self {
-        let entry = |(key, value): (K, V)| MapEntry {
-            key: key.into(),
-            value: Some(value.into()),
-        };
+        let entry = |(key, value): (K, V)| MapEntry { key: key.into(), value: Some(value.into()) };
         let entries = entries.into_iter().map(entry).collect();
         Kind::MapValue(MapValue { entries }).into()
     }
@@ -43,81 +40,49 @@ impl Value {
     /// The truth value, if it is one.
     #[must_use]
     pub fn as_bool(&self) -> Option<bool> {
-        if let Some(Kind::BoolValue(value)) = self.kind {
-            Some(value)
-        } else {
-            None
-        }
+        if let Some(Kind::BoolValue(value)) = self.kind { Some(value) } else { None }
     }
 
     /// The whole number, if it is one. 1.0 is none.
     #[must_use]
     pub fn as_i64(&self) -> Option<i64> {
-        if let Some(Kind::IntValue(value)) = self.kind {
-            Some(value)
-        } else {
-            None
-        }
+        if let Some(Kind::IntValue(value)) = self.kind { Some(value) } else { None }
     }
 
     /// The floating point number, if it is one. 1 is none.
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {
-        if let Some(Kind::DoubleValue(value)) = self.kind {
-            Some(value)
-        } else {
-            None
-        }
+        if let Some(Kind::DoubleValue(value)) = self.kind { Some(value) } else { None }
     }
 
     /// The text, if it is one.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
-        if let Some(Kind::StringValue(value)) = &self.kind {
-            Some(value)
-        } else {
-            None
-        }
+        if let Some(Kind::StringValue(value)) = &self.kind { Some(value) } else { None }
     }
 
     /// The bytes, if it is bytes.
     #[must_use]
     pub fn as_bytes(&self) -> Option<&Bytes> {
-        if let Some(Kind::BytesValue(value)) = &self.kind {
-            Some(value)
-        } else {
-            None
-        }
+        if let Some(Kind::BytesValue(value)) = &self.kind { Some(value) } else { None }
     }
 
     /// The moment, if it is one.
     #[must_use]
     pub fn as_timestamp(&self) -> Option<Timestamp> {
-        if let Some(Kind::TimestampValue(value)) = self.kind {
-            Some(value)
-        } else {
-            None
-        }
+        if let Some(Kind::TimestampValue(value)) = self.kind { Some(value) } else { None }
     }
 
     /// The items, if it is a list.
     #[must_use]
     pub fn as_list(&self) -> Option<&[Value]> {
-        if let Some(Kind::ListValue(list)) = &self.kind {
-            Some(&list.items)
-        } else {
-            None
-        }
+        if let Some(Kind::ListValue(list)) = &self.kind { Some(&list.items) } else { None }
     }
 
     /// The keys and values in their order, if it is a map.
     #[must_use]
     pub fn as_map(&self) -> Option<impl DoubleEndedIterator<Item = (&str, &Value)> + ExactSizeIterator> {
-        if let Some(Kind::MapValue(map)) = &self.kind {
-            Some(map.iter())
-        } else {
-            None
-        }
+        if let Some(Kind::MapValue(map)) = &self.kind { Some(map.iter()) } else { None }
     }
 
     /// The value of this key, if it is a map that has it. Searches the entries one by one.
@@ -131,9 +96,7 @@ impl MapValue {
     /// The keys and values, in their order.
     #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &Value)> + ExactSizeIterator {
-        self.entries
-            .iter()
-            .map(|entry| (entry.key.as_str(), entry.value.as_ref().unwrap_or(&NONE)))
+        self.entries.iter().map(|entry| (entry.key.as_str(), entry.value.as_ref().unwrap_or(&NONE)))
     }
 }
 
@@ -195,14 +158,8 @@ mod tests {
         assert_eq!(Value::from(Some(3)).as_i64(), Some(3));
         assert_eq!(Value::from(u32::MAX).as_i64(), Some(4_294_967_295));
         assert_eq!(Value::from("text").as_str(), Some("text"));
-        assert_eq!(
-            Value::from(vec![0, 255]).as_bytes().map(Bytes::as_ref),
-            Some([0, 255].as_slice())
-        );
-        assert_eq!(
-            Value::from(SystemTime::UNIX_EPOCH).as_timestamp(),
-            Some(Timestamp::default())
-        );
+        assert_eq!(Value::from(vec![0, 255]).as_bytes().map(Bytes::as_ref), Some([0, 255].as_slice()));
+        assert_eq!(Value::from(SystemTime::UNIX_EPOCH).as_timestamp(), Some(Timestamp::default()));
         assert_eq!(Value::from(1).as_f64(), None);
         assert_eq!(Value::from(1.0).as_i64(), None);
         assert_eq!(Value::from("true").as_bool(), None);
@@ -230,10 +187,7 @@ mod tests {
 
     #[test]
     fn an_entry_without_a_value_is_null() {
-        let entries = vec![MapEntry {
-            key: "a".to_owned(),
-            value: None,
-        }];
+        let entries = vec![MapEntry { key: "a".to_owned(), value: None }];
         let map = Value::from(Kind::MapValue(MapValue { entries }));
         assert!(map.get("a").is_some_and(Value::is_null));
     }

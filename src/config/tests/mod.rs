@@ -1,5 +1,6 @@
 //! What the tests of settings share.
 
+mod namespaces;
 mod refusals;
 mod sources;
 
@@ -53,9 +54,7 @@ fn load(flags: &str, variables: &[(&str, &str)], file: Option<&str>) -> Result<E
     if let Some(file) = &file {
         args.config = Some(file.path());
     }
-    let environment = variables
-        .iter()
-        .map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let environment = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
     let loaded = args.load_with(environment).map_err(|error| error.to_string());
     match &file {
         Some(file) => loaded.map_err(|line| line.replace(&file.path().display().to_string(), "sessiond.toml")),

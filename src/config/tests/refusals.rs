@@ -21,24 +21,11 @@ fn refuses_file(text: &str, line: &str) {
 
 #[test]
 fn plaintext_beyond_loopback_has_to_be_allowed() {
-    let local = [
-        "127.0.0.1:1",
-        "127.9.9.9:1",
-        "[::1]:1",
-        "[::ffff:127.0.0.1]:1",
-        "LocalHost:1",
-        "unix:/run/s",
-    ];
+    let local = ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1", "LocalHost:1", "unix:/run/s"];
     for address in local {
         assert!(load(&format!("--listen {address}"), &[], None).is_ok(), "{address}");
     }
-    for address in [
-        "0.0.0.0:1",
-        "[::]:1",
-        "10.0.0.1:1",
-        "example.com:1",
-        "localhost.example.com:1",
-    ] {
+    for address in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.com:1", "localhost.example.com:1"] {
         refuses(
             &format!("--listen 127.0.0.1:1,{address}"),
             &format!(
@@ -46,27 +33,13 @@ fn plaintext_beyond_loopback_has_to_be_allowed() {
                  unix:PATH, or set --allow-plaintext if every host of the network is trusted"
             ),
         );
-        assert!(
-            load(&format!("--allow-plaintext --listen {address}"), &[], None).is_ok(),
-            "{address}"
-        );
+        assert!(load(&format!("--allow-plaintext --listen {address}"), &[], None).is_ok(), "{address}");
     }
 }
 
 #[test]
 fn address_has_host_and_port() {
-    for address in [
-        "x",
-        ":1",
-        "host:",
-        "host:+1",
-        "host:65536",
-        "::1:1",
-        "[::1]",
-        "[x]:1",
-        "http://host:1",
-        "a b:1",
-    ] {
+    for address in ["x", ":1", "host:", "host:+1", "host:65536", "::1:1", "[::1]", "[x]:1", "http://host:1", "a b:1"] {
         assert!(address.parse::<Listen>().is_err(), "{address}");
     }
     assert!("unix:".parse::<Listen>().is_err());
@@ -84,6 +57,13 @@ fn bounds_belong_to_the_allowed() {
         ("sweep-batch", "0 1 10000 10001"),
         ("idle-timeout", "999us 1ms 3660d 3661d"),
         ("absolute-timeout", "999us 1ms 3660d 3661d"),
+        ("max-idle-timeout", "999us 24h 3660d 3661d"),
+        ("max-absolute-timeout", "999us 1ms 3660d 3661d"),
+        ("max-sessions-per-principal", "0 1 100000 100001"),
+        ("touch-granularity", "-1s 0s 1h 3601s"),
+        ("max-rotation-grace", "-1s 0s 60s 61s"),
+        ("event-history-age", "999ms 1s 90d 91d"),
+        ("event-history-count", "999 1000 1000000000 1000000001"),
         ("drain-timeout", "-1s 0s 10m 601s"),
         ("workers", "0 1 256 257"),
         ("max-message-size", "65535 512KiB 64MiB 65MiB"),
@@ -97,10 +77,8 @@ fn bounds_belong_to_the_allowed() {
         ("max-requests-in-flight", "0 1 4294967295 4294967296"),
     ];
     for (name, values) in bounds {
-        let allowed: Vec<_> = values
-            .split(' ')
-            .map(|value| load(&format!("--{name}={value}"), &[], None).is_ok())
-            .collect();
+        let allowed: Vec<_> =
+            values.split(' ').map(|value| load(&format!("--{name}={value}"), &[], None).is_ok()).collect();
         assert_eq!(allowed, [false, true, true, false], "{name}");
     }
 }
@@ -111,68 +89,39 @@ fn errors_of_flags() {
         "--sweep-interval parsecs",
         r#"--sweep-interval: "parsecs" is not a duration; write for example 500ms, 30s, 5m or 2h"#,
     );
-    refuses(
-        "--sweep-batch 0",
-        "--sweep-batch: 0 is below the allowed 1; write a value from 1 to 10000",
-    );
-    refuses(
-        "--cache-size 1MiB",
-        "--cache-size: 1MiB is below the allowed 16MiB; write 16MiB or more",
-    );
-    refuses(
-        "--cache-size big",
-        r#"--cache-size: "big" is not a size; write for example 4096, 16KiB or 256MiB"#,
-    );
-    refuses(
-        "--sweep-batch many",
-        r#"--sweep-batch: "many" is not a whole number; write for example 1000"#,
-    );
-    refuses(
-        "--max-connections 99999999999",
-        "--max-connections: 99999999999 is too large; write a smaller number",
-    );
-    refuses(
-        "--workers x",
-        r#"--workers: "x" is neither a whole number nor auto; write for example 4, or auto"#,
-    );
+    refuses("--sweep-batch 0", "--sweep-batch: 0 is below the allowed 1; write a value from 1 to 10000");
+    refuses("--cache-size 1MiB", "--cache-size: 1MiB is below the allowed 16MiB; write 16MiB or more");
+    refuses("--cache-size big", r#"--cache-size: "big" is not a size; write for example 4096, 16KiB or 256MiB"#);
+    refuses("--sweep-batch many", r#"--sweep-batch: "many" is not a whole number; write for example 1000"#);
+    refuses("--max-connections 99999999999", "--max-connections: 99999999999 is too large; write a smaller number");
+    refuses("--workers x", r#"--workers: "x" is neither a whole number nor auto; write for example 4, or auto"#);
     refuses(
         "--absolute-timeout never",
         r#"--absolute-timeout: "never" is neither a duration nor none; write for example 12h or 30d, or none"#,
     );
+    for number in ["many", "-1", ""] {
+        refuses(
+            &format!("--max-sessions-per-principal={number}"),
+            &format!(
+                "--max-sessions-per-principal: {number:?} is neither a whole number nor none; write for example 10, or \
+                 none"
+            ),
+        );
+    }
+    refuses("--at-session-limit queue", r#"--at-session-limit: "queue" is not known; write one of refuse, end-oldest"#);
     refuses(
         "--listen 50051",
         "--listen: \"50051\" is not an address; write HOST:PORT, for example 127.0.0.1:50051 or [::1]:50051, or unix:PATH",
     );
-    refuses(
-        "--log=",
-        "--log: the value is empty; write one, or leave the setting out",
-    );
-    refuses(
-        "--engine slad",
-        r#"--engine: "slad" is not known; did you mean "sled"?"#,
-    );
-    refuses(
-        "--engine redis",
-        r#"--engine: "redis" is not known; write one of sled, memory"#,
-    );
-    refuses(
-        "--reflection no",
-        r#"--reflection: "no" is not known; write one of true, false"#,
-    );
-    refuses(
-        "--durability",
-        "--durability: a value is missing; write one of always, interval, none",
-    );
+    refuses("--log=", "--log: the value is empty; write one, or leave the setting out");
+    refuses("--engine slad", r#"--engine: "slad" is not known; did you mean "sled"?"#);
+    refuses("--engine redis", r#"--engine: "redis" is not known; write one of sled, memory"#);
+    refuses("--reflection no", r#"--reflection: "no" is not known; write one of true, false"#);
+    refuses("--durability", "--durability: a value is missing; write one of always, interval, none");
     refuses("--log", "--log: a value is missing; write --log <FILTER>");
-    refuses(
-        "--log a --log b",
-        "the argument '--log <FILTER>' cannot be used multiple times; see --help",
-    );
+    refuses("--log a --log b", "the argument '--log <FILTER>' cannot be used multiple times; see --help");
     refuses("--lisen x", r#"unknown flag "--lisen"; did you mean "--listen"?"#);
-    refuses(
-        "--data_dir x",
-        r#"unknown flag "--data_dir"; did you mean "--data-dir"?"#,
-    );
+    refuses("--data_dir x", r#"unknown flag "--data_dir"; did you mean "--data-dir"?"#);
     refuses("serv", r#"unknown command "serv"; did you mean "serve"?"#);
     refuses("serve x", r#"unexpected argument "x"; see --help"#);
 }
@@ -209,38 +158,24 @@ fn errors_of_variables() {
 
 #[test]
 fn errors_of_the_file() {
-    refuses_file(
-        "data_dir = 'x'",
-        r#"sessiond.toml: unknown key "data_dir"; did you mean "data-dir"?"#,
-    );
-    refuses_file(
-        "x = 1",
-        r#"sessiond.toml: unknown key "x"; sessiond config --toml writes a file with every key"#,
-    );
+    refuses_file("data_dir = 'x'", r#"sessiond.toml: unknown key "data_dir"; did you mean "data-dir"?"#);
+    refuses_file("x = 1", r#"sessiond.toml: unknown key "x"; sessiond config --toml writes a file with every key"#);
     refuses_file(
         "[server]\nlog = 'info'",
-        "sessiond.toml: unknown table [server]; settings stand at the top level, outside any table",
+        "sessiond.toml: unknown table [server]; settings stand at the top level, outside any table but \
+         [namespaces.NAME]",
     );
-    refuses_file(
-        "log = 'a'\n\nlog = 'b'",
-        "sessiond.toml: line 3 is not valid TOML: duplicate key",
-    );
+    refuses_file("log = 'a'\n\nlog = 'b'", "sessiond.toml: line 3 is not valid TOML: duplicate key");
     refuses_file(
         "max-session-size = '8MiB'",
         "max-session-size (file sessiond.toml): 8MiB is above the allowed 4MiB; write a value from 1KiB to 4MiB",
     );
-    refuses_file(
-        "log = \"\"",
-        "log (file sessiond.toml): the value is empty; write one, or leave the setting out",
-    );
+    refuses_file("log = \"\"", "log (file sessiond.toml): the value is empty; write one, or leave the setting out");
     refuses_file(
         "listen = []",
         "listen (file sessiond.toml): the list is empty; write at least one value, or leave the key out",
     );
-    refuses_file(
-        "workers = '4'",
-        "workers (file sessiond.toml): a string is not a number; write 4 without quotes",
-    );
+    refuses_file("workers = '4'", "workers (file sessiond.toml): a string is not a number; write 4 without quotes");
 }
 
 #[test]
@@ -249,26 +184,14 @@ fn wrong_types_in_the_file() {
         let (name, _) = line.split_once(' ').expect("name = value");
         refuses_file(line, &format!("{name} (file sessiond.toml): {problem}"));
     };
-    wrong(
-        "idle-timeout = 5",
-        r#"an integer is the wrong type; write text in quotes (the default is "24h")"#,
-    );
+    wrong("idle-timeout = 5", r#"an integer is the wrong type; write text in quotes (the default is "24h")"#);
     wrong(
         "reflection = 'true'",
         "a string is the wrong type; write true or false, without quotes (the default is true)",
     );
-    wrong(
-        "sweep-batch = 1.5",
-        "a float is the wrong type; write a whole number (the default is 1000)",
-    );
-    wrong(
-        "engine = ['sled']",
-        r#"a list is the wrong type; write text in quotes (the default is "sled")"#,
-    );
-    wrong(
-        "log = {}",
-        r#"a table is the wrong type; write text in quotes (the default is "info")"#,
-    );
+    wrong("sweep-batch = 1.5", "a float is the wrong type; write a whole number (the default is 64)");
+    wrong("engine = ['sled']", r#"a list is the wrong type; write text in quotes (the default is "sled")"#);
+    wrong("log = {}", r#"a table is the wrong type; write text in quotes (the default is "info")"#);
     wrong(
         "cache-size = true",
         "a boolean is the wrong type; write a size in quotes, for example \"16MiB\", or a whole number of bytes \
@@ -293,17 +216,39 @@ fn session_has_to_fit_into_a_message() {
 }
 
 #[test]
+fn default_timeout_has_to_be_allowed() {
+    refuses(
+        "--idle-timeout 2h --max-idle-timeout 1h",
+        "--idle-timeout: 2h is above the max-idle-timeout of 1h; lower idle-timeout or raise max-idle-timeout",
+    );
+    // The one that somebody set is named.
+    refuses_variable(
+        "SESSIOND_MAX_IDLE_TIMEOUT",
+        "1h",
+        "SESSIOND_MAX_IDLE_TIMEOUT: 1h is below the idle-timeout of 24h; lower idle-timeout or raise max-idle-timeout",
+    );
+    refuses_file(
+        "absolute-timeout = '2d'\nmax-absolute-timeout = '1d'",
+        "absolute-timeout (file sessiond.toml): 2d is above the max-absolute-timeout of 1d; lower absolute-timeout or \
+         raise max-absolute-timeout",
+    );
+    for allowed in [
+        "--idle-timeout 1h --max-idle-timeout 60m",
+        "--absolute-timeout 1d --max-absolute-timeout 24h",
+        "--max-absolute-timeout 1h",
+        "--absolute-timeout 1h",
+    ] {
+        assert!(load(allowed, &[], None).is_ok(), "{allowed}");
+    }
+}
+
+#[test]
 fn errors_are_one_line() {
-    let args = ServeArgs {
-        config: Some("a\nb.toml".into()),
-        ..ServeArgs::default()
-    };
+    let args = ServeArgs { config: Some("a\nb.toml".into()), ..ServeArgs::default() };
     let line = args.load_with([]).expect_err("an absent file").to_string();
     assert!(!line.contains('\n'), "{line}");
     let line = load("", &[("SESSIOND_SWEEP_BATCH", "0\n")], None).expect_err("below its bound");
     assert!(!line.contains('\n'), "{line}");
-    let late = load("", &[("SESSIOND_LOG", "x=")], None)
-        .expect("any text")
-        .refuse("log", "bad filter\nat 2");
+    let late = load("", &[("SESSIOND_LOG", "x=")], None).expect("any text").refuse("log", "bad filter\nat 2");
     assert_eq!(late.to_string(), "SESSIOND_LOG: bad filter at 2");
 }

@@ -42,10 +42,7 @@ impl DataFolder {
             .open(path.join("lock"))
             .map_err(not_writable)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                path: path.into(),
-                _lock: lock,
-            }),
+            Ok(()) => Ok(Self { path: path.into(), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(FolderError::InUse(path.into())),
             Err(TryLockError::Error(error)) => Err(not_writable(error)),
         }
@@ -64,15 +61,18 @@ impl DataFolder {
 
     /// A descriptor of sled's log of our own: syncing it is what makes a flush durable.
     pub(super) fn open_log_file(&self) -> io::Result<File> {
-        OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(self.sled_path().join("db"))
+        OpenOptions::new().read(true).write(true).open(self.sled_path().join("db"))
     }
 
     /// How many blob files sled has written. It should have none: they are not synced.
     pub(super) fn blob_files(&self) -> usize {
         fs::read_dir(self.sled_path().join("blobs")).map_or(0, Iterator::count)
+    }
+
+    /// What the folder's files take, in bytes.
+    pub(super) fn disk_bytes(&self) -> u64 {
+        let files = fs::read_dir(self.sled_path()).into_iter().flatten().flatten();
+        files.filter_map(|file| file.metadata().ok()).filter(fs::Metadata::is_file).map(|file| file.len()).sum()
     }
 
     /// Removes snapshots that an interrupted opening left half written, with which sled would refuse to open.
@@ -97,10 +97,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let folder = DataFolder::claim(temp.path()).unwrap();
         let error = DataFolder::claim(temp.path()).unwrap_err();
-        assert!(
-            matches!(&error, FolderError::InUse(path) if path == temp.path()),
-            "{error}"
-        );
+        assert!(matches!(&error, FolderError::InUse(path) if path == temp.path()), "{error}");
         drop(folder);
         DataFolder::claim(temp.path()).unwrap();
     }

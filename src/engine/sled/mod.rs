@@ -10,6 +10,8 @@
 //! - free space, the writer's progress and sled's own flusher are watched (`watchdog`).
 
 mod folder;
+mod keys;
+mod recovery;
 mod tables;
 mod watchdog;
 mod writer;
@@ -18,7 +20,7 @@ pub use folder::{DataFolder, FolderError};
 pub use watchdog::WatchdogOptions;
 pub use writer::Durability;
 
-use super::{Engine, EngineError, EngineFuture, EngineStatus, Query, Transaction};
+use super::{Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, Query, Transaction};
 use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,7 +55,7 @@ pub struct SledEngine {
     status: watch::Receiver<EngineStatus>,
     _watchdog: Watchdog,
     /// Keeps other processes out for as long as the engine lives.
-    _folder: DataFolder,
+    folder: DataFolder,
 }
 
 impl SledEngine {
@@ -72,21 +74,9 @@ impl SledEngine {
         let log_file = folder.open_log_file()?;
         let (status_sender, status) = watch::channel(EngineStatus::Ready);
         let status_sender = Arc::new(status_sender);
-        let writer = Writer::start(
-            db,
-            log_file,
-            tables.clone(),
-            options.durability,
-            Arc::clone(&status_sender),
-        )?;
+        let writer = Writer::start(db, log_file, tables.clone(), options.durability, Arc::clone(&status_sender))?;
         let watchdog = Watchdog::start(&folder, options.watchdog.clone(), writer.progress(), status_sender)?;
-        Ok(Self {
-            tables,
-            writer,
-            status,
-            _watchdog: watchdog,
-            _folder: folder,
-        })
+        Ok(Self { tables, writer, status, _watchdog: watchdog, folder })
     }
 }
 
@@ -101,6 +91,15 @@ impl Engine for SledEngine {
 
     fn status(&self) -> watch::Receiver<EngineStatus> {
         self.status.clone()
+    }
+
+    fn last_event(&self) -> watch::Receiver<u64> {
+        self.writer.last_event()
+    }
+
+    fn statistics(&self) -> EngineStatistics {
+        let counted = self.tables.ledger().statistics.clone();
+        EngineStatistics { disk_bytes: self.folder.disk_bytes(), ..counted }
     }
 
     fn close(&self) -> EngineFuture<'_> {

@@ -7,16 +7,20 @@
 //! | `lookups`  | hash of a chosen ID          | handle                            |
 //! | `touches`  | handle                       | last access                       |
 //! | `due`      | moment, handle               | nothing                           |
-//!
-//! Numbers in keys are big-endian, so that keys sort like them.
+//! | `members`  | namespace, 0, handle         | nothing                           |
+//! |            | 0, hash of principal, handle | nothing                           |
+//! | `events`   | sequence number              | event                             |
+//! | `meta`     | `events-dropped-through`     | sequence number                   |
 
-use super::super::EngineError;
 use super::super::codec::{self, RecordRow};
-use super::super::transaction::{Change, Due, View};
+use super::super::transaction::{Change, Due, Group, View};
+use super::super::{EngineError, EngineStatistics};
+use super::keys::{due_key, member_key, part_key, read_due_key, read_event, read_member_key, to_bytes};
 use crate::clock::Millis;
-use crate::model::{Handle, IdHash, Record};
+use crate::model::{Event, Handle, IdHash, Record};
 use ::sled::{Db, IVec, Tree};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Larger records are split. sled writes a page as one log record, and a page holds at most 20 rows before it is split
 /// or after it was merged; 20 such rows stay below the 512 KiB above which it would write a blob file.
@@ -25,14 +29,28 @@ const MAX_ROW_BYTES: usize = 20 << 10;
 /// How often a reader looks again when the writer replaced a split record under it.
 const MAX_READ_ATTEMPTS: usize = 100;
 
+const DROPPED_THROUGH: &str = "events-dropped-through";
+
 /// sled's trees.
 #[derive(Clone, Debug)]
 pub(super) struct Tables {
-    sessions: Tree,
-    parts: Tree,
+    ledger: Arc<Mutex<Ledger>>,
+    pub(super) members: Tree,
+    pub(super) events: Tree,
+    pub(super) meta: Tree,
+    pub(super) sessions: Tree,
+    pub(super) parts: Tree,
     lookups: Tree,
     touches: Tree,
     due: Tree,
+}
+
+/// What is counted while changes are carried out.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// The newest event's sequence number.
+    pub(super) last_sequence: u64,
+    pub(super) statistics: EngineStatistics,
 }
 
 impl Tables {
@@ -43,14 +61,51 @@ impl Tables {
             lookups: db.open_tree("lookups")?,
             touches: db.open_tree("touches")?,
             due: db.open_tree("due")?,
+            members: db.open_tree("members")?,
+            events: db.open_tree("events")?,
+            meta: db.open_tree("meta")?,
+            ledger: Arc::default(),
         };
         tables.remove_orphaned_parts()?;
+        tables.finish_last_transaction()?;
+        tables.take_stock()?;
         Ok(tables)
     }
 
-    /// Carries out one step of a change.
-    pub(super) fn apply(&self, change: Change) -> Result<(), EngineError> {
+    /// What was counted so far.
+    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Carries out the steps of one transaction.
+    pub(super) fn apply(&self, changes: Vec<Change>) -> Result<(), EngineError> {
+        let transaction = self.ledger().last_sequence + 1;
+        changes.into_iter().try_for_each(|change| self.apply_step(change, transaction))
+    }
+
+    pub(super) fn apply_step(&self, change: Change, transaction: u64) -> Result<(), EngineError> {
         match change {
+            Change::AppendEvent(event) => {
+                let mut ledger = self.ledger();
+                let sequence = ledger.last_sequence + 1;
+                let row = codec::encode_event(Event { sequence, transaction, ..*event });
+                put(&self.events, &sequence.to_be_bytes(), &row)?;
+                ledger.last_sequence = sequence;
+                ledger.statistics.events += 1;
+            }
+            Change::PutMember(group, handle) => {
+                let previous = self.members.insert(member_key(&group, handle), &codec::empty_row()[..])?;
+                if let (Group::Namespace(namespace), None) = (group, previous) {
+                    self.ledger().statistics.session_added(&namespace);
+                }
+            }
+            Change::RemoveMember(group, handle) => {
+                let previous = self.members.remove(member_key(&group, handle))?;
+                if let (Group::Namespace(namespace), Some(_)) = (group, previous) {
+                    self.ledger().statistics.session_removed(&namespace);
+                }
+            }
+            Change::DropEvents(through) => return self.drop_events(through),
             Change::PutLookup(hash, handle) => put(&self.lookups, hash.as_bytes(), &codec::encode_handle(handle))?,
             Change::PutDue(due) => put(&self.due, &due_key(due), &codec::empty_row())?,
             Change::PutRecord(record) => return self.put_record(*record),
@@ -73,16 +128,23 @@ impl Tables {
             // Parts first: a crash in between leaves parts without a record, never a record without its parts.
             let parts = row.chunks(MAX_ROW_BYTES).enumerate();
             for (part, bytes) in parts {
-                put(
-                    &self.parts,
-                    &part_key(handle, revision, part),
-                    &codec::encode_part(bytes),
-                )?;
+                put(&self.parts, &part_key(handle, revision, part), &codec::encode_part(bytes))?;
             }
             row = codec::encode_part_list(revision, row.len().div_ceil(MAX_ROW_BYTES));
         }
         let previous = self.sessions.insert(handle.to_bytes(), &row[..])?;
         self.remove_parts_of(handle, previous)
+    }
+
+    fn drop_events(&self, through: u64) -> Result<(), EngineError> {
+        // First the mark: a reader that finds events missing must find out why.
+        put(&self.meta, DROPPED_THROUGH.as_bytes(), &codec::encode_millis(through))?;
+        for key in self.events.range(..=through.to_be_bytes()).keys() {
+            self.events.remove(key?)?;
+            let mut ledger = self.ledger();
+            ledger.statistics.events = ledger.statistics.events.saturating_sub(1);
+        }
+        Ok(())
     }
 
     /// Removes the parts of a record that was replaced or removed.
@@ -106,35 +168,6 @@ impl Tables {
             row.extend_from_slice(&codec::decode_part(to_bytes(bytes))?);
         }
         codec::decode_record(row.freeze()).map(Some)
-    }
-
-    /// Removes parts that no record lists, which a crash may have left.
-    fn remove_orphaned_parts(&self) -> Result<(), EngineError> {
-        let mut removed = 0_usize;
-        for key in self.parts.iter().keys() {
-            let key = key?;
-            let handle = Handle::from_slice(&key[..16.min(key.len())]).ok_or_else(|| codec::corrupt("a part's key"))?;
-            let row = self
-                .sessions
-                .get(handle.to_bytes())?
-                .map(|row| codec::decode_row(to_bytes(row)));
-            let listed = match row {
-                Some(Ok(RecordRow::Split { revision, parts })) => {
-                    (0..parts).any(|part| key == part_key(handle, revision, part))
-                }
-                // What belongs to a damaged record is left for those who want to save it.
-                Some(Err(_)) => true,
-                Some(Ok(RecordRow::Whole(_))) | None => false,
-            };
-            if !listed {
-                self.parts.remove(key)?;
-                removed += 1;
-            }
-        }
-        if removed > 0 {
-            tracing::info!(removed, "removed parts of records that a crash left unfinished");
-        }
-        Ok(())
     }
 }
 
@@ -160,61 +193,34 @@ impl View for Tables {
     }
 
     fn handle_of(&self, hash: &IdHash) -> Result<Option<Handle>, EngineError> {
-        self.lookups
-            .get(hash.as_bytes())?
-            .map(|row| codec::decode_handle(to_bytes(row)))
-            .transpose()
+        self.lookups.get(hash.as_bytes())?.map(|row| codec::decode_handle(to_bytes(row))).transpose()
     }
 
     fn touched(&self, handle: Handle) -> Result<Option<Millis>, EngineError> {
-        self.touches
-            .get(handle.to_bytes())?
-            .map(|row| codec::decode_millis(to_bytes(row)))
-            .transpose()
+        self.touches.get(handle.to_bytes())?.map(|row| codec::decode_millis(to_bytes(row))).transpose()
+    }
+
+    fn members(&self, group: &Group, before: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError> {
+        let start = member_key(group, Handle::FIRST);
+        let end = member_key(group, before.unwrap_or(Handle::LAST));
+        self.members.range(start..end).rev().take(limit).map(|row| read_member_key(&row?.0)).collect()
+    }
+
+    fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, EngineError> {
+        let start = after.saturating_add(1).to_be_bytes();
+        self.events.range(start..).take(limit).map(|row| read_event(&row?)).collect()
+    }
+
+    fn events_dropped_through(&self) -> Result<u64, EngineError> {
+        self.meta.get(DROPPED_THROUGH)?.map_or(Ok(0), |row| codec::decode_millis(to_bytes(row)))
     }
 
     fn due(&self, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError> {
         let after = now.saturating_add(1).to_be_bytes();
-        self.due
-            .range(..&after[..])
-            .keys()
-            .take(limit)
-            .map(|key| read_due_key(&key?))
-            .collect()
+        self.due.range(..&after[..]).keys().take(limit).map(|key| read_due_key(&key?)).collect()
     }
 }
 
 fn put(tree: &Tree, key: &[u8], value: &[u8]) -> Result<(), ::sled::Error> {
     tree.insert(key, value).map(drop)
-}
-
-/// Shares sled's buffer instead of copying it.
-fn to_bytes(row: IVec) -> Bytes {
-    Bytes::from_owner(row)
-}
-
-fn due_key(due: Due) -> [u8; 24] {
-    let mut key = [0; 24];
-    key[..8].copy_from_slice(&due.at.to_be_bytes());
-    key[8..].copy_from_slice(&due.handle.to_bytes());
-    key
-}
-
-fn read_due_key(key: &[u8]) -> Result<Due, EngineError> {
-    let parts = key
-        .split_first_chunk()
-        .and_then(|(at, handle)| Some((at, Handle::from_slice(handle)?)));
-    let (at, handle) = parts.ok_or_else(|| codec::corrupt("a key of the sweeper's index"))?;
-    Ok(Due {
-        at: Millis::from_be_bytes(*at),
-        handle,
-    })
-}
-
-fn part_key(handle: Handle, revision: u64, part: usize) -> [u8; 28] {
-    let mut key = [0; 28];
-    key[..16].copy_from_slice(&handle.to_bytes());
-    key[16..24].copy_from_slice(&revision.to_be_bytes());
-    key[24..].copy_from_slice(&u32::try_from(part).unwrap_or(u32::MAX).to_be_bytes());
-    key
 }

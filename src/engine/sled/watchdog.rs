@@ -39,10 +39,7 @@ impl Progress {
     }
 
     fn busy_for(&self) -> Duration {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .map_or(Duration::ZERO, |since| since.elapsed())
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).map_or(Duration::ZERO, |since| since.elapsed())
     }
 }
 
@@ -68,13 +65,7 @@ impl Watchdog {
             );
         }
         let stop = Arc::new(AtomicBool::new(false));
-        let mut watch = Watch {
-            path: folder.path().into(),
-            options,
-            progress,
-            status,
-            flusher_seen: false,
-        };
+        let mut watch = Watch { path: folder.path().into(), options, progress, status, flusher_seen: false };
         let stopping = Arc::clone(&stop);
         let thread = thread::Builder::new().name("watchdog".into()).spawn(move || {
             while !stopping.load(Ordering::Relaxed) {
@@ -82,10 +73,7 @@ impl Watchdog {
                 thread::park_timeout(LOOK_EVERY);
             }
         })?;
-        Ok(Self {
-            stop,
-            thread: Some(thread),
-        })
+        Ok(Self { stop, thread: Some(thread) })
     }
 }
 
@@ -149,10 +137,7 @@ impl Watch {
             ),
             EngineStatus::Stalled => tracing::error!(busy_ms, "the storage makes no progress"),
             EngineStatus::Failed => {
-                tracing::error!(
-                    busy_ms,
-                    "the storage is stuck or its background flusher died; only a restart helps"
-                );
+                tracing::error!(busy_ms, "the storage is stuck or its background flusher died; only a restart helps");
             }
         }
     }

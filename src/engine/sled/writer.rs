@@ -36,6 +36,7 @@ pub(super) struct Writer {
     queue: Sender<Message>,
     places: Arc<Semaphore>,
     progress: Arc<Progress>,
+    last_event: watch::Receiver<u64>,
 }
 
 enum Message {
@@ -59,6 +60,7 @@ impl Writer {
     ) -> io::Result<Self> {
         let (queue, messages) = channel();
         let progress = Arc::new(Progress::default());
+        let (last_event_sender, last_event) = watch::channel(tables.ledger().last_sequence);
         let thread = WriterThread {
             db,
             log_file,
@@ -68,43 +70,31 @@ impl Writer {
             messages,
             progress: Arc::clone(&progress),
             unsynced_since: None,
+            last_event: last_event_sender,
         };
-        thread::Builder::new()
-            .name("writer".into())
-            .spawn(move || thread.run())?;
-        Ok(Self {
-            queue,
-            places: Arc::new(Semaphore::new(MAX_QUEUED)),
-            progress,
-        })
+        thread::Builder::new().name("writer".into()).spawn(move || thread.run())?;
+        Ok(Self { queue, places: Arc::new(Semaphore::new(MAX_QUEUED)), progress, last_event })
     }
 
     pub(super) fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
     }
 
+    pub(super) fn last_event(&self) -> watch::Receiver<u64> {
+        self.last_event.clone()
+    }
+
     pub(super) async fn commit(&self, transaction: Transaction) -> Result<(), EngineError> {
-        let place = Arc::clone(&self.places)
-            .acquire_owned()
-            .await
-            .map_err(|_| EngineError::Stopped)?;
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| EngineError::Stopped)?;
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting {
-            transaction,
-            answer,
-            _place: place,
-        };
-        self.queue
-            .send(Message::Commit(waiting))
-            .map_err(|_| EngineError::Stopped)?;
+        let waiting = Waiting { transaction, answer, _place: place };
+        self.queue.send(Message::Commit(waiting)).map_err(|_| EngineError::Stopped)?;
         answered.await.map_err(|_| EngineError::Stopped)?
     }
 
     pub(super) async fn close(&self) -> Result<(), EngineError> {
         let (answer, answered) = oneshot::channel();
-        self.queue
-            .send(Message::Close(answer))
-            .map_err(|_| EngineError::Stopped)?;
+        self.queue.send(Message::Close(answer)).map_err(|_| EngineError::Stopped)?;
         answered.await.map_err(|_| EngineError::Stopped)?
     }
 }
@@ -119,6 +109,8 @@ struct WriterThread {
     progress: Arc<Progress>,
     /// When the oldest change was made that is not synced yet.
     unsynced_since: Option<Instant>,
+    /// Tells watchers how far they may read.
+    last_event: watch::Sender<u64>,
 }
 
 impl WriterThread {
@@ -182,14 +174,10 @@ impl WriterThread {
 
     /// Carries out a group and answers it. `Err` after a failure that ends the engine.
     fn carry_out(&mut self, group: Vec<Waiting>) -> Result<(), ()> {
+        let transactions = group.len() as u64;
         let mut answers = Vec::with_capacity(group.len());
         let mut failure = None;
-        for Waiting {
-            mut transaction,
-            answer,
-            _place,
-        } in group
-        {
+        for Waiting { mut transaction, answer, _place } in group {
             let result = match &failure {
                 None => self.transact(&mut transaction, &mut failure),
                 Some(_) => Err(EngineError::Stopped),
@@ -210,10 +198,14 @@ impl WriterThread {
             // The caller may have gone.
             answer.send(result).ok();
         }
-        failure.map_or(Ok(()), |error| {
+        if let Some(error) = failure {
             self.fail(&error);
-            Err(())
-        })
+            return Err(());
+        }
+        let mut ledger = self.tables.ledger();
+        ledger.statistics.group_committed(transactions);
+        self.last_event.send_if_modified(|last| std::mem::replace(last, ledger.last_sequence) != *last);
+        Ok(())
     }
 
     fn fail(&self, error: &EngineError) {
@@ -236,12 +228,9 @@ impl WriterThread {
             return Err(EngineError::StorageFull);
         }
         self.unsynced_since.get_or_insert_with(Instant::now);
-        changes
-            .into_iter()
-            .try_for_each(|change| self.tables.apply(change))
-            .inspect_err(|error| {
-                *failure = Some(error.clone());
-            })
+        self.tables.apply(changes).inspect_err(|error| {
+            *failure = Some(error.clone());
+        })
     }
 
     fn sync_if_due(&mut self) -> Result<(), EngineError> {

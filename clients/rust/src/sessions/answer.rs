@@ -1,7 +1,8 @@
-//! What the calls answer: the messages of the contract with their guaranteed parts at hand.
+//! What the calls answer.
 
 use std::fmt;
 
+use crate::convert::Complete;
 use crate::error::Error;
 use crate::proto::{
     CreateSessionResponse, GetSessionResponse, RotateSessionResponse, Session, TouchSessionResponse,
@@ -55,43 +56,18 @@ pub struct Rotated {
     pub session: Session,
 }
 
-/// What a server says of its health.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Health {
-    /// It takes calls.
-    Serving,
-    /// It is starting, draining, or can't reach its storage.
-    NotServing,
-    /// It does not know the service that was asked for.
-    UnknownService,
-}
-
 impl fmt::Debug for Created {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { session_id, session } = self;
-        f.debug_struct("Created")
-            .field("session_id", &Redacted(session_id))
-            .field("session", session)
-            .finish()
+        f.debug_struct("Created").field("session_id", &Redacted(session_id)).field("session", session).finish()
     }
 }
 
 impl fmt::Debug for Rotated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { session_id, session } = self;
-        f.debug_struct("Rotated")
-            .field("session_id", &Redacted(session_id))
-            .field("session", session)
-            .finish()
+        f.debug_struct("Rotated").field("session_id", &Redacted(session_id)).field("session", session).finish()
     }
-}
-
-/// Takes what the contract guarantees out of an answer.
-pub(crate) trait Complete {
-    type Answer;
-
-    /// An error if a part is missing: then the other side is not a sessiond of this contract.
-    fn complete(self, address: &Address) -> Result<Self::Answer, Error>;
 }
 
 impl Complete for CreateSessionResponse {
@@ -99,10 +75,7 @@ impl Complete for CreateSessionResponse {
 
     fn complete(self, address: &Address) -> Result<Created, Error> {
         let session = self.session.ok_or_else(|| Error::incomplete(address))?;
-        Ok(Created {
-            session_id: self.session_id,
-            session,
-        })
+        Ok(Created { session_id: self.session_id, session })
     }
 }
 
@@ -111,10 +84,7 @@ impl Complete for GetSessionResponse {
 
     fn complete(self, address: &Address) -> Result<Read, Error> {
         let session = self.session.ok_or_else(|| Error::incomplete(address))?;
-        Ok(Read {
-            session,
-            not_modified: self.not_modified,
-        })
+        Ok(Read { session, not_modified: self.not_modified })
     }
 }
 
@@ -123,10 +93,7 @@ impl Complete for UpdateSessionResponse {
 
     fn complete(self, address: &Address) -> Result<Updated, Error> {
         let session = self.session.ok_or_else(|| Error::incomplete(address))?;
-        Ok(Updated {
-            session,
-            created: self.created,
-        })
+        Ok(Updated { session, created: self.created })
     }
 }
 
@@ -135,10 +102,7 @@ impl Complete for TouchSessionResponse {
 
     fn complete(self, address: &Address) -> Result<Touched, Error> {
         let expire_time = self.expire_time.ok_or_else(|| Error::incomplete(address))?;
-        Ok(Touched {
-            expire_time,
-            version: self.version,
-        })
+        Ok(Touched { expire_time, version: self.version })
     }
 }
 
@@ -147,9 +111,6 @@ impl Complete for RotateSessionResponse {
 
     fn complete(self, address: &Address) -> Result<Rotated, Error> {
         let session = self.session.ok_or_else(|| Error::incomplete(address))?;
-        Ok(Rotated {
-            session_id: self.session_id,
-            session,
-        })
+        Ok(Rotated { session_id: self.session_id, session })
     }
 }

@@ -3,20 +3,12 @@
 
 use std::time::Duration;
 
+use crate::Timestamp;
+use crate::convert::{duration, from_id};
 use crate::proto::{
     Access, CreateSessionRequest, DeleteSessionRequest, GetSessionRequest, RotateSessionRequest, SessionChange,
     Timeouts, TouchSessionRequest, UpdateSessionRequest, Value, delete_session_request::Target, timeouts::Absolute,
 };
-use crate::{Duration as ProtoDuration, Timestamp};
-
-/// A duration beyond the range of the contract (292 thousand million years) becomes the longest one, which the server
-/// refuses like every other that is too long.
-fn duration(duration: Duration) -> ProtoDuration {
-    duration.try_into().unwrap_or(ProtoDuration {
-        seconds: i64::MAX,
-        nanos: 0,
-    })
-}
 
 impl CreateSessionRequest {
     /// A session without data; the server mints its ID.
@@ -65,11 +57,7 @@ impl GetSessionRequest {
     /// A read that slides the idle timeout.
     #[must_use]
     pub fn new(id: impl Into<String>) -> Self {
-        Self {
-            session_id: id.into(),
-            access: Access::Touch.into(),
-            ..Self::default()
-        }
+        Self { session_id: id.into(), access: Access::Touch.into(), ..Self::default() }
     }
 
     /// A read that changes nothing.
@@ -91,17 +79,20 @@ impl UpdateSessionRequest {
     /// Changes a session, whatever its version is.
     #[must_use]
     pub fn new(id: impl Into<String>, change: SessionChange) -> Self {
-        Self {
-            session_id: id.into(),
-            change: Some(change),
-            ..Self::default()
-        }
+        Self { session_id: id.into(), change: Some(change), ..Self::default() }
     }
 
     /// Compare-and-set: only if the session has this version.
     #[must_use]
     pub fn if_version(mut self, version: u64) -> Self {
         self.expected_version = Some(version);
+        self
+    }
+
+    /// Only if the lock of this token still holds.
+    #[must_use]
+    pub fn lock_token(mut self, token: impl Into<String>) -> Self {
+        self.lock_token = token.into();
         self
     }
 
@@ -117,10 +108,7 @@ impl TouchSessionRequest {
     /// Slides the idle timeout.
     #[must_use]
     pub fn new(id: impl Into<String>) -> Self {
-        Self {
-            session_id: id.into(),
-            ..Self::default()
-        }
+        Self { session_id: id.into(), ..Self::default() }
     }
 }
 
@@ -128,10 +116,7 @@ impl RotateSessionRequest {
     /// A new ID, minted by the server; the old one is dead when the answer arrives.
     #[must_use]
     pub fn new(id: impl Into<String>) -> Self {
-        Self {
-            session_id: id.into(),
-            ..Self::default()
-        }
+        Self { session_id: id.into(), ..Self::default() }
     }
 
     /// The next ID, where the caller's framework must choose it.
@@ -167,19 +152,13 @@ impl DeleteSessionRequest {
     /// Ends the session that has this ID.
     #[must_use]
     pub fn by_id(id: impl Into<String>) -> Self {
-        Self {
-            target: Some(Target::SessionId(id.into())),
-            ..Self::default()
-        }
+        Self { target: Some(Target::SessionId(id.into())), ..Self::default() }
     }
 
     /// Ends the session that has this handle.
     #[must_use]
     pub fn by_handle(handle: impl Into<String>) -> Self {
-        Self {
-            target: Some(Target::Handle(handle.into())),
-            ..Self::default()
-        }
+        Self { target: Some(Target::Handle(handle.into())), ..Self::default() }
     }
 
     /// No error if there is no such session.
@@ -276,32 +255,4 @@ impl Timeouts {
     }
 }
 
-/// Where the ID says everything, the ID alone is a request.
-macro_rules! from_id {
-    ($($request:ident :: $new:ident),*) => {$(
-        impl From<&str> for $request {
-            fn from(id: &str) -> Self {
-                Self::$new(id)
-            }
-        }
-
-        impl From<&String> for $request {
-            fn from(id: &String) -> Self {
-                Self::$new(id)
-            }
-        }
-
-        impl From<String> for $request {
-            fn from(id: String) -> Self {
-                Self::$new(id)
-            }
-        }
-    )*};
-}
-
-from_id!(
-    GetSessionRequest::new,
-    TouchSessionRequest::new,
-    RotateSessionRequest::new,
-    DeleteSessionRequest::by_id
-);
+from_id!(GetSessionRequest::new, TouchSessionRequest::new, RotateSessionRequest::new, DeleteSessionRequest::by_id);

@@ -1,0 +1,80 @@
+//! How a client is set up.
+
+use std::env;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Client, Settings};
+use crate::address::{Address, AddressError, DEFAULT_ADDRESS};
+use crate::retry::RetryPolicy;
+
+/// How long a call may take, its repetitions included, if nothing else is said.
+pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(1);
+
+/// How often a connection with calls in flight is checked, and how long the check may take. Without it, a server that
+/// vanished without a farewell would make every call run into its deadline until TCP gives up, a quarter of an hour
+/// later.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Settings of a [`Client`].
+#[derive(Debug, Clone)]
+pub struct ClientBuilder {
+    address: Option<String>,
+    namespace: String,
+    deadline: Duration,
+    retry: RetryPolicy,
+}
+
+impl ClientBuilder {
+    pub(super) fn new() -> Self {
+        Self { address: None, namespace: String::new(), deadline: DEFAULT_DEADLINE, retry: RetryPolicy::default() }
+    }
+
+    /// `HOST:PORT`, `http://HOST:PORT` or `unix:PATH`. Left out, the environment variable `SESSIOND_ADDR` says it;
+    /// without that it is [`DEFAULT_ADDRESS`].
+    #[must_use]
+    pub fn address(mut self, address: impl Into<String>) -> Self {
+        self.address = Some(address.into());
+        self
+    }
+
+    /// The namespace of requests that name none; empty, as at first, means "default".
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = namespace.into();
+        self
+    }
+
+    /// How long a call may take, its repetitions included; [`DEFAULT_DEADLINE`] at first.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// How often a call is repeated that found the server unavailable.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Makes the client. It connects at its first call.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    pub fn connect_lazy(self) -> Result<Client, AddressError> {
+        let from_environment = || env::var("SESSIOND_ADDR").ok().filter(|address| !address.is_empty());
+        let address = self.address.or_else(from_environment);
+        let address: Address = address.as_deref().unwrap_or(DEFAULT_ADDRESS).parse()?;
+        let channel = address
+            .endpoint()?
+            .connect_timeout(self.deadline)
+            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+            .connect_lazy();
+        let Self { namespace, deadline, retry, .. } = self;
+        Ok(Client { channel, settings: Arc::new(Settings { address, namespace, deadline, retry }) })
+    }
+}

@@ -1,0 +1,118 @@
+//! The client: one connection, shared by all its clones, and what every call gets.
+
+mod builder;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
+
+use crate::address::Address;
+use crate::error::Error;
+use crate::proto::session_store_client::SessionStoreClient;
+use crate::retry::{self, RetryPolicy};
+
+pub use builder::{ClientBuilder, DEFAULT_DEADLINE};
+
+/// The largest answer that is read: the largest that a server can be set to send.
+const LARGEST_MESSAGE: usize = 64 * 1024 * 1024;
+
+/// A handle on a sessiond. Clones share one connection.
+///
+/// A request whose namespace is empty works in the client's namespace.
+#[derive(Debug, Clone)]
+pub struct Client {
+    channel: Channel,
+    settings: Arc<Settings>,
+}
+
+#[derive(Debug, Clone)]
+struct Settings {
+    address: Address,
+    namespace: String,
+    deadline: Duration,
+    retry: RetryPolicy,
+}
+
+impl Client {
+    /// Settings for a client.
+    #[must_use]
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::new()
+    }
+
+    /// The same connection with another deadline, for calls that take longer: revoking a whole namespace, counting it.
+    #[must_use]
+    pub fn with_deadline(&self, deadline: Duration) -> Self {
+        let settings = Settings { deadline, ..(*self.settings).clone() };
+        Self { channel: self.channel.clone(), settings: Arc::new(settings) }
+    }
+
+    /// The server's address.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.settings.address
+    }
+
+    /// The connection, for other services of the same server. Calls on it have no deadline of their own.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    pub(crate) fn deadline(&self) -> Duration {
+        self.settings.deadline
+    }
+
+    pub(crate) fn fill_namespace(&self, namespace: &mut String) {
+        if namespace.is_empty() {
+            namespace.clone_from(&self.settings.namespace);
+        }
+    }
+
+    pub(crate) fn stub(&self) -> SessionStoreClient<Channel> {
+        SessionStoreClient::new(self.channel()).max_decoding_message_size(LARGEST_MESSAGE)
+    }
+
+    /// A call of the store, with the client's deadline.
+    pub(crate) async fn store<Q, A, F>(
+        &self,
+        request: Q,
+        send: impl Fn(SessionStoreClient<Channel>, Request<Q>) -> F,
+    ) -> Result<A, Error>
+    where
+        Q: Clone,
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        self.call(request, |request| send(self.stub(), request)).await.map_err(|status| self.error(&status))
+    }
+
+    /// Every call with a single answer goes through here: it gets its deadline, which the server is told too, and its
+    /// repetitions.
+    pub(crate) async fn call<Q, A, F>(&self, request: Q, send: impl Fn(Request<Q>) -> F) -> Result<A, Status>
+    where
+        Q: Clone,
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let attempt = |left| {
+            let mut request = Request::new(request.clone());
+            request.set_timeout(left);
+            send(request)
+        };
+        self.repeat(attempt).await.map(Response::into_inner)
+    }
+
+    /// Runs `attempt` with the client's deadline and repetitions. It is told how much time is left.
+    pub(crate) async fn repeat<T, F>(&self, attempt: impl FnMut(Duration) -> F) -> Result<T, Status>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        let Settings { deadline, retry, .. } = *self.settings;
+        retry::within(deadline, retry, attempt).await
+    }
+
+    pub(crate) fn error(&self, status: &Status) -> Error {
+        Error::from_status(status, &self.settings.address, self.settings.deadline)
+    }
+}

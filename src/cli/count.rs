@@ -1,0 +1,43 @@
+//! `sessiond count`
+
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+use serde_json::json;
+use sessiond_client::proto::CountSessionsRequest;
+
+use super::args::{ClientArgs, exit_codes};
+use super::failure::Failure;
+use super::output::Report;
+
+const EXAMPLES: &str = concat!(
+    "Examples:
+  sessiond count --principal user-42
+  sessiond count --namespace shop --timeout 1m
+
+Counting looks at each session: about a second for some hundred thousand.",
+    exit_codes!()
+);
+
+/// Arguments of `count`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CountArgs {
+    /// Count only the sessions of this user
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    principal: Option<String>,
+
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+impl CountArgs {
+    pub(super) fn json(&self) -> bool {
+        self.client.json()
+    }
+
+    pub(super) async fn run(self) -> Result<Report, Failure> {
+        let request = CountSessionsRequest::new().principal(self.principal.unwrap_or_default());
+        let count = self.client.client()?.count(request).await?;
+        Ok(Report::new(count.to_string(), json!({ "count": count })))
+    }
+}

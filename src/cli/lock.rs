@@ -1,0 +1,63 @@
+//! `sessiond lock`
+
+use std::time::Duration;
+
+use clap::Args;
+use sessiond_client::Lock;
+use sessiond_client::proto::LockSessionRequest;
+
+use super::args::{ClientArgs, duration, exit_codes};
+use super::failure::Failure;
+use super::output::Report;
+use super::secret::SecretArg;
+
+const EXAMPLES: &str = concat!(
+    "Example:
+  token=$(sessiond lock --quiet \"$id\" --lease 30s --wait 5s)
+  sessiond set \"$id\" step=2 --lock-token \"$token\"
+  sessiond unlock \"$id\" \"$token\"
+
+A lock binds only those who ask for it: a change that names no lock token is never held up.",
+    exit_codes!()
+);
+
+/// Arguments of `lock`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct LockArgs {
+    /// The session's ID; "-" reads it from standard input, so that it does not stand in the process list
+    id: SecretArg,
+
+    /// How long the lock holds unless it is released, from 100ms to 60s; left out, 10s
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    lease: Option<Duration>,
+
+    /// How long to wait for a lock that another holds, at most 30s; left out, not at all
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    wait: Option<Duration>,
+
+    /// Print the lock's token and nothing else
+    #[arg(short, long, conflicts_with = "json", help_heading = "Output")]
+    quiet: bool,
+
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+impl LockArgs {
+    pub(super) fn json(&self) -> bool {
+        self.client.json()
+    }
+
+    pub(super) async fn run(self) -> Result<Report, Failure> {
+        let mut request = LockSessionRequest::new(self.id.reveal()?);
+        if let Some(lease) = self.lease {
+            request = request.lease(lease);
+        }
+        if let Some(wait) = self.wait {
+            request = request.wait(wait);
+        }
+        let Lock { lock_token, expire_time } = self.client.client()?.lock(request).await?;
+        Ok(Report::secret("lock_token", &lock_token, expire_time, self.quiet))
+    }
+}

@@ -1,0 +1,206 @@
+//! `sessiond stats`
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _, Write};
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::Args;
+use serde_json::{Value as Json, json};
+use sessiond_client::{Error, Statistics, Timestamp};
+use tokio::signal::ctrl_c;
+use tokio::time::sleep;
+
+use super::args::{ServerArgs, exit_codes, positive_duration};
+use super::complain;
+use super::failure::Stop;
+use super::output::Report;
+use super::units::{grouped, moment, now, printable};
+
+/// Moves a terminal's cursor to its first line and clears everything below.
+const CLEAR: &str = "\u{1b}[H\u{1b}[J";
+
+const EXAMPLES: &str = concat!(
+    "Examples:
+  sessiond stats
+  sessiond stats --watch
+  sessiond stats --watch=10s --json | jq .sessions",
+    exit_codes!()
+);
+
+/// Arguments of `stats`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct StatsArgs {
+    /// Show them again and again, every 2s if nothing else is said; Ctrl-C ends it
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration, num_args = 0..=1, require_equals = true,
+          default_missing_value = "2s")]
+    watch: Option<Duration>,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+impl StatsArgs {
+    pub(super) async fn run(self, out: &mut impl Write, err: &mut impl Write) -> Result<(), Stop> {
+        let client = self.server.client()?;
+        let first = client.statistics().await?;
+        self.print(&first, out)?;
+        let Some(pause) = self.watch else {
+            return Ok(());
+        };
+        let again = async {
+            let mut lost = false;
+            loop {
+                sleep(pause).await;
+                match client.statistics().await {
+                    Ok(statistics) => {
+                        lost = false;
+                        self.print(&statistics, out)?;
+                    }
+                    Err(
+                        error @ (Error::Unavailable { .. } | Error::NotReady { .. } | Error::DeadlineExceeded { .. }),
+                    ) => {
+                        if !lost {
+                            complain(err, &format!("{error}; trying again"));
+                        }
+                        lost = true;
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        };
+        tokio::select! {
+            result = again => result,
+            Ok(()) = ctrl_c() => Ok(()),
+        }
+    }
+
+    fn print(&self, statistics: &Statistics, out: &mut impl Write) -> io::Result<()> {
+        let mut text = table(statistics, now());
+        if self.watch.is_some() && !self.server.json {
+            if io::stdout().is_terminal() {
+                text.insert_str(0, CLEAR);
+            } else {
+                // An empty line between the portions.
+                text.push('\n');
+            }
+        }
+        Report::new(text, to_json(statistics)).write(self.server.json, out)
+    }
+}
+
+/// Lines without an end of the last one.
+fn table(statistics: &Statistics, now: Timestamp) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        let gap = if text.is_empty() { "" } else { "\n" };
+        // Writing to a String does not fail.
+        let _ = write!(text, "{gap}{name:<13} {value}");
+    };
+    if let Some(start) = statistics.start_time {
+        line("started", &moment(start, now));
+    }
+    line("sessions", &grouped(statistics.sessions));
+    for namespace in &statistics.namespaces {
+        line(&format!("  {}", printable(&namespace.namespace)), &grouped(namespace.sessions));
+    }
+    let rate = |total: u64, rate: f64| format!("{}, {rate:.1}/s", grouped(total));
+    line("created", &rate(statistics.created, statistics.created_per_second));
+    line("expired", &rate(statistics.expired, statistics.expired_per_second));
+    line("sweeper lag", &lag(statistics));
+    let size = |bytes| ByteSize::b(bytes).display().iec().to_string();
+    line("disk", &size(statistics.disk_bytes));
+    line("memory", &size(statistics.memory_bytes));
+    line("commits", &commits(statistics));
+    line("last event", &statistics.last_event_sequence.to_string());
+    line("watchers", &grouped(statistics.watchers));
+    text
+}
+
+fn lag(statistics: &Statistics) -> String {
+    let lag = statistics.sweeper_lag.map_or(Ok(Duration::ZERO), Duration::try_from);
+    let lag = lag.unwrap_or_default();
+    if lag.is_zero() {
+        return "none".to_owned();
+    }
+    let millis = u64::try_from(lag.as_millis()).unwrap_or(u64::MAX);
+    humantime::format_duration(Duration::from_millis(millis)).to_string()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a mean for people, with one digit")]
+fn commits(statistics: &Statistics) -> String {
+    if statistics.groups == 0 {
+        return "0".to_owned();
+    }
+    let mean = statistics.grouped_transactions as f64 / statistics.groups as f64;
+    format!(
+        "{} of {mean:.1} transactions on average, {} at most",
+        grouped(statistics.groups),
+        grouped(statistics.largest_group)
+    )
+}
+
+fn to_json(statistics: &Statistics) -> Json {
+    let namespaces: serde_json::Map<String, Json> = statistics
+        .namespaces
+        .iter()
+        .map(|namespace| (namespace.namespace.clone(), namespace.sessions.into()))
+        .collect();
+    json!({
+        "sessions": statistics.sessions,
+        "namespaces": namespaces,
+        "created": statistics.created,
+        "expired": statistics.expired,
+        "created_per_second": statistics.created_per_second,
+        "expired_per_second": statistics.expired_per_second,
+        "disk_bytes": statistics.disk_bytes,
+        "memory_bytes": statistics.memory_bytes,
+        "sweeper_lag": statistics.sweeper_lag.map(|lag| lag.to_string()),
+        "groups": statistics.groups,
+        "grouped_transactions": statistics.grouped_transactions,
+        "largest_group": statistics.largest_group,
+        "start_time": statistics.start_time.map(|time| time.to_string()),
+        "last_event_sequence": statistics.last_event_sequence,
+        "watchers": statistics.watchers,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use sessiond_client::proto::NamespaceStatistics;
+
+    use super::*;
+
+    #[test]
+    fn the_table_has_human_units() {
+        let statistics = Statistics {
+            sessions: 1_234,
+            namespaces: vec![NamespaceStatistics { namespace: "shop".to_owned(), sessions: 1_234 }],
+            created: 5_678,
+            created_per_second: 12.34,
+            disk_bytes: 12 * 1024 * 1024,
+            sweeper_lag: Some(sessiond_client::Duration { seconds: 1, nanos: 200_000_000 }),
+            groups: 2,
+            grouped_transactions: 5,
+            largest_group: 4,
+            start_time: Some(Timestamp::default()),
+            last_event_sequence: 1_041,
+            ..Statistics::default()
+        };
+        let now = Timestamp { seconds: 60, nanos: 0 };
+        let expected = "\
+started       1970-01-01T00:00:00Z (1m ago)
+sessions      1,234
+  shop        1,234
+created       5,678, 12.3/s
+expired       0, 0.0/s
+sweeper lag   1s 200ms
+disk          12.0 MiB
+memory        0 B
+commits       2 of 2.5 transactions on average, 4 at most
+last event    1041
+watchers      0";
+        assert_eq!(table(&statistics, now), expected);
+    }
+}

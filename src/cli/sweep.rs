@@ -1,0 +1,39 @@
+//! `sessiond sweep`
+
+use clap::Args;
+use serde_json::json;
+
+use super::args::{ServerArgs, exit_codes};
+use super::failure::Failure;
+use super::output::Report;
+use super::units::grouped;
+
+const EXAMPLES: &str = concat!(
+    "Examples:
+  sessiond sweep
+  sessiond sweep --timeout 5m --json
+
+The server sweeps by itself; expired sessions are absent everywhere also before.",
+    exit_codes!()
+);
+
+/// Arguments of `sweep`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct SweepArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+impl SweepArgs {
+    pub(super) fn json(&self) -> bool {
+        self.server.json
+    }
+
+    pub(super) async fn run(self) -> Result<Report, Failure> {
+        let removed = self.server.client()?.sweep_now().await?;
+        let sessions = if removed == 1 { "session" } else { "sessions" };
+        let text = format!("removed {} expired {sessions}", grouped(removed));
+        Ok(Report::new(text, json!({ "removed": removed })))
+    }
+}

@@ -1,0 +1,152 @@
+//! Moments, lengths of time, numbers and texts in words for people.
+
+use std::fmt::Write as _;
+
+use serde_json::Value as Json;
+use sessiond_client::Timestamp;
+
+use crate::clock::{Clock, Millis};
+
+pub(super) fn now() -> Timestamp {
+    let now: Millis = Clock::system().now();
+    let seconds = i64::try_from(now / 1000).unwrap_or(i64::MAX);
+    let nanos = i32::try_from(now % 1000 * 1_000_000).unwrap_or_default();
+    Timestamp { seconds, nanos }
+}
+
+/// A moment and how far away it is: `2026-01-31T12:00:00.000Z (in 23h 59m)`.
+pub(super) fn moment(time: Timestamp, now: Timestamp) -> String {
+    let away = time.seconds.saturating_sub(now.seconds);
+    let distance = match away {
+        0 => "now".to_owned(),
+        1.. => format!("in {}", rough(away.unsigned_abs())),
+        ..0 => format!("{} ago", rough(away.unsigned_abs())),
+    };
+    format!("{time} ({distance})")
+}
+
+/// A length of time in its two largest units.
+pub(super) fn rough(seconds: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let mut text = String::new();
+    let mut rest = seconds;
+    let units = UNITS.iter().skip_while(|(length, _)| *length > seconds).take(2);
+    for (length, unit) in units.filter(|(length, _)| seconds >= *length) {
+        if rest >= *length {
+            let gap = if text.is_empty() { "" } else { " " };
+            // Writing to a String does not fail.
+            let _ = write!(text, "{gap}{}{unit}", rest / length);
+            rest %= length;
+        }
+    }
+    text
+}
+
+/// How long ago a moment was: `2m 5s ago`.
+pub(super) fn ago(time: Timestamp, now: Timestamp) -> String {
+    match now.seconds.saturating_sub(time.seconds) {
+        seconds @ 1.. => format!("{} ago", rough(seconds.unsigned_abs())),
+        _ => "now".to_owned(),
+    }
+}
+
+/// A number with its thousands apart: `12,345`.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.char_indices() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Text of at most so many characters; a longer one ends in an ellipsis.
+pub(super) fn cut(mut text: String, longest: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(longest) {
+        let last = text[..end].char_indices().next_back().map_or(0, |(start, _)| start);
+        text.truncate(last);
+        text.push('\u{2026}');
+    }
+    text
+}
+
+/// Text from a session, fit for a terminal: visitors can put anything into a label, also sequences that steer one.
+pub(super) fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            printable.extend(character.escape_default());
+        } else {
+            printable.push(character);
+        }
+    }
+    printable
+}
+
+pub(super) fn pretty(json: &Json) -> String {
+    escape_controls(&format!("{json:#}"))
+}
+
+/// JSON may hold DEL and the control characters above it as they are; a terminal should not see them.
+pub(super) fn escape_controls(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_control() && character != '\n' {
+            // Writing to a String does not fail.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp { seconds, nanos: 0 }
+    }
+
+    #[test]
+    fn lengths_of_time_are_rough() {
+        for (seconds, text) in [
+            (1, "1s"),
+            (59, "59s"),
+            (60, "1m"),
+            (61, "1m 1s"),
+            (3_600, "1h"),
+            (3_601, "1h"),
+            (86_399, "23h 59m"),
+            (86_400, "1d"),
+            (90_000, "1d 1h"),
+            (8_640_000, "100d"),
+        ] {
+            assert_eq!(rough(seconds), text);
+        }
+    }
+
+    #[test]
+    fn moments_say_how_far_away_they_are() {
+        assert_eq!(moment(at(86_399), at(0)), "1970-01-01T23:59:59Z (in 23h 59m)");
+        assert_eq!(moment(at(0), at(90)), "1970-01-01T00:00:00Z (1m 30s ago)");
+        assert_eq!(moment(at(5), at(5)), "1970-01-01T00:00:05Z (now)");
+    }
+
+    #[test]
+    fn long_numbers_are_grouped() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345_678, "12,345,678")] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut_by_characters() {
+        assert_eq!(cut("\u{e9}\u{e9}\u{e9}".to_owned(), 3), "\u{e9}\u{e9}\u{e9}");
+        assert_eq!(cut("\u{e9}\u{e9}\u{e9}\u{e9}".to_owned(), 3), "\u{e9}\u{e9}\u{2026}");
+    }
+}

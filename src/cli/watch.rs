@@ -1,0 +1,244 @@
+//! `sessiond watch`
+
+use std::io::Write;
+use std::time::Duration;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueEnum};
+use serde_json::{Value as Json, json};
+use sessiond_client::json::attributes_to_json;
+use sessiond_client::proto::{EventKind, WatchSessionsRequest};
+use sessiond_client::{Client, Error, Event, Watch, WatchMessage};
+use tokio::signal::ctrl_c;
+use tokio::time::sleep;
+
+use super::args::{ClientArgs, exit_codes};
+use super::complain;
+use super::failure::{Failure, Stop};
+use super::output::session_json;
+use super::units::{escape_controls, printable};
+
+/// How long to wait before connecting again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+const EXAMPLES: &str = concat!(
+    "Examples:
+  sessiond watch --principal user-42
+  sessiond watch --all-namespaces --kind deleted,expired,revoked
+  sessiond watch --after 1041 --json | jq -r .session.handle
+
+A line is: time, sequence number, kind, namespace, handle, principal. Ctrl-C ends it.
+If the server goes away, it connects again and resumes where it was.",
+    exit_codes!()
+);
+
+/// Arguments of `watch`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct WatchArgs {
+    /// Watch only sessions of this user
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    principal: Option<String>,
+
+    /// Watch only these kinds of events, separated by commas
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    kind: Vec<Kind>,
+
+    /// Watch every namespace, whatever --namespace says
+    #[arg(long)]
+    all_namespaces: bool,
+
+    /// Resume after this sequence number; left out, begin now
+    #[arg(long, value_name = "SEQUENCE")]
+    after: Option<u64>,
+
+    /// Show the last attributes of sessions that ended, in namespaces that keep them for that
+    #[arg(long)]
+    attributes: bool,
+
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+/// The kinds of events.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Kind {
+    Created,
+    Updated,
+    Rotated,
+    Deleted,
+    Expired,
+    Revoked,
+}
+
+impl From<Kind> for EventKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Created => Self::Created,
+            Kind::Updated => Self::Updated,
+            Kind::Rotated => Self::Rotated,
+            Kind::Deleted => Self::Deleted,
+            Kind::Expired => Self::Expired,
+            Kind::Revoked => Self::Revoked,
+        }
+    }
+}
+
+impl WatchArgs {
+    pub(super) async fn run(self, out: &mut impl Write, err: &mut impl Write) -> Result<(), Stop> {
+        tokio::select! {
+            result = self.watch(out, err) => result,
+            Ok(()) = ctrl_c() => Ok(()),
+        }
+    }
+
+    async fn watch(&self, out: &mut impl Write, err: &mut impl Write) -> Result<(), Stop> {
+        let client = self.client.client()?;
+        let mut watch = client.watch(self.request()).await.map_err(explained)?;
+        loop {
+            match watch.next().await {
+                Some(Ok(WatchMessage::Event(event))) => {
+                    let line = if self.client.json() { json_line(&event) } else { line(&event) };
+                    writeln!(out, "{line}")?;
+                    out.flush()?;
+                }
+                Some(Ok(WatchMessage::Checkpoint(_))) => {}
+                Some(Err(error)) if !passes(&error) => return Err(explained(error).into()),
+                ended => {
+                    let reason = ended.and_then(Result::err).map_or_else(
+                        || format!("sessiond at {} ended the stream", client.address()),
+                        |error| error.to_string(),
+                    );
+                    let sequence = watch.sequence();
+                    complain(err, &format!("{reason}; resuming after sequence number {sequence}"));
+                    watch = resume(&client, self.request().after(sequence)).await?;
+                    complain(err, "connected again");
+                }
+            }
+        }
+    }
+
+    fn request(&self) -> WatchSessionsRequest {
+        let mut request = WatchSessionsRequest::new().principal(self.principal.as_deref().unwrap_or_default());
+        for kind in &self.kind {
+            request = request.kind((*kind).into());
+        }
+        if self.all_namespaces {
+            request = request.all_namespaces();
+        }
+        if self.attributes {
+            request = request.include_attributes();
+        }
+        match self.after {
+            Some(sequence) => request.after(sequence),
+            None => request,
+        }
+    }
+}
+
+/// Tries until it works or fails for good.
+async fn resume(client: &Client, request: WatchSessionsRequest) -> Result<Watch, Failure> {
+    loop {
+        sleep(PAUSE).await;
+        match client.watch(request.clone()).await {
+            Err(error) if passes(&error) => {}
+            result => return result.map_err(explained),
+        }
+    }
+}
+
+/// True for what is better a moment later.
+fn passes(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Unavailable { .. }
+            | Error::NotReady { .. }
+            | Error::DeadlineExceeded { .. }
+            | Error::TooManyRequests { .. }
+            | Error::WatcherTooSlow { .. }
+    )
+}
+
+fn explained(error: Error) -> Failure {
+    match error {
+        Error::EventsGone => Failure::new(format!("{error}; list the sessions, and watch from now on")),
+        error => error.into(),
+    }
+}
+
+fn line(event: &Event) -> String {
+    let session = &event.session;
+    let principal = if session.principal.is_empty() { "-".to_owned() } else { printable(&session.principal) };
+    let mut line = format!(
+        "{:<24}  {:>10}  {:<7}  {:<10}  {:<36}  {principal}",
+        event.event_time.to_string(),
+        event.sequence,
+        kind_name(event.kind),
+        printable(&session.namespace),
+        printable(&session.handle)
+    );
+    if !session.attributes.is_empty() {
+        let attributes = Json::Object(attributes_to_json(&session.attributes)).to_string();
+        line.push_str("  ");
+        line.push_str(&escape_controls(&attributes));
+    }
+    line
+}
+
+fn json_line(event: &Event) -> String {
+    let mut session = session_json(&event.session);
+    // Where there are none they are unknown.
+    if !event.session.attributes.is_empty() {
+        let attributes = attributes_to_json(&event.session.attributes);
+        session.insert("attributes".to_owned(), attributes.into());
+    }
+    let json = json!({
+        "sequence": event.sequence,
+        "kind": kind_name(event.kind),
+        "event_time": event.event_time.to_string(),
+        "session": session,
+    });
+    escape_controls(&json.to_string())
+}
+
+fn kind_name(kind: EventKind) -> String {
+    match kind {
+        EventKind::Unspecified => "unknown".to_owned(),
+        kind => kind.as_str_name().trim_start_matches("EVENT_KIND_").to_ascii_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sessiond_client::Timestamp;
+    use sessiond_client::proto::Session;
+
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line_in_both_forms() {
+        let event = Event {
+            sequence: 1_041,
+            kind: EventKind::Expired,
+            event_time: Timestamp { seconds: 0, nanos: 5_000_000 },
+            session: Session {
+                handle: "019b76da-a800-7000-8000-000000000000".to_owned(),
+                namespace: "shop".to_owned(),
+                principal: "a\n\u{9b}trick".to_owned(),
+                attributes: [("a".to_owned(), "\n".into())].into(),
+                ..Session::default()
+            },
+        };
+        assert_eq!(
+            line(&event),
+            "1970-01-01T00:00:00.005Z        1041  expired  shop        019b76da-a800-7000-8000-000000000000  \
+             a\\n\\u{9b}trick  {\"a\":\"\\n\"}"
+        );
+        let json = json_line(&event);
+        assert!(!json.contains(char::is_control), "{json:?}");
+        let json: Json = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(json["kind"], "expired");
+        assert_eq!(json["session"]["principal"], "a\n\u{9b}trick");
+        assert_eq!(json["session"]["attributes"]["a"], "\n");
+    }
+}

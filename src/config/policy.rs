@@ -1,0 +1,98 @@
+//! The settings that a namespace can have for itself.
+
+use std::time::Duration;
+
+use clap::{ArgAction, Args};
+
+use super::args::{BOOL, COUNT, DURATION, SESSIONS, SIZE};
+use super::values::{
+    AtSessionLimit, OptionalCount, OptionalDuration, between, count, duration, none_or_between, none_or_count, size,
+};
+
+/// What is allowed to the sessions of a namespace, and what holds where a request says nothing. The comments are also
+/// the help texts.
+///
+/// Defaults count for sessions made, and timeouts set, from the start of the server on; maxima bind the sessions that
+/// are there already, too.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct PolicySettings {
+    /// The idle timeout of sessions that name none (1ms to 3660d)
+    ///
+    /// It starts again at each touch. Can't be above max-idle-timeout.
+    #[arg(long, value_name = DURATION, value_parser = between(duration, "1ms", "3660d"), default_value = "24h",
+          help_heading = SESSIONS)]
+    pub idle_timeout: Duration,
+
+    /// The absolute timeout of sessions that name none (1ms to 3660d, or none)
+    ///
+    /// It runs from the creation of the session and nothing extends it. Can't be above max-absolute-timeout.
+    #[arg(long, value_name = DURATION, value_parser = none_or_between("1ms", "3660d"), default_value = "none",
+          help_heading = SESSIONS)]
+    pub absolute_timeout: OptionalDuration,
+
+    /// No idle timeout counts for more than this, whatever a session asked for (1ms to 3660d)
+    ///
+    /// Binds sessions that are there already, too.
+    #[arg(long, value_name = DURATION, value_parser = between(duration, "1ms", "3660d"), default_value = "3660d",
+          help_heading = SESSIONS)]
+    pub max_idle_timeout: Duration,
+
+    /// Every session ends so long after its creation, whatever it asked for (1ms to 3660d, or none)
+    ///
+    /// Binds sessions that are there already, and those without an absolute timeout, too.
+    #[arg(long, value_name = DURATION, value_parser = none_or_between("1ms", "3660d"), default_value = "none",
+          help_heading = SESSIONS)]
+    pub max_absolute_timeout: OptionalDuration,
+
+    /// The largest session: its attributes, labels and principal (1KiB to 4MiB)
+    ///
+    /// Has to be smaller than max-message-size, because a session travels in one message.
+    #[arg(long, value_name = SIZE, value_parser = between(size::<usize>, "1KiB", "4MiB"), default_value = "256KiB",
+          help_heading = SESSIONS)]
+    pub max_session_size: usize,
+
+    /// Attributes of one session (1 to 65536)
+    #[arg(long, value_name = COUNT, value_parser = between(count::<usize>, "1", "65536"), default_value = "1024",
+          help_heading = SESSIONS)]
+    pub max_attributes: usize,
+
+    /// Live sessions that one principal can have (1 to 100000, or none for any number)
+    ///
+    /// Sessions without a principal are not limited.
+    #[arg(long, value_name = COUNT, value_parser = none_or_count("1", "100000"), default_value = "none",
+          help_heading = SESSIONS)]
+    pub max_sessions_per_principal: OptionalCount,
+
+    /// What happens when a principal that has max-sessions-per-principal would get another session
+    #[arg(long, value_enum, value_name = "ACTION", default_value = "refuse", help_heading = SESSIONS)]
+    pub at_session_limit: AtSessionLimit,
+
+    /// A touch within this time after the last one is not noted, which saves work (0s to 1h)
+    ///
+    /// The time of the last access may lag by as much, and a session may expire earlier by as much: keep it well below
+    /// the idle timeouts. 0s notes every touch.
+    #[arg(long, value_name = DURATION, value_parser = between(duration, "0s", "1h"), default_value = "0s",
+          help_heading = SESSIONS)]
+    pub touch_granularity: Duration,
+
+    /// The longest time for which a rotated session ID can still read (0s to 60s)
+    ///
+    /// A rotation that asks for more gets this. 0s ends the old ID at once.
+    #[arg(long, value_name = DURATION, value_parser = between(duration, "0s", "60s"), default_value = "60s",
+          help_heading = SESSIONS)]
+    pub max_rotation_grace: Duration,
+
+    /// Deleted, expired and revoked events keep the last attributes of their session
+    ///
+    /// A watcher can then ask for them. Each such event takes the space of the session for as long as the history of
+    /// events goes back.
+    #[arg(long, value_name = BOOL, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
+          default_value = "false", help_heading = SESSIONS)]
+    pub event_attributes: bool,
+}
+
+impl Default for PolicySettings {
+    fn default() -> Self {
+        super::Settings::default().policy
+    }
+}

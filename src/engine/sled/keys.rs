@@ -1,0 +1,53 @@
+//! How the keys of rows look. Numbers in keys are big-endian, so that keys sort like them.
+
+use super::super::transaction::{Due, Group};
+use super::super::{EngineError, codec};
+use crate::clock::Millis;
+use crate::model::{Event, Handle};
+use ::sled::IVec;
+use bytes::Bytes;
+
+/// Shares sled's buffer instead of copying it.
+pub(super) fn to_bytes(row: IVec) -> Bytes {
+    Bytes::from_owner(row)
+}
+
+pub(super) fn member_key(group: &Group, handle: Handle) -> Vec<u8> {
+    let name: [&[u8]; 2] = match group {
+        Group::Namespace(namespace) => [namespace.as_bytes(), &[0]],
+        // No namespace begins with this byte.
+        Group::Principal(hash) => [&[0], hash.as_bytes()],
+    };
+    [name[0], name[1], &handle.to_bytes()].concat()
+}
+
+pub(super) fn read_member_key(key: &[u8]) -> Result<Handle, EngineError> {
+    let handle = key.split_last_chunk::<16>().and_then(|(_, handle)| Handle::from_slice(handle));
+    handle.ok_or_else(|| codec::corrupt("a member's key"))
+}
+
+pub(super) fn read_event((key, row): &(IVec, IVec)) -> Result<Event, EngineError> {
+    let sequence = key.as_ref().try_into().map(u64::from_be_bytes);
+    codec::decode_event(sequence.map_err(|_| codec::corrupt("an event's key"))?, to_bytes(row.clone()))
+}
+
+pub(super) fn due_key(due: Due) -> [u8; 24] {
+    let mut key = [0; 24];
+    key[..8].copy_from_slice(&due.at.to_be_bytes());
+    key[8..].copy_from_slice(&due.handle.to_bytes());
+    key
+}
+
+pub(super) fn read_due_key(key: &[u8]) -> Result<Due, EngineError> {
+    let parts = key.split_first_chunk().and_then(|(at, handle)| Some((at, Handle::from_slice(handle)?)));
+    let (at, handle) = parts.ok_or_else(|| codec::corrupt("a key of the sweeper's index"))?;
+    Ok(Due { at: Millis::from_be_bytes(*at), handle })
+}
+
+pub(super) fn part_key(handle: Handle, revision: u64, part: usize) -> [u8; 28] {
+    let mut key = [0; 28];
+    key[..16].copy_from_slice(&handle.to_bytes());
+    key[16..24].copy_from_slice(&revision.to_be_bytes());
+    key[24..].copy_from_slice(&u32::try_from(part).unwrap_or(u32::MAX).to_be_bytes());
+    key
+}

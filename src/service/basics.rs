@@ -1,0 +1,93 @@
+//! Create, get, update, touch, rotate and delete.
+
+use super::answer::{session, session_without_attributes, timestamp};
+use super::request;
+use super::store::StoreService;
+use crate::proto::{
+    CreateSessionRequest, CreateSessionResponse, DeleteSessionRequest, DeleteSessionResponse, GetSessionRequest,
+    GetSessionResponse, RotateSessionRequest, RotateSessionResponse, TouchSessionRequest, TouchSessionResponse,
+    UpdateSessionRequest, UpdateSessionResponse,
+};
+use crate::session::{Access, Error, NewSession, Rotation, Update};
+use tonic::Status;
+
+impl StoreService {
+    pub(super) async fn create(&self, request: CreateSessionRequest) -> Result<CreateSessionResponse, Status> {
+        let sessions = self.sessions()?;
+        let new = NewSession {
+            namespace: request::namespace(request.namespace)?,
+            id: request::optional_session_id("session_id", request.session_id)?,
+            data: request::first_data(
+                &request.attributes,
+                request.principal,
+                request.labels,
+                request.timeouts,
+                &self.limits,
+            )?,
+        };
+        let (id, record) = sessions.create(new).await?;
+        Ok(CreateSessionResponse { session_id: id.reveal(), session: Some(session_without_attributes(record)) })
+    }
+
+    pub(super) async fn get(&self, request: GetSessionRequest) -> Result<GetSessionResponse, Status> {
+        let sessions = self.sessions()?;
+        let namespace = request::namespace(request.namespace)?;
+        let id = request::session_id("session_id", request.session_id)?;
+        let access = request::access(request.access)?;
+        let record = sessions.get(&namespace, &id, access).await?;
+        let not_modified = request.if_version_not == Some(record.version);
+        let session = if not_modified { session_without_attributes(record) } else { session(record) };
+        Ok(GetSessionResponse { session: Some(session), not_modified })
+    }
+
+    pub(super) async fn update(&self, request: UpdateSessionRequest) -> Result<UpdateSessionResponse, Status> {
+        let sessions = self.sessions()?;
+        let update = Update {
+            namespace: request::namespace(request.namespace)?,
+            id: request::session_id("session_id", request.session_id)?,
+            change: request::change(request.change, &self.limits)?,
+            expected_version: request::expected_version(request.expected_version, request.upsert)?,
+            upsert: request.upsert,
+            lock_token: Some(request.lock_token).filter(|token| !token.is_empty()),
+        };
+        let updated = sessions.update(update).await?;
+        Ok(UpdateSessionResponse {
+            session: Some(session_without_attributes(updated.record)),
+            created: updated.created,
+        })
+    }
+
+    pub(super) async fn touch(&self, request: TouchSessionRequest) -> Result<TouchSessionResponse, Status> {
+        let sessions = self.sessions()?;
+        let namespace = request::namespace(request.namespace)?;
+        let id = request::session_id("session_id", request.session_id)?;
+        let record = sessions.get(&namespace, &id, Access::Touch).await?;
+        Ok(TouchSessionResponse { expire_time: Some(timestamp(record.expires_at())), version: record.version })
+    }
+
+    pub(super) async fn rotate(&self, request: RotateSessionRequest) -> Result<RotateSessionResponse, Status> {
+        let sessions = self.sessions()?;
+        let rotation = Rotation {
+            namespace: request::namespace(request.namespace)?,
+            id: request::session_id("session_id", request.session_id)?,
+            new_id: request::optional_session_id("new_session_id", request.new_session_id)?,
+            grace: request::grace(request.grace)?,
+            change: request::change(request.change, &self.limits)?,
+            expected_version: request.expected_version,
+        };
+        let (id, record) = sessions.rotate(rotation).await?;
+        Ok(RotateSessionResponse { session_id: id.reveal(), session: Some(session_without_attributes(record)) })
+    }
+
+    pub(super) async fn delete(&self, request: DeleteSessionRequest) -> Result<DeleteSessionResponse, Status> {
+        let sessions = self.sessions()?;
+        let namespace = request::namespace(request.namespace)?;
+        let target = request::target(request.target)?;
+        let deleted = match sessions.delete(namespace, target).await {
+            Ok(()) => true,
+            Err(Error::NotFound) if request.allow_missing => false,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(DeleteSessionResponse { deleted })
+    }
+}

@@ -1,0 +1,185 @@
+//! The stream of events.
+//!
+//! A watcher has no queue of its own: it reads the history at its own pace, woken when there is more. So it costs bounded
+//! memory and slows nobody, and one that falls too far behind finds that its place is gone.
+
+use super::answer::{session, timestamp};
+use super::request::{self, EventFilter};
+use super::status::Refusal;
+use super::store::{StoreService, WatcherCount};
+use crate::model::{Event, EventKind};
+use crate::proto::watch_sessions_response::Message;
+use crate::proto::{self, Checkpoint, SessionEvent, WatchSessionsRequest, WatchSessionsResponse};
+use crate::session::{Error, Sessions};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+use tokio_stream::Stream;
+use tonic::Status;
+
+/// Events read from the history in one go.
+const SLICE: usize = 32;
+
+/// Messages that wait for the watcher's connection.
+const BUFFER: usize = 32;
+
+/// A watcher that takes nothing for so long is cut off.
+const MAX_STALL: Duration = Duration::from_secs(30);
+
+impl StoreService {
+    pub(super) async fn watch(&self, request: WatchSessionsRequest) -> Result<EventStream, Status> {
+        let sessions = self.sessions()?.clone();
+        let last_event = sessions.last_event();
+        let checkpoint_interval = request::checkpoint_interval(request.checkpoint_interval)?;
+        let position = request.after_sequence.unwrap_or(*last_event.borrow());
+        let filter = request::event_filter(request)?;
+        let newest = *last_event.borrow();
+        if position > newest {
+            return Err(Error::EventsGone { oldest: newest }.into());
+        }
+        // Finds out at once whether the place is still there.
+        sessions.events(position, position, 1).await?;
+
+        let (messages, receiver) = mpsc::channel(BUFFER);
+        let watcher = Watcher {
+            sessions,
+            filter,
+            checkpoint_interval,
+            position,
+            last_event,
+            draining: self.draining.clone(),
+            messages,
+            _count: self.count_watcher(),
+        };
+        let (end, ended) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move {
+            let status = watcher.run().await;
+            // The watcher may be gone.
+            end.send(status).ok();
+        });
+        Ok(EventStream { messages: receiver, ended })
+    }
+}
+
+/// What a watcher receives: messages, and in the end the status that tells why there are no more.
+pub struct EventStream {
+    messages: mpsc::Receiver<WatchSessionsResponse>,
+    ended: tokio::sync::oneshot::Receiver<Status>,
+}
+
+impl Stream for EventStream {
+    type Item = Result<WatchSessionsResponse, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.messages.poll_recv(cx) {
+            Poll::Ready(Some(message)) => Poll::Ready(Some(Ok(message))),
+            Poll::Ready(None) => Pin::new(&mut self.ended).poll(cx).map(|status| status.ok().map(Err)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+struct Watcher {
+    sessions: Sessions,
+    filter: EventFilter,
+    checkpoint_interval: Duration,
+    /// Every event up to here that the filter lets through was sent.
+    position: u64,
+    last_event: watch::Receiver<u64>,
+    draining: watch::Receiver<bool>,
+    messages: mpsc::Sender<WatchSessionsResponse>,
+    _count: WatcherCount,
+}
+
+impl Watcher {
+    /// Sends events until there is a reason to stop, and returns it.
+    async fn run(mut self) -> Status {
+        let mut draining = self.draining.clone();
+        let drained = async move {
+            // Without a sender the server is gone.
+            draining.wait_for(|draining| *draining).await.ok();
+        };
+        let messages = self.messages.clone();
+        tokio::select! {
+            biased;
+            () = drained => Refusal::NotReady.into(),
+            () = messages.closed() => Status::cancelled("the watcher is gone"),
+            Err(status) = self.send_all() => status,
+        }
+    }
+
+    async fn send_all(&mut self) -> Result<std::convert::Infallible, Status> {
+        self.send_checkpoint().await?;
+        loop {
+            let checkpoint_at = Instant::now() + self.checkpoint_interval;
+            loop {
+                let newest = *self.last_event.borrow_and_update();
+                self.catch_up(newest).await?;
+                tokio::select! {
+                    changed = self.last_event.changed() => changed.map_err(|_| Refusal::NotReady)?,
+                    () = sleep_until(checkpoint_at) => break,
+                }
+            }
+            self.send_checkpoint().await?;
+        }
+    }
+
+    async fn catch_up(&mut self, newest: u64) -> Result<(), Status> {
+        while self.position < newest {
+            let events = self.sessions.events(self.position, newest, SLICE).await?;
+            let at_end = events.len() < SLICE;
+            for event in events {
+                self.position = event.sequence;
+                if self.filter.lets_through(&event) {
+                    let event = to_proto(event, self.filter.include_attributes);
+                    self.send(Message::Event(event)).await?;
+                }
+            }
+            if at_end {
+                self.position = newest;
+            }
+            // Requests that arrived meanwhile go first.
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    async fn send_checkpoint(&self) -> Result<(), Status> {
+        self.send(Message::Checkpoint(Checkpoint { sequence: self.position })).await
+    }
+
+    async fn send(&self, message: Message) -> Result<(), Status> {
+        let message = WatchSessionsResponse { message: Some(message) };
+        match self.messages.send_timeout(message, MAX_STALL).await {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::SendTimeoutError::Timeout(_)) => Err(Refusal::WatcherTooSlow.into()),
+            // Nobody will see it.
+            Err(mpsc::error::SendTimeoutError::Closed(_)) => Err(Status::cancelled("the watcher is gone")),
+        }
+    }
+}
+
+fn to_proto(mut event: Event, include_attributes: bool) -> SessionEvent {
+    if !include_attributes {
+        event.record.attributes.clear();
+    }
+    SessionEvent {
+        sequence: event.sequence,
+        kind: kind_to_proto(event.kind).into(),
+        event_time: Some(timestamp(event.time)),
+        session: Some(session(event.record)),
+    }
+}
+
+fn kind_to_proto(kind: EventKind) -> proto::EventKind {
+    match kind {
+        EventKind::Created => proto::EventKind::Created,
+        EventKind::Updated => proto::EventKind::Updated,
+        EventKind::Rotated => proto::EventKind::Rotated,
+        EventKind::Deleted => proto::EventKind::Deleted,
+        EventKind::Expired => proto::EventKind::Expired,
+        EventKind::Revoked => proto::EventKind::Revoked,
+    }
+}

@@ -1,0 +1,76 @@
+//! Reading and ending many sessions in one call.
+
+use super::Sessions;
+use super::error::Error;
+use super::lookup::Key;
+use super::touches::Access;
+use crate::engine::EngineError;
+use crate::model::{EventKind, Handle, Record, SessionId};
+
+/// Sessions read in one go.
+const SLICE: usize = 64;
+
+impl Sessions {
+    /// Reads many sessions, with a result for each.
+    pub async fn get_many(
+        &self,
+        namespace: &str,
+        ids: &[SessionId],
+        access: Access,
+    ) -> Result<Vec<Result<Record, Error>>, Error> {
+        let keys: Vec<Key> = ids.iter().map(|id| Key::new(namespace, id)).collect();
+        let mut results = Vec::with_capacity(keys.len());
+        for slice in keys.chunks(SLICE) {
+            let found = self
+                .query(|view| {
+                    let find = |key: &Key| match self.touches.find(view, key, access) {
+                        Ok(live) => Ok(live.map(|live| live.record).ok_or(Error::NotFound)),
+                        Err(error @ EngineError::Corrupt(_)) => Ok(Err(error.into())),
+                        Err(error) => Err(error),
+                    };
+                    slice.iter().map(find).collect::<Result<Vec<_>, _>>()
+                })
+                .await?;
+            results.extend(found);
+            // Requests that arrived meanwhile go first.
+            tokio::task::yield_now().await;
+        }
+        Ok(results)
+    }
+
+    /// Ends many sessions in one atomic step. Returns for each whether this call ended it.
+    pub async fn delete_many(&self, namespace: &str, ids: &[SessionId]) -> Result<Vec<Result<bool, Error>>, Error> {
+        let keys: Vec<Key> = ids.iter().map(|id| Key::new(namespace, id)).collect();
+        let this = self.clone();
+        let (results, ended) = self
+            .transact(move |draft| {
+                let mut ended: Vec<Handle> = Vec::new();
+                let mut results = Vec::with_capacity(keys.len());
+                for key in &keys {
+                    let live = match this.touches.find(draft.view(), key, Access::Peek) {
+                        Ok(live) => live,
+                        Err(error @ EngineError::Corrupt(_)) => {
+                            results.push(Err(error.into()));
+                            continue;
+                        }
+                        Err(error) => return Err(error.into()),
+                    };
+                    // Two IDs may open one session.
+                    let live = live.filter(|live| !ended.contains(&live.record.handle));
+                    results.push(Ok(live.is_some()));
+                    if let Some(live) = live {
+                        let cause = this.policies.cause(EventKind::Deleted, &key.namespace, live.now);
+                        draft.remove(&live.record, cause)?;
+                        ended.push(live.record.handle);
+                    }
+                }
+                Ok((results, ended))
+            })
+            .await?;
+        for handle in ended {
+            tracing::debug!(%handle, "deleted");
+            self.locks.end(handle);
+        }
+        Ok(results)
+    }
+}

@@ -1,0 +1,70 @@
+//! Reading the history of events, and keeping it bounded.
+
+use super::{Error, Sessions};
+use crate::clock::Millis;
+use crate::model::Event;
+use tokio::sync::watch;
+
+/// Events dropped in one transaction, at most.
+const DROP_BATCH: usize = 512;
+
+/// What part of the history is kept; what exceeds either bound is dropped.
+#[derive(Clone, Copy, Debug)]
+pub struct HistoryBounds {
+    /// No event is older.
+    pub age: Millis,
+    /// No more events are kept.
+    pub count: u64,
+}
+
+impl Sessions {
+    /// The newest sequence number that may be told of, as it grows.
+    #[must_use]
+    pub fn last_event(&self) -> watch::Receiver<u64> {
+        self.engine.last_event()
+    }
+
+    /// The first events after a sequence number and up to another, at most `limit`.
+    pub async fn events(&self, after: u64, through: u64, limit: usize) -> Result<Vec<Event>, Error> {
+        let (mut events, dropped_through) = self
+            .query(|view| {
+                let events = view.events(after, limit)?;
+                // Read last: what was dropped while the events were read must be noticed.
+                Ok((events, view.events_dropped_through()?))
+            })
+            .await?;
+        if after < dropped_through {
+            return Err(Error::EventsGone { oldest: dropped_through });
+        }
+        events.retain(|event| event.sequence <= through);
+        Ok(events)
+    }
+
+    /// Drops what exceeds the bounds.
+    pub async fn trim_history(&self, bounds: HistoryBounds) -> Result<(), Error> {
+        loop {
+            let too_old = self.clock.now().saturating_sub(bounds.age);
+            let excess = usize::try_from(self.engine.statistics().events.saturating_sub(bounds.count));
+            let excess = excess.unwrap_or(usize::MAX);
+            let last_told = *self.engine.last_event().borrow();
+            let oldest = self.query(|view| view.events(view.events_dropped_through()?, DROP_BATCH)).await?;
+            let dropped = oldest.iter().enumerate().take_while(|(place, event)| {
+                // What was not told of yet stays, and with it the newest number.
+                (*place < excess || event.time < too_old) && event.sequence < last_told
+            });
+            let Some((place, last)) = dropped.last() else {
+                return Ok(());
+            };
+            let through = last.sequence;
+            self.transact(move |draft| {
+                draft.drop_events(through);
+                Ok(())
+            })
+            .await?;
+            if place + 1 < DROP_BATCH {
+                return Ok(());
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}

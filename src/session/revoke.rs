@@ -1,0 +1,84 @@
+//! Ending many sessions from outside.
+
+use super::touches::Access;
+use super::{Error, Sessions};
+use crate::model::{EventKind, Handle, SessionId};
+
+/// Which sessions to end.
+#[derive(Clone, Debug)]
+pub enum RevokeScope {
+    /// Those of a principal.
+    Principal {
+        /// Whose.
+        principal: String,
+        /// The ID of a session to leave alone.
+        except: Option<SessionId>,
+    },
+    /// Those named.
+    Handles(Vec<Handle>),
+    /// All of the namespace.
+    WholeNamespace,
+}
+
+impl Sessions {
+    /// Ends the sessions and returns how many there were. Sessions made after the call began are left alone.
+    pub async fn revoke(&self, namespace: &str, scope: RevokeScope) -> Result<u64, Error> {
+        match scope {
+            RevokeScope::Handles(handles) => self.revoke_handles(namespace, String::new(), handles).await,
+            RevokeScope::WholeNamespace => self.revoke_group(namespace, "", None).await,
+            RevokeScope::Principal { principal, except } => {
+                let except = match except {
+                    Some(id) => Some(self.get(namespace, &id, Access::Peek).await?.handle),
+                    None => None,
+                };
+                self.revoke_group(namespace, &principal, except).await
+            }
+        }
+    }
+
+    async fn revoke_group(&self, namespace: &str, principal: &str, except: Option<Handle>) -> Result<u64, Error> {
+        let (mut revoked, mut before) = (0, None);
+        loop {
+            let slice = self.slice(namespace, principal, before).await?;
+            let handles: Vec<Handle> = slice.live.iter().map(|record| record.handle).collect();
+            let handles = handles.into_iter().filter(|handle| Some(*handle) != except).collect();
+            revoked += self.revoke_handles(namespace, principal.into(), handles).await?;
+            if slice.next.is_none() {
+                break;
+            }
+            before = slice.next;
+        }
+        tracing::info!(namespace, revoked, "revoked sessions");
+        Ok(revoked)
+    }
+
+    /// Ends those of the sessions that are there, and still the principal's unless it is empty.
+    async fn revoke_handles(&self, namespace: &str, principal: String, handles: Vec<Handle>) -> Result<u64, Error> {
+        if handles.is_empty() {
+            return Ok(0);
+        }
+        let this = self.clone();
+        let namespace = namespace.to_owned();
+        let ended = self
+            .transact(move |draft| {
+                let mut ended: Vec<Handle> = Vec::new();
+                for handle in &handles {
+                    let live = this.touches.find_by_handle(draft.view(), &namespace, *handle)?;
+                    let live = live.filter(|live| principal.is_empty() || live.record.principal == principal);
+                    // The caller may have named one twice.
+                    let Some(live) = live.filter(|live| !ended.contains(&live.record.handle)) else {
+                        continue;
+                    };
+                    draft.remove(&live.record, this.policies.cause(EventKind::Revoked, &namespace, live.now))?;
+                    ended.push(*handle);
+                }
+                Ok(ended)
+            })
+            .await?;
+        for handle in &ended {
+            tracing::debug!(%handle, "revoked");
+            self.locks.end(*handle);
+        }
+        Ok(ended.len() as u64)
+    }
+}

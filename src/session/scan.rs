@@ -1,0 +1,90 @@
+//! Walking over the sessions of a principal or a namespace in slices, so that no walk holds up the requests beside it or
+//! needs much memory; and healing the lists on the way.
+
+use super::touches::Access;
+use super::{Error, Sessions};
+use crate::engine::{EngineError, Group};
+use crate::model::{Handle, Record};
+
+/// Sessions looked at in one go.
+pub(super) const SLICE: usize = 16;
+
+/// Some sessions, newest first.
+#[derive(Debug)]
+pub(super) struct Slice {
+    /// Those that are live.
+    pub(super) live: Vec<Record>,
+    /// Where to go on; `None` at the end.
+    pub(super) next: Option<Handle>,
+}
+
+/// What a slice found at one place of a list.
+enum Found {
+    Live(Box<Record>),
+    /// Expired or damaged: the sweeper's business.
+    Ended,
+    /// Nothing that belongs on the list.
+    Stale(Handle),
+}
+
+impl Sessions {
+    /// The next slice of the principal's sessions, or of the whole namespace if the principal is empty.
+    pub(super) async fn slice(&self, namespace: &str, principal: &str, before: Option<Handle>) -> Result<Slice, Error> {
+        let group = Group::of(namespace, principal);
+        let (found, next) = self
+            .query(|view| {
+                let handles = view.members(&group, before, SLICE)?;
+                let next = handles.last().copied().filter(|_| handles.len() == SLICE);
+                let found: Result<Vec<Found>, _> = handles
+                    .into_iter()
+                    .map(|handle| match view.record(handle) {
+                        Ok(Some(mut record)) if belongs(&record, namespace, principal) => {
+                            match self.touches.judge(&mut record, Access::Peek, view)? {
+                                Some(_) => Ok(Found::Live(Box::new(record))),
+                                None => Ok(Found::Ended),
+                            }
+                        }
+                        Ok(_) => Ok(Found::Stale(handle)),
+                        Err(EngineError::Corrupt(_)) => Ok(Found::Ended),
+                        Err(error) => Err(error),
+                    })
+                    .collect();
+                Ok((found?, next))
+            })
+            .await?;
+        let mut live = Vec::new();
+        let mut stale = Vec::new();
+        for found in found {
+            match found {
+                Found::Live(record) => live.push(*record),
+                Found::Stale(handle) => stale.push(handle),
+                Found::Ended => {}
+            }
+        }
+        if !stale.is_empty() {
+            self.heal(group, namespace.into(), principal.into(), stale).await?;
+        }
+        // Requests that arrived meanwhile go first.
+        tokio::task::yield_now().await;
+        Ok(Slice { live, next })
+    }
+
+    /// Takes rows off a list that a crash left there, or that a change is just about to fill.
+    async fn heal(&self, group: Group, namespace: String, principal: String, stale: Vec<Handle>) -> Result<(), Error> {
+        self.transact(move |draft| {
+            for handle in &stale {
+                // Looked at again, where no change is under way.
+                let record = draft.view().record(*handle)?;
+                if record.is_none_or(|record| !belongs(&record, &namespace, &principal)) {
+                    draft.drop_member(&group, *handle);
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn belongs(record: &Record, namespace: &str, principal: &str) -> bool {
+    record.namespace == namespace && (principal.is_empty() || record.principal == principal)
+}
