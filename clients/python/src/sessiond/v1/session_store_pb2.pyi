@@ -2,25 +2,22 @@ import datetime
 
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from sessiond.v1 import access_pb2 as _access_pb2
+from sessiond.v1 import batch_pb2 as _batch_pb2
+from sessiond.v1 import csrf_pb2 as _csrf_pb2
+from sessiond.v1 import directory_pb2 as _directory_pb2
+from sessiond.v1 import events_pb2 as _events_pb2
+from sessiond.v1 import handoff_pb2 as _handoff_pb2
+from sessiond.v1 import locks_pb2 as _locks_pb2
 from sessiond.v1 import session_pb2 as _session_pb2
 from sessiond.v1 import value_pb2 as _value_pb2
 from google.protobuf.internal import containers as _containers
-from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
-
-class Access(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    ACCESS_UNSPECIFIED: _ClassVar[Access]
-    ACCESS_TOUCH: _ClassVar[Access]
-    ACCESS_PEEK: _ClassVar[Access]
-ACCESS_UNSPECIFIED: Access
-ACCESS_TOUCH: Access
-ACCESS_PEEK: Access
 
 class CreateSessionRequest(_message.Message):
     __slots__ = ("namespace", "session_id", "attributes", "principal", "labels", "timeouts")
@@ -68,9 +65,9 @@ class GetSessionRequest(_message.Message):
     IF_VERSION_NOT_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     session_id: str
-    access: Access
+    access: _access_pb2.Access
     if_version_not: int
-    def __init__(self, namespace: _Optional[str] = ..., session_id: _Optional[str] = ..., access: _Optional[_Union[Access, str]] = ..., if_version_not: _Optional[int] = ...) -> None: ...
+    def __init__(self, namespace: _Optional[str] = ..., session_id: _Optional[str] = ..., access: _Optional[_Union[_access_pb2.Access, str]] = ..., if_version_not: _Optional[int] = ...) -> None: ...
 
 class GetSessionResponse(_message.Message):
     __slots__ = ("session", "not_modified")
@@ -81,18 +78,20 @@ class GetSessionResponse(_message.Message):
     def __init__(self, session: _Optional[_Union[_session_pb2.Session, _Mapping]] = ..., not_modified: _Optional[bool] = ...) -> None: ...
 
 class UpdateSessionRequest(_message.Message):
-    __slots__ = ("namespace", "session_id", "change", "expected_version", "upsert")
+    __slots__ = ("namespace", "session_id", "change", "expected_version", "upsert", "lock_token")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     CHANGE_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_VERSION_FIELD_NUMBER: _ClassVar[int]
     UPSERT_FIELD_NUMBER: _ClassVar[int]
+    LOCK_TOKEN_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     session_id: str
     change: _session_pb2.SessionChange
     expected_version: int
     upsert: bool
-    def __init__(self, namespace: _Optional[str] = ..., session_id: _Optional[str] = ..., change: _Optional[_Union[_session_pb2.SessionChange, _Mapping]] = ..., expected_version: _Optional[int] = ..., upsert: _Optional[bool] = ...) -> None: ...
+    lock_token: str
+    def __init__(self, namespace: _Optional[str] = ..., session_id: _Optional[str] = ..., change: _Optional[_Union[_session_pb2.SessionChange, _Mapping]] = ..., expected_version: _Optional[int] = ..., upsert: _Optional[bool] = ..., lock_token: _Optional[str] = ...) -> None: ...
 
 class UpdateSessionResponse(_message.Message):
     __slots__ = ("session", "created")

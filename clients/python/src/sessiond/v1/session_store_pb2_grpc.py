@@ -3,6 +3,12 @@
 import grpc
 import warnings
 
+from sessiond.v1 import batch_pb2 as sessiond_dot_v1_dot_batch__pb2
+from sessiond.v1 import csrf_pb2 as sessiond_dot_v1_dot_csrf__pb2
+from sessiond.v1 import directory_pb2 as sessiond_dot_v1_dot_directory__pb2
+from sessiond.v1 import events_pb2 as sessiond_dot_v1_dot_events__pb2
+from sessiond.v1 import handoff_pb2 as sessiond_dot_v1_dot_handoff__pb2
+from sessiond.v1 import locks_pb2 as sessiond_dot_v1_dot_locks__pb2
 from sessiond.v1 import session_store_pb2 as sessiond_dot_v1_dot_session__store__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -46,6 +52,12 @@ class SessionStoreStub:
     FAILED_PRECONDITION  SESSION_ID_RETIRED     the ID was rotated away and can only read until its grace ends
     RESOURCE_EXHAUSTED   SESSION_TOO_LARGE      the session would outgrow a limit; metadata "limit" and "actual"
     RESOURCE_EXHAUSTED   TOO_MANY_REQUESTS      the server has as many requests in flight as it allows
+    RESOURCE_EXHAUSTED   SESSION_LIMIT_REACHED  the principal has as many sessions as its namespace allows
+    FAILED_PRECONDITION  LOCK_HELD              another holds the lock, and the wait is over
+    FAILED_PRECONDITION  LOCK_LOST              the update's lock token is of no lock that holds
+    NOT_FOUND            HANDOFF_INVALID        the ticket is unknown, used, too old, or for another audience
+    OUT_OF_RANGE         EVENTS_GONE            the events after the wanted sequence are no longer kept
+    RESOURCE_EXHAUSTED   WATCHER_TOO_SLOW       the watcher did not read for too long; resume after its last event
     RESOURCE_EXHAUSTED   STORAGE_FULL           free disk space is low; reads and deletes still work
     UNAVAILABLE          NOT_READY              starting or draining; repeat the call
     DATA_LOSS            SESSION_CORRUPT        the stored session fails its checksum
@@ -91,6 +103,66 @@ class SessionStoreStub:
                 request_serializer=sessiond_dot_v1_dot_session__store__pb2.DeleteSessionRequest.SerializeToString,
                 response_deserializer=sessiond_dot_v1_dot_session__store__pb2.DeleteSessionResponse.FromString,
                 _registered_method=True)
+        self.BatchGetSessions = channel.unary_unary(
+                '/sessiond.v1.SessionStore/BatchGetSessions',
+                request_serializer=sessiond_dot_v1_dot_batch__pb2.BatchGetSessionsRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_batch__pb2.BatchGetSessionsResponse.FromString,
+                _registered_method=True)
+        self.BatchDeleteSessions = channel.unary_unary(
+                '/sessiond.v1.SessionStore/BatchDeleteSessions',
+                request_serializer=sessiond_dot_v1_dot_batch__pb2.BatchDeleteSessionsRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_batch__pb2.BatchDeleteSessionsResponse.FromString,
+                _registered_method=True)
+        self.ListSessions = channel.unary_unary(
+                '/sessiond.v1.SessionStore/ListSessions',
+                request_serializer=sessiond_dot_v1_dot_directory__pb2.ListSessionsRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_directory__pb2.ListSessionsResponse.FromString,
+                _registered_method=True)
+        self.CountSessions = channel.unary_unary(
+                '/sessiond.v1.SessionStore/CountSessions',
+                request_serializer=sessiond_dot_v1_dot_directory__pb2.CountSessionsRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_directory__pb2.CountSessionsResponse.FromString,
+                _registered_method=True)
+        self.RevokeSessions = channel.unary_unary(
+                '/sessiond.v1.SessionStore/RevokeSessions',
+                request_serializer=sessiond_dot_v1_dot_directory__pb2.RevokeSessionsRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_directory__pb2.RevokeSessionsResponse.FromString,
+                _registered_method=True)
+        self.WatchSessions = channel.unary_stream(
+                '/sessiond.v1.SessionStore/WatchSessions',
+                request_serializer=sessiond_dot_v1_dot_events__pb2.WatchSessionsRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_events__pb2.WatchSessionsResponse.FromString,
+                _registered_method=True)
+        self.LockSession = channel.unary_unary(
+                '/sessiond.v1.SessionStore/LockSession',
+                request_serializer=sessiond_dot_v1_dot_locks__pb2.LockSessionRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_locks__pb2.LockSessionResponse.FromString,
+                _registered_method=True)
+        self.UnlockSession = channel.unary_unary(
+                '/sessiond.v1.SessionStore/UnlockSession',
+                request_serializer=sessiond_dot_v1_dot_locks__pb2.UnlockSessionRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_locks__pb2.UnlockSessionResponse.FromString,
+                _registered_method=True)
+        self.IssueHandoff = channel.unary_unary(
+                '/sessiond.v1.SessionStore/IssueHandoff',
+                request_serializer=sessiond_dot_v1_dot_handoff__pb2.IssueHandoffRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_handoff__pb2.IssueHandoffResponse.FromString,
+                _registered_method=True)
+        self.RedeemHandoff = channel.unary_unary(
+                '/sessiond.v1.SessionStore/RedeemHandoff',
+                request_serializer=sessiond_dot_v1_dot_handoff__pb2.RedeemHandoffRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_handoff__pb2.RedeemHandoffResponse.FromString,
+                _registered_method=True)
+        self.IssueCsrfToken = channel.unary_unary(
+                '/sessiond.v1.SessionStore/IssueCsrfToken',
+                request_serializer=sessiond_dot_v1_dot_csrf__pb2.IssueCsrfTokenRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_csrf__pb2.IssueCsrfTokenResponse.FromString,
+                _registered_method=True)
+        self.VerifyCsrfToken = channel.unary_unary(
+                '/sessiond.v1.SessionStore/VerifyCsrfToken',
+                request_serializer=sessiond_dot_v1_dot_csrf__pb2.VerifyCsrfTokenRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_csrf__pb2.VerifyCsrfTokenResponse.FromString,
+                _registered_method=True)
 
 
 class SessionStoreServicer:
@@ -114,6 +186,12 @@ class SessionStoreServicer:
     FAILED_PRECONDITION  SESSION_ID_RETIRED     the ID was rotated away and can only read until its grace ends
     RESOURCE_EXHAUSTED   SESSION_TOO_LARGE      the session would outgrow a limit; metadata "limit" and "actual"
     RESOURCE_EXHAUSTED   TOO_MANY_REQUESTS      the server has as many requests in flight as it allows
+    RESOURCE_EXHAUSTED   SESSION_LIMIT_REACHED  the principal has as many sessions as its namespace allows
+    FAILED_PRECONDITION  LOCK_HELD              another holds the lock, and the wait is over
+    FAILED_PRECONDITION  LOCK_LOST              the update's lock token is of no lock that holds
+    NOT_FOUND            HANDOFF_INVALID        the ticket is unknown, used, too old, or for another audience
+    OUT_OF_RANGE         EVENTS_GONE            the events after the wanted sequence are no longer kept
+    RESOURCE_EXHAUSTED   WATCHER_TOO_SLOW       the watcher did not read for too long; resume after its last event
     RESOURCE_EXHAUSTED   STORAGE_FULL           free disk space is low; reads and deletes still work
     UNAVAILABLE          NOT_READY              starting or draining; repeat the call
     DATA_LOSS            SESSION_CORRUPT        the stored session fails its checksum
@@ -188,6 +266,127 @@ class SessionStoreServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchGetSessions(self, request, context):
+        """Reads many sessions at once, with a result for each.
+
+        Example: {"session_ids": ["7wmm…", "9kdq…"], "access": "ACCESS_PEEK"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchDeleteSessions(self, request, context):
+        """Ends many sessions at once, with a result for each, in one atomic step.
+
+        Example: {"session_ids": ["7wmm…", "9kdq…"]}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSessions(self, request, context):
+        """Lists the live sessions of a principal or of the whole namespace, newest first, by pages. Never shows an ID.
+
+        Example, a user's devices: {"principal": "user-42"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountSessions(self, request, context):
+        """Counts the live sessions of a principal or of the whole namespace.
+
+        Example: {"principal": "user-42"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeSessions(self, request, context):
+        """Ends many sessions: those of a principal, all of them but the current one, some by handle, or the whole namespace.
+        A slower request can't bring a revoked session back. If the call is cut off, what it has ended stays ended.
+
+        Errors: SESSION_NOT_FOUND (of except_session_id).
+        Example, "log out everywhere else": {"principal": {"principal": "user-42", "except_session_id": "7wmm…"}}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchSessions(self, request, context):
+        """Streams what happens to sessions, as it becomes durable. A watcher that reads too slowly is cut off, and slows
+        nobody; resuming after the last event it saw brings everything that is still kept (settings event-history-age and
+        event-history-count).
+
+        Errors: EVENTS_GONE, WATCHER_TOO_SLOW; UNAVAILABLE when the server drains.
+        Example: {"kinds": ["EVENT_KIND_EXPIRED"], "after_sequence": "1041"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LockSession(self, request, context):
+        """Takes an exclusive lease on a session, for frameworks that serialise the requests of one session. Waiters get it in
+        the order in which they came. It binds those who ask for it: an update that names its lock_token is refused once
+        the lock is lost; an update that names none is never held up. A lease ends by itself, and with the server.
+
+        Errors: SESSION_NOT_FOUND, SESSION_ID_RETIRED, LOCK_HELD.
+        Example: {"session_id": "7wmm…", "lease": "10s", "wait": "2s"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnlockSession(self, request, context):
+        """Releases a lease. With a token that is of no lock that holds, it does nothing.
+
+        Example: {"session_id": "7wmm…", "lock_token": "…"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def IssueHandoff(self, request, context):
+        """Issues a ticket by which another domain gets its own ID of the same session: cross-domain sign-on.
+
+        Errors: SESSION_NOT_FOUND, SESSION_ID_RETIRED, STORAGE_FULL.
+        Example: {"session_id": "7wmm…", "audience": "https://shop.example"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RedeemHandoff(self, request, context):
+        """Exchanges a ticket for an ID. Both domains then see one session: logging out on one ends both, and rotating the ID
+        on one leaves the other's valid.
+
+        Errors: HANDOFF_INVALID, SESSION_ID_TAKEN, STORAGE_FULL.
+        Example: {"ticket": "…", "audience": "https://shop.example"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def IssueCsrfToken(self, request, context):
+        """Issues a token against cross-site request forgery. It does not count as activity.
+
+        Errors: SESSION_NOT_FOUND.
+        Example: {"session_id": "7wmm…"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyCsrfToken(self, request, context):
+        """Verifies such a token, in constant time. It does not count as activity.
+
+        Errors: SESSION_NOT_FOUND.
+        Example: {"session_id": "7wmm…", "token": "…"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SessionStoreServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -221,6 +420,66 @@ def add_SessionStoreServicer_to_server(servicer, server):
                     request_deserializer=sessiond_dot_v1_dot_session__store__pb2.DeleteSessionRequest.FromString,
                     response_serializer=sessiond_dot_v1_dot_session__store__pb2.DeleteSessionResponse.SerializeToString,
             ),
+            'BatchGetSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetSessions,
+                    request_deserializer=sessiond_dot_v1_dot_batch__pb2.BatchGetSessionsRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_batch__pb2.BatchGetSessionsResponse.SerializeToString,
+            ),
+            'BatchDeleteSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchDeleteSessions,
+                    request_deserializer=sessiond_dot_v1_dot_batch__pb2.BatchDeleteSessionsRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_batch__pb2.BatchDeleteSessionsResponse.SerializeToString,
+            ),
+            'ListSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessions,
+                    request_deserializer=sessiond_dot_v1_dot_directory__pb2.ListSessionsRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_directory__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'CountSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountSessions,
+                    request_deserializer=sessiond_dot_v1_dot_directory__pb2.CountSessionsRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_directory__pb2.CountSessionsResponse.SerializeToString,
+            ),
+            'RevokeSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeSessions,
+                    request_deserializer=sessiond_dot_v1_dot_directory__pb2.RevokeSessionsRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_directory__pb2.RevokeSessionsResponse.SerializeToString,
+            ),
+            'WatchSessions': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchSessions,
+                    request_deserializer=sessiond_dot_v1_dot_events__pb2.WatchSessionsRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_events__pb2.WatchSessionsResponse.SerializeToString,
+            ),
+            'LockSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.LockSession,
+                    request_deserializer=sessiond_dot_v1_dot_locks__pb2.LockSessionRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_locks__pb2.LockSessionResponse.SerializeToString,
+            ),
+            'UnlockSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnlockSession,
+                    request_deserializer=sessiond_dot_v1_dot_locks__pb2.UnlockSessionRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_locks__pb2.UnlockSessionResponse.SerializeToString,
+            ),
+            'IssueHandoff': grpc.unary_unary_rpc_method_handler(
+                    servicer.IssueHandoff,
+                    request_deserializer=sessiond_dot_v1_dot_handoff__pb2.IssueHandoffRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_handoff__pb2.IssueHandoffResponse.SerializeToString,
+            ),
+            'RedeemHandoff': grpc.unary_unary_rpc_method_handler(
+                    servicer.RedeemHandoff,
+                    request_deserializer=sessiond_dot_v1_dot_handoff__pb2.RedeemHandoffRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_handoff__pb2.RedeemHandoffResponse.SerializeToString,
+            ),
+            'IssueCsrfToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.IssueCsrfToken,
+                    request_deserializer=sessiond_dot_v1_dot_csrf__pb2.IssueCsrfTokenRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_csrf__pb2.IssueCsrfTokenResponse.SerializeToString,
+            ),
+            'VerifyCsrfToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyCsrfToken,
+                    request_deserializer=sessiond_dot_v1_dot_csrf__pb2.VerifyCsrfTokenRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_csrf__pb2.VerifyCsrfTokenResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'sessiond.v1.SessionStore', rpc_method_handlers)
@@ -250,6 +509,12 @@ class SessionStore:
     FAILED_PRECONDITION  SESSION_ID_RETIRED     the ID was rotated away and can only read until its grace ends
     RESOURCE_EXHAUSTED   SESSION_TOO_LARGE      the session would outgrow a limit; metadata "limit" and "actual"
     RESOURCE_EXHAUSTED   TOO_MANY_REQUESTS      the server has as many requests in flight as it allows
+    RESOURCE_EXHAUSTED   SESSION_LIMIT_REACHED  the principal has as many sessions as its namespace allows
+    FAILED_PRECONDITION  LOCK_HELD              another holds the lock, and the wait is over
+    FAILED_PRECONDITION  LOCK_LOST              the update's lock token is of no lock that holds
+    NOT_FOUND            HANDOFF_INVALID        the ticket is unknown, used, too old, or for another audience
+    OUT_OF_RANGE         EVENTS_GONE            the events after the wanted sequence are no longer kept
+    RESOURCE_EXHAUSTED   WATCHER_TOO_SLOW       the watcher did not read for too long; resume after its last event
     RESOURCE_EXHAUSTED   STORAGE_FULL           free disk space is low; reads and deletes still work
     UNAVAILABLE          NOT_READY              starting or draining; repeat the call
     DATA_LOSS            SESSION_CORRUPT        the stored session fails its checksum
@@ -411,6 +676,330 @@ class SessionStore:
             '/sessiond.v1.SessionStore/DeleteSession',
             sessiond_dot_v1_dot_session__store__pb2.DeleteSessionRequest.SerializeToString,
             sessiond_dot_v1_dot_session__store__pb2.DeleteSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessiond.v1.SessionStore/BatchGetSessions',
+            sessiond_dot_v1_dot_batch__pb2.BatchGetSessionsRequest.SerializeToString,
+            sessiond_dot_v1_dot_batch__pb2.BatchGetSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchDeleteSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessiond.v1.SessionStore/BatchDeleteSessions',
+            sessiond_dot_v1_dot_batch__pb2.BatchDeleteSessionsRequest.SerializeToString,
+            sessiond_dot_v1_dot_batch__pb2.BatchDeleteSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessiond.v1.SessionStore/ListSessions',
+            sessiond_dot_v1_dot_directory__pb2.ListSessionsRequest.SerializeToString,
+            sessiond_dot_v1_dot_directory__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessiond.v1.SessionStore/CountSessions',
+            sessiond_dot_v1_dot_directory__pb2.CountSessionsRequest.SerializeToString,
+            sessiond_dot_v1_dot_directory__pb2.CountSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessiond.v1.SessionStore/RevokeSessions',
+            sessiond_dot_v1_dot_directory__pb2.RevokeSessionsRequest.SerializeToString,
+            sessiond_dot_v1_dot_directory__pb2.RevokeSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sessiond.v1.SessionStore/WatchSessions',
+            sessiond_dot_v1_dot_events__pb2.WatchSessionsRequest.SerializeToString,
+            sessiond_dot_v1_dot_events__pb2.WatchSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LockSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessiond.v1.SessionStore/LockSession',
+            sessiond_dot_v1_dot_locks__pb2.LockSessionRequest.SerializeToString,
+            sessiond_dot_v1_dot_locks__pb2.LockSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnlockSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessiond.v1.SessionStore/UnlockSession',
+            sessiond_dot_v1_dot_locks__pb2.UnlockSessionRequest.SerializeToString,
+            sessiond_dot_v1_dot_locks__pb2.UnlockSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IssueHandoff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessiond.v1.SessionStore/IssueHandoff',
+            sessiond_dot_v1_dot_handoff__pb2.IssueHandoffRequest.SerializeToString,
+            sessiond_dot_v1_dot_handoff__pb2.IssueHandoffResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RedeemHandoff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessiond.v1.SessionStore/RedeemHandoff',
+            sessiond_dot_v1_dot_handoff__pb2.RedeemHandoffRequest.SerializeToString,
+            sessiond_dot_v1_dot_handoff__pb2.RedeemHandoffResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IssueCsrfToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessiond.v1.SessionStore/IssueCsrfToken',
+            sessiond_dot_v1_dot_csrf__pb2.IssueCsrfTokenRequest.SerializeToString,
+            sessiond_dot_v1_dot_csrf__pb2.IssueCsrfTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyCsrfToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessiond.v1.SessionStore/VerifyCsrfToken',
+            sessiond_dot_v1_dot_csrf__pb2.VerifyCsrfTokenRequest.SerializeToString,
+            sessiond_dot_v1_dot_csrf__pb2.VerifyCsrfTokenResponse.FromString,
             options,
             channel_credentials,
             insecure,

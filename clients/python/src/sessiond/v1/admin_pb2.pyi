@@ -1,0 +1,67 @@
+import datetime
+
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class GetStatisticsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class NamespaceStatistics(_message.Message):
+    __slots__ = ("namespace", "sessions")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    sessions: int
+    def __init__(self, namespace: _Optional[str] = ..., sessions: _Optional[int] = ...) -> None: ...
+
+class GetStatisticsResponse(_message.Message):
+    __slots__ = ("sessions", "namespaces", "created", "expired", "created_per_second", "expired_per_second", "disk_bytes", "memory_bytes", "sweeper_lag", "groups", "grouped_transactions", "largest_group", "start_time", "last_event_sequence", "watchers")
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACES_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    EXPIRED_FIELD_NUMBER: _ClassVar[int]
+    CREATED_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    EXPIRED_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    DISK_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SWEEPER_LAG_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    GROUPED_TRANSACTIONS_FIELD_NUMBER: _ClassVar[int]
+    LARGEST_GROUP_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    LAST_EVENT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    WATCHERS_FIELD_NUMBER: _ClassVar[int]
+    sessions: int
+    namespaces: _containers.RepeatedCompositeFieldContainer[NamespaceStatistics]
+    created: int
+    expired: int
+    created_per_second: float
+    expired_per_second: float
+    disk_bytes: int
+    memory_bytes: int
+    sweeper_lag: _duration_pb2.Duration
+    groups: int
+    grouped_transactions: int
+    largest_group: int
+    start_time: _timestamp_pb2.Timestamp
+    last_event_sequence: int
+    watchers: int
+    def __init__(self, sessions: _Optional[int] = ..., namespaces: _Optional[_Iterable[_Union[NamespaceStatistics, _Mapping]]] = ..., created: _Optional[int] = ..., expired: _Optional[int] = ..., created_per_second: _Optional[float] = ..., expired_per_second: _Optional[float] = ..., disk_bytes: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., sweeper_lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., groups: _Optional[int] = ..., grouped_transactions: _Optional[int] = ..., largest_group: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_event_sequence: _Optional[int] = ..., watchers: _Optional[int] = ...) -> None: ...
+
+class SweepNowRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class SweepNowResponse(_message.Message):
+    __slots__ = ("removed",)
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
+    removed: int
+    def __init__(self, removed: _Optional[int] = ...) -> None: ...
