@@ -7,7 +7,7 @@ from typing import Any
 
 from sessiond.connection import DEFAULT_TIMEOUT, Connection
 from sessiond.session import Session, from_message, to_timeouts
-from sessiond.v1 import session_pb2, session_store_pb2
+from sessiond.v1 import access_pb2, session_pb2, session_store_pb2
 from sessiond.values import to_value
 
 
@@ -82,7 +82,7 @@ class Client:
         If the session's version is `if_version_not`, it comes without attributes (None). Raises SessionNotFound,
         SessionCorrupt.
         """
-        access = session_store_pb2.ACCESS_TOUCH if touch else session_store_pb2.ACCESS_PEEK
+        access = access_pb2.ACCESS_TOUCH if touch else access_pb2.ACCESS_PEEK
         response = self._connection.call(
             "GetSession",
             session_store_pb2.GetSessionRequest(

@@ -21,6 +21,7 @@ from sessiond.django.codec import Codec, Undecodable
 from sessiond.errors import SessionCorrupt, SessionIdRetired, SessionIdTaken, SessionNotFound
 from sessiond.v1 import session_pb2, value_pb2
 from sessiond.v1 import session_store_pb2 as rpc
+from sessiond.v1.access_pb2 import ACCESS_PEEK
 from sessiond.values import to_datetime
 
 logger = logging.getLogger("sessiond.django")
@@ -254,7 +255,7 @@ def _call(method: str, request: Any) -> Any:
 
 
 def _peek(session_key: str) -> rpc.GetSessionRequest:
-    return rpc.GetSessionRequest(session_id=session_key, access=rpc.ACCESS_PEEK)
+    return rpc.GetSessionRequest(session_id=session_key, access=ACCESS_PEEK)
 
 
 def _is_id(session_key: str | None) -> bool:
