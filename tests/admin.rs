@@ -98,7 +98,8 @@ async fn groups_hold_the_writes_of_a_crowd() {
     }
     clients.join_all().await;
     let after = statistics(&server.client()).await;
-    let (groups, transactions) = (after.groups - before.groups, after.grouped_transactions - before.grouped_transactions);
+    let (groups, transactions) =
+        (after.groups - before.groups, after.grouped_transactions - before.grouped_transactions);
     assert!(transactions >= 640, "{transactions}");
     assert!(groups < transactions && after.largest_group > 1, "{groups} groups of {transactions}: nothing was grouped");
     assert_eq!((after.sessions, after.created), (640, 640));
@@ -114,7 +115,11 @@ async fn disk_memory_and_watchers_are_told() {
     }
     let told = statistics(&client).await;
     let resident = server.memory();
-    assert!(told.memory_bytes > resident / 2 && told.memory_bytes < resident * 2, "{} of {resident}", told.memory_bytes);
+    assert!(
+        told.memory_bytes > resident / 2 && told.memory_bytes < resident * 2,
+        "{} of {resident}",
+        told.memory_bytes
+    );
     let on_disk = || files_below(&server.data()).iter().map(|file| fs::metadata(file).unwrap().len()).sum::<u64>();
     eventually("the disk is measured", async || {
         let (told, found) = (statistics(&client).await.disk_bytes, on_disk());

@@ -181,6 +181,22 @@ async fn views_show_what_they_say_and_never_an_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_large_sessions_fits_a_message() {
+    let server = Server::start_with(&["--durability", "interval"]);
+    let client = server.client();
+    for _ in 0..40 {
+        let new = CreateSessionRequest::new().attribute("v", vec![7; 200 << 10]);
+        client.create(new).await.unwrap();
+    }
+    let mut listing = client.list_all(ListSessionsRequest::new().full());
+    let mut found = HashSet::new();
+    while let Some(session) = listing.next().await {
+        assert!(found.insert(session.unwrap().handle), "one is listed twice");
+    }
+    assert_eq!(found.len(), 40);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_has_expired_is_neither_listed_nor_counted() {
     let server = Server::start_with(&["--sweep-interval", "10m"]);
     let client = server.client();

@@ -8,8 +8,8 @@ use common::{LONG, Server, eventually, millis, now, reason};
 use rustix::process::Signal;
 use sessiond_client::proto::watch_sessions_response::Message;
 use sessiond_client::proto::{
-    CreateSessionRequest, DeleteSessionRequest, EventKind, RevokeSessionsRequest, RotateSessionRequest, SessionChange,
-    Timeouts, Value, WatchSessionsRequest,
+    CreateSessionRequest, DeleteSessionRequest, EventKind, ListSessionsRequest, RevokeSessionsRequest,
+    RotateSessionRequest, SessionChange, Timeouts, Value, WatchSessionsRequest,
 };
 use sessiond_client::{Client, Error, Event, Watch, WatchMessage};
 use std::collections::{HashMap, HashSet};
@@ -292,6 +292,68 @@ async fn a_watcher_that_resumes_misses_nothing_and_sees_nothing_twice() {
     assert!(seen.values().all(|kinds| *kinds == [EventKind::Created]), "{seen:?}");
 }
 
+/// Creates sessions and kills the server, several times; after each restart what is there was told of, once, and what
+/// was told of is there, if it has to be.
+async fn kill_while_watching(durability: &str, survives: bool) {
+    let mut server = Server::start_with(&["--durability", durability, "--flush-interval", "50ms"]);
+    let (mut told, mut sequences, mut position) = (HashSet::new(), Vec::new(), 0);
+    for round in 0..4_usize {
+        let client = server.client();
+        let mut watch = client.watch(lively().after(position)).await.expect("the place is still known");
+        let mut hear = |event: Event| {
+            sequences.push(event.sequence);
+            assert!(told.insert(event.session.handle), "an event is told twice");
+        };
+        let mut writers = JoinSet::new();
+        for _ in 0..4 {
+            let client = server.client();
+            writers.spawn(async move { while client.create(CreateSessionRequest::new()).await.is_ok() {} });
+        }
+        let (start, mut heard) = (Instant::now(), 0);
+        while heard < 40 + 30 * round || start.elapsed() < Duration::from_millis(120) {
+            if let WatchMessage::Event(event) = next(&mut watch).await.unwrap().unwrap() {
+                hear(event);
+                heard += 1;
+            }
+        }
+        server.kill();
+        // What the connection still holds was told, too.
+        while let Some(Ok(message)) = next(&mut watch).await {
+            if let WatchMessage::Event(event) = message {
+                hear(event);
+            }
+        }
+        position = watch.sequence();
+        timeout(LONG, writers.join_all()).await.unwrap();
+        server.restart();
+        let client = server.client();
+        let mut watch = client.watch(lively().after(position)).await.expect("the place is still known");
+        collect(&client, &mut watch).await.into_iter().for_each(&mut hear);
+        position = watch.sequence();
+        let mut listing = client.list_all(ListSessionsRequest::new().page_size(1_000));
+        let mut found = HashSet::new();
+        while let Some(session) = listing.next().await {
+            found.insert(session.unwrap().handle);
+        }
+        assert!(!found.is_empty());
+        let lost = told.difference(&found).count();
+        assert!(!survives || lost == 0, "round {round}: {lost} of {} are lost", told.len());
+        let untold: Vec<&String> = found.difference(&told).collect();
+        assert!(untold.is_empty(), "round {round}: {} of {} were not told of", untold.len(), found.len());
+    }
+    assert!(sequences.is_sorted_by(|one, next| one < next), "a number came twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_of_survives_a_crash() {
+    kill_while_watching("always", true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_are_not_used_again_when_a_crash_loses_events() {
+    kill_while_watching("interval", false).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_expiry_is_one_event_even_across_crashes() {
     const SESSIONS: usize = 2_000;
@@ -375,6 +437,19 @@ async fn what_is_no_longer_kept_is_refused() {
     assert_eq!(collect(&client, &mut watch).await.len(), 500);
 }
 
+/// A session whose events take some kilobytes each.
+fn wide() -> CreateSessionRequest {
+    (0..16).fold(CreateSessionRequest::new(), |new, label| new.label(format!("label-{label}"), "x".repeat(256)))
+}
+
+/// Makes more events than the connection of one watcher takes while nobody reads.
+async fn fill(client: &Client) {
+    let id = client.create(wide()).await.unwrap().session_id;
+    for n in 0..2_500 {
+        client.update(&id, SessionChange::new().set("n", n)).await.unwrap();
+    }
+}
+
 /// Makes 20,000 events of some kilobytes each; how long that took.
 async fn flood(server: &Server) -> Duration {
     let start = Instant::now();
@@ -382,11 +457,7 @@ async fn flood(server: &Server) -> Duration {
     for _ in 0..20 {
         let client = server.client();
         writers.spawn(async move {
-            let mut new = CreateSessionRequest::new();
-            for label in 0..16 {
-                new = new.label(format!("label-{label}"), "x".repeat(256));
-            }
-            let id = client.create(new).await.unwrap().session_id;
+            let id = client.create(wide()).await.unwrap().session_id;
             for n in 0..1_000 {
                 client.update(&id, SessionChange::new().set("n", n)).await.unwrap();
             }
@@ -417,6 +488,32 @@ async fn a_watcher_that_stops_reading_harms_nobody() {
     drop(stalled);
     let client = server.client();
     eventually("the watchers are forgotten", async || client.statistics().await.unwrap().watchers == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_that_stops_reading_for_too_long_is_cut_off() {
+    let server = Server::start_with(&["--durability", "interval"]);
+    let client = server.client();
+    let mut stream = server.stub().watch_sessions(lively()).await.unwrap().into_inner();
+    fill(&client).await;
+    eventually("the watcher is given up", async || client.statistics().await.unwrap().watchers == 0).await;
+    let mut seen = 0;
+    let status = loop {
+        match timeout(LONG, stream.message()).await.unwrap() {
+            Ok(message) => {
+                if let Some(Message::Event(event)) = message.unwrap().message {
+                    seen = event.sequence;
+                }
+            }
+            Err(status) => break status,
+        }
+    };
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::ResourceExhausted, "WATCHER_TOO_SLOW"));
+    let newest = client.statistics().await.unwrap().last_event_sequence;
+    assert!(seen > 0 && seen < newest);
+    let mut watch = client.watch(lively().after(seen)).await.unwrap();
+    let rest = collect(&client, &mut watch).await;
+    assert_eq!(rest.last().map(|event| event.session.version), Some(2_501));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -460,10 +557,7 @@ async fn a_watcher_that_does_not_read_is_cut_off_when_the_server_stops() {
     let mut stream = server.stub().watch_sessions(lively()).await.unwrap().into_inner();
     stream.message().await.unwrap().unwrap();
     let client = server.client();
-    let id = client.create(CreateSessionRequest::new().principal("p".repeat(256))).await.unwrap().session_id;
-    for n in 0..1_000 {
-        client.update(&id, SessionChange::new().set("n", n)).await.unwrap();
-    }
+    fill(&client).await;
     server.stop();
     drop(stream);
 }

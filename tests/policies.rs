@@ -9,7 +9,7 @@ use sessiond_client::proto::{
     CountSessionsRequest, CreateSessionRequest, EventKind, GetSessionRequest, RotateSessionRequest, Session,
     SessionChange, Timeouts, UpdateSessionRequest, WatchSessionsRequest,
 };
-use sessiond_client::{Client, Error, WatchMessage};
+use sessiond_client::{Client, Error, Timestamp, WatchMessage};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -95,7 +95,7 @@ async fn timeouts_follow_the_namespace() {
     }
     // A moment is clamped, too.
     let shop = server.client_in("shop");
-    let moment = std::time::SystemTime::now() + minutes(300);
+    let moment = Timestamp { seconds: i64::try_from(now() / 1_000).unwrap() + 300 * 60, nanos: 0 };
     let new = CreateSessionRequest::new().timeouts(nothing().expire_at(moment));
     assert_eq!(timeouts(&shop.create(new).await.unwrap().session), (10 * MINUTE, Some(2 * HOUR)));
 }
@@ -133,6 +133,28 @@ async fn a_lowered_maximum_binds_the_sessions_that_are_there() {
     if let Ok(session) = peek(&shop, &bound).await {
         assert_eq!(timeouts(&session), (HOUR, Some(10 * HOUR)));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_lowered_maximum_ends_is_swept() {
+    let mut server = Server::start_configured("", &["--sweep-interval", "100ms"]);
+    server.client_in("shop").create(CreateSessionRequest::new()).await.unwrap();
+    server.stop();
+    server.configure("[namespaces.shop]\nidle-timeout = \"1ms\"\nmax-idle-timeout = \"1ms\"");
+    server.restart();
+    let client = server.client_in("shop");
+    let request = WatchSessionsRequest::new().kind(EventKind::Expired).after(0);
+    let mut watch = client.watch(request).await.unwrap();
+    let event = async {
+        while let Some(Ok(message)) = watch.next().await {
+            if let WatchMessage::Event(event) = message {
+                return Some(event);
+            }
+        }
+        None
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(20), event).await.is_ok_and(|event| event.is_some()));
+    assert_eq!(client.statistics().await.unwrap().sessions, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! Session IDs are secrets: they stand in no log, at any level, in no error, and in no file.
+//! Session IDs, tickets and tokens are secrets: they stand in no log, at any level, in no error, and in no file.
 
 #![allow(clippy::unwrap_used, reason = "what can't be set up fails the test")]
 
@@ -8,8 +8,10 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use common::{Server, files_below};
 use sessiond_client::proto::{
-    CreateSessionRequest, DeleteSessionRequest, GetSessionRequest, RotateSessionRequest, SessionChange, Timeouts,
-    TouchSessionRequest, UpdateSessionRequest, Value,
+    BatchGetSessionsRequest, CreateSessionRequest, DeleteSessionRequest, GetSessionRequest, IssueCsrfTokenRequest,
+    IssueHandoffRequest, ListSessionsRequest, LockSessionRequest, RedeemHandoffRequest, RevokeSessionsRequest,
+    RotateSessionRequest, SessionChange, Timeouts, TouchSessionRequest, UnlockSessionRequest, UpdateSessionRequest,
+    Value, VerifyCsrfTokenRequest,
 };
 use std::fs;
 use std::time::Duration;
@@ -120,6 +122,10 @@ async fn do_everything(server: &Server, seen: &mut Seen, round: usize) {
     let upserted = seen.id(chosen("upserted"));
     stub.update_session(UpdateSessionRequest::new(&upserted, SessionChange::new()).upsert()).await.unwrap();
 
+    for id in [&next, &second] {
+        do_more(server, seen, id).await;
+    }
+
     let client = server.client();
     seen.error(&client.get(&malformed).await.unwrap_err());
     seen.error(&client.touch(&unknown).await.unwrap_err());
@@ -132,6 +138,43 @@ async fn do_everything(server: &Server, seen: &mut Seen, round: usize) {
         stub.delete_session(DeleteSessionRequest::by_id(&next)).await.unwrap();
         stub.delete_session(DeleteSessionRequest::by_id(&second)).await.unwrap();
     }
+}
+
+/// The calls that hand out other secrets: tickets, lock tokens and tokens against forgery.
+async fn do_more(server: &Server, seen: &mut Seen, id: &str) {
+    let mut stub = server.stub();
+    let issue = || IssueHandoffRequest::new(id, "shop");
+    let (wrong, right) = (stub.issue_handoff(issue()).await.unwrap(), stub.issue_handoff(issue()).await.unwrap());
+    let (wrong, right) = (seen.id(wrong.into_inner().ticket), seen.id(right.into_inner().ticket));
+    let onto_itself = RedeemHandoffRequest::new(&right, "shop").new_session_id(id);
+    seen.refused(stub.redeem_handoff(onto_itself).await);
+    let redeemed = stub.redeem_handoff(RedeemHandoffRequest::new(&right, "shop")).await.unwrap();
+    seen.id(redeemed.into_inner().session_id);
+    seen.refused(stub.redeem_handoff(RedeemHandoffRequest::new(&right, "shop")).await);
+    seen.refused(stub.redeem_handoff(RedeemHandoffRequest::new(&wrong, "another")).await);
+    // One that nobody redeems, and one in the place of an ID.
+    let left = seen.id(stub.issue_handoff(issue()).await.unwrap().into_inner().ticket);
+    seen.refused(stub.get_session(GetSessionRequest::new(&left)).await);
+
+    let lock = stub.lock_session(LockSessionRequest::new(id)).await.unwrap();
+    let lock = seen.id(lock.into_inner().lock_token);
+    seen.refused(stub.lock_session(LockSessionRequest::new(id)).await);
+    let update = || UpdateSessionRequest::new(id, SessionChange::new().set("n", 2)).lock_token(&lock);
+    stub.update_session(update()).await.unwrap();
+    stub.unlock_session(UnlockSessionRequest::new(id, &lock)).await.unwrap();
+    seen.refused(stub.update_session(update()).await);
+
+    let token = stub.issue_csrf_token(IssueCsrfTokenRequest::new(id)).await.unwrap();
+    let token = seen.id(token.into_inner().token);
+    stub.verify_csrf_token(VerifyCsrfTokenRequest::new(id, &token)).await.unwrap();
+    stub.verify_csrf_token(VerifyCsrfTokenRequest::new(id, &left)).await.unwrap();
+    stub.list_sessions(ListSessionsRequest::new().full()).await.unwrap();
+    seen.refused(stub.list_sessions(ListSessionsRequest::new().page_token(id)).await);
+    let malformed = seen.id(format!("{id} with spaces"));
+    let batch = stub.batch_get_sessions(BatchGetSessionsRequest::new([id, &malformed, &left])).await.unwrap();
+    seen.errors.push(format!("{:?}", batch.into_inner()));
+    seen.refused(stub.revoke_sessions(RevokeSessionsRequest::by_handles([id])).await);
+    seen.refused(stub.revoke_sessions(RevokeSessionsRequest::of_principal_except("user", &left)).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -263,6 +263,14 @@ impl<'a> Draft<'a> {
         self.changes.push(Change::RemoveDue(due));
     }
 
+    /// The sessions whose records are removed.
+    pub fn removed(&self) -> impl Iterator<Item = Handle> {
+        self.changes.iter().filter_map(|change| match change {
+            Change::RemoveRecord(handle) => Some(*handle),
+            _ => None,
+        })
+    }
+
     /// The steps noted so far, in the order in which they must be carried out.
     #[must_use]
     pub fn into_changes(self) -> Vec<Change> {

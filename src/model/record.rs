@@ -76,6 +76,13 @@ impl Record {
         self.credentials.iter().find(|credential| credential.hash == *hash && credential.opens_at(now))
     }
 
+    /// What the session takes in an answer at most, in bytes.
+    #[must_use]
+    pub fn answer_size(&self) -> usize {
+        // A key and a length of at most 8 bytes stand before each entry; the other fields are small.
+        self.size() + 8 * (self.attributes.len() + 2 * self.labels.len()) + self.namespace.len() + 256
+    }
+
     /// What counts against the limit of a session's size: attributes, labels and principal, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {

@@ -3,18 +3,31 @@
 use super::answer::session;
 use super::store::StoreService;
 use super::{request, status};
-use crate::model::SessionId;
+use crate::model::{Record, SessionId};
 use crate::proto::batch_get_sessions_result::Result as GetResult;
 use crate::proto::{
     BatchDeleteSessionsRequest, BatchDeleteSessionsResponse, BatchDeleteSessionsResult, BatchGetSessionsRequest,
-    BatchGetSessionsResponse, BatchGetSessionsResult,
+    BatchGetSessionsResponse, BatchGetSessionsResult, ItemError,
 };
 use crate::session::Error;
-use prost::Message;
 use tonic::Status;
 
-/// Room in the answer for what is not sessions.
-const ENVELOPE_BYTES: usize = 4 << 10;
+/// What a result without a text takes in an answer, at most.
+const BARE_RESULT_BYTES: usize = 40;
+
+/// Room for the texts of errors; beyond it they have a reason only.
+struct ErrorRoom(usize);
+
+impl ErrorRoom {
+    fn fit(&mut self, error: Error) -> ItemError {
+        let mut item = status::item_error(error);
+        match self.0.checked_sub(item.message.len() + 8) {
+            Some(left) => self.0 = left,
+            None => item.message.clear(),
+        }
+        item
+    }
+}
 
 impl StoreService {
     pub(super) async fn batch_get(&self, request: BatchGetSessionsRequest) -> Result<BatchGetSessionsResponse, Status> {
@@ -22,18 +35,15 @@ impl StoreService {
         let namespace = request::namespace(request.namespace)?;
         let access = request::access(request.access)?;
         let (ids, parsed) = parse(request.session_ids)?;
-        let found = sessions.get_many(&namespace, &ids, access).await?;
-        let mut room = self.limits.max_message_bytes.saturating_sub(ENVELOPE_BYTES);
-        let results = merge(parsed, found).map(|result| {
-            let result = match result.map(session) {
-                Ok(session) if session.encoded_len() <= room => {
-                    room -= session.encoded_len();
-                    GetResult::Session(session)
-                }
-                Ok(_) => GetResult::Error(status::batch_too_large()),
-                Err(error) => GetResult::Error(status::item_error(error)),
-            };
-            BatchGetSessionsResult { result: Some(result) }
+        let room = self.limits.answer_bytes().saturating_sub(parsed.len() * BARE_RESULT_BYTES);
+        let found = sessions.get_many(&namespace, &ids, access, room).await?;
+        let taken: usize = found.iter().flatten().map(Record::answer_size).sum();
+        let mut errors = ErrorRoom(room.saturating_sub(taken));
+        let results = merge(parsed, found).map(|result| BatchGetSessionsResult {
+            result: Some(match result {
+                Ok(record) => GetResult::Session(session(record)),
+                Err(error) => GetResult::Error(errors.fit(error)),
+            }),
         });
         Ok(BatchGetSessionsResponse { results: results.collect() })
     }
@@ -46,9 +56,11 @@ impl StoreService {
         let namespace = request::namespace(request.namespace)?;
         let (ids, parsed) = parse(request.session_ids)?;
         let deleted = sessions.delete_many(&namespace, &ids).await?;
+        let room = self.limits.answer_bytes().saturating_sub(parsed.len() * BARE_RESULT_BYTES);
+        let mut errors = ErrorRoom(room);
         let results = merge(parsed, deleted).map(|result| match result {
             Ok(deleted) => BatchDeleteSessionsResult { deleted, error: None },
-            Err(error) => BatchDeleteSessionsResult { deleted: false, error: Some(status::item_error(error)) },
+            Err(error) => BatchDeleteSessionsResult { deleted: false, error: Some(errors.fit(error)) },
         });
         Ok(BatchDeleteSessionsResponse { results: results.collect() })
     }

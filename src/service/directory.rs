@@ -1,12 +1,13 @@
 //! Listing, counting and revoking sessions.
 
-use super::answer::{session, session_without_attributes};
+use super::answer::session;
 use super::store::StoreService;
 use super::{page_token, request};
 use crate::proto::{
     CountSessionsRequest, CountSessionsResponse, ListSessionsRequest, ListSessionsResponse, RevokeSessionsRequest,
     RevokeSessionsResponse,
 };
+use crate::session::PageBounds;
 use tonic::Status;
 
 impl StoreService {
@@ -15,13 +16,17 @@ impl StoreService {
         let namespace = request::namespace(request.namespace)?;
         let principal = request::principal("principal", request.principal)?;
         let page_size = request::page_size(request.page_size)?;
-        let full = request::is_full_view(request.view)?;
         let before = page_token::decode(&namespace, &principal, &request.page_token)?;
-        let page = sessions.list(&namespace, &principal, before, page_size).await?;
+        let bounds = PageBounds {
+            before,
+            sessions: page_size,
+            bytes: self.limits.answer_bytes(),
+            attributes: request::is_full_view(request.view)?,
+        };
+        let page = sessions.list(&namespace, &principal, bounds).await?;
         let next_page_token = page.next.map(|last| page_token::encode(&namespace, &principal, last));
-        let show = if full { session } else { session_without_attributes };
         Ok(ListSessionsResponse {
-            sessions: page.sessions.into_iter().map(show).collect(),
+            sessions: page.sessions.into_iter().map(session).collect(),
             next_page_token: next_page_token.unwrap_or_default(),
         })
     }

@@ -41,6 +41,16 @@ pub struct RequestLimits {
     pub max_message_bytes: usize,
 }
 
+/// Room in an answer for what is not sessions.
+const ENVELOPE_BYTES: usize = 4 << 10;
+
+impl RequestLimits {
+    /// Bytes of an answer that sessions may take.
+    pub(super) fn answer_bytes(&self) -> usize {
+        self.max_message_bytes.saturating_sub(ENVELOPE_BYTES)
+    }
+}
+
 impl Default for RequestLimits {
     fn default() -> Self {
         Self { max_attribute_name_bytes: 256, max_attributes: 1_024, max_message_bytes: 4 << 20 }

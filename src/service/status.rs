@@ -73,6 +73,7 @@ impl From<Error> for Status {
             Error::SessionLimit { .. } => {
                 with_reason(Code::ResourceExhausted, message, "SESSION_LIMIT_REACHED", HashMap::new())
             }
+            Error::BatchTooLarge => with_reason(Code::ResourceExhausted, message, "BATCH_TOO_LARGE", HashMap::new()),
             Error::LockHeld => with_reason(Code::FailedPrecondition, message, "LOCK_HELD", HashMap::new()),
             Error::LockLost => with_reason(Code::FailedPrecondition, message, "LOCK_LOST", HashMap::new()),
             Error::HandoffInvalid => with_reason(Code::NotFound, message, "HANDOFF_INVALID", HashMap::new()),
@@ -87,14 +88,6 @@ pub(super) fn item_error(error: Error) -> ItemError {
     let status = Status::from(error);
     let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
     ItemError { reason, message: status.message().into() }
-}
-
-/// An item of a batch for which the answer has no room.
-pub(super) fn batch_too_large() -> ItemError {
-    ItemError {
-        reason: "BATCH_TOO_LARGE".into(),
-        message: "the answer has no room for this session; ask for fewer at a time".into(),
-    }
 }
 
 /// Logs what happened and tells the caller only what it can act on.

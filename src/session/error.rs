@@ -51,6 +51,9 @@ pub enum Error {
         /// Events after this sequence number are there.
         oldest: u64,
     },
+    /// An answer with many sessions has no room for this one.
+    #[error("the answer has no room for this session; ask for fewer at a time")]
+    BatchTooLarge,
     /// A field is out of its bounds.
     #[error("{field}: {problem}")]
     Invalid {

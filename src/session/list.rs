@@ -6,6 +6,19 @@ use crate::model::{Handle, Record};
 /// Rows that one page looks at, at most: behind it many sessions may have ended and not be swept yet.
 const MAX_ROWS_PER_PAGE: usize = 10_000;
 
+/// What a page is to hold.
+#[derive(Clone, Copy, Debug)]
+pub struct PageBounds {
+    /// Only sessions that were made before this one.
+    pub before: Option<Handle>,
+    /// Sessions, at most.
+    pub sessions: usize,
+    /// Bytes of an answer with them, at most.
+    pub bytes: usize,
+    /// Whether the attributes are wanted.
+    pub attributes: bool,
+}
+
 /// A page of sessions.
 #[derive(Debug)]
 pub struct Page {
@@ -16,24 +29,24 @@ pub struct Page {
 }
 
 impl Sessions {
-    /// Lists the live sessions of a principal, or of the whole namespace if it is empty, that were made before the
-    /// session `before`.
-    pub async fn list(
-        &self,
-        namespace: &str,
-        principal: &str,
-        before: Option<Handle>,
-        page_size: usize,
-    ) -> Result<Page, Error> {
+    /// Lists the live sessions of a principal, or of the whole namespace if it is empty.
+    pub async fn list(&self, namespace: &str, principal: &str, wanted: PageBounds) -> Result<Page, Error> {
         let mut sessions: Vec<Record> = Vec::new();
-        let mut before = before;
+        let mut room = wanted.bytes;
+        let mut before = wanted.before;
         for _ in 0..MAX_ROWS_PER_PAGE.div_ceil(super::scan::SLICE) {
             let slice = self.slice(namespace, principal, before).await?;
-            sessions.extend(slice.live);
-            if sessions.len() > page_size || (sessions.len() == page_size && slice.next.is_some()) {
-                sessions.truncate(page_size);
-                let next = sessions.last().map(|record| record.handle);
-                return Ok(Page { sessions, next });
+            for mut record in slice.live {
+                if !wanted.attributes {
+                    record.attributes.clear();
+                }
+                // A page holds one session at least, or it would be no step forward.
+                if sessions.len() == wanted.sessions || (record.answer_size() > room && !sessions.is_empty()) {
+                    let next = sessions.last().map(|record| record.handle);
+                    return Ok(Page { sessions, next });
+                }
+                room = room.saturating_sub(record.answer_size());
+                sessions.push(record);
             }
             before = slice.next;
             if before.is_none() {

@@ -18,6 +18,7 @@ mod locks;
 mod lookup;
 mod policy;
 mod principal_limit;
+mod rebound;
 mod revoke;
 mod rotate;
 mod scan;
@@ -33,7 +34,7 @@ pub use delete::Target;
 pub use error::Error;
 pub use handoff::{MAX_TICKET_LIFETIME, MIN_TICKET_LIFETIME, Redemption};
 pub use history::HistoryBounds;
-pub use list::Page;
+pub use list::{Page, PageBounds};
 pub use locks::{MAX_LEASE, MAX_LOCK_WAIT, MIN_LEASE};
 pub use policy::{AtSessionLimit, MAX_GRACE, MAX_LABELS, MAX_TIMEOUT, Policies, Policy};
 pub use revoke::RevokeScope;
@@ -46,6 +47,7 @@ pub use upkeep::{Upkeep, UpkeepOptions};
 
 use crate::clock::{Clock, Millis};
 use crate::engine::{Draft, Engine, EngineError, EngineStatistics, Outcome, View};
+use crate::model::Handle;
 use locks::Locks;
 use std::sync::{Arc, Mutex, PoisonError};
 use tally::Tally;
@@ -124,11 +126,16 @@ impl Sessions {
                 result => result,
             };
             let outcome = if result.is_ok() { Outcome::Commit } else { Outcome::Abandon };
-            *decided.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+            let ended: Vec<Handle> = draft.removed().collect();
+            *decided.lock().unwrap_or_else(PoisonError::into_inner) = Some((result, ended));
             Ok(outcome)
         };
         self.engine.commit(Box::new(transaction)).await?;
-        let result = decision.lock().unwrap_or_else(PoisonError::into_inner).take();
-        result.expect("an engine runs a transaction before it returns Ok")
+        let decided = decision.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (result, ended) = decided.expect("an engine runs a transaction before it returns Ok");
+        if result.is_ok() {
+            ended.into_iter().for_each(|handle| self.locks.end(handle));
+        }
+        result
     }
 }

@@ -81,6 +81,11 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// Whether sessions may be held to less than they asked for.
+    pub(super) fn has_maxima(&self) -> bool {
+        self.max_idle_timeout < MAX_TIMEOUT || self.max_absolute_timeout.is_some()
+    }
+
     /// Holds a session to the maxima, which may be stricter now than when it was stored.
     pub(super) fn bound(&self, record: &mut Record) {
         record.idle_timeout = record.idle_timeout.min(self.max_idle_timeout);

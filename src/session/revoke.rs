@@ -77,7 +77,6 @@ impl Sessions {
             .await?;
         for handle in &ended {
             tracing::debug!(%handle, "revoked");
-            self.locks.end(*handle);
         }
         Ok(ended.len() as u64)
     }

@@ -54,6 +54,13 @@ impl Upkeep {
 }
 
 async fn run(sessions: Sessions, options: UpkeepOptions, mut stopped: oneshot::Receiver<()>) {
+    let rebound = tokio::select! {
+        _ = &mut stopped => return write_touches(&sessions).await,
+        rebound = sessions.rebound() => rebound,
+    };
+    if let Err(error) = rebound {
+        tracing::warn!(%error, "holding old sessions to the policies failed; what has ended is swept later");
+    }
     let mut touches = timer(options.touch_interval);
     let mut sweeping = timer(options.sweep_interval);
     let mut cleaning = timer(CLEANING_INTERVAL);

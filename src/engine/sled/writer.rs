@@ -192,6 +192,12 @@ impl WriterThread {
             }
             .err();
         }
+        if failure.is_none() {
+            // Before the answers, so that who has one and then begins to watch, or asks for statistics, comes after it.
+            let mut ledger = self.tables.ledger();
+            ledger.statistics.group_committed(transactions);
+            self.last_event.send_if_modified(|last| std::mem::replace(last, ledger.last_sequence) != *last);
+        }
         for (answer, result) in answers {
             // Without the sync even a refusal may rest on something that is lost.
             let result = failure.clone().map_or(result, Err);
@@ -202,9 +208,6 @@ impl WriterThread {
             self.fail(&error);
             return Err(());
         }
-        let mut ledger = self.tables.ledger();
-        ledger.statistics.group_committed(transactions);
-        self.last_event.send_if_modified(|last| std::mem::replace(last, ledger.last_sequence) != *last);
         Ok(())
     }
 
