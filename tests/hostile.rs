@@ -4,11 +4,15 @@
 
 mod common;
 
-use common::Server;
 use common::wire::{
     CONTINUATION, END_HEADERS, GOAWAY, HEADERS, PREFACE, Peer, RST_STREAM, SETTINGS, call_headers, frame, literal,
 };
+use common::{LONG, Server, eventually};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use sessiond_client::proto::CreateSessionRequest;
+use std::io::Read;
+use std::net::TcpStream;
+use std::time::Duration;
 
 /// What a server may grow by under attack, allocator and all.
 const MEMORY_UNDER_ATTACK: u64 = 48 << 20;
@@ -143,4 +147,29 @@ async fn a_flood_of_settings_does_no_harm() {
     }
     assert!(server.memory() < before + MEMORY_UNDER_ATTACK, "{} bytes", server.memory());
     still_serves(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_peers_do_not_keep_their_places() {
+    let server = Server::start_with(&["--max-connections", "2"]);
+    let silent: Vec<TcpStream> = (0..2).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    for mut peer in silent {
+        peer.set_read_timeout(Some(LONG)).unwrap();
+        // The server greets, waits, and closes the connection.
+        peer.read_to_end(&mut Vec::new()).unwrap();
+    }
+    still_serves(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_free_descriptors_goes_on() {
+    let server = Server::start();
+    let limit = Rlimit { current: Some(64), maximum: Some(64) };
+    prlimit(Pid::from_raw(i32::try_from(server.pid()).unwrap()), Resource::Nofile, limit).unwrap();
+    let crowd: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    // Long enough for the watchdog to have looked for several times.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    drop(crowd);
+    let client = server.client();
+    eventually("the server answers again", async || client.create(CreateSessionRequest::new()).await.is_ok()).await;
 }

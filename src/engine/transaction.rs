@@ -108,8 +108,7 @@ pub enum Change {
 
 impl Change {
     /// Whether the step needs space that it doesn't give back.
-    #[must_use]
-    pub fn grows(&self) -> bool {
+    fn grows(&self) -> bool {
         matches!(
             self,
             Self::PutLookup(..) | Self::PutDue(_) | Self::PutRecord(_) | Self::PutTouch(..) | Self::PutMember(..)
@@ -132,13 +131,14 @@ pub struct Cause {
 pub struct Draft<'a> {
     view: &'a dyn View,
     changes: Vec<Change>,
+    cleans_up: bool,
 }
 
 impl<'a> Draft<'a> {
     /// An empty draft over the newest state.
     #[must_use]
     pub fn new(view: &'a dyn View) -> Self {
-        Self { view, changes: Vec::new() }
+        Self { view, changes: Vec::new(), cleans_up: false }
     }
 
     /// The state before the change.
@@ -261,6 +261,17 @@ impl<'a> Draft<'a> {
     /// Removes a row of the sweeper's index that points to nothing.
     pub fn drop_due(&mut self, due: Due) {
         self.changes.push(Change::RemoveDue(due));
+    }
+
+    /// Lets the change through while space is low: it is part of what frees space.
+    pub fn clean_up(&mut self) {
+        self.cleans_up = true;
+    }
+
+    /// Whether the change needs space and must be refused while it is low.
+    #[must_use]
+    pub fn needs_space(&self) -> bool {
+        !self.cleans_up && self.changes.iter().any(Change::grows)
     }
 
     /// The sessions whose records are removed.

@@ -1,19 +1,27 @@
 //! A connection as a worker serves it: TCP or Unix, counted for as long as it lives.
 
 use super::listener::Accepted;
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Sleep, sleep};
 use tonic::transport::server::Connected;
+
+/// Who connects and says nothing for so long is cut off, so that silent peers can't take all places.
+const MAX_SILENCE: Duration = Duration::from_secs(10);
 
 /// A connection and what it occupies.
 pub(super) struct Connection {
     stream: Stream,
+    /// Ends a connection on which nothing is said; gone after the first byte, when HTTP/2 looks after itself.
+    silence: Option<Pin<Box<Sleep>>>,
     _place: Place,
 }
 
@@ -48,7 +56,7 @@ impl Connection {
             Accepted::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
             Accepted::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
         };
-        Ok(Self { stream, _place: place })
+        Ok(Self { stream, silence: Some(Box::pin(sleep(MAX_SILENCE))), _place: place })
     }
 }
 
@@ -60,10 +68,16 @@ impl Connected for Connection {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
+        let read = match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        };
+        if read.is_ready() {
+            self.silence = None;
+        } else if self.silence.as_mut().is_some_and(|silence| silence.as_mut().poll(cx).is_ready()) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
+        read
     }
 }
 

@@ -104,11 +104,19 @@ pub async fn run(
     accepting.shutdown().await;
     // Whoever comes now is refused at once instead of waiting for a server that ends.
     drop(listeners);
-    for worker in Arc::into_inner(workers).into_iter().flatten() {
-        worker.join().await;
+    let end = async {
+        for worker in Arc::into_inner(workers).into_iter().flatten() {
+            worker.join().await;
+        }
+        upkeep.stop().await;
+        engine.close().await.map_err(ServeError::Close)
+    };
+    let mut status = engine.status();
+    tokio::select! {
+        ended = end => ended,
+        // A storage that is stuck would never let it end.
+        _ = status.wait_for(|status| *status == EngineStatus::Failed) => Err(ServeError::StorageFailed),
     }
-    upkeep.stop().await;
-    engine.close().await.map_err(ServeError::Close)
 }
 
 /// Accepts connections and hands each to the worker with the fewest: few connections must not share a core.

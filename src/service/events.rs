@@ -51,7 +51,7 @@ impl StoreService {
             last_event,
             draining: self.draining.clone(),
             messages,
-            _count: self.count_watcher(),
+            _count: self.count_watcher()?,
         };
         let (end, ended) = tokio::sync::oneshot::channel();
         tokio::spawn(async move {

@@ -30,6 +30,9 @@ pub struct StoreService {
     watchers: Arc<AtomicUsize>,
 }
 
+/// Watch streams that may be open: each reads the history for itself.
+const MAX_WATCHERS: usize = 1_000;
+
 /// Counts a watch stream for as long as it lives.
 pub(super) struct WatcherCount(Arc<AtomicUsize>);
 
@@ -61,9 +64,10 @@ impl StoreService {
         self.watchers.load(Ordering::Relaxed)
     }
 
-    pub(super) fn count_watcher(&self) -> WatcherCount {
-        self.watchers.fetch_add(1, Ordering::Relaxed);
-        WatcherCount(Arc::clone(&self.watchers))
+    pub(super) fn count_watcher(&self) -> Result<WatcherCount, Refusal> {
+        let count = WatcherCount(Arc::clone(&self.watchers));
+        let others = self.watchers.fetch_add(1, Ordering::Relaxed);
+        if others < MAX_WATCHERS { Ok(count) } else { Err(Refusal::TooManyRequests) }
     }
 }
 

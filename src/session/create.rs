@@ -37,6 +37,7 @@ impl Sessions {
                 this.make(draft, handle, &key.namespace, credential, &data)
             })
             .await?;
+        self.tally.count_created();
         tracing::debug!(handle = %record.handle, namespace = record.namespace, "created");
         Ok((id, record))
     }
@@ -90,7 +91,6 @@ impl Sessions {
         policy.bound(&mut record);
         self.make_room(draft, namespace, &record.principal, handle, now)?;
         draft.put(record.clone(), None, Some(self.policies.cause(EventKind::Created, namespace, now)))?;
-        self.tally.count_created();
         Ok(record)
     }
 }

@@ -134,7 +134,9 @@ impl Sessions {
         let decided = decision.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (result, ended) = decided.expect("an engine runs a transaction before it returns Ok");
         if result.is_ok() {
-            ended.into_iter().for_each(|handle| self.locks.end(handle));
+            for handle in ended {
+                self.locks.end(handle);
+            }
         }
         result
     }

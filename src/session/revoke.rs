@@ -2,6 +2,7 @@
 
 use super::touches::Access;
 use super::{Error, Sessions};
+use crate::engine::EngineError;
 use crate::model::{EventKind, Handle, SessionId};
 
 /// Which sessions to end.
@@ -63,7 +64,11 @@ impl Sessions {
             .transact(move |draft| {
                 let mut ended: Vec<Handle> = Vec::new();
                 for handle in &handles {
-                    let live = this.touches.find_by_handle(draft.view(), &namespace, *handle)?;
+                    let live = match this.touches.find_by_handle(draft.view(), &namespace, *handle) {
+                        // A damaged session opens for nobody; it must not save the others.
+                        Err(EngineError::Corrupt(_)) => continue,
+                        live => live?,
+                    };
                     let live = live.filter(|live| principal.is_empty() || live.record.principal == principal);
                     // The caller may have named one twice.
                     let Some(live) = live.filter(|live| !ended.contains(&live.record.handle)) else {

@@ -9,6 +9,9 @@ use super::touches::Access;
 use crate::clock::Millis;
 use crate::model::{Credential, EventKind, Record, SessionId};
 
+/// IDs of one session that can only read, at most; a further one takes the place of the oldest.
+const MAX_RETIRED: usize = 8;
+
 /// A rotation of one session's ID.
 #[derive(Clone, Debug)]
 pub struct Rotation {
@@ -53,6 +56,7 @@ impl Sessions {
                     credential.retires_at = Some(retires_at);
                 }
                 record.credentials.retain(|credential| credential.opens_at(live.now));
+                drop_oldest_retired(&mut record.credentials);
                 record.credentials.push(next);
                 if !change.is_empty() {
                     this.change(draft, &change, &previous, &mut record, live.now)?;
@@ -65,4 +69,15 @@ impl Sessions {
         tracing::debug!(handle = %record.handle, "rotated");
         Ok((id, record))
     }
+}
+
+/// Keeps few IDs that can only read: a caller that rotates in a loop must not let the record grow.
+fn drop_oldest_retired(credentials: &mut Vec<Credential>) {
+    let retired = credentials.iter().filter(|credential| credential.retires_at.is_some()).count();
+    let mut excess = retired.saturating_sub(MAX_RETIRED);
+    credentials.retain(|credential| {
+        let drops = excess > 0 && credential.retires_at.is_some();
+        excess -= usize::from(drops);
+        !drops
+    });
 }

@@ -27,6 +27,7 @@ impl Sessions {
         let looked_at = due.len();
         let removed = self
             .transact(move |draft| {
+                draft.clean_up();
                 let mut removed = 0;
                 for due in &due {
                     removed += usize::from(this.sweep_one(draft, *due)?);

@@ -57,7 +57,11 @@ impl Touches {
         let known = match shard.get(&record.handle) {
             Some(&pending) => Some(pending),
             // Looked up under the lock, where a note can't be between memory and disk.
-            None => view.touched(record.handle)?,
+            // A damaged one is as good as none: it is a hint.
+            None => match view.touched(record.handle) {
+                Err(EngineError::Corrupt(_)) => None,
+                touched => touched?,
+            },
         };
         record.accessed = record.accessed.max(known.unwrap_or(0));
         if now >= record.expires_at() {

@@ -48,6 +48,10 @@ impl Sessions {
                     if !update.upsert {
                         return Err(Error::NotFound);
                     }
+                    // Whoever locked a session that is gone must not bring it back.
+                    if update.lock_token.is_some() {
+                        return Err(Error::LockLost);
+                    }
                     claim_id(draft, &key, &this)?;
                     let credential = Credential::new(key.hash, true);
                     let handle = Handle::mint(this.clock.now());
@@ -72,6 +76,9 @@ impl Sessions {
                 Ok(Updated { record, created: false })
             })
             .await?;
+        if updated.created {
+            self.tally.count_created();
+        }
         tracing::debug!(handle = %updated.record.handle, version = updated.record.version, "updated");
         Ok(updated)
     }
@@ -89,6 +96,8 @@ impl Sessions {
         change.apply(record, now, policy).map_err(|error| error.within("change"))?;
         policy.bound(record);
         if record.principal != previous.principal {
+            // Who asked for a ticket before a log in must not come into the session after it.
+            record.tickets.clear();
             self.make_room(draft, &record.namespace, &record.principal, record.handle, now)?;
         }
         record.version += 1;

@@ -54,19 +54,21 @@ impl Upkeep {
 }
 
 async fn run(sessions: Sessions, options: UpkeepOptions, mut stopped: oneshot::Receiver<()>) {
-    let rebound = tokio::select! {
-        _ = &mut stopped => return write_touches(&sessions).await,
-        rebound = sessions.rebound() => rebound,
-    };
-    if let Err(error) = rebound {
-        tracing::warn!(%error, "holding old sessions to the policies failed; what has ended is swept later");
-    }
+    let rebound = sessions.rebound();
+    tokio::pin!(rebound);
+    let mut rebounding = true;
     let mut touches = timer(options.touch_interval);
     let mut sweeping = timer(options.sweep_interval);
     let mut cleaning = timer(CLEANING_INTERVAL);
     loop {
         tokio::select! {
             _ = &mut stopped => break,
+            result = &mut rebound, if rebounding => {
+                rebounding = false;
+                if let Err(error) = result {
+                    tracing::warn!(%error, "holding old sessions to the policies failed; what has ended is swept later");
+                }
+            }
             _ = touches.tick() => write_touches(&sessions).await,
             _ = cleaning.tick() => {
                 sessions.tally.sample();

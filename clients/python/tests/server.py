@@ -49,6 +49,10 @@ class Server:
     def pause(self) -> None:
         """The process hangs: connections stay open, nothing is answered."""
         self.process.send_signal(signal.SIGSTOP)
+        # A thread may still answer until every one of them has stopped.
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        while any(task.joinpath("stat").read_text().rpartition(")")[2].split()[0] != "T" for task in tasks.iterdir()):
+            time.sleep(0.001)
 
     def resume(self) -> None:
         self.process.send_signal(signal.SIGCONT)

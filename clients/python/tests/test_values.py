@@ -82,7 +82,7 @@ def nested(levels: int) -> list:
         ({"\ud800": 1}, "not valid Unicode"),
         ({1: 2}, "keys must be text, not int"),
         ({1, 2}, "holds a set"),
-        (object(), "holds a object"),
+        (object(), "holds an object"),
         (nested(29), "nests deeper than 30 levels"),
     ],
 )

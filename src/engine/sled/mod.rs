@@ -23,6 +23,7 @@ pub use writer::Durability;
 use super::{Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, Query, Transaction};
 use std::future::ready;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tables::Tables;
 use tokio::sync::watch;
@@ -35,6 +36,10 @@ const SEGMENT_BYTES: usize = 2 << 20;
 
 /// sled's own flusher also collects its garbage, so it stays on.
 const FLUSHER_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How often, and how far apart, sled's file is tried.
+const MAX_LOCK_ATTEMPTS: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// How to open a [`SledEngine`].
 #[derive(Clone, Debug)]
@@ -63,21 +68,43 @@ impl SledEngine {
     /// it where blocking is allowed.
     pub fn open(folder: DataFolder, options: &SledOptions) -> Result<Self, EngineError> {
         folder.clean_up_interrupted_open()?;
-        let db = ::sled::Config::new()
+        let config = ::sled::Config::new()
             .path(folder.sled_path())
             .mode(::sled::Mode::HighThroughput)
             .cache_capacity(options.cache_bytes)
             .segment_size(SEGMENT_BYTES)
-            .flush_every_ms(u64::try_from(FLUSHER_INTERVAL.as_millis()).ok())
-            .open()?;
+            .flush_every_ms(u64::try_from(FLUSHER_INTERVAL.as_millis()).ok());
+        let db = open_db(&config)?;
         let tables = Tables::open(&db)?;
         let log_file = folder.open_log_file()?;
         let (status_sender, status) = watch::channel(EngineStatus::Ready);
         let status_sender = Arc::new(status_sender);
-        let writer = Writer::start(db, log_file, tables.clone(), options.durability, Arc::clone(&status_sender))?;
-        let watchdog = Watchdog::start(&folder, options.watchdog.clone(), writer.progress(), status_sender)?;
+        let low_space = Arc::new(AtomicBool::new(false));
+        let writer = Writer::start(
+            db,
+            log_file,
+            tables.clone(),
+            options.durability,
+            Arc::clone(&status_sender),
+            Arc::clone(&low_space),
+        )?;
+        let watchdog = Watchdog::start(&folder, options.watchdog.clone(), writer.progress(), status_sender, low_space)?;
         Ok(Self { tables, writer, status, _watchdog: watchdog, folder })
     }
+}
+
+/// Opens sled's files. Nobody else uses the folder, but an engine of this process that was closed just now may not have
+/// let go of its file yet: sled's threads hold it a moment longer.
+fn open_db(config: &::sled::Config) -> Result<::sled::Db, EngineError> {
+    for _ in 0..MAX_LOCK_ATTEMPTS {
+        match config.open() {
+            Err(::sled::Error::Io(error)) if error.to_string().contains("could not acquire lock") => {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            opened => return Ok(opened?),
+        }
+    }
+    Ok(config.open()?)
 }
 
 impl Engine for SledEngine {

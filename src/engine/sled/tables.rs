@@ -26,6 +26,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// or after it was merged; 20 such rows stay below the 512 KiB above which it would write a blob file.
 const MAX_ROW_BYTES: usize = 20 << 10;
 
+/// Attributes of a larger session are not kept in its last event, for the same reason: an event has one row.
+const MAX_EVENT_BYTES: usize = 16 << 10;
+
 /// How often a reader looks again when the writer replaced a split record under it.
 const MAX_READ_ATTEMPTS: usize = 100;
 
@@ -88,7 +91,11 @@ impl Tables {
             Change::AppendEvent(event) => {
                 let mut ledger = self.ledger();
                 let sequence = ledger.last_sequence + 1;
-                let row = codec::encode_event(Event { sequence, transaction, ..*event });
+                let mut event = Event { sequence, transaction, ..*event };
+                if event.record.size() > MAX_EVENT_BYTES {
+                    event.record.attributes.clear();
+                }
+                let row = codec::encode_event(event);
                 put(&self.events, &sequence.to_be_bytes(), &row)?;
                 ledger.last_sequence = sequence;
                 ledger.statistics.events += 1;

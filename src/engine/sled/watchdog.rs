@@ -15,6 +15,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// The name that sled gives to the thread that flushes its log and collects its garbage.
 const FLUSHER_THREAD: &str = "log flusher";
 
+/// So many looks in a row must miss the flusher before it counts as dead.
+const FLUSHER_LOOKS: u32 = 8;
+
 /// What counts as trouble.
 #[derive(Clone, Debug)]
 pub struct WatchdogOptions {
@@ -56,6 +59,7 @@ impl Watchdog {
         options: WatchdogOptions,
         progress: Arc<Progress>,
         status: Arc<watch::Sender<EngineStatus>>,
+        low_space: Arc<AtomicBool>,
     ) -> io::Result<Self> {
         if folder.blob_files() > 0 {
             tracing::error!(
@@ -65,7 +69,8 @@ impl Watchdog {
             );
         }
         let stop = Arc::new(AtomicBool::new(false));
-        let mut watch = Watch { path: folder.path().into(), options, progress, status, flusher_seen: false };
+        let mut watch =
+            Watch { path: folder.path().into(), options, progress, status, missed_flusher: None, low_space };
         let stopping = Arc::clone(&stop);
         let thread = thread::Builder::new().name("watchdog".into()).spawn(move || {
             while !stopping.load(Ordering::Relaxed) {
@@ -93,13 +98,14 @@ struct Watch {
     options: WatchdogOptions,
     progress: Arc<Progress>,
     status: Arc<watch::Sender<EngineStatus>>,
-    flusher_seen: bool,
+    /// How many looks in a row have missed sled's flusher; `None` before it was seen.
+    missed_flusher: Option<u32>,
+    low_space: Arc<AtomicBool>,
 }
 
 impl Watch {
     fn look(&mut self) {
-        let old = self.status.borrow().clone();
-        let new = self.judge(&old);
+        let new = self.judge();
         // The writer may have failed meanwhile, which is final.
         let changed = self.status.send_if_modified(|status| {
             let changes = *status != EngineStatus::Failed && *status != new;
@@ -113,13 +119,14 @@ impl Watch {
         }
     }
 
-    fn judge(&mut self, old: &EngineStatus) -> EngineStatus {
+    fn judge(&mut self) -> EngineStatus {
         let busy = self.progress.busy_for();
+        let low_space = self.space_is_low();
         if busy >= self.options.stall_timeout || self.flusher_died() {
             EngineStatus::Failed
         } else if busy >= self.options.stall_timeout / 4 {
             EngineStatus::Stalled
-        } else if self.space_is_low(*old == EngineStatus::LowSpace) {
+        } else if low_space {
             EngineStatus::LowSpace
         } else {
             EngineStatus::Ready
@@ -142,19 +149,22 @@ impl Watch {
         }
     }
 
-    fn space_is_low(&self, was_low: bool) -> bool {
+    fn space_is_low(&self) -> bool {
+        let was_low = self.low_space.load(Ordering::Relaxed);
         // Wants a tenth more before it lets go, so that it doesn't flutter.
         let wanted = self.options.min_free_bytes + if was_low { self.options.min_free_bytes / 10 } else { 0 };
-        free_bytes(&self.path).is_some_and(|free| free < wanted)
+        let is_low = free_bytes(&self.path).map_or(was_low, |free| free < wanted);
+        self.low_space.store(is_low, Ordering::Relaxed);
+        is_low
     }
 
     fn flusher_died(&mut self) -> bool {
         match flusher_is_running() {
-            Some(true) => self.flusher_seen = true,
-            Some(false) => return self.flusher_seen,
+            Some(true) => self.missed_flusher = Some(0),
+            Some(false) => self.missed_flusher = self.missed_flusher.map(|looks| looks + 1),
             None => {}
         }
-        false
+        self.missed_flusher.is_some_and(|looks| looks >= FLUSHER_LOOKS)
     }
 }
 
@@ -164,9 +174,17 @@ fn free_bytes(path: &Path) -> Option<u64> {
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-/// Whether sled's flusher thread is there; `None` where the system doesn't list threads.
+/// Whether sled's flusher thread is there; `None` if it can't be told, for want of free descriptors or on a system that
+/// doesn't list threads.
 fn flusher_is_running() -> Option<bool> {
-    let threads = fs::read_dir("/proc/self/task").ok()?;
-    let names = threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("comm")).ok());
-    Some(names.into_iter().any(|name| name.trim_end() == FLUSHER_THREAD))
+    for thread in fs::read_dir("/proc/self/task").ok()? {
+        match fs::read_to_string(thread.ok()?.path().join("comm")) {
+            Ok(name) if name.trim_end() == FLUSHER_THREAD => return Some(true),
+            Ok(_) => {}
+            // It has ended since the list was read.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(_) => return None,
+        }
+    }
+    Some(false)
 }

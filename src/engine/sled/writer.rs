@@ -8,6 +8,7 @@ use ::sled::Db;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -57,6 +58,7 @@ impl Writer {
         tables: Tables,
         durability: Durability,
         status: Arc<watch::Sender<EngineStatus>>,
+        low_space: Arc<AtomicBool>,
     ) -> io::Result<Self> {
         let (queue, messages) = channel();
         let progress = Arc::new(Progress::default());
@@ -67,6 +69,7 @@ impl Writer {
             tables,
             durability,
             status,
+            low_space,
             messages,
             progress: Arc::clone(&progress),
             unsynced_since: None,
@@ -105,6 +108,8 @@ struct WriterThread {
     tables: Tables,
     durability: Durability,
     status: Arc<watch::Sender<EngineStatus>>,
+    /// Kept by the watchdog.
+    low_space: Arc<AtomicBool>,
     messages: Receiver<Message>,
     progress: Arc<Progress>,
     /// When the oldest change was made that is not synced yet.
@@ -178,12 +183,14 @@ impl WriterThread {
         let mut answers = Vec::with_capacity(group.len());
         let mut failure = None;
         for Waiting { mut transaction, answer, _place } in group {
+            self.progress.begin();
             let result = match &failure {
                 None => self.transact(&mut transaction, &mut failure),
                 Some(_) => Err(EngineError::Stopped),
             };
             answers.push((answer, result));
         }
+        self.progress.begin();
         if failure.is_none() {
             failure = match self.durability {
                 Durability::Always => self.sync(),
@@ -223,11 +230,12 @@ impl WriterThread {
     ) -> Result<(), EngineError> {
         let mut draft = Draft::new(&self.tables);
         let outcome = transaction(&mut draft)?;
+        let refused = self.low_space.load(Ordering::Relaxed) && draft.needs_space();
         let changes = draft.into_changes();
         if outcome == Outcome::Abandon || changes.is_empty() {
             return Ok(());
         }
-        if *self.status.borrow() == EngineStatus::LowSpace && changes.iter().any(super::super::Change::grows) {
+        if refused {
             return Err(EngineError::StorageFull);
         }
         self.unsynced_since.get_or_insert_with(Instant::now);
