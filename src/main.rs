@@ -5,7 +5,7 @@ mod logging;
 mod serve;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use sessiond::clock;
 use sessiond::config::{ServeArgs, one_line};
 use std::io::Write;
@@ -15,11 +15,18 @@ use tokio::runtime;
 /// What went wrong is said in one line; 2 is the exit code for wrong usage and wrong settings.
 const USAGE: u8 = 2;
 
+const EXAMPLES: &str = "Examples:
+  sessiond serve --data-dir /var/lib/sessiond
+  id=$(sessiond create --quiet theme=dark)
+  sessiond get \"$id\"
+
+sessiond serve -h shows the settings of the server, sessiond COMMAND -h what a command can do.";
+
 /// One session store for services in every language.
 ///
-/// Without a command, sessiond serves with its default settings.
+/// Without a command, it does what `sessiond serve` does.
 #[derive(Debug, Parser)]
-#[command(name = "sessiond", version, arg_required_else_help = false)]
+#[command(name = "sessiond", version, arg_required_else_help = false, after_help = EXAMPLES)]
 struct CommandLine {
     #[command(subcommand)]
     command: Option<Command>,
@@ -45,7 +52,13 @@ fn main() -> ExitCode {
     let command_line = match CommandLine::try_parse() {
         Ok(command_line) => command_line,
         Err(error) if is_help(&error) => error.exit(),
-        Err(error) => return complain(USAGE, &one_line(&error)),
+        Err(error) => {
+            let misplaced = match error.kind() {
+                ErrorKind::UnknownArgument => cli::misplaced(CommandLine::command(), std::env::args_os().skip(1)),
+                _ => None,
+            };
+            return complain(USAGE, &misplaced.unwrap_or_else(|| one_line(&error)));
+        }
     };
     match command_line.command.unwrap_or_else(|| Command::Serve(ServeArgs::default())) {
         Command::Serve(args) => match serve::serve(&args) {

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use clap::Args;
 use sessiond_client::proto::{SessionChange, Timeouts};
-use sessiond_client::{Address, AddressError, Client, Timestamp};
+use sessiond_client::{Address, AddressError, Client, Error, Timestamp};
 
 use super::assignment::{Assignment, Label};
+use super::failure::Failure;
+use super::units::printable;
 
-/// Stands below the examples of every command.
+/// Stands below the examples of the commands that look for one session.
 macro_rules! exit_codes {
     () => {
         "\n\nExit codes: 0 success, 1 error, 2 wrong usage, 3 no such session or attribute."
@@ -25,12 +27,16 @@ pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
     duration(text).and_then(|length| if length.is_zero() { Err("it must be above 0".to_owned()) } else { Ok(length) })
 }
 
+fn time(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| format!("{text:?} is not a moment; write for example 2026-01-31T12:00:00Z"))
+}
+
 /// Which server to call, and how.
 #[derive(Debug, Args)]
 pub(super) struct ServerArgs {
     /// Where the server listens: HOST:PORT, http://HOST:PORT or unix:PATH
-    #[arg(long, value_name = "ADDRESS", env = "SESSIOND_ADDR", default_value = sessiond_client::DEFAULT_ADDRESS,
-          help_heading = "Server")]
+    #[arg(long, value_name = "ADDRESS", env = "SESSIOND_ADDR", hide_env_values = true,
+          default_value = sessiond_client::DEFAULT_ADDRESS, help_heading = "Server")]
     addr: Address,
 
     /// How long a call may take
@@ -60,7 +66,14 @@ pub(super) struct ClientArgs {
     server: ServerArgs,
 
     /// The namespace to work in
-    #[arg(short, long, env = "SESSIOND_NAMESPACE", default_value = "default", help_heading = "Server")]
+    #[arg(
+        short,
+        long,
+        env = "SESSIOND_NAMESPACE",
+        hide_env_values = true,
+        default_value = "default",
+        help_heading = "Server"
+    )]
     namespace: String,
 }
 
@@ -75,6 +88,26 @@ impl ClientArgs {
 
     pub(super) fn client(&self) -> Result<Client, AddressError> {
         self.server.client_in(&self.namespace)
+    }
+
+    /// Why a call about the session of an ID failed.
+    pub(super) fn failure(&self, error: Error) -> Failure {
+        self.missing(error, "its ID is unknown or was rotated away")
+    }
+
+    /// Why a call about the session of a handle failed.
+    pub(super) fn failure_of_handle(&self, error: Error) -> Failure {
+        self.missing(error, "its handle is unknown")
+    }
+
+    fn missing(&self, error: Error, unknown: &str) -> Failure {
+        match error {
+            Error::SessionNotFound => Failure::not_found(format!(
+                "no such session in namespace {}: {unknown}, or the session has expired or was ended",
+                printable(&self.namespace)
+            )),
+            error => error.into(),
+        }
     }
 }
 
@@ -93,7 +126,7 @@ pub(super) struct TimeoutArgs {
     absolute_timeout: Option<Duration>,
 
     /// End the session at this moment, such as 2026-01-31T12:00:00Z
-    #[arg(long, value_name = "TIME", conflicts_with = "absolute_timeout")]
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "absolute_timeout")]
     expire_at: Option<Timestamp>,
 }
 

@@ -7,6 +7,11 @@ use serde_json::{Map, Value as Json};
 use sessiond_client::json;
 use sessiond_client::proto::Value;
 
+use super::units::cut;
+
+/// Characters of an argument in an error, at most.
+const LONGEST: usize = 48;
+
 /// One argument that sets attributes.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Assignment(BTreeMap<String, Value>);
@@ -24,13 +29,13 @@ impl FromStr for Assignment {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.starts_with('{') {
             let object: Map<String, Json> =
-                serde_json::from_str(text).map_err(|error| format!("this is no JSON object: {error}"))?;
-            return json::attributes_from_json(object).map(Self).map_err(|error| error.to_string());
+                serde_json::from_str(text).map_err(|error| format!("'{}' is no JSON object: {error}", short(text)))?;
+            return json::attributes_from_json(object).map(Self).map_err(|error| format!("'{}': {error}", short(text)));
         }
         let (name, value) = split(text)?;
         // What is no JSON is text, so that no quotes need be smuggled through the shell.
         let value = match serde_json::from_str(value) {
-            Ok(json) => json::from_json(json).map_err(|error| error.to_string())?,
+            Ok(json) => json::from_json(json).map_err(|error| format!("'{}': {error}", short(text)))?,
             Err(_) => value.into(),
         };
         Ok(Self(BTreeMap::from([(name.to_owned(), value)])))
@@ -52,10 +57,14 @@ impl FromStr for Label {
 
 fn split(text: &str) -> Result<(&str, &str), String> {
     match text.split_once('=') {
-        None => Err("there is no \"=\"; write NAME=VALUE".to_owned()),
-        Some(("", _)) => Err("the name before \"=\" is missing".to_owned()),
+        None => Err(format!("{:?} has no \"=\"; write NAME=VALUE", short(text))),
+        Some(("", _)) => Err(format!("{:?} has no name before the \"=\"; write NAME=VALUE", short(text))),
         Some(parts) => Ok(parts),
     }
+}
+
+fn short(text: &str) -> String {
+    cut(text.to_owned(), LONGEST)
 }
 
 #[cfg(test)]
@@ -101,8 +110,10 @@ mod tests {
     #[test]
     fn what_is_neither_is_refused() {
         for text in ["a", "=1", "{\"a\":", "a={\"$other\":1}", "{\"a\":{\"$bytes\":1}}"] {
-            assert!(text.parse::<Assignment>().is_err(), "{text}");
+            let error = text.parse::<Assignment>().expect_err(text);
+            assert!(error.contains(text), "{error}");
         }
+        assert_eq!("novalue".parse::<Label>(), Err("\"novalue\" has no \"=\"; write NAME=VALUE".to_owned()));
     }
 
     #[test]

@@ -5,18 +5,15 @@ use clap::builder::NonEmptyStringValueParser;
 use serde_json::json;
 use sessiond_client::proto::CountSessionsRequest;
 
-use super::args::{ClientArgs, exit_codes};
+use super::args::ClientArgs;
 use super::failure::Failure;
 use super::output::Report;
 
-const EXAMPLES: &str = concat!(
-    "Examples:
+const EXAMPLES: &str = "Examples:
   sessiond count --principal user-42
   sessiond count --namespace shop --timeout 1m
 
-Counting looks at each session: about a second for some hundred thousand.",
-    exit_codes!()
-);
+Counting looks at each session: about a second for some hundred thousand.";
 
 /// Arguments of `count`.
 #[derive(Debug, Args)]

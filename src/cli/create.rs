@@ -4,19 +4,16 @@ use clap::Args;
 use sessiond_client::Created;
 use sessiond_client::proto::CreateSessionRequest;
 
-use super::args::{ClientArgs, TimeoutArgs, exit_codes};
+use super::args::{ClientArgs, TimeoutArgs};
 use super::assignment::{Assignment, Label};
 use super::failure::Failure;
 use super::output::Report;
 use super::secret::SecretArg;
 
-const EXAMPLES: &str = concat!(
-    "Examples:
+const EXAMPLES: &str = "Examples:
   sessiond create theme=dark visits=1
   sessiond create '{\"cart\": {\"sku\": \"A-1\", \"count\": 2}}' --idle-timeout 30m --absolute-timeout 12h
-  id=$(sessiond create --quiet --principal user-42 --label device=phone)",
-    exit_codes!()
-);
+  id=$(sessiond create --quiet --principal user-42 --label device=phone)";
 
 /// Arguments of `create`.
 #[derive(Debug, Args)]

@@ -71,7 +71,8 @@ impl CsrfCommand {
 
 impl IssueArgs {
     async fn run(self) -> Result<Report, Failure> {
-        let token = self.client.client()?.issue_csrf_token(self.id.reveal()?).await?;
+        let token = self.client.client()?.issue_csrf_token(self.id.reveal()?).await;
+        let token = token.map_err(|error| self.client.failure(error))?;
         Ok(Report::new(token.as_str(), json!({ "token": token })))
     }
 }
@@ -80,7 +81,8 @@ impl VerifyArgs {
     async fn run(self) -> Result<Report, Failure> {
         let id = self.id.reveal()?;
         let request = VerifyCsrfTokenRequest::new(id, self.token.reveal_as("token")?);
-        let valid = self.client.client()?.verify_csrf_token(request).await?;
+        let valid = self.client.client()?.verify_csrf_token(request).await;
+        let valid = valid.map_err(|error| self.client.failure(error))?;
         let report = Report::new(if valid { "valid" } else { "invalid" }, json!({ "valid": valid }));
         if valid {
             Ok(report)

@@ -41,11 +41,15 @@ impl DeleteArgs {
     }
 
     pub(super) async fn run(self) -> Result<Report, Failure> {
+        let by_handle = self.handle.is_some();
         let request = match (self.id, self.handle) {
             (Some(id), _) => DeleteSessionRequest::by_id(id.reveal()?),
             (None, handle) => DeleteSessionRequest::by_handle(handle.unwrap_or_default()),
         };
         let request = if self.allow_missing { request.allow_missing() } else { request };
-        Ok(Report::deleted(self.client.client()?.delete(request).await?))
+        let deleted = self.client.client()?.delete(request).await.map_err(|error| {
+            if by_handle { self.client.failure_of_handle(error) } else { self.client.failure(error) }
+        })?;
+        Ok(Report::deleted(deleted))
     }
 }

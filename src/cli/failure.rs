@@ -29,6 +29,10 @@ impl Failure {
         Self { message: message.into(), code: FAILED, report: None }
     }
 
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self { code: USAGE, ..Self::new(message) }
+    }
+
     pub(super) fn not_found(message: impl Into<String>) -> Self {
         Self { code: NOT_FOUND, ..Self::new(message) }
     }

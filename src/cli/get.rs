@@ -46,7 +46,7 @@ impl GetArgs {
     pub(super) async fn run(self) -> Result<Report, Failure> {
         let request = GetSessionRequest::new(self.id.reveal()?);
         let request = if self.touch { request } else { request.peek() };
-        let session = self.client.client()?.get(request).await?.session;
+        let session = self.client.client()?.get(request).await.map_err(|error| self.client.failure(error))?.session;
         if self.names.is_empty() {
             Ok(Report::session_with_attributes(&session))
         } else {

@@ -98,7 +98,8 @@ impl IssueArgs {
         if let Some(lifetime) = self.lifetime {
             request = request.lifetime(lifetime);
         }
-        let Handoff { ticket, expire_time } = self.client.client()?.issue_handoff(request).await?;
+        let issued = self.client.client()?.issue_handoff(request).await;
+        let Handoff { ticket, expire_time } = issued.map_err(|error| self.client.failure(error))?;
         Ok(Report::secret("ticket", &ticket, expire_time, self.quiet))
     }
 }

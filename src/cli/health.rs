@@ -59,7 +59,10 @@ impl HealthArgs {
 fn judge(answer: Result<Health, Error>, client: &Client, service: &str) -> Result<Report, Failure> {
     let (word, message) = match answer {
         Ok(Health::Serving) => return Ok(Report::health("serving")),
-        Ok(Health::NotServing) => ("not-serving", format!("sessiond at {} is not serving", client.address())),
+        Ok(Health::NotServing) => {
+            let service = if service.is_empty() { String::new() } else { format!("service {service:?} of ") };
+            ("not-serving", format!("{service}sessiond at {} is not serving", client.address()))
+        }
         Ok(Health::UnknownService) => {
             ("unknown-service", format!("sessiond at {} has no service {service:?}", client.address()))
         }

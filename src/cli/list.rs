@@ -7,7 +7,7 @@ use clap::builder::NonEmptyStringValueParser;
 use sessiond_client::proto::{ListSessionsRequest, Session};
 use sessiond_client::{Client, Timestamp};
 
-use super::args::{ClientArgs, exit_codes};
+use super::args::ClientArgs;
 use super::failure::Stop;
 use super::output::{full_json, full_text, session_json};
 use super::table::Table;
@@ -18,15 +18,12 @@ const LARGEST_PAGE: u64 = 1_000;
 /// Characters of a column that can be long, at most. JSON shows the whole text.
 const LONGEST: usize = 48;
 
-const EXAMPLES: &str = concat!(
-    "Examples:
+const EXAMPLES: &str = "Examples:
   sessiond list --principal user-42
   sessiond list --namespace shop --all
   sessiond list --principal user-42 --json | jq -r '.sessions[].handle'
 
-Session IDs are never shown: the store does not know them. A handle names a session for delete and revoke.",
-    exit_codes!()
-);
+Session IDs are never shown: the store does not know them. A handle names a session for delete and revoke.";
 
 /// Arguments of `list`.
 #[derive(Debug, Args)]
@@ -41,7 +38,7 @@ pub(crate) struct ListArgs {
     full: bool,
 
     /// Show at most so many sessions
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..), default_value = "50")]
+    #[arg(long, value_name = "NUMBER", value_parser = limit, default_value = "50")]
     limit: u64,
 
     /// Show all sessions
@@ -50,6 +47,11 @@ pub(crate) struct ListArgs {
 
     #[command(flatten)]
     client: ClientArgs,
+}
+
+fn limit(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("{text:?} is not a whole number above 0; write for example 200, or --all instead"))
 }
 
 impl ListArgs {

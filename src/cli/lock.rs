@@ -57,7 +57,8 @@ impl LockArgs {
         if let Some(wait) = self.wait {
             request = request.wait(wait);
         }
-        let Lock { lock_token, expire_time } = self.client.client()?.lock(request).await?;
+        let locked = self.client.client()?.lock(request).await;
+        let Lock { lock_token, expire_time } = locked.map_err(|error| self.client.failure(error))?;
         Ok(Report::secret("lock_token", &lock_token, expire_time, self.quiet))
     }
 }

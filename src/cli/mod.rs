@@ -15,6 +15,7 @@ mod handoff;
 mod health;
 mod list;
 mod lock;
+mod misplaced;
 mod output;
 mod revoke;
 mod rotate;
@@ -34,6 +35,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use failure::{Failure, Stop};
+pub(crate) use misplaced::misplaced;
 use output::Report;
 
 /// The commands that talk to a running server.

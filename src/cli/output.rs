@@ -9,7 +9,7 @@ use sessiond_client::json::attributes_to_json;
 use sessiond_client::proto::Session;
 use sessiond_client::{Timestamp, Touched};
 
-use super::units::{escape_controls, moment, now, pretty, printable};
+use super::units::{escape_controls, length, moment, now, pretty, printable};
 
 /// The result of a command in both forms.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl fmt::Display for Block<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(session, now) = self;
         let time = |time: Option<Timestamp>| time.map_or_else(|| "unknown".to_owned(), |time| moment(time, *now));
-        let principal = if session.principal.is_empty() { "nobody" } else { &printable(&session.principal) };
+        let principal = if session.principal.is_empty() { "-" } else { &printable(&session.principal) };
         writeln!(f, "{:<13} {}", "handle", printable(&session.handle))?;
         writeln!(f, "{:<13} {}", "namespace", printable(&session.namespace))?;
         writeln!(f, "{:<13} {}", "version", session.version)?;
@@ -117,10 +117,10 @@ impl fmt::Display for Block<'_> {
         writeln!(f, "{:<13} {}", "last access", time(session.last_access_time))?;
         if let Some(timeout) = session.idle_timeout {
             let timeout = Duration::try_from(timeout).map_err(|_| fmt::Error)?;
-            writeln!(f, "{:<13} {}", "idle timeout", humantime::format_duration(timeout))?;
+            writeln!(f, "{:<13} {}", "idle timeout", length(timeout))?;
         }
         if let Some(end) = session.absolute_expire_time {
-            writeln!(f, "{:<13} {}", "ends at last", moment(end, *now))?;
+            writeln!(f, "{:<13} {}", "ends by", moment(end, *now))?;
         }
         write!(f, "{:<13} {}", "expires", time(session.expire_time))
     }
@@ -184,7 +184,7 @@ mod tests {
 handle        019b76da-a800-7000-8000-000000000000
 namespace     shop
 version       3
-principal     nobody
+principal     -
 labels        address=::1
               device=a \\u{1b}[2J trick
 created       1970-01-01T00:00:00Z (1m 40s ago)

@@ -8,26 +8,23 @@ use serde_json::json;
 use sessiond_client::Client;
 use sessiond_client::proto::{CountSessionsRequest, RevokeSessionsRequest};
 
-use super::args::{ClientArgs, exit_codes};
-use super::failure::{Failure, USAGE};
+use super::args::ClientArgs;
+use super::failure::Failure;
 use super::output::Report;
 use super::secret::SecretArg;
 use super::units::{grouped, printable};
 
-const EXAMPLES: &str = concat!(
-    "Examples:
+const EXAMPLES: &str = "Examples:
   sessiond revoke --principal user-42
   sessiond revoke --principal user-42 --except \"$id\"
   sessiond revoke --handle 019b76da-a800-7000-8000-000000000000
   sessiond revoke --namespace shop --whole-namespace --yes --timeout 5m
 
-If the timeout cuts the call off, what it has ended stays ended: repeat it.",
-    exit_codes!()
-);
+If the timeout cuts the call off, what it has ended stays ended: repeat it.";
 
 /// Arguments of `revoke`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES, group(ArgGroup::new("scope").required(true)))]
+#[command(after_help = EXAMPLES, group(ArgGroup::new("scope")))]
 pub(crate) struct RevokeArgs {
     /// End the sessions of this user
     #[arg(long, group = "scope", value_parser = NonEmptyStringValueParser::new())]
@@ -64,10 +61,7 @@ impl RevokeArgs {
             match self.except.map(SecretArg::reveal).transpose()? {
                 // A variable of a script that is not set must not log out everyone.
                 Some(id) if id.is_empty() => {
-                    return Err(Failure {
-                        code: USAGE,
-                        ..Failure::new("the ID after --except is empty; nothing was revoked")
-                    });
+                    return Err(Failure::usage("the ID after --except is empty; nothing was revoked"));
                 }
                 Some(id) => RevokeSessionsRequest::of_principal_except(principal, id),
                 None => RevokeSessionsRequest::of_principal(principal),
@@ -77,6 +71,8 @@ impl RevokeArgs {
                 ask(&client, self.client.namespace()).await?;
             }
             RevokeSessionsRequest::whole_namespace()
+        } else if self.handle.is_empty() {
+            return Err(Failure::usage("say whose sessions: --principal, --handle or --whole-namespace"));
         } else {
             RevokeSessionsRequest::by_handles(self.handle)
         };
@@ -91,12 +87,9 @@ impl RevokeArgs {
 async fn ask(client: &Client, namespace: &str) -> Result<(), Failure> {
     let namespace = printable(namespace);
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-        return Err(Failure {
-            code: USAGE,
-            ..Failure::new(format!(
-                "this would end every session of the namespace {namespace}; nobody can be asked here, so say --yes"
-            ))
-        });
+        return Err(Failure::usage(format!(
+            "this would end every session of the namespace {namespace}; nobody can be asked here, so say --yes"
+        )));
     }
     // The number only helps to decide; without it the question is the same.
     let now = match client.count(CountSessionsRequest::new()).await {

@@ -66,7 +66,8 @@ impl RotateArgs {
             Some(grace) => request.grace(grace),
             None => request,
         };
-        let Rotated { session_id, session } = self.client.client()?.rotate(request).await?;
+        let rotated = self.client.client()?.rotate(request).await;
+        let Rotated { session_id, session } = rotated.map_err(|error| self.client.failure(error))?;
         Ok(Report::session_with_id(session_id, &session, self.quiet))
     }
 }

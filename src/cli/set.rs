@@ -1,7 +1,7 @@
 //! `sessiond set`
 
 use clap::Args;
-use sessiond_client::proto::UpdateSessionRequest;
+use sessiond_client::proto::{SessionChange, UpdateSessionRequest};
 
 use super::args::{ChangeArgs, ClientArgs, exit_codes};
 use super::failure::Failure;
@@ -48,15 +48,23 @@ impl SetArgs {
     }
 
     pub(super) async fn run(self) -> Result<Report, Failure> {
+        let change = self.change.change();
+        // Making a session is a change already.
+        if change == SessionChange::default() && !self.upsert {
+            return Err(Failure::usage(
+                "nothing to change: give NAME=VALUE, --remove, --clear, --principal, --label, --remove-label or a timeout",
+            ));
+        }
         let request = UpdateSessionRequest {
             session_id: self.id.reveal()?,
-            change: Some(self.change.change()),
+            change: Some(change),
             expected_version: self.expect_version,
             upsert: self.upsert,
             lock_token: self.lock_token.map(|token| token.reveal_as("lock token")).transpose()?.unwrap_or_default(),
             ..UpdateSessionRequest::default()
         };
-        let updated = self.client.client()?.update_with(request).await?;
+        let updated = self.client.client()?.update_with(request).await;
+        let updated = updated.map_err(|error| self.client.failure(error))?;
         Ok(Report::session_changed(&updated.session, updated.created))
     }
 }

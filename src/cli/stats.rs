@@ -11,22 +11,21 @@ use sessiond_client::{Error, Statistics, Timestamp};
 use tokio::signal::ctrl_c;
 use tokio::time::sleep;
 
-use super::args::{ServerArgs, exit_codes, positive_duration};
+use super::args::{ServerArgs, positive_duration};
 use super::complain;
 use super::failure::Stop;
 use super::output::Report;
-use super::units::{grouped, moment, now, printable};
+use super::units::{grouped, length, moment, now, printable};
 
 /// Moves a terminal's cursor to its first line and clears everything below.
 const CLEAR: &str = "\u{1b}[H\u{1b}[J";
 
-const EXAMPLES: &str = concat!(
-    "Examples:
+const EXAMPLES: &str = "Examples:
   sessiond stats
   sessiond stats --watch
-  sessiond stats --watch=10s --json | jq .sessions",
-    exit_codes!()
-);
+  sessiond stats --watch=10s --json | jq .sessions
+
+With --json, each line is one object.";
 
 /// Arguments of `stats`.
 #[derive(Debug, Args)]
@@ -105,7 +104,7 @@ fn table(statistics: &Statistics, now: Timestamp) -> String {
     for namespace in &statistics.namespaces {
         line(&format!("  {}", printable(&namespace.namespace)), &grouped(namespace.sessions));
     }
-    let rate = |total: u64, rate: f64| format!("{}, {rate:.1}/s", grouped(total));
+    let rate = |total: u64, rate: f64| format!("{} since the start, {rate:.1}/s now", grouped(total));
     line("created", &rate(statistics.created, statistics.created_per_second));
     line("expired", &rate(statistics.expired, statistics.expired_per_second));
     line("sweeper lag", &lag(statistics));
@@ -124,8 +123,7 @@ fn lag(statistics: &Statistics) -> String {
     if lag.is_zero() {
         return "none".to_owned();
     }
-    let millis = u64::try_from(lag.as_millis()).unwrap_or(u64::MAX);
-    humantime::format_duration(Duration::from_millis(millis)).to_string()
+    length(lag)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a mean for people, with one digit")]
@@ -135,7 +133,7 @@ fn commits(statistics: &Statistics) -> String {
     }
     let mean = statistics.grouped_transactions as f64 / statistics.groups as f64;
     format!(
-        "{} of {mean:.1} transactions on average, {} at most",
+        "{}; transactions in each: {mean:.1} on average, {} at most",
         grouped(statistics.groups),
         grouped(statistics.largest_group)
     )
@@ -193,12 +191,12 @@ mod tests {
 started       1970-01-01T00:00:00Z (1m ago)
 sessions      1,234
   shop        1,234
-created       5,678, 12.3/s
-expired       0, 0.0/s
+created       5,678 since the start, 12.3/s now
+expired       0 since the start, 0.0/s now
 sweeper lag   1s 200ms
 disk          12.0 MiB
 memory        0 B
-commits       2 of 2.5 transactions on average, 4 at most
+commits       2; transactions in each: 2.5 on average, 4 at most
 last event    1041
 watchers      0";
         assert_eq!(table(&statistics, now), expected);

@@ -3,19 +3,16 @@
 use clap::Args;
 use serde_json::json;
 
-use super::args::{ServerArgs, exit_codes};
+use super::args::ServerArgs;
 use super::failure::Failure;
 use super::output::Report;
 use super::units::grouped;
 
-const EXAMPLES: &str = concat!(
-    "Examples:
+const EXAMPLES: &str = "Examples:
   sessiond sweep
   sessiond sweep --timeout 5m --json
 
-The server sweeps by itself; expired sessions are absent everywhere also before.",
-    exit_codes!()
-);
+The server sweeps by itself; expired sessions are absent everywhere also before.";
 
 /// Arguments of `sweep`.
 #[derive(Debug, Args)]

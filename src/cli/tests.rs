@@ -88,7 +88,6 @@ fn wrong_usage_is_refused_before_anything_is_sent() {
         &["list", "--limit", "0"],
         &["list", "--limit", "5", "--all"],
         &["list", "--principal", ""],
-        &["revoke"],
         &["revoke", "--principal", ""],
         &["revoke", "--except", "id"],
         &["revoke", "--handle", "one", "--except", "id"],
@@ -169,4 +168,46 @@ fn a_closed_pipe_is_no_error_but_a_full_disk_is() {
     assert_eq!(stopped(Err(io::Error::from(ErrorKind::BrokenPipe).into()), &mut err), 0);
     assert_eq!(stopped(Err(io::Error::from(ErrorKind::StorageFull).into()), &mut Vec::new()), FAILED);
     assert!(String::from_utf8(err).expect("text").starts_with("sessiond: can't write to standard output"));
+}
+
+#[test]
+fn wrong_usage_is_explained() {
+    for (arguments, expected) in [
+        (&["set", "id", "novalue"][..], r#""novalue" has no "="; write NAME=VALUE"#),
+        (&["create", "{1"], "'{1' is no JSON object: key must be a string at line 1 column 2"),
+        (&["create", "--label", "=1"], r#"--label: "=1" has no name before the "="; write NAME=VALUE"#),
+        (
+            &["create", "--expire-at", "x"],
+            r#"--expire-at: "x" is not a moment; write for example 2026-01-31T12:00:00Z"#,
+        ),
+        (
+            &["list", "--limit", "0"],
+            r#"--limit: "0" is not a whole number above 0; write for example 200, or --all instead"#,
+        ),
+        (&["delete", "id", "--handle", "h"], "give an ID or --handle, not both"),
+        (&["get"], "<ID> is missing; see --help"),
+        (&["crotate"], r#"unknown command "crotate"; did you mean "rotate" or "create"?"#),
+    ] {
+        let error = CommandLine::try_parse_from([&["sessiond"], arguments].concat()).expect_err("wrong usage");
+        assert_eq!(sessiond::config::one_line(&error), expected, "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn commands_that_would_do_nothing_are_wrong_usage() {
+    for (arguments, expected) in [
+        (&["set", "id"][..], "nothing to change: give NAME=VALUE, --remove"),
+        (&["set", "id", "{}", "--expect-version", "1"], "nothing to change: give NAME=VALUE, --remove"),
+        (&["revoke"], "say whose sessions: --principal, --handle or --whole-namespace"),
+    ] {
+        let parsed = CommandLine::try_parse_from([&["sessiond"], arguments].concat()).expect("they can be parsed");
+        let result = match parsed.command {
+            ClientCommand::Set(args) => args.run().await,
+            ClientCommand::Revoke(args) => args.run().await,
+            other => panic!("{other:?}"),
+        };
+        let failure = result.expect_err("nothing to do");
+        assert_eq!(failure.code, super::failure::USAGE);
+        assert!(failure.message.starts_with(expected), "{}", failure.message);
+    }
 }

@@ -26,7 +26,8 @@ impl TouchArgs {
     }
 
     pub(super) async fn run(self) -> Result<Report, Failure> {
-        let touched = self.client.client()?.touch(self.id.reveal()?).await?;
+        let touched = self.client.client()?.touch(self.id.reveal()?).await;
+        let touched = touched.map_err(|error| self.client.failure(error))?;
         Ok(Report::touched(&touched))
     }
 }

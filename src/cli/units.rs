@@ -1,6 +1,7 @@
 //! Moments, lengths of time, numbers and texts in words for people.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde_json::Value as Json;
 use sessiond_client::Timestamp;
@@ -40,6 +41,20 @@ pub(super) fn rough(seconds: u64) -> String {
         }
     }
     text
+}
+
+/// A length of time in all its units, to the millisecond: `1d`, `1h 30m`, `1s 200ms`.
+pub(super) fn length(length: Duration) -> String {
+    const UNITS: [(u128, &str); 5] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
+    let mut rest = length.as_millis();
+    let mut parts = Vec::new();
+    for (unit, name) in UNITS {
+        if rest >= unit {
+            parts.push(format!("{}{name}", rest / unit));
+            rest %= unit;
+        }
+    }
+    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
 }
 
 /// How long ago a moment was: `2m 5s ago`.
@@ -127,6 +142,15 @@ mod tests {
             (8_640_000, "100d"),
         ] {
             assert_eq!(rough(seconds), text);
+        }
+    }
+
+    #[test]
+    fn lengths_of_time_are_exact() {
+        for (millis, text) in
+            [(0, "0s"), (1_200, "1s 200ms"), (5_400_000, "1h 30m"), (86_400_000, "1d"), (1_209_600_000, "14d")]
+        {
+            assert_eq!(length(Duration::from_millis(millis)), text);
         }
     }
 

@@ -4,17 +4,14 @@ use clap::Args;
 use serde_json::json;
 use sessiond_client::proto::UnlockSessionRequest;
 
-use super::args::{ClientArgs, exit_codes};
+use super::args::ClientArgs;
 use super::failure::Failure;
 use super::output::Report;
 use super::secret::SecretArg;
 
-const EXAMPLES: &str = concat!(
-    "Examples:
+const EXAMPLES: &str = "Examples:
   sessiond unlock \"$id\" \"$token\"
-  printf '%s\\n' \"$id\" \"$token\" | sessiond unlock - -",
-    exit_codes!()
-);
+  printf '%s\\n' \"$id\" \"$token\" | sessiond unlock - -";
 
 /// Arguments of `unlock`.
 #[derive(Debug, Args)]

@@ -12,7 +12,7 @@ use sessiond_client::{Client, Error, Event, Watch, WatchMessage};
 use tokio::signal::ctrl_c;
 use tokio::time::sleep;
 
-use super::args::{ClientArgs, exit_codes};
+use super::args::ClientArgs;
 use super::complain;
 use super::failure::{Failure, Stop};
 use super::output::session_json;
@@ -21,16 +21,14 @@ use super::units::{escape_controls, printable};
 /// How long to wait before connecting again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-const EXAMPLES: &str = concat!(
-    "Examples:
+const EXAMPLES: &str = "Examples:
   sessiond watch --principal user-42
   sessiond watch --all-namespaces --kind deleted,expired,revoked
   sessiond watch --after 1041 --json | jq -r .session.handle
 
-A line is: time, sequence number, kind, namespace, handle, principal. Ctrl-C ends it.
-If the server goes away, it connects again and resumes where it was.",
-    exit_codes!()
-);
+A line is: time, sequence number, kind, namespace, handle, principal. With --json, each line is one object.
+Numbers only grow; a restart of the server skips many. Ctrl-C ends it.
+If the server goes away, it connects again and resumes where it was.";
 
 /// Arguments of `watch`.
 #[derive(Debug, Args)]
@@ -107,10 +105,17 @@ impl WatchArgs {
                 ended => {
                     let reason = ended.and_then(Result::err).map_or_else(
                         || format!("sessiond at {} ended the stream", client.address()),
-                        |error| error.to_string(),
+                        |error| match error {
+                            Error::Unavailable { address, cause } => {
+                                // How the HTTP/2 library begins it.
+                                let cause = cause.trim_start_matches("stream closed because of a ");
+                                format!("lost {address} ({cause})")
+                            }
+                            error => error.to_string(),
+                        },
                     );
                     let sequence = watch.sequence();
-                    complain(err, &format!("{reason}; resuming after sequence number {sequence}"));
+                    complain(err, &format!("{reason}; trying again, then resuming after event {sequence}"));
                     watch = resume(&client, self.request().after(sequence)).await?;
                     complain(err, "connected again");
                 }

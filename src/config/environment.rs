@@ -10,8 +10,15 @@ use super::error::{ConfigError, nearest};
 const PREFIX: &str = "SESSIOND_";
 
 /// Variables of the command line client, of the client libraries and of the test suites: not settings, not mistakes.
-const OTHER_VARIABLES: &[&str] =
-    &["SESSIOND_ADDR", "SESSIOND_BIN", "SESSIOND_CONFIG", "SESSIOND_NAMESPACE", "SESSIOND_TIMEOUT"];
+const OTHER_VARIABLES: &[&str] = &[
+    "SESSIOND_ADDR",
+    "SESSIOND_BIN",
+    "SESSIOND_CONFIG",
+    "SESSIOND_CROWD",
+    "SESSIOND_HISTORIES",
+    "SESSIOND_NAMESPACE",
+    "SESSIOND_TIMEOUT",
+];
 
 /// The environment variable of a setting.
 pub(super) fn environment_name(name: &str) -> String {

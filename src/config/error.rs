@@ -36,10 +36,18 @@ pub(super) fn explain(error: &clap::Error) -> (Option<String>, String) {
         Some(ContextValue::Strings(texts)) if !texts.is_empty() => Some(texts.join(", ")),
         _ => None,
     };
-    let instead = |kind| text(kind).map(|name| format!("did you mean {name:?}?"));
+    let instead = |kind| match error.get(kind) {
+        Some(ContextValue::String(name)) => Some(format!("did you mean {name:?}?")),
+        // clap puts the likeliest last.
+        Some(ContextValue::Strings(names)) if !names.is_empty() => {
+            let names: Vec<_> = names.iter().rev().take(2).map(|name| format!("{name:?}")).collect();
+            Some(format!("did you mean {}?", names.join(" or ")))
+        }
+        _ => None,
+    };
     let argument = text(ContextKind::InvalidArg);
-    // clap names an argument together with its value: "--listen <ADDRESS>".
-    let flag = argument.as_deref().and_then(|name| name.split([' ', '=', '[']).next()).map(ToOwned::to_owned);
+    // An argument that is no flag goes without its name: the problem says what it is about.
+    let flag = argument.as_deref().filter(|name| name.starts_with('-')).map(|name| bare(name).to_owned());
     let value = text(ContextKind::InvalidValue).unwrap_or_default();
 
     match error.kind() {
@@ -68,8 +76,39 @@ pub(super) fn explain(error: &clap::Error) -> (Option<String>, String) {
             let instead = instead(ContextKind::SuggestedSubcommand).unwrap_or_else(|| "see --help".to_owned());
             (None, format!("unknown command {name:?}; {instead}"))
         }
+        ErrorKind::ArgumentConflict => {
+            let name = argument.unwrap_or_default();
+            match text(ContextKind::PriorArg) {
+                Some(other) if other != name => {
+                    (None, format!("give {} or {}, not both", with_article(&name), with_article(&other)))
+                }
+                _ => (None, first_paragraph(error)),
+            }
+        }
+        ErrorKind::MissingRequiredArgument => match error.get(ContextKind::InvalidArg) {
+            Some(ContextValue::Strings(names)) if !names.is_empty() => {
+                let are = if names.len() == 1 { "is" } else { "are" };
+                (None, format!("{} {are} missing; see --help", names.join(" and ")))
+            }
+            _ => (None, first_paragraph(error)),
+        },
         _ => (None, first_paragraph(error)),
     }
+}
+
+/// The flag alone: clap names an argument together with its value, as in "--listen <ADDRESS>".
+fn bare(argument: &str) -> &str {
+    argument.split([' ', '=', '[']).next().unwrap_or(argument)
+}
+
+/// A flag as it is, another argument as a noun: "--handle", "an ID".
+fn with_article(argument: &str) -> String {
+    if argument.starts_with('-') {
+        return bare(argument).to_owned();
+    }
+    let name = argument.trim_end_matches('.').trim_matches(['<', '>', '[', ']']);
+    let article = if name.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
+    format!("{article} {name}")
 }
 
 /// clap's own text without its heading, its usage and its hints.

@@ -104,7 +104,9 @@ def _fill(out: pb.Value, value: Any, where: str, key: Callable[[Any], str], dept
             entry = out.map_value.entries.add(key=text)
             _fill(entry.value, item, f"{where}[{text!r}]", key, depth + 1)
     else:
-        raise UnsupportedValue(f"attribute {where} holds a {type(value).__name__}, which no other language can read")
+        name = type(value).__name__
+        article = "an" if name[0] in "AEIOUaeiou" else "a"
+        raise UnsupportedValue(f"attribute {where} holds {article} {name}, which no other language can read")
 
 
 def _text(text: str, where: str) -> str:

@@ -318,7 +318,7 @@ class SessionStoreServicer:
         nobody; resuming after the last event it saw brings everything that is still kept (settings event-history-age and
         event-history-count).
 
-        Errors: EVENTS_GONE, WATCHER_TOO_SLOW; UNAVAILABLE when the server drains.
+        Errors: EVENTS_GONE, WATCHER_TOO_SLOW, TOO_MANY_REQUESTS (above 1,000 watchers); UNAVAILABLE when the server drains.
         Example: {"kinds": ["EVENT_KIND_EXPIRED"], "after_sequence": "1041"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
