@@ -23,12 +23,9 @@ impl StoreService {
             bytes: self.limits.answer_bytes(),
             attributes: request::is_full_view(request.view)?,
         };
-        let page = sessions.list(&namespace, &principal, bounds).await?;
+        let page = sessions.list(&namespace, &principal, bounds, session).await?;
         let next_page_token = page.next.map(|last| page_token::encode(&namespace, &principal, last));
-        Ok(ListSessionsResponse {
-            sessions: page.sessions.into_iter().map(session).collect(),
-            next_page_token: next_page_token.unwrap_or_default(),
-        })
+        Ok(ListSessionsResponse { sessions: page.sessions, next_page_token: next_page_token.unwrap_or_default() })
     }
 
     pub(super) async fn count(&self, request: CountSessionsRequest) -> Result<CountSessionsResponse, Status> {

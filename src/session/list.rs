@@ -19,21 +19,28 @@ pub struct PageBounds {
     pub attributes: bool,
 }
 
-/// A page of sessions.
+/// A page of sessions, as the caller shows them.
 #[derive(Debug)]
-pub struct Page {
+pub struct Page<T> {
     /// Newest first.
-    pub sessions: Vec<Record>,
+    pub sessions: Vec<T>,
     /// The session after which the next page begins; `None` if this is the last page.
     pub next: Option<Handle>,
 }
 
 impl Sessions {
-    /// Lists the live sessions of a principal, or of the whole namespace if it is empty.
-    pub async fn list(&self, namespace: &str, principal: &str, wanted: PageBounds) -> Result<Page, Error> {
-        let mut sessions: Vec<Record> = Vec::new();
+    /// Lists the live sessions of a principal, or of the whole namespace if it is empty. Each is shown as soon as it is
+    /// found, so that a long page is no long piece of work at its end.
+    pub async fn list<T>(
+        &self,
+        namespace: &str,
+        principal: &str,
+        wanted: PageBounds,
+        show: impl Fn(Record) -> T,
+    ) -> Result<Page<T>, Error> {
+        let mut sessions: Vec<T> = Vec::new();
         let mut room = wanted.bytes;
-        let mut before = wanted.before;
+        let (mut before, mut last) = (wanted.before, None);
         for _ in 0..MAX_ROWS_PER_PAGE.div_ceil(super::scan::SLICE) {
             let slice = self.slice(namespace, principal, before).await?;
             for mut record in slice.live {
@@ -42,11 +49,11 @@ impl Sessions {
                 }
                 // A page holds one session at least, or it would be no step forward.
                 if sessions.len() == wanted.sessions || (record.answer_size() > room && !sessions.is_empty()) {
-                    let next = sessions.last().map(|record| record.handle);
-                    return Ok(Page { sessions, next });
+                    return Ok(Page { sessions, next: last });
                 }
                 room = room.saturating_sub(record.answer_size());
-                sessions.push(record);
+                last = Some(record.handle);
+                sessions.push(show(record));
             }
             before = slice.next;
             if before.is_none() {
