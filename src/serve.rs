@@ -69,7 +69,10 @@ async fn run(effective: &Effective, folder: Option<DataFolder>) -> Result<(), Fa
     let open = move || open_engine(folder, &options);
     let ready = |listeners: &[Arc<Listener>]| announce(&settings, listeners);
     server::run(listeners, open, Arc::clone(&settings), ready, shutdown).await?;
-    tracing::info!("stopped; everything is on disk");
+    match settings.engine {
+        EngineKind::Sled => tracing::info!("stopped; everything is on disk"),
+        EngineKind::Memory => tracing::info!("stopped; the sessions are gone"),
+    }
     Ok(())
 }
 
@@ -122,6 +125,9 @@ fn announce(settings: &Settings, listeners: &[Arc<Listener>]) {
     lines.extend(listeners.iter().map(|listener| format!("  listening   {listener}")));
     lines.push(format!("  data        {data}"));
     lines.push(format!("  durability  {}", promise(settings)));
+    if settings.listen.iter().any(|address| !address.is_local()) {
+        lines.push("  network     not encrypted: whoever can read it sees session IDs".into());
+    }
     // A server whose output is closed serves all the same.
     writeln!(io::stdout(), "{}", lines.join("\n")).ok();
     tracing::info!("ready");
