@@ -5,6 +5,9 @@ use super::{Error, Sessions};
 use crate::engine::EngineError;
 use crate::model::{EventKind, Handle, SessionId};
 
+/// Sessions ended in one transaction of a walk: the writer is then free for the requests beside it.
+const REVOKED_AT_ONCE: usize = 16;
+
 /// Which sessions to end.
 #[derive(Clone, Debug)]
 pub enum RevokeScope {
@@ -42,8 +45,10 @@ impl Sessions {
         loop {
             let slice = self.slice(namespace, principal, before).await?;
             let handles: Vec<Handle> = slice.live.iter().map(|record| record.handle).collect();
-            let handles = handles.into_iter().filter(|handle| Some(*handle) != except).collect();
-            revoked += self.revoke_handles(namespace, principal.into(), handles).await?;
+            let handles: Vec<Handle> = handles.into_iter().filter(|handle| Some(*handle) != except).collect();
+            for few in handles.chunks(REVOKED_AT_ONCE) {
+                revoked += self.revoke_handles(namespace, principal.into(), few.to_vec()).await?;
+            }
             if slice.next.is_none() {
                 break;
             }
