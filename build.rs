@@ -17,6 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::write(out.join("sessiond.binpb"), contract.encode_to_vec())?;
 
     leave_attributes_undecoded(&mut contract);
+    leave_listed_sessions_encoded(&mut contract);
     tonic_prost_build::configure().build_client(false).bytes(".").compile_fds(contract)?;
     Ok(())
 }
@@ -40,6 +41,14 @@ fn leave_attributes_undecoded(contract: &mut FileDescriptorSet) {
             }
         }
     }
+}
+
+/// Turns the sessions of a page into `repeated bytes`, for the same reason: each is encoded as it is found, so that a page
+/// of a thousand is no long piece of work for the thread that serves its connection.
+fn leave_listed_sessions_encoded(contract: &mut FileDescriptorSet) {
+    let messages = contract.file.iter_mut().flat_map(|file| &mut file.message_type);
+    let page = messages.filter(|message| message.name() == "ListSessionsResponse");
+    page.flat_map(|page| &mut page.field).filter(|field| field.name() == "sessions").for_each(become_bytes);
 }
 
 fn is_attribute_entry(nested: &DescriptorProto) -> bool {

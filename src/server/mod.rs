@@ -11,7 +11,7 @@ pub use listener::Listener;
 use crate::clock::{Clock, Millis};
 use crate::config::{self, PolicySettings, Settings};
 use crate::engine::{Engine, EngineError, EngineStatus};
-use crate::service::{AdminService, RequestLimits, StoreService};
+use crate::service::{AdminService, Background, RequestLimits, StoreService};
 use crate::session::{AtSessionLimit, HistoryBounds, Policies, Policy, Sessions, Upkeep, UpkeepOptions};
 use health::Phase;
 use limit::InFlightLimit;
@@ -39,8 +39,8 @@ pub enum ServeError {
     #[error("the last changes could not be written: {0}")]
     Close(EngineError),
     /// Threads can't be started.
-    #[error("a worker can't be started: {0}")]
-    Worker(#[from] io::Error),
+    #[error("a thread can't be started: {0}")]
+    Thread(#[from] io::Error),
 }
 
 /// Serves on these listeners until `shutdown` resolves, then drains, makes everything durable and returns.
@@ -64,6 +64,7 @@ pub async fn run(
             max_attributes: policies.iter().map(|policy| policy.max_attributes).max().unwrap_or_default(),
             max_message_bytes: settings.max_message_size,
         },
+        Background::start()?,
         draining,
     );
     let service = Service {

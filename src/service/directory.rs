@@ -8,11 +8,13 @@ use crate::proto::{
     RevokeSessionsResponse,
 };
 use crate::session::PageBounds;
+use bytes::Bytes;
+use prost::Message;
 use tonic::Status;
 
 impl StoreService {
     pub(super) async fn list(&self, request: ListSessionsRequest) -> Result<ListSessionsResponse, Status> {
-        let sessions = self.sessions()?;
+        let sessions = self.sessions()?.clone();
         let namespace = request::namespace(request.namespace)?;
         let principal = request::principal("principal", request.principal)?;
         let page_size = request::page_size(request.page_size)?;
@@ -23,22 +25,28 @@ impl StoreService {
             bytes: self.limits.answer_bytes(),
             attributes: request::is_full_view(request.view)?,
         };
-        let page = sessions.list(&namespace, &principal, bounds, session).await?;
-        let next_page_token = page.next.map(|last| page_token::encode(&namespace, &principal, last));
-        Ok(ListSessionsResponse { sessions: page.sessions, next_page_token: next_page_token.unwrap_or_default() })
+        let walk = async move {
+            let encoded = |record| Bytes::from(session(record).encode_to_vec());
+            let page = sessions.list(&namespace, &principal, bounds, encoded).await?;
+            let next_page_token = page.next.map(|last| page_token::encode(&namespace, &principal, last));
+            Ok(ListSessionsResponse { sessions: page.sessions, next_page_token: next_page_token.unwrap_or_default() })
+        };
+        self.background.run(walk).await
     }
 
     pub(super) async fn count(&self, request: CountSessionsRequest) -> Result<CountSessionsResponse, Status> {
-        let sessions = self.sessions()?;
+        let sessions = self.sessions()?.clone();
         let namespace = request::namespace(request.namespace)?;
         let principal = request::principal("principal", request.principal)?;
-        Ok(CountSessionsResponse { count: sessions.count(&namespace, &principal).await? })
+        let count = self.background.run(async move { sessions.count(&namespace, &principal).await });
+        Ok(CountSessionsResponse { count: count.await? })
     }
 
     pub(super) async fn revoke(&self, request: RevokeSessionsRequest) -> Result<RevokeSessionsResponse, Status> {
-        let sessions = self.sessions()?;
+        let sessions = self.sessions()?.clone();
         let namespace = request::namespace(request.namespace)?;
         let scope = request::revoke_scope(request.scope)?;
-        Ok(RevokeSessionsResponse { revoked: sessions.revoke(&namespace, scope).await? })
+        let revoked = self.background.run(async move { sessions.revoke(&namespace, scope).await });
+        Ok(RevokeSessionsResponse { revoked: revoked.await? })
     }
 }

@@ -5,6 +5,7 @@
 
 mod admin;
 mod answer;
+mod background;
 mod basics;
 mod batch;
 mod csrf;
@@ -18,6 +19,7 @@ mod status;
 mod store;
 
 pub use admin::AdminService;
+pub use background::Background;
 pub use request::RequestLimits;
 pub use status::Refusal;
 pub use store::StoreService;

@@ -1,5 +1,6 @@
 //! The `SessionStore` service: where a request enters. Each method's work is done in the file of its family.
 
+use super::background::Background;
 use super::events::EventStream;
 use super::request::RequestLimits;
 use super::status::Refusal;
@@ -27,6 +28,8 @@ pub struct StoreService {
     pub(super) limits: RequestLimits,
     /// Turns true when the server drains: streams end then.
     pub(super) draining: watch::Receiver<bool>,
+    /// Where walks over many sessions are made.
+    pub(super) background: Background,
     watchers: Arc<AtomicUsize>,
 }
 
@@ -45,8 +48,8 @@ impl Drop for WatcherCount {
 impl StoreService {
     /// A service without sessions yet. Its streams end when `draining` turns true.
     #[must_use]
-    pub fn new(limits: RequestLimits, draining: watch::Receiver<bool>) -> Self {
-        Self { sessions: Arc::default(), limits, draining, watchers: Arc::default() }
+    pub fn new(limits: RequestLimits, background: Background, draining: watch::Receiver<bool>) -> Self {
+        Self { sessions: Arc::default(), limits, draining, background, watchers: Arc::default() }
     }
 
     /// Begins to serve these sessions; only the first call counts.

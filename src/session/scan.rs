@@ -6,12 +6,18 @@ use super::{Error, Sessions};
 use crate::engine::{EngineError, Group};
 use crate::model::{Handle, Record};
 use std::time::Duration;
+use tokio::time::Instant;
 
-/// Sessions looked at in one go.
-pub(super) const SLICE: usize = 48;
+/// Sessions looked at in one go. With 128 the p99 of reads beside a list was 2.4 to 3.6 times its quiet value on two cores,
+/// most of it the lister's own work on what it got; with 64 it was 1.3 to 1.9 times.
+pub(super) const SLICE: usize = 64;
 
-/// The pause between two slices: a walk over a million sessions must leave the processor to the requests beside it.
-const PAUSE: Duration = Duration::from_millis(1);
+/// The pause between two slices, at least: who lists a million sessions must leave the processors to the requests beside
+/// it.
+const MIN_PAUSE: Duration = Duration::from_millis(1);
+
+/// A walk takes no more than a third of a core, also where the sessions have to be fetched from disk.
+const PAUSE_PER_WORK: u32 = 2;
 
 /// Some sessions, newest first.
 #[derive(Debug)]
@@ -35,6 +41,7 @@ impl Sessions {
     /// The next slice of the principal's sessions, or of the whole namespace if the principal is empty.
     pub(super) async fn slice(&self, namespace: &str, principal: &str, before: Option<Handle>) -> Result<Slice, Error> {
         let group = Group::of(namespace, principal);
+        let began = Instant::now();
         let (found, next) = self
             .query(|view| {
                 let handles = view.members(&group, before, SLICE)?;
@@ -69,7 +76,7 @@ impl Sessions {
             self.heal(group, namespace.into(), principal.into(), stale).await?;
         }
         if next.is_some() {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(MIN_PAUSE.max(PAUSE_PER_WORK * began.elapsed())).await;
         }
         Ok(Slice { live, next })
     }
