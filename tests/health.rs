@@ -7,7 +7,10 @@ mod common;
 use common::{LONG, Server, binary, run};
 use rustix::process::Signal;
 use sessiond_client::Health;
+use sessiond_client::proto::{CreateSessionRequest, Timeouts};
 use std::net::TcpListener;
+use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
@@ -26,7 +29,7 @@ fn about(service: &str) -> HealthCheckRequest {
 async fn the_server_and_the_store_are_serving() {
     let server = Server::start();
     let mut health = HealthClient::new(server.channel());
-    for service in ["", "sessiond.v1.SessionStore", "sessiond.writes"] {
+    for service in ["", "sessiond.v1.SessionStore", "sessiond.writes", "sessiond.sweeper"] {
         let answer = health.check(about(service)).await.unwrap().into_inner();
         assert_eq!(answer.status(), ServingStatus::Serving, "{service:?}");
     }
@@ -43,6 +46,33 @@ async fn a_service_that_is_not_there_is_not_found() {
     let mut watched = health.watch(about("sessiond.v1.Nothing")).await.unwrap().into_inner();
     let answer = timeout(LONG, watched.message()).await.unwrap().unwrap().unwrap();
     assert_eq!(answer.status(), ServingStatus::ServiceUnknown);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweeper_that_falls_behind_is_reported_and_so_is_its_catching_up() {
+    // One session at a time, so that a few thousand that end together keep it busy for longer than the limit.
+    let flags = ["--sweep-batch", "1", "--sweep-interval", "100ms", "--sweep-lag-limit", "1s"];
+    let server = Server::start_with(&flags);
+    let client = server.client();
+    let mut made = JoinSet::new();
+    for _ in 0..3_000 {
+        let client = client.clone();
+        let short = Timeouts::new().idle(Duration::from_secs(1));
+        made.spawn(async move { client.create(CreateSessionRequest::new().timeouts(short)).await.unwrap() });
+    }
+    made.join_all().await;
+
+    let mut health = HealthClient::new(server.channel());
+    let mut watched = health.watch(about("sessiond.sweeper")).await.unwrap().into_inner();
+    let mut statuses = Vec::new();
+    while statuses.len() < 3 {
+        statuses.push(timeout(LONG, watched.message()).await.unwrap().unwrap().unwrap().status());
+    }
+    assert_eq!(statuses, [ServingStatus::Serving, ServingStatus::NotServing, ServingStatus::Serving]);
+    let whole = health.check(about("")).await.unwrap().into_inner();
+    assert_eq!(whole.status(), ServingStatus::Serving, "visitors notice nothing");
+    let log = server.log();
+    assert!(log.contains("the sweeper has fallen behind") && log.contains("the sweeper has caught up"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

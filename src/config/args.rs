@@ -110,6 +110,14 @@ pub struct Settings {
           help_heading = SESSIONS)]
     pub sweep_batch: usize,
 
+    /// How far the sweeper may fall behind before health and log say so (1s to 1d)
+    ///
+    /// Counted from the moment when the longest waiting session should have been removed. Sessions end on time all the
+    /// same; what is behind is the freeing of space and the telling of `expired` events.
+    #[arg(long, value_name = DURATION, value_parser = between(duration, "1s", "1d"), default_value = "1m",
+          help_heading = SESSIONS)]
+    pub sweep_lag_limit: Duration,
+
     /// How far back the history of events goes (1s to 90d)
     ///
     /// A watcher that was away for longer cannot resume where it stopped. Older events are dropped.

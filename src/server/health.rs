@@ -1,8 +1,9 @@
 //! `grpc.health.v1.Health`, honest in every phase.
 //!
 //! Known services: the empty name (the whole server) and `sessiond.v1.SessionStore`, which serve from the moment the engine
-//! is open until it fails or the server drains; and `sessiond.writes`, which also stops serving while writes are refused
-//! because disk space is low. The last one is apart so that a full disk does not take the readers' server away.
+//! is open until it fails or the server drains; `sessiond.writes`, which also stops serving while writes are refused
+//! because disk space is low; and `sessiond.sweeper`, which does not serve while the sweeper is behind. The last two are
+//! apart so that neither a full disk nor a late sweeper takes the readers' server away.
 
 use std::pin::Pin;
 use tokio::sync::watch;
@@ -32,22 +33,28 @@ pub(super) enum Phase {
 #[derive(Clone)]
 pub(super) struct HealthService {
     phase: watch::Receiver<Phase>,
+    sweeper_behind: watch::Receiver<bool>,
 }
 
 impl HealthService {
-    pub(super) fn server(phase: watch::Receiver<Phase>) -> HealthServer<Self> {
-        HealthServer::new(Self { phase })
+    pub(super) fn server(
+        phase: watch::Receiver<Phase>,
+        sweeper_behind: watch::Receiver<bool>,
+    ) -> HealthServer<Self> {
+        HealthServer::new(Self { phase, sweeper_behind })
     }
-}
 
-/// The status of a service in a phase; `None` if there is no such service.
-fn status_of(service: &str, phase: Phase) -> Option<ServingStatus> {
-    let serves = match service {
-        "" | "sessiond.v1.SessionStore" => matches!(phase, Phase::Serving | Phase::ReadOnly),
-        "sessiond.writes" => phase == Phase::Serving,
-        _ => return None,
-    };
-    Some(if serves { ServingStatus::Serving } else { ServingStatus::NotServing })
+    /// The status of a service at present; `None` if there is no such service.
+    fn status_of(&self, service: &str) -> Option<ServingStatus> {
+        let phase = *self.phase.borrow();
+        let serves = match service {
+            "" | "sessiond.v1.SessionStore" => matches!(phase, Phase::Serving | Phase::ReadOnly),
+            "sessiond.writes" => phase == Phase::Serving,
+            "sessiond.sweeper" => matches!(phase, Phase::Serving | Phase::ReadOnly) && !*self.sweeper_behind.borrow(),
+            _ => return None,
+        };
+        Some(if serves { ServingStatus::Serving } else { ServingStatus::NotServing })
+    }
 }
 
 fn response(status: ServingStatus) -> HealthCheckResponse {
@@ -57,7 +64,7 @@ fn response(status: ServingStatus) -> HealthCheckResponse {
 #[tonic::async_trait]
 impl Health for HealthService {
     async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
-        let status = status_of(&request.get_ref().service, *self.phase.borrow());
+        let status = self.status_of(&request.get_ref().service);
         status
             .map(|status| Response::new(response(status)))
             .ok_or_else(|| Status::not_found("no such service; ask for \"\" to check the whole server"))
@@ -70,9 +77,16 @@ impl Health for HealthService {
         let service = request.into_inner().service;
         let mut drained = false;
         let mut last = None;
-        let answers = WatchStream::new(self.phase.clone())
-            .take_while(move |phase| !std::mem::replace(&mut drained, *phase == Phase::Draining))
-            .map(move |phase| status_of(&service, phase).unwrap_or(ServingStatus::ServiceUnknown))
+        let this = self.clone();
+        let phases = WatchStream::new(self.phase.clone()).map(drop);
+        let answers = phases
+            .merge(WatchStream::new(self.sweeper_behind.clone()).map(drop))
+            .map(move |()| {
+                let draining = *this.phase.borrow() == Phase::Draining;
+                (draining, this.status_of(&service).unwrap_or(ServingStatus::ServiceUnknown))
+            })
+            .take_while(move |(draining, _)| !std::mem::replace(&mut drained, *draining))
+            .map(|(_, status)| status)
             .filter(move |status| last.replace(*status) != Some(*status))
             .map(|status| Ok(response(status)));
         Ok(Response::new(Box::pin(answers)))

@@ -4,6 +4,7 @@ mod connection;
 mod health;
 mod limit;
 mod listener;
+mod sweeper_watch;
 mod worker;
 
 pub use listener::Listener;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 use worker::{Service, Worker};
 
 /// After a failed accept (too many open files, say) the server waits before it tries again.
@@ -56,6 +58,7 @@ pub async fn run(
 ) -> Result<(), ServeError> {
     let (phase_sender, phase) = watch::channel(Phase::Starting);
     let (drain, draining) = watch::channel(false);
+    let (behind, sweeper_behind) = watch::channel(false);
     let policies = policies(&settings);
     let clock = Clock::system();
     let store = StoreService::new(
@@ -71,6 +74,7 @@ pub async fn run(
         store: store.clone(),
         admin: AdminService::new(store.clone(), clock.now()),
         phase,
+        sweeper_behind,
         in_flight: InFlightLimit::new(settings.max_requests_in_flight as usize),
         settings: Arc::clone(&settings),
     };
@@ -88,6 +92,8 @@ pub async fn run(
     };
     let sessions = Sessions::new(Arc::clone(&engine), clock, policies);
     let upkeep = Upkeep::start(sessions.clone(), upkeep_options(&settings));
+    let lag_limit = millis(settings.sweep_interval + settings.sweep_lag_limit);
+    let sweeper_watch = AbortOnDropHandle::new(tokio::spawn(sweeper_watch::follow(sessions.clone(), lag_limit, behind)));
     store.open(sessions);
     ready(&listeners);
 
@@ -102,6 +108,7 @@ pub async fn run(
     drain.send_replace(true);
     // There is no phase after this one: watchers are let go.
     drop(phase_sender);
+    drop(sweeper_watch);
     accepting.shutdown().await;
     // Whoever comes now is refused at once instead of waiting for a server that ends.
     drop(listeners);

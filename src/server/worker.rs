@@ -32,6 +32,7 @@ pub(super) struct Service {
     pub(super) store: StoreService,
     pub(super) admin: AdminService,
     pub(super) phase: watch::Receiver<Phase>,
+    pub(super) sweeper_behind: watch::Receiver<bool>,
     pub(super) in_flight: InFlightLimit,
     pub(super) settings: Arc<Settings>,
 }
@@ -98,7 +99,7 @@ async fn serve(service: Service, accepted: mpsc::Receiver<(Accepted, Place)>) {
         .http2_max_header_list_size(settings.max_header_size)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .layer(service.in_flight)
-        .add_service(HealthService::server(service.phase.clone()))
+        .add_service(HealthService::server(service.phase.clone(), service.sweeper_behind))
         .add_service(store)
         .add_service(AdminServer::new(service.admin))
         .add_optional_service(reflection)

@@ -54,6 +54,7 @@ fn bounds_belong_to_the_allowed() {
         ("touch-interval", "99ms 100ms 5m 301s"),
         ("stall-timeout", "4s 5s 10m 601s"),
         ("sweep-interval", "99ms 100ms 10m 601s"),
+        ("sweep-lag-limit", "999ms 1s 1d 86401s"),
         ("sweep-batch", "0 1 10000 10001"),
         ("idle-timeout", "999us 1ms 3660d 3661d"),
         ("absolute-timeout", "999us 1ms 3660d 3661d"),
