@@ -12,6 +12,9 @@ use std::io::Write;
 use std::process::ExitCode;
 use tokio::runtime;
 
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// What went wrong is said in one line; 2 is the exit code for wrong usage and wrong settings.
 const USAGE: u8 = 2;
 

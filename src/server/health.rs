@@ -37,10 +37,7 @@ pub(super) struct HealthService {
 }
 
 impl HealthService {
-    pub(super) fn server(
-        phase: watch::Receiver<Phase>,
-        sweeper_behind: watch::Receiver<bool>,
-    ) -> HealthServer<Self> {
+    pub(super) fn server(phase: watch::Receiver<Phase>, sweeper_behind: watch::Receiver<bool>) -> HealthServer<Self> {
         HealthServer::new(Self { phase, sweeper_behind })
     }
 

@@ -93,7 +93,8 @@ pub async fn run(
     let sessions = Sessions::new(Arc::clone(&engine), clock, policies);
     let upkeep = Upkeep::start(sessions.clone(), upkeep_options(&settings));
     let lag_limit = millis(settings.sweep_interval + settings.sweep_lag_limit);
-    let sweeper_watch = AbortOnDropHandle::new(tokio::spawn(sweeper_watch::follow(sessions.clone(), lag_limit, behind)));
+    let sweeper_watch =
+        AbortOnDropHandle::new(tokio::spawn(sweeper_watch::follow(sessions.clone(), lag_limit, behind)));
     store.open(sessions);
     ready(&listeners);
 

@@ -27,7 +27,11 @@ pub(super) async fn follow(sessions: Sessions, limit: Millis, behind: watch::Sen
         let was_behind = *behind.borrow();
         let is_behind = lag_ms > if was_behind { limit / 2 } else { limit };
         if is_behind && !was_behind {
-            tracing::error!(lag_ms, limit_ms = limit, "the sweeper has fallen behind: space is freed and expiry told of late");
+            tracing::error!(
+                lag_ms,
+                limit_ms = limit,
+                "the sweeper has fallen behind: space is freed and expiry told of late"
+            );
         } else if was_behind && !is_behind {
             tracing::info!(lag_ms, "the sweeper has caught up");
         }
