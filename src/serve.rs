@@ -6,6 +6,7 @@ use sessiond::engine::sled::{self, DataFolder, SledEngine, SledOptions, Watchdog
 use sessiond::engine::{Engine, EngineError, MemoryEngine};
 use sessiond::server::{self, Listener, ServeError};
 use std::io::{self, Write};
+use std::panic;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::runtime;
@@ -40,12 +41,26 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let effective = args.load()?;
     logging::start(&effective)?;
     let folder = claim_folder(&effective)?;
+    explain_panics();
     // This runtime only accepts, sweeps and waits; requests are served by the workers' own.
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(run(&effective, folder));
     // An engine that hangs must not keep the process from ending.
     runtime.shutdown_background();
     result
+}
+
+/// A panic ends the process, and is most often damage that sled came across where it can't tell it otherwise: says what to
+/// do about it.
+fn explain_panics() {
+    let report = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        tracing::error!(
+            "the server came across something that should not be; if it does so after each start, check the data \
+             folder with sessiond verify and save it with sessiond salvage"
+        );
+    }));
 }
 
 async fn run(effective: &Effective, folder: Option<DataFolder>) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! The client commands of the command line: those that talk to a running server.
+//! The commands of the command line that talk to a running server, and those that work on a data folder without one.
 //!
 //! Each command is a set of arguments with a `run` that calls the server and makes a [`output::Report`], which this file
 //! prints; list, stats and watch are handed the outputs and print as they go. This file decides on the exit code.
@@ -19,6 +19,7 @@ mod misplaced;
 mod output;
 mod revoke;
 mod rotate;
+mod salvage;
 mod secret;
 mod set;
 mod stats;
@@ -27,6 +28,7 @@ mod table;
 mod touch;
 mod units;
 mod unlock;
+mod verify;
 mod watch;
 
 use std::io::{self, Write};
@@ -38,7 +40,7 @@ use failure::{Failure, Stop};
 pub(crate) use misplaced::misplaced;
 use output::Report;
 
-/// The commands that talk to a running server.
+/// The commands that talk to a running server or work on the data folder of a stopped one.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClientCommand {
     /// Ask a server whether it is serving
@@ -77,6 +79,10 @@ pub(crate) enum ClientCommand {
     Stats(stats::StatsArgs),
     /// Remove the sessions that have expired, at once
     Sweep(sweep::SweepArgs),
+    /// Check the data folder of a stopped server for damage
+    Verify(verify::VerifyArgs),
+    /// Save what can be read from a damaged data folder into a new one
+    Salvage(salvage::SalvageArgs),
 }
 
 /// Runs a command: its result goes to standard output, what went wrong to standard error in one line.
@@ -99,6 +105,8 @@ pub(crate) async fn run(command: ClientCommand) -> ExitCode {
         ClientCommand::Handoff(command) => (command.json(), command.run().await),
         ClientCommand::Csrf(command) => (command.json(), command.run().await),
         ClientCommand::Sweep(args) => (args.json(), args.run().await),
+        ClientCommand::Verify(args) => (args.json(), args.run()),
+        ClientCommand::Salvage(args) => (args.json(), args.run().await),
         ClientCommand::List(args) => return stopped(args.run(&mut out).await, &mut err).into(),
         ClientCommand::Watch(args) => return stopped(args.run(&mut out, &mut err).await, &mut err).into(),
         ClientCommand::Stats(args) => return stopped(args.run(&mut out, &mut err).await, &mut err).into(),

@@ -16,6 +16,7 @@ pub use statistics::EngineStatistics;
 pub use transaction::{Cause, Change, Draft, Due, Group, Outcome, Query, Transaction, View};
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -77,6 +78,18 @@ pub enum EngineError {
     /// A stored row fails its checksum or can't be decoded.
     #[error("a stored row is damaged: {0}")]
     Corrupt(String),
+    /// The data folder is damaged so that it can't be served from.
+    #[error(
+        "the data folder {folder} is damaged: {damage}; it was left as it is; save what can be read with \
+         `sessiond salvage --data-dir {folder} --to NEW-FOLDER`, or restore a backup",
+        folder = .folder.display()
+    )]
+    Damaged {
+        /// The folder.
+        folder: PathBuf,
+        /// What is damaged.
+        damage: String,
+    },
     /// Too little free disk space to write.
     #[error("too little free disk space to write")]
     StorageFull,

@@ -201,6 +201,20 @@ impl<'a> Draft<'a> {
         self.remove_lookups(handle, &dropped)
     }
 
+    /// Stores the record of a session of another folder as it is, with its index rows. Nobody hears of it.
+    pub(super) fn restore(&mut self, mut record: Record) {
+        let handle = record.handle;
+        record.sweep_at = record.expires_at();
+        self.changes.push(Change::PutMember(Group::Namespace(record.namespace.clone()), handle));
+        if !record.principal.is_empty() {
+            self.changes.push(Change::PutMember(Group::of(&record.namespace, &record.principal), handle));
+        }
+        let chosen = record.credentials.iter().filter(|credential| credential.chosen);
+        self.changes.extend(chosen.map(|credential| Change::PutLookup(credential.hash, handle)));
+        self.changes.push(Change::PutDue(Due { at: record.sweep_at, handle }));
+        self.changes.push(Change::PutRecord(Box::new(record)));
+    }
+
     /// Asks that the sweeper's index row be moved to the record's true end at the next [`put`](Draft::put).
     pub fn reschedule(record: &mut Record) {
         record.sweep_at = 0;

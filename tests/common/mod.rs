@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses another part of the harness")]
 #![allow(clippy::unwrap_used, reason = "a harness that can't do its work fails the test")]
 
+pub(crate) mod damage;
 pub(crate) mod wire;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -51,7 +52,7 @@ impl Server {
     /// A server in a prepared folder: `data` in it is the data folder, `log` receives the log.
     pub(crate) fn start_in(folder: TempDir, flags: &[&str]) -> Self {
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let (process, banner) = launch(&folder, &flags);
+        let (process, banner) = launch_ready(&folder, &flags);
         Self { process, flags, folder, banner }
     }
 
@@ -70,7 +71,15 @@ impl Server {
 
     /// Starts the server again, on the same folder and with the same flags; it must have ended.
     pub(crate) fn restart(&mut self) {
-        (self.process, self.banner) = launch(&self.folder, &self.flags);
+        (self.process, self.banner) = launch_ready(&self.folder, &self.flags);
+    }
+
+    /// Starts the server again, which may refuse; then its exit code is returned.
+    pub(crate) fn try_restart(&mut self) -> Result<(), Option<i32>> {
+        let (process, banner) = launch(&self.folder, &self.flags);
+        self.process = process;
+        self.banner = banner.ok_or_else(|| self.wait(LONG).code())?;
+        Ok(())
     }
 
     /// Starts the server again with other flags; it must have ended.
@@ -176,7 +185,18 @@ impl Drop for Server {
     }
 }
 
-fn launch(folder: &TempDir, flags: &[String]) -> (Child, String) {
+fn launch_ready(folder: &TempDir, flags: &[String]) -> (Child, String) {
+    let (mut process, banner) = launch(folder, flags);
+    if banner.is_none() {
+        process.kill().ok();
+        process.wait().ok();
+    }
+    let log = || fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+    let banner = banner.unwrap_or_else(|| panic!("the server did not get ready:\n{}", log()));
+    (process, banner)
+}
+
+fn launch(folder: &TempDir, flags: &[String]) -> (Child, Option<String>) {
     let log = File::options().create(true).append(true).open(folder.path().join("log")).unwrap();
     let mut command = binary();
     command.arg("serve").arg("--data-dir").arg(folder.path().join("data"));
@@ -185,12 +205,6 @@ fn launch(folder: &TempDir, flags: &[String]) -> (Child, String) {
     }
     let mut process = command.args(flags).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
     let banner = read_banner(&mut process);
-    if banner.is_none() {
-        process.kill().ok();
-        process.wait().ok();
-    }
-    let log = || fs::read_to_string(folder.path().join("log")).unwrap_or_default();
-    let banner = banner.unwrap_or_else(|| panic!("the server did not get ready:\n{}", log()));
     (process, banner)
 }
 

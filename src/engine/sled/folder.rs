@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! sessiond-data/
-//!   lock     held by the process that uses the folder
-//!   sled/    sled's files: db (the log), conf, snap.*, blobs/ (kept empty)
+//!   lock          held by the process that uses the folder
+//!   acknowledged  how far the log was synced (see `mark`)
+//!   sled/         sled's files: db (the log), conf, snap.*, blobs/ (kept empty)
 //! ```
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// A data folder that this process, and no other, uses until it is dropped.
@@ -23,6 +25,12 @@ pub enum FolderError {
     /// Another process holds the folder.
     #[error("another process is using {0}; stop it, or choose another folder")]
     InUse(PathBuf),
+    /// The folder must be empty and is not.
+    #[error("{0} is not empty; choose a folder that is empty or absent")]
+    NotEmpty(PathBuf),
+    /// The folder is no data folder, or can't be read.
+    #[error("{0} can't be read as a data folder ({1})")]
+    NotReadable(PathBuf, io::Error),
     /// The folder can't be made or written to.
     #[error(
         "{0} is not a folder that can be written to ({1}); create it and give this user the right to write, or choose another folder"
@@ -48,6 +56,30 @@ impl DataFolder {
         }
     }
 
+    /// Claims a folder that must not hold anything yet.
+    pub(super) fn claim_new(path: &Path) -> Result<Self, FolderError> {
+        if fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(FolderError::NotEmpty(path.into()));
+        }
+        Self::claim(path)
+    }
+
+    /// Keeps servers from a folder, that must be there, without changing anything in it.
+    pub(super) fn hold(path: &Path) -> Result<Option<File>, FolderError> {
+        let unreadable = |error| FolderError::NotReadable(path.into(), error);
+        fs::read_dir(path.join("sled")).map_err(unreadable)?;
+        let lock = match File::open(path.join("lock")) {
+            Ok(lock) => lock,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unreadable(error)),
+        };
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(lock)),
+            Err(TryLockError::WouldBlock) => Err(FolderError::InUse(path.into())),
+            Err(TryLockError::Error(error)) => Err(unreadable(error)),
+        }
+    }
+
     /// The folder itself.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -61,7 +93,7 @@ impl DataFolder {
 
     /// A descriptor of sled's log of our own: syncing it is what makes a flush durable.
     pub(super) fn open_log_file(&self) -> io::Result<File> {
-        OpenOptions::new().read(true).write(true).open(self.sled_path().join("db"))
+        OpenOptions::new().read(true).write(true).open(self.sled_path().join(super::DATABASE_FILE))
     }
 
     /// How many blob files sled has written. It should have none: they are not synced.
@@ -73,6 +105,37 @@ impl DataFolder {
     pub(super) fn disk_bytes(&self) -> u64 {
         let files = fs::read_dir(self.sled_path()).into_iter().flatten().flatten();
         files.filter_map(|file| file.metadata().ok()).filter(fs::Metadata::is_file).map(|file| file.len()).sum()
+    }
+
+    /// Takes segments out of sled's log that follow a place at which it breaks off. None of what they hold was synced.
+    pub(super) fn remove_segments(&self, segments: &[u64]) -> io::Result<()> {
+        if segments.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(segments = segments.len(), "the log breaks off behind the last sync; removing what follows");
+        let log = self.open_log_file()?;
+        for at in segments {
+            // sled takes no notice of a segment without a header.
+            log.write_all_at(&[0; 20], *at)?;
+        }
+        log.sync_data()
+    }
+
+    /// Sets sled's settings aside if they are damaged. They are always the same, and sled writes them anew.
+    pub(super) fn set_damaged_settings_aside(&self) -> io::Result<()> {
+        let path = self.sled_path().join("conf");
+        let settings = match fs::read(&path) {
+            Ok(settings) => settings,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let whole =
+            settings.split_last_chunk().is_some_and(|(text, sum)| u32::from_le_bytes(*sum) == crc32fast::hash(text));
+        if !whole {
+            tracing::warn!(file = %path.display(), "sled's settings are damaged; writing them anew");
+            fs::rename(&path, self.path.join("conf.damaged"))?;
+        }
+        Ok(())
     }
 
     /// Removes snapshots that an interrupted opening left half written, with which sled would refuse to open.

@@ -44,6 +44,16 @@ pub(super) fn read_due_key(key: &[u8]) -> Result<Due, EngineError> {
     Ok(Due { at: Millis::from_be_bytes(*at), handle })
 }
 
+/// Where `meta` keeps the generation of an index.
+pub(super) fn generation_key(name: &str) -> String {
+    format!("generation-of-{name}")
+}
+
+/// The name of a generation's tree.
+pub(super) fn tree_name(name: &str, generation: u64) -> String {
+    if generation == 0 { name.into() } else { format!("{name}.{generation}") }
+}
+
 pub(super) fn part_key(handle: Handle, revision: u64, part: usize) -> [u8; 28] {
     let mut key = [0; 28];
     key[..16].copy_from_slice(&handle.to_bytes());

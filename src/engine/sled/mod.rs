@@ -9,18 +9,27 @@
 //! - an interrupted open is cleaned up before the next (`folder`);
 //! - free space, the writer's progress and sled's own flusher are watched (`watchdog`).
 
+mod disk;
 mod folder;
 mod keys;
+mod mark;
 mod recovery;
+mod repair;
+mod salvage;
 mod tables;
+mod verify;
 mod watchdog;
 mod writer;
 
 pub use folder::{DataFolder, FolderError};
+pub use salvage::{Salvaged, salvage};
+pub use verify::{Verified, verify};
 pub use watchdog::WatchdogOptions;
 pub use writer::Durability;
 
 use super::{Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, Query, Transaction};
+use disk::Inspection;
+use mark::{Mark, MarkFile};
 use std::future::ready;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,6 +43,9 @@ use writer::Writer;
 /// Largest record in sled's log is a quarter of a segment; above it sled would write blob files. The pages that hold the
 /// rows stay below that (see `tables`).
 const SEGMENT_BYTES: usize = 2 << 20;
+
+/// sled's log.
+const DATABASE_FILE: &str = "db";
 
 /// sled's own flusher also collects its garbage, so it stays on.
 const FLUSHER_INTERVAL: Duration = Duration::from_millis(500);
@@ -73,21 +85,41 @@ impl SledEngine {
     /// it where blocking is allowed.
     pub fn open(folder: DataFolder, options: &SledOptions) -> Result<Self, EngineError> {
         folder.clean_up_interrupted_open()?;
-        let db = open_db(&config(&folder, options))?;
-        let tables = Tables::open(&db)?;
+        let inspection = Inspection::of(folder.path())?;
+        judge(&inspection, &folder)?;
+        folder.set_damaged_settings_aside()?;
+        folder.remove_segments(inspection.stray_segments())?;
+        let db = open_db(&config(&folder, options)).map_err(|error| refuse(error, &folder))?;
+        let mut tables = Tables::open(&db)?;
+        tables.repair_indexes(&db, &inspection)?;
+        tables.set_right(inspection.mark)?;
+        let is_damaged = inspection.damaged_pages() > 0;
+        drop(inspection);
         let log_file = folder.open_log_file()?;
+        db.flush()?;
+        log_file.sync_data()?;
+        let last_event = tables.ledger().last_sequence;
+        let mark = MarkFile::create(folder.path(), Mark::of(&db, last_event, &log_file)?)?;
         let (status_sender, status) = watch::channel(EngineStatus::Ready);
         let status_sender = Arc::new(status_sender);
         let low_space = Arc::new(AtomicBool::new(false));
         let writer = Writer::start(
             db,
             log_file,
+            mark,
             tables.clone(),
             options.durability,
             Arc::clone(&status_sender),
             Arc::clone(&low_space),
         )?;
-        let watchdog = Watchdog::start(&folder, options.watchdog.clone(), writer.progress(), status_sender, low_space)?;
+        let watchdog = Watchdog::start(
+            &folder,
+            options.watchdog.clone(),
+            writer.progress(),
+            status_sender,
+            low_space,
+            is_damaged,
+        )?;
         Ok(Self { tables, writer, status, _watchdog: watchdog, folder })
     }
 }
@@ -112,18 +144,48 @@ fn config(folder: &DataFolder, options: &SledOptions) -> ::sled::Config {
         .flush_every_ms(u64::try_from(FLUSHER_INTERVAL.as_millis()).ok())
 }
 
+/// Refuses a folder with which sled would lose changes or could not work, and says what to do.
+fn judge(inspection: &Inspection, folder: &DataFolder) -> Result<(), EngineError> {
+    if let Some(damage) = inspection.refusal() {
+        return Err(EngineError::Damaged { folder: folder.path().into(), damage });
+    }
+    if inspection.damaged_pages() > 0 {
+        tracing::error!(
+            folder = %folder.path().display(),
+            pages = inspection.damaged_pages(),
+            of = inspection.used_pages(),
+            "the data is damaged in places; what is there answers DATA_LOSS, and no space is reclaimed; stop the server and run sessiond salvage"
+        );
+    }
+    if inspection.mark == mark::Found::Missing && inspection.used_pages() > 0 {
+        tracing::warn!(
+            folder = %folder.path().display(),
+            "there is no file acknowledged, as in folders of older versions: damage to the newest changes would go unnoticed this time"
+        );
+    }
+    Ok(())
+}
+
+/// What damage sled itself finds while it opens its files is told like the damage that was looked for before.
+fn refuse(error: ::sled::Error, folder: &DataFolder) -> EngineError {
+    match error {
+        ::sled::Error::Io(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => error.into(),
+        error => EngineError::Damaged { folder: folder.path().into(), damage: format!("sled can't open it ({error})") },
+    }
+}
+
 /// Opens sled's files. Nobody else uses the folder, but an engine of this process that was closed just now may not have
 /// let go of its file yet: sled's threads hold it a moment longer.
-fn open_db(config: &::sled::Config) -> Result<::sled::Db, EngineError> {
+fn open_db(config: &::sled::Config) -> Result<::sled::Db, ::sled::Error> {
     for _ in 0..MAX_LOCK_ATTEMPTS {
         match config.open() {
             Err(::sled::Error::Io(error)) if error.to_string().contains("could not acquire lock") => {
                 std::thread::sleep(LOCK_PAUSE);
             }
-            opened => return Ok(opened?),
+            opened => return opened,
         }
     }
-    Ok(config.open()?)
+    config.open()
 }
 
 impl Engine for SledEngine {
@@ -155,6 +217,19 @@ impl Engine for SledEngine {
 
 impl From<::sled::Error> for EngineError {
     fn from(error: ::sled::Error) -> Self {
+        match error {
+            ::sled::Error::Corruption { .. } => Self::Corrupt("a page of the data can't be read".into()),
+            // The file ends before the page does.
+            ::sled::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Self::Corrupt("a page of the data is cut off".into())
+            }
+            error => Self::Storage(Arc::new(error)),
+        }
+    }
+}
+
+impl From<FolderError> for EngineError {
+    fn from(error: FolderError) -> Self {
         Self::Storage(Arc::new(error))
     }
 }

@@ -11,11 +11,14 @@
 //! |            | 0, hash of principal, handle | nothing                           |
 //! | `events`   | sequence number              | event                             |
 //! | `meta`     | `events-dropped-through`     | sequence number                   |
+//! |            | `generation-of-` name        | n, if the tree is now `name.n`    |
 
 use super::super::codec::{self, RecordRow};
 use super::super::transaction::{Change, Due, Group, View};
 use super::super::{EngineError, EngineStatistics};
-use super::keys::{due_key, member_key, part_key, read_due_key, read_event, read_member_key, to_bytes};
+use super::keys::{
+    due_key, generation_key, member_key, part_key, read_due_key, read_event, read_member_key, to_bytes, tree_name,
+};
 use crate::clock::Millis;
 use crate::model::{Event, Handle, IdHash, Record};
 use ::sled::{Db, IVec, Tree};
@@ -32,6 +35,14 @@ const MAX_EVENT_BYTES: usize = 16 << 10;
 /// How often a reader looks again when the writer replaced a split record under it.
 const MAX_READ_ATTEMPTS: usize = 100;
 
+/// The trees that can be replaced, see [`replace_index`](Tables::replace_index).
+pub(super) const LOOKUPS: &str = "lookups";
+pub(super) const TOUCHES: &str = "touches";
+pub(super) const DUE: &str = "due";
+pub(super) const MEMBERS: &str = "members";
+pub(super) const EVENTS: &str = "events";
+
+pub(super) const META: &str = "meta";
 const DROPPED_THROUGH: &str = "events-dropped-through";
 
 /// sled's trees.
@@ -43,9 +54,9 @@ pub(super) struct Tables {
     pub(super) meta: Tree,
     pub(super) sessions: Tree,
     pub(super) parts: Tree,
-    lookups: Tree,
-    touches: Tree,
-    due: Tree,
+    pub(super) lookups: Tree,
+    pub(super) touches: Tree,
+    pub(super) due: Tree,
 }
 
 /// What is counted while changes are carried out.
@@ -58,21 +69,59 @@ pub(super) struct Ledger {
 
 impl Tables {
     pub(super) fn open(db: &Db) -> Result<Self, EngineError> {
+        let meta = db.open_tree(META)?;
         let tables = Self {
             sessions: db.open_tree("sessions")?,
             parts: db.open_tree("parts")?,
-            lookups: db.open_tree("lookups")?,
-            touches: db.open_tree("touches")?,
-            due: db.open_tree("due")?,
-            members: db.open_tree("members")?,
-            events: db.open_tree("events")?,
-            meta: db.open_tree("meta")?,
+            lookups: open_newest(db, &meta, LOOKUPS)?,
+            touches: open_newest(db, &meta, TOUCHES)?,
+            due: open_newest(db, &meta, DUE)?,
+            members: open_newest(db, &meta, MEMBERS)?,
+            events: open_newest(db, &meta, EVENTS)?,
+            meta,
             ledger: Arc::default(),
         };
-        tables.remove_orphaned_parts()?;
-        tables.finish_last_transaction()?;
-        tables.take_stock()?;
         Ok(tables)
+    }
+
+    /// Replaces an index of which a part is damaged by an empty one. What is left of the old one stays where it is.
+    pub(super) fn replace_index(&mut self, db: &Db, name: &str) -> Result<(), EngineError> {
+        let generation = generation(&self.meta, name)? + 1;
+        put(&self.meta, generation_key(name).as_bytes(), &codec::encode_millis(generation))?;
+        let tree = open_newest(db, &self.meta, name)?;
+        match name {
+            LOOKUPS => self.lookups = tree,
+            TOUCHES => self.touches = tree,
+            DUE => self.due = tree,
+            MEMBERS => self.members = tree,
+            _ => self.events = tree,
+        }
+        Ok(())
+    }
+
+    /// Fails if a page that these steps change is damaged, so that a change is refused as a whole.
+    pub(super) fn probe(&self, changes: &[Change]) -> Result<(), EngineError> {
+        let probe = |tree: &Tree, key: &[u8]| tree.contains_key(key).map(drop);
+        for change in changes {
+            match change {
+                Change::AppendEvent(_) => probe(&self.events, &u64::MAX.to_be_bytes())?,
+                Change::PutMember(group, handle) | Change::RemoveMember(group, handle) => {
+                    probe(&self.members, &member_key(group, *handle))?;
+                }
+                Change::PutLookup(hash, _) | Change::RemoveLookup(hash) => probe(&self.lookups, hash.as_bytes())?,
+                Change::PutDue(due) | Change::RemoveDue(due) => probe(&self.due, &due_key(*due))?,
+                Change::PutRecord(record) => {
+                    probe(&self.sessions, &record.handle.to_bytes())?;
+                    probe(&self.parts, &part_key(record.handle, record.revision, 0))?;
+                }
+                Change::RemoveRecord(handle) => probe(&self.sessions, &handle.to_bytes())?,
+                Change::PutTouch(handle, _) | Change::RemoveTouch(handle) => {
+                    probe(&self.touches, &handle.to_bytes())?;
+                }
+                Change::DropEvents(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// What was counted so far.
@@ -165,6 +214,31 @@ impl Tables {
         Ok(())
     }
 
+    /// A moment behind the damaged page that follows this one, or `end`.
+    fn readable_due_after(&self, damaged: Millis, end: Millis) -> Result<Millis, EngineError> {
+        let readable = |at: Millis| match self.due.contains_key(at.to_be_bytes()).map_err(EngineError::from) {
+            Ok(_) => Ok(true),
+            Err(EngineError::Corrupt(_)) => Ok(false),
+            Err(error) => Err(error),
+        };
+        let (mut low, mut step) = (damaged, 1);
+        while low < end && readable(low)? {
+            low = low.saturating_add(step);
+            step *= 2;
+        }
+        let mut high = low;
+        while high < end && !readable(high)? {
+            low = high;
+            high = high.saturating_add(step);
+            step = step.saturating_mul(2);
+        }
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if readable(middle)? { high = middle } else { low = middle }
+        }
+        Ok(high.max(damaged + 1).min(end))
+    }
+
     /// Puts a split record together; `None` if the writer replaced it meanwhile.
     fn join_parts(&self, handle: Handle, revision: u64, parts: usize) -> Result<Option<Record>, EngineError> {
         let mut row = BytesMut::with_capacity(parts * MAX_ROW_BYTES);
@@ -223,9 +297,38 @@ impl View for Tables {
     }
 
     fn due(&self, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError> {
-        let after = now.saturating_add(1).to_be_bytes();
-        self.due.range(..&after[..]).keys().take(limit).map(|key| read_due_key(&key?)).collect()
+        let end = now.saturating_add(1);
+        let (mut found, mut from) = (Vec::new(), 0);
+        while found.len() < limit && from < end {
+            let mut damaged = false;
+            for key in self.due.range(&from.to_be_bytes()[..]..&end.to_be_bytes()[..]).keys().take(limit - found.len())
+            {
+                match key.map_err(EngineError::from).and_then(|key| read_due_key(&key)) {
+                    Ok(due) => found.push(due),
+                    Err(EngineError::Corrupt(_)) => {
+                        damaged = true;
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            if !damaged {
+                break;
+            }
+            // A hint that can't be read must not keep the sweeper from the others.
+            from = self.readable_due_after(found.last().map_or(from, |due: &Due| due.at), end)?;
+        }
+        Ok(found)
     }
+}
+
+/// Opens the newest generation of an index.
+fn open_newest(db: &Db, meta: &Tree, name: &str) -> Result<Tree, EngineError> {
+    Ok(db.open_tree(tree_name(name, generation(meta, name)?))?)
+}
+
+fn generation(meta: &Tree, name: &str) -> Result<u64, EngineError> {
+    meta.get(generation_key(name))?.map_or(Ok(0), |row| codec::decode_millis(to_bytes(row)))
 }
 
 fn put(tree: &Tree, key: &[u8], value: &[u8]) -> Result<(), ::sled::Error> {

@@ -60,6 +60,7 @@ impl Watchdog {
         progress: Arc<Progress>,
         status: Arc<watch::Sender<EngineStatus>>,
         low_space: Arc<AtomicBool>,
+        is_damaged: bool,
     ) -> io::Result<Self> {
         if folder.blob_files() > 0 {
             tracing::error!(
@@ -69,8 +70,15 @@ impl Watchdog {
             );
         }
         let stop = Arc::new(AtomicBool::new(false));
-        let mut watch =
-            Watch { path: folder.path().into(), options, progress, status, missed_flusher: None, low_space };
+        let mut watch = Watch {
+            path: folder.path().into(),
+            options,
+            progress,
+            status,
+            missed_flusher: None,
+            low_space,
+            is_damaged,
+        };
         let stopping = Arc::clone(&stop);
         let thread = thread::Builder::new().name("watchdog".into()).spawn(move || {
             while !stopping.load(Ordering::Relaxed) {
@@ -101,6 +109,9 @@ struct Watch {
     /// How many looks in a row have missed sled's flusher; `None` before it was seen.
     missed_flusher: Option<u32>,
     low_space: Arc<AtomicBool>,
+    /// Whether parts of the data can't be read. sled's flusher ends when it comes across them while it collects garbage;
+    /// everything else goes on without it.
+    is_damaged: bool,
 }
 
 impl Watch {
@@ -159,6 +170,9 @@ impl Watch {
     }
 
     fn flusher_died(&mut self) -> bool {
+        if self.is_damaged {
+            return false;
+        }
         match flusher_is_running() {
             Some(true) => self.missed_flusher = Some(0),
             Some(false) => self.missed_flusher = self.missed_flusher.map(|looks| looks + 1),

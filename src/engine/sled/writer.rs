@@ -1,6 +1,7 @@
 //! The one thread that changes the data. It carries out waiting transactions in groups, makes each group durable with one
 //! sync, and answers them together.
 
+use super::mark::{Mark, MarkFile};
 use super::tables::Tables;
 use super::watchdog::Progress;
 use crate::engine::{Draft, EngineError, EngineStatus, Outcome, Transaction};
@@ -55,6 +56,7 @@ impl Writer {
     pub(super) fn start(
         db: Db,
         log_file: File,
+        mark: MarkFile,
         tables: Tables,
         durability: Durability,
         status: Arc<watch::Sender<EngineStatus>>,
@@ -66,6 +68,7 @@ impl Writer {
         let thread = WriterThread {
             db,
             log_file,
+            mark,
             tables,
             durability,
             status,
@@ -105,6 +108,7 @@ impl Writer {
 struct WriterThread {
     db: Db,
     log_file: File,
+    mark: MarkFile,
     tables: Tables,
     durability: Durability,
     status: Arc<watch::Sender<EngineStatus>>,
@@ -238,6 +242,7 @@ impl WriterThread {
         if refused {
             return Err(EngineError::StorageFull);
         }
+        self.tables.probe(&changes)?;
         self.unsynced_since.get_or_insert_with(Instant::now);
         self.tables.apply(changes).inspect_err(|error| {
             *failure = Some(error.clone());
@@ -257,6 +262,8 @@ impl WriterThread {
             self.db.flush()?;
             // sled's flush only starts the write-back on Linux and leaves the file's size unsynced.
             self.log_file.sync_data()?;
+            let last_event = self.tables.ledger().last_sequence;
+            self.mark.write(Mark::of(&self.db, last_event, &self.log_file)?)?;
             self.unsynced_since = None;
         }
         Ok(())

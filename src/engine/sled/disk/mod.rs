@@ -1,0 +1,115 @@
+//! sled's files, read without sled and without changing them: to find damage before sled meets it, and to save what is
+//! whole from a folder that sled can't open.
+
+mod message;
+mod node;
+mod pages;
+mod snapshot;
+mod trees;
+
+use super::keys::{generation_key, tree_name};
+use super::mark::{self, Found};
+use super::tables::META;
+use super::{DATABASE_FILE, SEGMENT_BYTES};
+use crate::engine::codec;
+use pages::Pages;
+use snapshot::Snapshot;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+pub(super) use trees::Tree;
+
+/// What was found in a data folder.
+#[derive(Debug)]
+pub(super) struct Inspection {
+    pages: Option<Pages>,
+    snapshot_damaged: bool,
+    pub(super) mark: Found,
+}
+
+impl Inspection {
+    /// Reads all that is in use. That takes about as long as reading the files.
+    pub(super) fn of(folder: &Path) -> io::Result<Self> {
+        let sled = folder.join("sled");
+        let mark = mark::read(folder)?;
+        let log = match File::open(sled.join(DATABASE_FILE)) {
+            Ok(log) => log,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Self { pages: None, snapshot_damaged: false, mark });
+            }
+            Err(error) => return Err(error),
+        };
+        let snapshot = snapshot::read(&sled)?;
+        let snapshot_damaged = snapshot.is_none();
+        let known = match mark {
+            Found::Whole(mark) => Some(mark),
+            Found::Missing | Found::Damaged => None,
+        };
+        let pages = Pages::find(log, SEGMENT_BYTES, snapshot.unwrap_or_else(Snapshot::default), known)?;
+        Ok(Self { pages: Some(pages), snapshot_damaged, mark })
+    }
+
+    /// How many pages hold something.
+    pub(super) fn used_pages(&self) -> usize {
+        self.pages
+            .as_ref()
+            .map_or(0, |pages| pages.table.iter().filter(|page| matches!(page, snapshot::Page::Used(_))).count())
+    }
+
+    /// How many pages can't be read. Sessions on them are damaged; sled can work with the others.
+    pub(super) fn damaged_pages(&self) -> usize {
+        self.pages.as_ref().map_or(0, |pages| pages.damaged.len())
+    }
+
+    /// Whether acknowledged changes may be missing, without it being known of which sessions.
+    pub(super) fn is_uncertain(&self) -> bool {
+        self.mark == Found::Damaged || self.pages.as_ref().is_some_and(|pages| pages.uncertain)
+    }
+
+    /// Finds the pages of an index, of its newest generation.
+    pub(super) fn index(&self, name: &str) -> io::Result<Tree> {
+        let meta = self.tree(META)?;
+        let mut generation = 0;
+        for rows in self.rows(&meta) {
+            let row = rows?.into_iter().find(|(key, _)| *key == generation_key(name).into_bytes());
+            generation = row.and_then(|(_, row)| codec::decode_millis(row.into()).ok()).unwrap_or(generation);
+        }
+        self.tree(&tree_name(name, generation))
+    }
+
+    /// Where in the log's file segments begin that sled must not see; see [`Pages`].
+    pub(super) fn stray_segments(&self) -> &[u64] {
+        self.pages.as_ref().map_or(&[], |pages| &pages.stray)
+    }
+
+    /// Why sled must not open the folder, if so.
+    pub(super) fn refusal(&self) -> Option<String> {
+        if self.mark == Found::Damaged {
+            return Some(
+                "the file acknowledged is damaged, so that nobody can tell whether changes are missing".into(),
+            );
+        }
+        if self.snapshot_damaged {
+            return Some("sled's snapshot is damaged".into());
+        }
+        let Some(pages) = &self.pages else {
+            let Found::Whole(mark) = self.mark else { return None };
+            return (mark.log_end > 0).then(|| "sled's log is missing".into());
+        };
+        if let Some(first) = pages.lost.first() {
+            return Some(format!(
+                "sled's log is damaged at byte {first}, where it holds changes since the last start that were acknowledged"
+            ));
+        }
+        if pages.tip_damaged {
+            return Some("sled's log is damaged in the segment with which it goes on".into());
+        }
+        if pages.cut_off {
+            return Some("sled's log is cut off".into());
+        }
+        if !pages.stray.is_empty() && !pages.damaged.is_empty() {
+            return Some("sled's log is damaged behind the last sync, and pages are missing".into());
+        }
+        pages.is_headless().then(|| "the pages of sled that list all others are damaged".into())
+    }
+}

@@ -1,0 +1,94 @@
+//! sled's snapshot: where on disk every page was when the folder was last opened. What came later stands in the log.
+
+use super::super::SEGMENT_BYTES;
+use super::message::Reader;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// A place in the log and on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The byte of the log.
+    pub(super) log: u64,
+    /// The byte of the file.
+    pub(super) file: u64,
+}
+
+/// Where a page is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Page {
+    /// The table has a place for it, and nothing is known of it.
+    Unknown,
+    /// It is not used.
+    Free,
+    /// Its content, and the changes of it.
+    Used(Vec<Place>),
+}
+
+/// A snapshot.
+#[derive(Debug, Default)]
+pub(super) struct Snapshot {
+    /// The first byte of the log that it does not cover.
+    pub(super) end: u64,
+    /// Where in the file that byte belongs; `None` if a new segment begins there.
+    pub(super) tip: Option<u64>,
+    /// By number.
+    pub(super) pages: Vec<Page>,
+}
+
+/// Reads the newest snapshot; an empty one if there is none, `None` if it is damaged.
+pub(super) fn read(folder: &Path) -> io::Result<Option<Snapshot>> {
+    let mut newest = None;
+    for file in fs::read_dir(folder)? {
+        let path = file?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.starts_with("snap.") && path.extension().is_some_and(|extension| extension != "generating") {
+            newest = newest.max(Some(path));
+        }
+    }
+    match newest {
+        None => Ok(Some(Snapshot::default())),
+        Some(path) => Ok(decode(&fs::read(path)?)),
+    }
+}
+
+fn decode(file: &[u8]) -> Option<Snapshot> {
+    let (rest, sum) = file.split_last_chunk::<4>()?;
+    let (body, _length) = rest.split_last_chunk::<8>()?;
+    if body.is_empty() || crc32fast::hash(body) != u32::from_le_bytes(*sum) {
+        return None;
+    }
+    let mut rest = Reader(body);
+    // Both numbers are one above what they stand for, so that 0 says "none".
+    let end = u64::from_le_bytes(rest.take_array()?).saturating_sub(1);
+    let active_segment = rest.number()?.checked_sub(1);
+    let tip = active_segment.map(|segment| segment + end % SEGMENT_BYTES as u64);
+    let mut pages = Vec::new();
+    while !rest.0.is_empty() {
+        pages.push(match rest.byte()? {
+            0 => {
+                place(&mut rest)?;
+                Page::Free
+            }
+            places => {
+                let read = |_| {
+                    let place = place(&mut rest)?;
+                    let _size = rest.number()?;
+                    Some(place)
+                };
+                Page::Used((0..places).map(read).collect::<Option<_>>()?)
+            }
+        });
+    }
+    Some(Snapshot { end, tip, pages })
+}
+
+fn place(rest: &mut Reader<'_>) -> Option<Place> {
+    let log = u64::from_le_bytes(rest.take_array()?);
+    match rest.byte()? {
+        0 => Some(Place { log, file: rest.number()? }),
+        // A page in a file of its own, which sessiond's rows are too small for.
+        _ => None,
+    }
+}

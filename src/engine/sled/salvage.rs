@@ -1,0 +1,240 @@
+//! Saving what can be read from a damaged data folder into a new one, without changing the old.
+
+use super::disk::{Inspection, Tree};
+use super::folder::DataFolder;
+use super::keys::part_key;
+use super::mark::Found;
+use super::tables::{DUE, EVENTS, MEMBERS, TOUCHES};
+use super::{Durability, SledEngine, SledOptions, WatchdogOptions};
+use crate::clock::Millis;
+use crate::engine::codec::{self, RecordRow};
+use crate::engine::{Engine, EngineError, Outcome};
+use crate::model::{Event, Handle, Record};
+use bytes::{Bytes, BytesMut};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::time::Duration;
+
+/// Records written in one transaction.
+const BATCH: usize = 256;
+
+/// Runs of the server are at least so far apart in the sequence of events.
+const RUN_GAP: u64 = 1 << 23;
+
+/// What became of the sessions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Salvaged {
+    /// Sessions that were saved.
+    pub saved: u64,
+    /// Sessions that are known to have been there and can't be read.
+    pub lost: BTreeSet<Handle>,
+    /// Sessions that can be read, but may have been changed or ended after what is known of them. They were saved only
+    /// if that was asked for.
+    pub doubtful: BTreeSet<Handle>,
+    /// Whether sessions may be lost of which nothing is known, not even that they were there.
+    pub unknown_losses: bool,
+}
+
+impl Salvaged {
+    /// Whether nothing was left behind.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.lost.is_empty() && self.doubtful.is_empty() && !self.unknown_losses
+    }
+}
+
+/// Saves the sessions of the folder `old` into `new`, which must be empty or absent. `doubtful` asks for sessions, too, that may be
+/// older than what was acknowledged, or may have been ended since.
+pub async fn salvage(old: &Path, new: &Path, doubtful: bool) -> Result<Salvaged, EngineError> {
+    let _held = DataFolder::hold(old)?;
+    let new = DataFolder::claim_new(new)?;
+    let inspection = Inspection::of(old)?;
+    let history = History::read(&inspection)?;
+    let options = SledOptions {
+        cache_bytes: 64 << 20,
+        durability: Durability::None,
+        watchdog: WatchdogOptions { min_free_bytes: 0, stall_timeout: Duration::from_secs(3_600) },
+    };
+    let engine = SledEngine::open(new, &options)?;
+    let result = Salvage { inspection: &inspection, history, engine: &engine, take_doubtful: doubtful }.run().await;
+    engine.close().await?;
+    result
+}
+
+struct Salvage<'a> {
+    inspection: &'a Inspection,
+    history: History,
+    engine: &'a SledEngine,
+    take_doubtful: bool,
+}
+
+impl Salvage<'_> {
+    async fn run(self) -> Result<Salvaged, EngineError> {
+        let mut salvaged = Salvaged::default();
+        let parts = self.all(&self.inspection.tree("parts")?)?;
+        let touches: HashMap<Handle, Millis> = self
+            .all(&self.inspection.index(TOUCHES)?)?
+            .into_iter()
+            .filter_map(|(key, row)| Some((Handle::from_slice(&key)?, codec::decode_millis(row.into()).ok()?)))
+            .collect();
+        let mut saved = BTreeSet::new();
+        let mut batch = Vec::new();
+        let sessions = self.inspection.tree("sessions")?;
+        for rows in self.inspection.rows(&sessions) {
+            for (key, row) in rows? {
+                let Some(handle) = Handle::from_slice(&key) else { continue };
+                let Some(mut record) = read_record(handle, row, &parts) else {
+                    salvaged.lost.insert(handle);
+                    continue;
+                };
+                match self.history.judge(&record, self.inspection.is_uncertain()) {
+                    Verdict::Ended => continue,
+                    Verdict::Outdated => drop(salvaged.lost.insert(handle)),
+                    Verdict::Doubtful => drop(salvaged.doubtful.insert(handle)),
+                    Verdict::Right => {}
+                }
+                if salvaged.lost.contains(&handle) || (salvaged.doubtful.contains(&handle) && !self.take_doubtful) {
+                    continue;
+                }
+                record.accessed = record.accessed.max(touches.get(&handle).copied().unwrap_or(0));
+                saved.insert(handle);
+                batch.push(record);
+            }
+            if batch.len() >= BATCH {
+                self.restore(std::mem::take(&mut batch)).await?;
+            }
+        }
+        self.restore(batch).await?;
+        let known = self.known_handles()?;
+        let missing = known.difference(&saved).filter(|handle| !salvaged.doubtful.contains(handle));
+        salvaged.lost.extend(missing.filter(|handle| !self.history.has_ended(**handle)).copied());
+        salvaged.saved = saved.len() as u64;
+        salvaged.unknown_losses = self.inspection.is_uncertain() || (sessions.gaps > 0 && self.index_gaps()? > 0);
+        // So that who watched the old folder is told that events are missing.
+        let last = self.history.last;
+        self.engine
+            .commit(Box::new(move |draft| {
+                draft.drop_events(last);
+                Ok(Outcome::Commit)
+            }))
+            .await?;
+        Ok(salvaged)
+    }
+
+    async fn restore(&self, records: Vec<Record>) -> Result<(), EngineError> {
+        let transaction = move |draft: &mut crate::engine::Draft<'_>| {
+            for record in &records {
+                draft.restore(record.clone());
+            }
+            Ok(Outcome::Commit)
+        };
+        self.engine.commit(Box::new(transaction)).await
+    }
+
+    /// Every row of a tree.
+    fn all(&self, tree: &Tree) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, EngineError> {
+        let mut all = BTreeMap::new();
+        for rows in self.inspection.rows(tree) {
+            all.extend(rows?);
+        }
+        Ok(all)
+    }
+
+    /// The sessions that the lists name.
+    fn known_handles(&self) -> Result<BTreeSet<Handle>, EngineError> {
+        let mut known = BTreeSet::new();
+        for name in [MEMBERS, DUE] {
+            let tree = self.inspection.index(name)?;
+            for rows in self.inspection.rows(&tree) {
+                known.extend(rows?.iter().filter_map(|(key, _)| Handle::from_slice(key.last_chunk::<16>()?)));
+            }
+        }
+        Ok(known)
+    }
+
+    fn index_gaps(&self) -> Result<usize, EngineError> {
+        Ok(self.inspection.index(MEMBERS)?.gaps)
+    }
+}
+
+fn read_record(handle: Handle, row: Vec<u8>, parts: &BTreeMap<Vec<u8>, Vec<u8>>) -> Option<Record> {
+    let record = match codec::decode_row(row.into()).ok()? {
+        RecordRow::Whole(record) => *record,
+        RecordRow::Split { revision, parts: count } => {
+            let mut row = BytesMut::new();
+            for part in 0..count {
+                let bytes = parts.get(&part_key(handle, revision, part)[..])?;
+                row.extend_from_slice(&codec::decode_part(Bytes::copy_from_slice(bytes)).ok()?);
+            }
+            codec::decode_record(row.freeze()).ok()?
+        }
+    };
+    (record.handle == handle).then_some(record)
+}
+
+/// What the events tell of the sessions.
+struct History {
+    /// The newest event of each session: its number, the revision that it tells of, and whether it ended the session.
+    newest: HashMap<Handle, (u64, u64, bool)>,
+    /// From this number on, no event is missing; `None` if the newest are.
+    complete_from: Option<u64>,
+    /// Whether that reaches back to the server's last start.
+    covers_run: bool,
+    /// The newest number.
+    last: u64,
+}
+
+/// What the history says of a record.
+enum Verdict {
+    Right,
+    /// The session has ended.
+    Ended,
+    /// The record is older than what is known of the session.
+    Outdated,
+    /// The session may have been changed or ended since.
+    Doubtful,
+}
+
+impl History {
+    fn read(inspection: &Inspection) -> Result<Self, EngineError> {
+        let mut history = Self { newest: HashMap::new(), complete_from: None, covers_run: false, last: 0 };
+        let tree = inspection.index(EVENTS)?;
+        let mut run = None;
+        let mut previous = 0;
+        for rows in inspection.rows(&tree) {
+            for (key, row) in rows? {
+                let Ok(sequence) = key.try_into().map(u64::from_be_bytes) else { continue };
+                let Ok(Event { kind, record, .. }) = codec::decode_event(sequence, row.into()) else { continue };
+                if run.is_none() || sequence != previous + 1 {
+                    run = Some((sequence, sequence == 1 || sequence - previous > RUN_GAP && previous > 0));
+                }
+                previous = sequence;
+                history.newest.insert(record.handle, (sequence, record.revision, kind.ends_session()));
+            }
+        }
+        history.last = previous;
+        if let Found::Whole(mark) = inspection.mark {
+            if previous >= mark.last_event {
+                (history.complete_from, history.covers_run) =
+                    run.map_or((None, false), |(from, run)| (Some(from), run));
+            }
+            history.last = previous.max(mark.last_event);
+        }
+        Ok(history)
+    }
+
+    fn has_ended(&self, handle: Handle) -> bool {
+        self.newest.get(&handle).is_some_and(|(_, _, ended)| *ended)
+    }
+
+    fn judge(&self, record: &Record, uncertain: bool) -> Verdict {
+        match self.newest.get(&record.handle) {
+            Some((_, _, true)) => Verdict::Ended,
+            _ if !uncertain => Verdict::Right,
+            Some((_, revision, _)) if record.revision < *revision => Verdict::Outdated,
+            Some((sequence, ..)) if self.complete_from.is_some_and(|from| *sequence >= from) => Verdict::Right,
+            _ if self.covers_run => Verdict::Right,
+            _ => Verdict::Doubtful,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Damaging files, repeatably.
+
+use sessiond_client::Error;
+use std::collections::BTreeMap;
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::path::{Path, PathBuf};
+
+/// Random numbers that a seed repeats.
+#[derive(Debug)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// Another one each time.
+    pub(crate) fn seed() -> u64 {
+        RandomState::new().hash_one(0)
+    }
+
+    /// A number below `end`, which is above 0.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % end
+    }
+
+    fn index(&mut self, end: usize) -> usize {
+        usize::try_from(self.below(end as u64)).unwrap()
+    }
+}
+
+/// Flips, overwrites or cuts off bytes of one of a data folder's files; most often of the log. Says what it did.
+pub(crate) fn damage(data: &Path, random: &mut Random) -> String {
+    let log = data.join("sled").join("db");
+    let mut files: Vec<PathBuf> =
+        contents(data).into_iter().filter(|(_, bytes)| !bytes.is_empty()).map(|(path, _)| path).collect();
+    files.extend(vec![log; 8]);
+    let path = &files[random.index(files.len())];
+    let mut bytes = fs::read(path).unwrap();
+    let at = random.index(bytes.len());
+    let what = match random.below(4) {
+        0 => {
+            bytes.truncate(at);
+            "cut off".to_owned()
+        }
+        1 => {
+            let length = (1 + random.index(4_096)).min(bytes.len() - at);
+            bytes[at..at + length].fill(0);
+            format!("{length} zeros")
+        }
+        _ => {
+            bytes[at] ^= 1 << random.below(8);
+            "a bit flipped".to_owned()
+        }
+    };
+    fs::write(path, bytes).unwrap();
+    format!("{} at {at}: {what}", path.strip_prefix(data).unwrap().display())
+}
+
+/// All files below a folder.
+pub(crate) fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let files = super::files_below(folder).into_iter();
+    files
+        .map(|path| {
+            let bytes = fs::read(&path).unwrap();
+            (path, bytes)
+        })
+        .collect()
+}
+
+/// Whether the server says that what was asked for is damaged.
+pub(crate) fn is_data_loss(error: &Error) -> bool {
+    *error == Error::SessionCorrupt
+}
