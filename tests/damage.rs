@@ -126,7 +126,7 @@ async fn damaged_settings_of_sled_are_written_anew() {
     flip(&server.data().join("sled").join("conf"), 14);
     server.restart();
     assert_eq!(read_all(&server).await, (SESSIONS, 0));
-    assert!(server.log().contains("sled's settings are damaged"));
+    assert!(server.log().contains("sled's settings are damaged or unfinished"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,7 +44,8 @@ impl Server {
         Self::start_with(&[])
     }
 
-    /// A server with these flags besides those that name the address and the folder; `--listen` replaces the address.
+    /// A server with these flags besides those that name the address and the folder; `--listen` replaces the
+    /// address, `--data-dir` the data folder.
     pub(crate) fn start_with(flags: &[&str]) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), flags)
     }
@@ -199,7 +200,10 @@ fn launch_ready(folder: &TempDir, flags: &[String]) -> (Child, String) {
 fn launch(folder: &TempDir, flags: &[String]) -> (Child, Option<String>) {
     let log = File::options().create(true).append(true).open(folder.path().join("log")).unwrap();
     let mut command = binary();
-    command.arg("serve").arg("--data-dir").arg(folder.path().join("data"));
+    command.arg("serve");
+    if !flags.iter().any(|flag| flag == "--data-dir") {
+        command.arg("--data-dir").arg(folder.path().join("data"));
+    }
     if !flags.iter().any(|flag| flag == "--listen") {
         command.args(["--listen", "127.0.0.1:0"]);
     }

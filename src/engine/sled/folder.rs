@@ -121,25 +121,33 @@ impl DataFolder {
         log.sync_data()
     }
 
-    /// Sets sled's settings aside if they are damaged. They are always the same, and sled writes them anew.
-    pub(super) fn set_damaged_settings_aside(&self) -> io::Result<()> {
-        let path = self.sled_path().join("conf");
-        let settings = match fs::read(&path) {
-            Ok(settings) => settings,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        let whole =
-            settings.split_last_chunk().is_some_and(|(text, sum)| u32::from_le_bytes(*sum) == crc32fast::hash(text));
-        if !whole {
-            tracing::warn!(file = %path.display(), "sled's settings are damaged; writing them anew");
-            fs::rename(&path, self.path.join("conf.damaged"))?;
+    /// Makes the files and their names durable. sled does not do so with its settings, which it writes when it makes them;
+    /// and from what it finds in a log it writes a synced snapshot, be the log synced or not.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        for file in fs::read_dir(self.sled_path())? {
+            match File::open(file?.path()) {
+                Ok(file) => file.sync_all()?,
+                // sled has removed it since.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
-        Ok(())
+        File::open(self.sled_path())?.sync_all()?;
+        File::open(&self.path)?.sync_all()?;
+        // One level is enough: journals keep the order in which folders are made. A folder that this user can't read was
+        // made by another, long ago.
+        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(parent.unwrap_or(Path::new("."))).map_or(Ok(()), |parent| parent.sync_all())
     }
 
-    /// Removes snapshots that an interrupted opening left half written, with which sled would refuse to open.
+    /// Removes what an interrupted opening left half written and with which sled would refuse to open: snapshots, and its
+    /// settings, which it writes again as they were, since they never change.
     pub(super) fn clean_up_interrupted_open(&self) -> io::Result<()> {
+        let settings = self.sled_path().join("conf");
+        if fs::read(&settings).is_ok_and(|bytes| !is_whole(&bytes)) {
+            tracing::warn!(file = %settings.display(), "sled's settings are damaged or unfinished; writing them anew");
+            fs::remove_file(settings)?;
+        }
         for file in fs::read_dir(self.sled_path())? {
             let path = file?.path();
             if path.extension().is_some_and(|extension| extension == "generating") {
@@ -149,6 +157,12 @@ impl DataFolder {
         }
         Ok(())
     }
+}
+
+/// Whether sled's settings end in their checksum.
+fn is_whole(settings: &[u8]) -> bool {
+    let parts = settings.split_last_chunk();
+    parts.is_some_and(|(settings, checksum)| crc32fast::hash(settings) == u32::from_le_bytes(*checksum))
 }
 
 #[cfg(test)]
@@ -185,5 +199,25 @@ mod tests {
         folder.clean_up_interrupted_open().unwrap();
         assert!(!unfinished.exists());
         assert!(finished.exists());
+    }
+
+    #[test]
+    fn damaged_settings_are_written_again() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("sled");
+        let settings = path.join("conf");
+        let open = || ::sled::Config::new().path(&path).open().map(drop);
+        fs::create_dir_all(&path).unwrap();
+        open().unwrap();
+        let whole = fs::read(&settings).unwrap();
+        for damaged in [vec![0; whole.len()], whole[..whole.len() - 4].to_vec(), whole[..2].to_vec(), Vec::new()] {
+            fs::write(&settings, damaged).unwrap();
+            DataFolder::claim(temp.path()).unwrap().clean_up_interrupted_open().unwrap();
+            assert!(!settings.exists());
+            open().unwrap();
+            assert_eq!(fs::read(&settings).unwrap(), whole);
+        }
+        DataFolder::claim(temp.path()).unwrap().clean_up_interrupted_open().unwrap();
+        assert!(settings.exists(), "whole settings stay");
     }
 }

@@ -6,7 +6,7 @@
 //!   process-wide lock; they are ordered so that any prefix is consistent ([`Change`](super::Change));
 //! - `flush()` is followed by a real `sync_data`, since on Linux it ends in `sync_file_range`;
 //! - rows stay small enough that sled never writes a blob file, which it would not sync (`tables`);
-//! - an interrupted open is cleaned up before the next (`folder`);
+//! - an interrupted open is cleaned up before the next, and sled's other files are synced too (`folder`);
 //! - free space, the writer's progress and sled's own flusher are watched (`watchdog`).
 
 mod disk;
@@ -85,9 +85,9 @@ impl SledEngine {
     /// it where blocking is allowed.
     pub fn open(folder: DataFolder, options: &SledOptions) -> Result<Self, EngineError> {
         folder.clean_up_interrupted_open()?;
+        folder.sync()?;
         let inspection = Inspection::of(folder.path())?;
         judge(&inspection, &folder)?;
-        folder.set_damaged_settings_aside()?;
         folder.remove_segments(inspection.stray_segments())?;
         let db = open_db(&config(&folder, options)).map_err(|error| refuse(error, &folder))?;
         let mut tables = Tables::open(&db)?;
@@ -95,6 +95,7 @@ impl SledEngine {
         tables.set_right(inspection.mark)?;
         let is_damaged = inspection.damaged_pages() > 0;
         drop(inspection);
+        folder.sync()?;
         let log_file = folder.open_log_file()?;
         db.flush()?;
         log_file.sync_data()?;
@@ -132,7 +133,9 @@ impl SledEngine {
 pub fn checkpoint(path: &Path, options: &SledOptions) -> Result<(), EngineError> {
     let folder = DataFolder::claim(path).map_err(std::io::Error::other)?;
     folder.clean_up_interrupted_open()?;
-    open_db(&config(&folder, options)).map(drop)
+    folder.sync()?;
+    open_db(&config(&folder, options))?;
+    Ok(())
 }
 
 fn config(folder: &DataFolder, options: &SledOptions) -> ::sled::Config {

@@ -1,0 +1,77 @@
+//! The process is killed: under load, while it opens its data, while it sweeps.
+
+use crate::common::{Server, binary, eventually};
+use crate::entry::Promise;
+use crate::ledger::{Ledger, MIXED};
+use crate::{say, seed, setting};
+use fastrand::Rng;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
+
+/// Sweeping and writing touches back are frequent, so that a kill meets them.
+pub(crate) const BUSY_UPKEEP: [&str; 4] = ["--sweep-interval", "100ms", "--touch-interval", "100ms"];
+/// A process of which a kill is expected to meet the opening lives so long at most.
+const OPENING: std::ops::Range<u64> = 1..60;
+/// What a busy machine may add to the time that a promise names.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// Starts the server on this data and kills it before it is ready, or soon after.
+async fn interrupt_opening(data: &Path, rng: &mut Rng) {
+    let mut command = binary();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data);
+    let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    sleep(Duration::from_millis(rng.u64(OPENING))).await;
+    process.kill().unwrap();
+    process.wait().unwrap();
+}
+
+async fn kill_again_and_again(name: &str, flags: &[&str], promise: Promise, kills: u64, calls: std::ops::Range<u64>) {
+    let seed = seed(name);
+    let mut rng = Rng::with_seed(seed);
+    let mut server = Server::start_with(&[&BUSY_UPKEEP[..], flags].concat());
+    let mut ledger = Ledger::new(&server.client(), seed, promise, MIXED).await;
+    for _ in 0..kills {
+        let load = ledger.begin(|| server.client()).await;
+        let enough = ledger.acknowledged() + rng.u64(calls.clone());
+        let began = Instant::now();
+        let least = if let Promise::OlderThan(age) = promise { age * 3 / 2 } else { Duration::ZERO };
+        eventually("enough is acknowledged", async || ledger.acknowledged() > enough && began.elapsed() > least).await;
+        sleep(Duration::from_micros(rng.u64(..10_000))).await;
+        let crash = Instant::now();
+        server.kill();
+        ledger.end(load).await;
+        while rng.u8(..3) == 0 {
+            interrupt_opening(&server.data(), &mut rng).await;
+            ledger.report.interrupted_openings += 1;
+        }
+        server.restart();
+        ledger.check(&server.client(), crash).await;
+        ledger.judge(name, seed);
+    }
+    ledger.finish(&server.client()).await;
+    say(&format!("{name}: {ledger}"));
+    ledger.judge(name, seed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_keeps_all_that_it_acknowledged() {
+    let kills = setting("SESSIOND_KILLS", 20);
+    kill_again_and_again("kills, always", &["--durability", "always"], Promise::Everything, kills, 1..1_500).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_with_an_interval_loses_no_more_than_that() {
+    let kills = setting("SESSIOND_KILLS", 20).div_ceil(5);
+    let flags = ["--durability", "interval", "--flush-interval", "200ms"];
+    let promise = Promise::OlderThan(Duration::from_millis(200) + SLACK);
+    kill_again_and_again("kills, interval", &flags, promise, kills, 1..1_500).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_without_durability_loses_the_last_moments_and_tears_nothing() {
+    let kills = setting("SESSIOND_KILLS", 20).div_ceil(5);
+    let promise = Promise::OlderThan(Duration::from_millis(500) + SLACK);
+    kill_again_and_again("kills, none", &["--durability", "none"], promise, kills, 1..1_500).await;
+}

@@ -1,0 +1,49 @@
+//! Machines that try to break the promise of durability: a process that is killed, a computer that loses its power, a
+//! disk that is full or fails. A ledger outside the server knows what was acknowledged.
+//!
+//! Each has a long mode: `SESSIOND_KILLS=500`, `SESSIOND_CUTS=200`, `SESSIOND_FAILURES=50`, with `cargo test --test durability -- --nocapture`.
+//! `SESSIOND_SEED` repeats the random choices of a run, as far as they don't hang on the timing of threads.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "what can't be set up fails the test; it reports what it tried"
+)]
+
+mod books;
+mod check;
+#[path = "../common/mod.rs"]
+mod common;
+#[cfg(target_os = "linux")]
+mod cut_fs;
+#[cfg(target_os = "linux")]
+mod disk;
+mod entry;
+#[cfg(target_os = "linux")]
+mod faults;
+mod history;
+mod kill;
+mod ledger;
+#[cfg(target_os = "linux")]
+mod power;
+mod worker;
+
+use std::io::Write;
+
+/// A number from the environment, or its default.
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+/// The seed of this run, which is printed so that the run can be repeated.
+fn seed(test: &str) -> u64 {
+    let seed = setting("SESSIOND_SEED", fastrand::u64(..));
+    say(&format!("{test}: SESSIOND_SEED={seed}"));
+    seed
+}
+
+/// Prints a line even if the test passes: the harness keeps only what is printed by macros to itself.
+fn say(line: &str) {
+    // Who closed the output does not want the line.
+    writeln!(std::io::stderr(), "{line}").ok();
+}
