@@ -9,8 +9,9 @@
 //!           └ engine   records with their index rows: sled on disk, or memory
 //! ```
 //!
-//! `model` is what a session is, `clock` tells the time, `config` judges the settings, and `proto` is the contract.
+//! `backup` writes and reads the files of backups, `model` is what a session is, `clock` tells the time, `config` judges the settings, and `proto` is the contract.
 
+pub mod backup;
 pub mod clock;
 pub mod config;
 pub mod engine;

@@ -2,9 +2,8 @@
 
 use crate::logging;
 use sessiond::config::{ConfigError, Durability, Effective, EngineKind, Listen, ServeArgs, Settings};
-use sessiond::engine::sled::{self, DataFolder, SledEngine, SledOptions, WatchdogOptions};
-use sessiond::engine::{Engine, EngineError, MemoryEngine};
-use sessiond::server::{self, Listener, ServeError};
+use sessiond::engine::sled::{self, DataFolder, SledOptions, WatchdogOptions};
+use sessiond::server::{self, Listener, ServeError, Storage};
 use std::io::{self, Write};
 use std::panic;
 use std::path::PathBuf;
@@ -40,11 +39,11 @@ impl Failure {
 pub(crate) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let effective = args.load()?;
     logging::start(&effective)?;
-    let folder = claim_folder(&effective)?;
+    let storage = claim_storage(&effective)?;
     explain_panics();
     // This runtime only accepts, sweeps and waits; requests are served by the workers' own.
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(run(&effective, folder));
+    let result = runtime.block_on(run(&effective, storage));
     // An engine that hangs must not keep the process from ending.
     runtime.shutdown_background();
     result
@@ -63,7 +62,7 @@ fn explain_panics() {
     }));
 }
 
-async fn run(effective: &Effective, folder: Option<DataFolder>) -> Result<(), Failure> {
+async fn run(effective: &Effective, storage: Storage) -> Result<(), Failure> {
     let settings = Arc::new(effective.settings.clone());
     let mut listeners = Vec::new();
     for address in &settings.listen {
@@ -80,10 +79,8 @@ async fn run(effective: &Effective, folder: Option<DataFolder>) -> Result<(), Fa
             _ = interrupt.recv() => {}
         }
     };
-    let options = sled_options(&settings);
-    let open = move || open_engine(folder, &options);
     let ready = |listeners: &[Arc<Listener>]| announce(&settings, listeners);
-    server::run(listeners, open, Arc::clone(&settings), ready, shutdown).await?;
+    server::run(listeners, storage, Arc::clone(&settings), ready, shutdown).await?;
     match settings.engine {
         EngineKind::Sled => {
             tracing::info!("stopped; everything is on disk");
@@ -97,21 +94,15 @@ async fn run(effective: &Effective, folder: Option<DataFolder>) -> Result<(), Fa
     Ok(())
 }
 
-fn claim_folder(effective: &Effective) -> Result<Option<DataFolder>, ConfigError> {
+fn claim_storage(effective: &Effective) -> Result<Storage, ConfigError> {
     let settings = &effective.settings;
     match settings.engine {
-        EngineKind::Memory => Ok(None),
+        EngineKind::Memory => Ok(Storage::Memory),
         EngineKind::Sled => {
-            DataFolder::claim(&settings.data_dir).map(Some).map_err(|error| effective.refuse("data-dir", error))
+            let folder = DataFolder::claim(&settings.data_dir).map_err(|error| effective.refuse("data-dir", error))?;
+            Ok(Storage::Folder(folder, sled_options(settings)))
         }
     }
-}
-
-fn open_engine(folder: Option<DataFolder>, options: &SledOptions) -> Result<Arc<dyn Engine>, EngineError> {
-    Ok(match folder {
-        Some(folder) => Arc::new(SledEngine::open(folder, options)?),
-        None => Arc::new(MemoryEngine::default()),
-    })
 }
 
 fn sled_options(settings: &Settings) -> SledOptions {

@@ -132,7 +132,7 @@ async fn damaged_settings_of_sled_are_written_anew() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_mark_may_be_missing_but_not_damaged() {
     let mut server = filled().await;
-    let mark = server.data().join("acknowledged");
+    let mark = server.data().join("sled/acknowledged");
     let whole = fs::read(&mark).unwrap();
     fs::write(&mark, "").unwrap();
     assert_refused(&mut server, "the file acknowledged is damaged");

@@ -5,8 +5,8 @@
 use sessiond::clock::Millis;
 use sessiond::engine::sled::{DataFolder, Durability, SledEngine, SledOptions, WatchdogOptions};
 use sessiond::engine::{Cause, Draft, Due, Engine, EngineError, EngineStatus, Group, MemoryEngine, Outcome, View};
-use sessiond::model::{Attribute, Attributes, Credential, EventKind, Handle, IdHash, Record, SessionId};
-use std::collections::BTreeMap;
+use sessiond::model::{Attribute, Attributes, Credential, Event, EventKind, Handle, IdHash, Record, SessionId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -147,6 +147,10 @@ conformance![
     a_changed_principal_moves_the_member,
     events_are_numbered_and_kept_until_dropped,
     statistics_follow_the_records,
+    a_restored_record_keeps_its_numbers,
+    restoring_again_replaces_all_rows,
+    restored_events_keep_their_numbers,
+    who_follows_learns_of_every_change,
 ];
 
 async fn a_record_is_stored_with_its_rows(mut subject: Subject) {
@@ -547,4 +551,158 @@ async fn a_closed_engine_accepts_nothing() {
     subject.engine.close().await.unwrap();
     let refused = subject.commit(|_| Ok(Outcome::Commit)).await;
     assert!(matches!(refused, Err(EngineError::Stopped)), "{refused:?}");
+}
+
+impl Subject {
+    async fn restore(&self, record: &Record, lookups: &[IdHash]) {
+        let (record, lookups) = (record.clone(), lookups.to_vec());
+        self.commit(move |draft| {
+            draft.restore(record.clone(), &lookups)?;
+            Ok(Outcome::Commit)
+        })
+        .await
+        .unwrap();
+    }
+
+    async fn members(&self, principal: &str) -> Vec<Handle> {
+        self.read(|view| view.members(&Group::of("default", principal), None, 10).unwrap()).await
+    }
+}
+
+async fn a_restored_record_keeps_its_numbers(mut subject: Subject) {
+    let (first, first_hash) = record(100);
+    let first = Record { version: 7, revision: 9, accessed: 5_000, sweep_at: 1, ..first };
+    // One in parts, and one whose chosen ID leads elsewhere.
+    let (second, second_hash) = record(100_000);
+    let second = Record { version: 3, revision: 4, principal: String::new(), ..second };
+    subject.restore(&first, &[first_hash]).await;
+    subject.restore(&second, &[]).await;
+    for _ in 0..2 {
+        assert_eq!(subject.record(first.handle).await, Some(Record { sweep_at: 65_000, ..first.clone() }));
+        assert_eq!(subject.record(second.handle).await, Some(Record { sweep_at: 61_000, ..second.clone() }));
+        let found = subject.read(|view| [first_hash, second_hash].map(|hash| view.handle_of(&hash).unwrap())).await;
+        assert_eq!(found, [Some(first.handle), None]);
+        assert_eq!(subject.members("ada").await, [first.handle]);
+        let handles = subject.read(|view| view.handles(None, 10).unwrap()).await;
+        assert_eq!(handles.len(), 2);
+        assert_eq!(subject.read(|view| view.handles(Some(handles[0]), 10).unwrap()).await, handles[1..]);
+        assert_eq!(subject.read(|view| view.handles(None, 1).unwrap()).await, handles[..1]);
+        let counts = subject.read(|view| view.counts()).await;
+        assert_eq!((counts.sessions, counts.events), (2, 0));
+        assert!(subject.read(|view| view.events(0, 10).unwrap()).await.is_empty());
+        subject.reopen().await;
+    }
+    // What changes from here on counts on.
+    let stored = subject.record(first.handle).await.unwrap();
+    subject.put(&stored, Some(&stored)).await;
+    assert_eq!(subject.record(first.handle).await.unwrap().revision, 10);
+}
+
+async fn restoring_again_replaces_all_rows(mut subject: Subject) {
+    let (first, hash) = record(100_000);
+    let first = Record { revision: 4, ..first };
+    subject.restore(&first, &[hash]).await;
+    // Of the same revision: only a touch came between.
+    let touched = Record { accessed: 9_000, sweep_at: 69_000, ..first.clone() };
+    subject.restore(&touched, &[hash]).await;
+    assert_eq!(subject.record(first.handle).await, Some(touched.clone()));
+    let moved = Record { revision: 5, principal: "bob".into(), attributes: attributes(10), ..touched.clone() };
+    subject.restore(&moved, &[]).await;
+    for _ in 0..2 {
+        assert_eq!(subject.record(first.handle).await, Some(moved.clone()));
+        assert_eq!(subject.due().await, [Due { at: 69_000, handle: first.handle }]);
+        assert_eq!(subject.read(|view| view.handle_of(&hash).unwrap()).await, None);
+        assert_eq!((subject.members("ada").await, subject.members("bob").await), (vec![], vec![first.handle]));
+        assert_eq!(subject.engine.statistics().sessions, BTreeMap::from([("default".into(), 1)]));
+        subject.reopen().await;
+    }
+    let handle = first.handle;
+    for _ in 0..2 {
+        // Also where nothing is.
+        let absent = subject.commit(move |draft| draft.restore_absence(handle).map(|()| Outcome::Commit));
+        absent.await.unwrap();
+        assert_eq!(
+            (subject.record(handle).await, subject.due().await, subject.members("").await),
+            (None, vec![], vec![])
+        );
+    }
+}
+
+async fn restored_events_keep_their_numbers(mut subject: Subject) {
+    let (record, hash) = record(10);
+    subject.restore(&record, &[hash]).await;
+    let event = |sequence| Event { sequence, transaction: 40, ..Event::new(EventKind::Updated, 1_500, &record, true) };
+    let events = [41, 43, 47].map(event);
+    let restored = events.clone();
+    subject
+        .commit(move |draft| {
+            for event in &restored {
+                draft.restore_event(event.clone());
+            }
+            Ok(Outcome::Commit)
+        })
+        .await
+        .unwrap();
+    subject
+        .commit(|draft| {
+            draft.drop_events(41);
+            Ok(Outcome::Commit)
+        })
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        assert_eq!(subject.read(|view| view.events(0, 10).unwrap()).await, events[1..]);
+        assert_eq!(subject.read(|view| view.events_dropped_through().unwrap()).await, 41);
+        assert_eq!(subject.engine.statistics().events, 2);
+        assert!(*subject.engine.last_event().borrow() >= 47);
+        subject.reopen().await;
+    }
+    let stored = subject.record(record.handle).await.unwrap();
+    subject.put(&stored, Some(&stored)).await;
+    let next = subject.read(|view| view.events(47, 10).unwrap()).await;
+    assert!(next.len() == 1 && next[0].sequence > 47, "{next:?}");
+}
+
+async fn who_follows_learns_of_every_change(subject: Subject) {
+    let records = [record(1).0, record(2).0, record(3).0, record(4).0];
+    let before = subject.engine.follow_changes();
+    for record in &records {
+        subject.put(record, None).await;
+    }
+    assert_eq!(before.few(3), None);
+    assert_eq!(before.few(4).unwrap().len(), 4);
+    let follower = subject.engine.follow_changes();
+    let [changed, touched, removed, _] = &records;
+    let stored = subject.record(changed.handle).await.unwrap();
+    subject.put(&stored, Some(&stored)).await;
+    let (handle, gone) = (touched.handle, subject.record(removed.handle).await.unwrap());
+    subject
+        .commit(move |draft| {
+            draft.touch(handle, 2_000);
+            draft.remove(&gone, cause(EventKind::Deleted))?;
+            Ok(Outcome::Commit)
+        })
+        .await
+        .unwrap();
+    subject
+        .commit(move |draft| {
+            draft.touch(handle, 3_000);
+            Ok(Outcome::Abandon)
+        })
+        .await
+        .unwrap();
+    let handles = BTreeSet::from([changed.handle, touched.handle, removed.handle]);
+    // Within a transaction the notes of all those before are there.
+    let (seen, within) = (Arc::new(Mutex::new(None)), follower.clone());
+    let noted = Arc::clone(&seen);
+    subject
+        .commit(move |_| {
+            *noted.lock().unwrap() = within.few(10);
+            Ok(Outcome::Abandon)
+        })
+        .await
+        .unwrap();
+    assert_eq!(seen.lock().unwrap().take().unwrap(), handles.iter().copied().collect::<Vec<_>>());
+    assert_eq!((follower.take(), follower.take()), (handles, BTreeSet::new()));
+    assert_eq!(before.take().len(), 4, "each follower has notes of its own");
 }

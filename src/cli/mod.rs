@@ -1,10 +1,11 @@
 //! The commands of the command line that talk to a running server, and those that work on a data folder without one.
 //!
 //! Each command is a set of arguments with a `run` that calls the server and makes a [`output::Report`], which this file
-//! prints; list, stats and watch are handed the outputs and print as they go. This file decides on the exit code.
+//! prints; list, stats, watch and backup are handed the outputs and print as they go. This file decides on the exit code.
 
 mod args;
 mod assignment;
+mod backup;
 mod count;
 mod create;
 mod csrf;
@@ -17,6 +18,8 @@ mod list;
 mod lock;
 mod misplaced;
 mod output;
+mod progress;
+mod restore;
 mod revoke;
 mod rotate;
 mod salvage;
@@ -83,6 +86,10 @@ pub(crate) enum ClientCommand {
     Verify(verify::VerifyArgs),
     /// Save what can be read from a damaged data folder into a new one
     Salvage(salvage::SalvageArgs),
+    /// Save all sessions and events of a running server in a file
+    Backup(backup::BackupArgs),
+    /// Restore a backup into an empty data folder, or into a running server that holds nothing
+    Restore(restore::RestoreArgs),
 }
 
 /// Runs a command: its result goes to standard output, what went wrong to standard error in one line.
@@ -107,6 +114,8 @@ pub(crate) async fn run(command: ClientCommand) -> ExitCode {
         ClientCommand::Sweep(args) => (args.json(), args.run().await),
         ClientCommand::Verify(args) => (args.json(), args.run()),
         ClientCommand::Salvage(args) => (args.json(), args.run().await),
+        ClientCommand::Restore(args) => (args.json(), args.run().await),
+        ClientCommand::Backup(args) => return stopped(args.run(&mut out, &mut err).await, &mut err).into(),
         ClientCommand::List(args) => return stopped(args.run(&mut out).await, &mut err).into(),
         ClientCommand::Watch(args) => return stopped(args.run(&mut out, &mut err).await, &mut err).into(),
         ClientCommand::Stats(args) => return stopped(args.run(&mut out, &mut err).await, &mut err).into(),

@@ -66,6 +66,10 @@ fn commands_of_the_other_kinds_are_understood() {
         &["stats", "--watch"],
         &["stats", "--watch=10s", "--json"],
         &["sweep", "--timeout", "5m"],
+        &["backup", "file", "--force", "--json", "--addr", "unix:/run/sessiond.sock"],
+        &["backup", "-"],
+        &["restore", "-", "--data-dir", "data", "--json"],
+        &["restore", "file", "--server", "127.0.0.1:50051"],
     ] {
         assert!(accepts(arguments), "{arguments:?}");
     }
@@ -99,6 +103,12 @@ fn wrong_usage_is_refused_before_anything_is_sent() {
         &["handoff"],
         &["csrf", "verify", "id"],
         &["stats", "--watch=0s"],
+        &["backup"],
+        &["restore"],
+        &["restore", "file"],
+        &["restore", "--data-dir", "data"],
+        &["restore", "file", "--data-dir", "data", "--server", "127.0.0.1:50051"],
+        &["restore", "file", "--server", "nowhere"],
     ] {
         assert!(!accepts(arguments), "{arguments:?}");
     }

@@ -9,9 +9,12 @@ use sessiond_client::Timestamp;
 use crate::clock::{Clock, Millis};
 
 pub(super) fn now() -> Timestamp {
-    let now: Millis = Clock::system().now();
-    let seconds = i64::try_from(now / 1000).unwrap_or(i64::MAX);
-    let nanos = i32::try_from(now % 1000 * 1_000_000).unwrap_or_default();
+    timestamp(Clock::system().now())
+}
+
+pub(super) fn timestamp(moment: Millis) -> Timestamp {
+    let seconds = i64::try_from(moment / 1000).unwrap_or(i64::MAX);
+    let nanos = i32::try_from(moment % 1000 * 1_000_000).unwrap_or_default();
     Timestamp { seconds, nanos }
 }
 

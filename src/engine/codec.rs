@@ -17,7 +17,7 @@ const FORMAT_PART_LIST: u8 = 2;
 const HEADER_BYTES: usize = 1 + size_of::<u32>();
 
 /// Encodes a record.
-pub(super) fn encode_record(record: Record) -> Bytes {
+pub(crate) fn encode_record(record: Record) -> Bytes {
     let stored = StoredRecord::from(record);
     seal(FORMAT, stored.encoded_len(), |row| {
         stored.encode(row).expect("the buffer grows as needed");
@@ -25,7 +25,7 @@ pub(super) fn encode_record(record: Record) -> Bytes {
 }
 
 /// Decodes a record; what belongs to it is not copied out of the row.
-pub(super) fn decode_record(row: Bytes) -> Result<Record, EngineError> {
+pub(crate) fn decode_record(row: Bytes) -> Result<Record, EngineError> {
     let payload = unseal(FORMAT, row)?;
     let stored = StoredRecord::decode(payload).map_err(|_| corrupt("a record is not a protobuf message"))?;
     stored.try_into()
@@ -90,7 +90,7 @@ pub(super) fn decode_millis(row: Bytes) -> Result<Millis, EngineError> {
 }
 
 /// Encodes an event; its sequence number is the row's key.
-pub(super) fn encode_event(event: Event) -> Bytes {
+pub(crate) fn encode_event(event: Event) -> Bytes {
     let stored = StoredEvent {
         transaction: event.transaction,
         kind: StoredEventKind::from(event.kind).into(),
@@ -103,7 +103,7 @@ pub(super) fn encode_event(event: Event) -> Bytes {
 }
 
 /// Decodes the event with this sequence number.
-pub(super) fn decode_event(sequence: u64, row: Bytes) -> Result<Event, EngineError> {
+pub(crate) fn decode_event(sequence: u64, row: Bytes) -> Result<Event, EngineError> {
     let stored =
         StoredEvent::decode(unseal(FORMAT, row)?).map_err(|_| corrupt("an event is not a protobuf message"))?;
     let kind = StoredEventKind::try_from(stored.kind).map_err(|_| corrupt("an event of an unknown kind"))?;

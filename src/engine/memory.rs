@@ -1,7 +1,8 @@
 //! The engine that forgets: everything in memory, nothing on disk. For tests, and for sites that can lose sessions.
 
-use super::transaction::{Change, Draft, Due, Group, Outcome, Query, Transaction, View};
-use super::{Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, codec};
+use super::follow::Followers;
+use super::transaction::{Change, Counts, Draft, Due, Group, Outcome, Query, Transaction, View};
+use super::{ChangeFollower, Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, codec};
 use crate::clock::Millis;
 use crate::model::{Event, Handle, IdHash, Record};
 use bytes::Bytes;
@@ -17,6 +18,7 @@ pub struct MemoryEngine {
     tables: RwLock<Tables>,
     status: watch::Sender<EngineStatus>,
     last_event: watch::Sender<u64>,
+    followers: Followers,
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +42,7 @@ impl Default for MemoryEngine {
             tables: RwLock::default(),
             status: watch::Sender::new(EngineStatus::Ready),
             last_event: watch::Sender::new(0),
+            followers: Followers::default(),
         }
     }
 }
@@ -66,9 +69,11 @@ impl Engine for MemoryEngine {
         let changes = draft.into_changes();
         if matches!(outcome, Ok(Outcome::Commit)) {
             let transaction = tables.last_sequence + 1;
+            let handles = Followers::changed(&changes);
             for change in changes {
                 tables.apply(change, transaction);
             }
+            self.followers.note(&handles);
             tables.statistics.group_committed(1);
             self.last_event.send_if_modified(|last| std::mem::replace(last, tables.last_sequence) != *last);
         }
@@ -81,6 +86,10 @@ impl Engine for MemoryEngine {
 
     fn last_event(&self) -> watch::Receiver<u64> {
         self.last_event.subscribe()
+    }
+
+    fn follow_changes(&self) -> ChangeFollower {
+        self.followers.follow()
     }
 
     fn statistics(&self) -> EngineStatistics {
@@ -106,6 +115,11 @@ impl View for Tables {
         Ok(self.touches.get(&handle).copied())
     }
 
+    fn handles(&self, after: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        Ok(self.records.range((start, Bound::Unbounded)).take(limit).map(|(handle, _)| *handle).collect())
+    }
+
     fn members(&self, group: &Group, before: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError> {
         let name = group_name(group);
         let start = (name.clone(), Handle::FIRST);
@@ -129,6 +143,14 @@ impl View for Tables {
         Ok(self.dropped_through)
     }
 
+    fn counts(&self) -> Counts {
+        Counts {
+            sessions: self.statistics.sessions.values().sum(),
+            events: self.events.len() as u64,
+            last_event: self.last_sequence,
+        }
+    }
+
     fn due(&self, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError> {
         Ok(self.due.iter().take_while(|due| due.at <= now).take(limit).copied().collect())
     }
@@ -141,6 +163,10 @@ impl Tables {
                 self.last_sequence += 1;
                 let sequence = self.last_sequence;
                 self.events.insert(sequence, Event { sequence, transaction, ..*event });
+            }
+            Change::RestoreEvent(event) => {
+                self.last_sequence = self.last_sequence.max(event.sequence);
+                self.events.insert(event.sequence, *event);
             }
             Change::PutMember(group, handle) => {
                 let added = self.members.insert((group_name(&group), handle));
@@ -165,6 +191,7 @@ impl Tables {
             Change::DropEvents(through) => {
                 self.events = self.events.split_off(&(through + 1));
                 self.dropped_through = self.dropped_through.max(through);
+                self.last_sequence = self.last_sequence.max(through);
             }
         }
     }

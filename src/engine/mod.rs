@@ -5,15 +5,18 @@
 //! the engine runs at the right moment.
 
 mod codec;
+mod follow;
 mod memory;
 pub mod sled;
 mod statistics;
 mod stored;
 mod transaction;
 
+pub(crate) use codec::{decode_event, decode_record, encode_event, encode_record};
+pub use follow::ChangeFollower;
 pub use memory::MemoryEngine;
 pub use statistics::EngineStatistics;
-pub use transaction::{Cause, Change, Draft, Due, Group, Outcome, Query, Transaction, View};
+pub use transaction::{Cause, Change, Counts, Draft, Due, Group, Outcome, Query, Transaction, View};
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -51,6 +54,9 @@ pub trait Engine: Send + Sync + 'static {
     /// The sequence number of the newest event that may be told of, as it grows: those up to it are as durable as the
     /// engine was opened to make them.
     fn last_event(&self) -> watch::Receiver<u64>;
+
+    /// Notes from now on, until the follower is dropped, which sessions change.
+    fn follow_changes(&self) -> ChangeFollower;
 
     /// What the engine holds and has done.
     fn statistics(&self) -> EngineStatistics;

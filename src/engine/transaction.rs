@@ -25,6 +25,9 @@ pub trait View {
     /// The record of a session, expired or not.
     fn record(&self, handle: Handle) -> Result<Option<Record>, EngineError>;
 
+    /// The sessions in the order of their handles, after this one, at most `limit`.
+    fn handles(&self, after: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError>;
+
     /// The session to which a chosen ID's lookup row points. A hint: only the record tells whether the ID opens it.
     fn handle_of(&self, hash: &IdHash) -> Result<Option<Handle>, EngineError>;
 
@@ -41,8 +44,22 @@ pub trait View {
     /// Events up to this sequence number were dropped from the history.
     fn events_dropped_through(&self) -> Result<u64, EngineError>;
 
+    /// How many sessions and events there are.
+    fn counts(&self) -> Counts;
+
     /// The first rows of the sweeper's index that are due at or before `now`, oldest first, at most `limit`.
     fn due(&self, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError>;
+}
+
+/// How much an engine holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Sessions, by their rows in the lists of their namespaces; expired ones count until they are swept.
+    pub sessions: u64,
+    /// Events in the history.
+    pub events: u64,
+    /// The newest event's sequence number; 0 if there was none.
+    pub last_event: u64,
 }
 
 /// A row of the sweeper's index: this session may end at this moment.
@@ -82,6 +99,8 @@ pub enum Change {
     /// Append an event to the history. It stands before the change that it tells of: after a crash between the two, the
     /// engine completes the end of a session, and drops an event of anything else.
     AppendEvent(Box<Event>),
+    /// Put an event into the history as it was in another, with its sequence number.
+    RestoreEvent(Box<Event>),
     /// Put a session into a list.
     PutMember(Group, Handle),
     /// Put a lookup row for a chosen ID.
@@ -111,7 +130,12 @@ impl Change {
     fn grows(&self) -> bool {
         matches!(
             self,
-            Self::PutLookup(..) | Self::PutDue(_) | Self::PutRecord(_) | Self::PutTouch(..) | Self::PutMember(..)
+            Self::RestoreEvent(_)
+                | Self::PutLookup(..)
+                | Self::PutDue(_)
+                | Self::PutRecord(_)
+                | Self::PutTouch(..)
+                | Self::PutMember(..)
         )
     }
 }
@@ -201,18 +225,33 @@ impl<'a> Draft<'a> {
         self.remove_lookups(handle, &dropped)
     }
 
-    /// Stores the record of a session of another folder as it is, with its index rows. Nobody hears of it.
-    pub(super) fn restore(&mut self, mut record: Record) {
+    /// Stores a record as it was in another engine, in place of what stands here under its handle: version and revision
+    /// stay as they are, and no event tells of it. `lookups` are those of its chosen IDs that lead to it.
+    pub fn restore(&mut self, mut record: Record, lookups: &[IdHash]) -> Result<(), EngineError> {
         let handle = record.handle;
+        self.restore_absence(handle)?;
         record.sweep_at = record.expires_at();
         self.changes.push(Change::PutMember(Group::Namespace(record.namespace.clone()), handle));
         if !record.principal.is_empty() {
             self.changes.push(Change::PutMember(Group::of(&record.namespace, &record.principal), handle));
         }
-        let chosen = record.credentials.iter().filter(|credential| credential.chosen);
-        self.changes.extend(chosen.map(|credential| Change::PutLookup(credential.hash, handle)));
+        self.changes.extend(lookups.iter().map(|hash| Change::PutLookup(*hash, handle)));
         self.changes.push(Change::PutDue(Due { at: record.sweep_at, handle }));
         self.changes.push(Change::PutRecord(Box::new(record)));
+        Ok(())
+    }
+
+    /// Removes what stands under this handle, if anything does; no event tells of it.
+    pub fn restore_absence(&mut self, handle: Handle) -> Result<(), EngineError> {
+        match self.view.record(handle)? {
+            Some(record) => self.remove_untold(&record),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts an event into the history as it was in another engine, with its sequence number.
+    pub fn restore_event(&mut self, event: Event) {
+        self.changes.push(Change::RestoreEvent(Box::new(event)));
     }
 
     /// Asks that the sweeper's index row be moved to the record's true end at the next [`put`](Draft::put).

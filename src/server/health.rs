@@ -1,9 +1,10 @@
 //! `grpc.health.v1.Health`, honest in every phase.
 //!
 //! Known services: the empty name (the whole server) and `sessiond.v1.SessionStore`, which serve from the moment the engine
-//! is open until it fails or the server drains; `sessiond.writes`, which also stops serving while writes are refused
-//! because disk space is low; and `sessiond.sweeper`, which does not serve while the sweeper is behind. The last two are
-//! apart so that neither a full disk nor a late sweeper takes the readers' server away.
+//! is open until it fails or the server drains, but for the moment in which a restored one takes its place;
+//! `sessiond.writes`, which also stops serving while writes are refused because disk space is low; and `sessiond.sweeper`,
+//! which does not serve while the sweeper is behind. The last two are apart so that neither a full disk nor a late sweeper
+//! takes the readers' server away.
 
 use std::pin::Pin;
 use tokio::sync::watch;
@@ -23,6 +24,8 @@ pub(super) enum Phase {
     Serving,
     /// Reads and deletes are served; writes are refused.
     ReadOnly,
+    /// A restored engine takes the place of an empty one.
+    Restoring,
     /// The engine makes no progress or has failed.
     Failing,
     /// The server is about to end.

@@ -4,25 +4,28 @@ mod connection;
 mod health;
 mod limit;
 mod listener;
+mod open;
+mod storage;
 mod sweeper_watch;
 mod worker;
 
 pub use listener::Listener;
+pub use storage::Storage;
 
 use crate::clock::{Clock, Millis};
 use crate::config::{self, PolicySettings, Settings};
-use crate::engine::{Engine, EngineError, EngineStatus};
-use crate::service::{AdminService, Background, RequestLimits, StoreService};
-use crate::session::{AtSessionLimit, HistoryBounds, Policies, Policy, Sessions, Upkeep, UpkeepOptions};
+use crate::engine::{EngineError, EngineStatus};
+use crate::service::{AdminService, Background, RequestLimits, Restores, StoreService};
+use crate::session::{AtSessionLimit, HistoryBounds, Policies, Policy, UpkeepOptions};
 use health::Phase;
 use limit::InFlightLimit;
+use open::{Open, Serving};
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio_util::task::AbortOnDropHandle;
 use worker::{Service, Worker};
 
 /// After a failed accept (too many open files, say) the server waits before it tries again.
@@ -40,6 +43,9 @@ pub enum ServeError {
     /// The engine could not make the last changes durable.
     #[error("the last changes could not be written: {0}")]
     Close(EngineError),
+    /// A restored backup could not take its place.
+    #[error("the restored data could not be put in place: {0}")]
+    Install(io::Error),
     /// Threads can't be started.
     #[error("a thread can't be started: {0}")]
     Thread(#[from] io::Error),
@@ -47,11 +53,11 @@ pub enum ServeError {
 
 /// Serves on these listeners until `shutdown` resolves, then drains, makes everything durable and returns.
 ///
-/// The listeners answer while `open_engine` runs, which may take long: health says that the server is not serving, and
+/// The listeners answer while the engine is being opened, which may take long: health says that the server is not serving, and
 /// every other call is refused as not ready. `ready` is called once sessions are served.
 pub async fn run(
     listeners: Vec<Listener>,
-    open_engine: impl FnOnce() -> Result<Arc<dyn Engine>, EngineError> + Send + 'static,
+    storage: Storage,
     settings: Arc<Settings>,
     ready: impl FnOnce(&[Arc<Listener>]),
     shutdown: impl Future<Output = ()>,
@@ -70,9 +76,11 @@ pub async fn run(
         Background::start()?,
         draining,
     );
+    // One restore at a time.
+    let (swap_sender, mut swaps) = mpsc::channel(1);
     let service = Service {
         store: store.clone(),
-        admin: AdminService::new(store.clone(), clock.now()),
+        admin: AdminService::new(store.clone(), clock.now(), Restores::new(storage.restore_target(), swap_sender)),
         phase,
         sweeper_behind,
         in_flight: InFlightLimit::new(settings.max_requests_in_flight as usize),
@@ -84,32 +92,43 @@ pub async fn run(
     let mut accepting = accept(&listeners, &workers, settings.max_connections);
 
     tokio::pin!(shutdown);
-    let opening = tokio::task::spawn_blocking(open_engine);
+    let lag_limit = millis(settings.sweep_interval + settings.sweep_lag_limit);
+    let serving = Serving {
+        store,
+        storage,
+        clock,
+        policies,
+        upkeep: upkeep_options(&settings),
+        lag_limit,
+        sweeper_behind: behind,
+    };
+    let storage = serving.storage.clone();
+    let opening = tokio::task::spawn_blocking(move || storage.open());
     let engine = tokio::select! {
         opened = opening => opened.map_err(io::Error::other)?.map_err(ServeError::Open)?,
         // Nothing was acknowledged yet, and an interrupted opening is repaired by the next.
         () = &mut shutdown => return Ok(()),
     };
-    let sessions = Sessions::new(Arc::clone(&engine), clock, policies);
-    let upkeep = Upkeep::start(sessions.clone(), upkeep_options(&settings));
-    let lag_limit = millis(settings.sweep_interval + settings.sweep_lag_limit);
-    let sweeper_watch =
-        AbortOnDropHandle::new(tokio::spawn(sweeper_watch::follow(sessions.clone(), lag_limit, behind)));
-    store.open(sessions);
+    let mut open = serving.serve(engine);
     ready(&listeners);
 
-    let failed = follow(engine.status(), &phase_sender);
-    tokio::select! {
-        () = failed => return Err(ServeError::StorageFailed),
-        () = shutdown => {}
+    loop {
+        let failed = follow(open.engine.status(), &phase_sender);
+        let swap = tokio::select! {
+            () = failed => return Err(ServeError::StorageFailed),
+            () = &mut shutdown => break,
+            Some(swap) = swaps.recv() => swap,
+        };
+        phase_sender.send_replace(Phase::Restoring);
+        open = serving.swap(open, swap).await?;
     }
+    let Open { engine, upkeep, sweeper_watch } = open;
 
     tracing::info!("draining");
     phase_sender.send_replace(Phase::Draining);
     drain.send_replace(true);
     // There is no phase after this one: watchers are let go.
-    drop(phase_sender);
-    drop(sweeper_watch);
+    drop((phase_sender, sweeper_watch, serving));
     accepting.shutdown().await;
     // Whoever comes now is refused at once instead of waiting for a server that ends.
     drop(listeners);

@@ -1,13 +1,19 @@
 //! The `Admin` service, for operators.
 
 use super::answer::{duration, timestamp};
+use super::restore::Restores;
+use super::status::Refusal;
 use super::store::StoreService;
+use super::stream::AnswerStream;
 use crate::clock::Millis;
 use crate::proto::admin_server::Admin;
 use crate::proto::{
-    GetStatisticsRequest, GetStatisticsResponse, NamespaceStatistics, SweepNowRequest, SweepNowResponse,
+    BackupRequest, BackupResponse, GetStatisticsRequest, GetStatisticsResponse, NamespaceStatistics, RestoreRequest,
+    RestoreResponse, SweepNowRequest, SweepNowResponse,
 };
-use tonic::{Request, Response, Status};
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::{Request, Response, Status, Streaming};
 
 /// Namespaces that the statistics name.
 const MAX_NAMESPACES: usize = 1_000;
@@ -18,15 +24,22 @@ const SWEEP_BATCH: usize = 64;
 /// Serves operators over the sessions of a [`StoreService`]. Cheap to clone.
 #[derive(Clone)]
 pub struct AdminService {
-    store: StoreService,
+    pub(super) store: StoreService,
+    pub(super) restores: Restores,
     started: Millis,
+    /// One backup or restore at a time.
+    backups: Arc<Semaphore>,
 }
 
 impl AdminService {
     /// A service that tells of this one.
     #[must_use]
-    pub fn new(store: StoreService, started: Millis) -> Self {
-        Self { store, started }
+    pub fn new(store: StoreService, started: Millis, restores: Restores) -> Self {
+        Self { store, restores, started, backups: Arc::new(Semaphore::new(1)) }
+    }
+
+    fn backup_place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        Arc::clone(&self.backups).try_acquire_owned().map_err(|_| Refusal::BackupRunning)
     }
 }
 
@@ -73,6 +86,16 @@ impl Admin for AdminService {
             }
             tokio::task::yield_now().await;
         }
+    }
+
+    type BackupStream = AnswerStream<BackupResponse>;
+
+    async fn backup(&self, _request: Request<BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
+        self.store.back_up(self.backup_place()?).map(Response::new)
+    }
+
+    async fn restore(&self, request: Request<Streaming<RestoreRequest>>) -> Result<Response<RestoreResponse>, Status> {
+        self.restore_backup(self.backup_place()?, request.into_inner()).await.map(Response::new)
     }
 }
 

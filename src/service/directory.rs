@@ -14,7 +14,7 @@ use tonic::Status;
 
 impl StoreService {
     pub(super) async fn list(&self, request: ListSessionsRequest) -> Result<ListSessionsResponse, Status> {
-        let sessions = self.sessions()?.clone();
+        let sessions = self.sessions()?;
         let namespace = request::namespace(request.namespace)?;
         let principal = request::principal("principal", request.principal)?;
         let page_size = request::page_size(request.page_size)?;
@@ -35,7 +35,7 @@ impl StoreService {
     }
 
     pub(super) async fn count(&self, request: CountSessionsRequest) -> Result<CountSessionsResponse, Status> {
-        let sessions = self.sessions()?.clone();
+        let sessions = self.sessions()?;
         let namespace = request::namespace(request.namespace)?;
         let principal = request::principal("principal", request.principal)?;
         let count = self.background.run(async move { sessions.count(&namespace, &principal).await });
@@ -43,7 +43,7 @@ impl StoreService {
     }
 
     pub(super) async fn revoke(&self, request: RevokeSessionsRequest) -> Result<RevokeSessionsResponse, Status> {
-        let sessions = self.sessions()?.clone();
+        let sessions = self.sessions()?;
         let namespace = request::namespace(request.namespace)?;
         let scope = request::revoke_scope(request.scope)?;
         let revoked = self.background.run(async move { sessions.revoke(&namespace, scope).await });

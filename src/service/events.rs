@@ -7,16 +7,15 @@ use super::answer::{session, timestamp};
 use super::request::{self, EventFilter};
 use super::status::Refusal;
 use super::store::{StoreService, WatcherCount};
+use super::stream::{AnswerStream, MAX_STALL, ended_by};
 use crate::model::{Event, EventKind};
 use crate::proto::watch_sessions_response::Message;
 use crate::proto::{self, Checkpoint, SessionEvent, WatchSessionsRequest, WatchSessionsResponse};
 use crate::session::{Error, Sessions};
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
-use tokio_stream::Stream;
 use tonic::Status;
 
 /// Events read from the history in one go.
@@ -25,12 +24,12 @@ const SLICE: usize = 32;
 /// Messages that wait for the watcher's connection.
 const BUFFER: usize = 32;
 
-/// A watcher that takes nothing for so long is cut off.
-const MAX_STALL: Duration = Duration::from_secs(30);
-
 impl StoreService {
-    pub(super) async fn watch(&self, request: WatchSessionsRequest) -> Result<EventStream, Status> {
-        let sessions = self.sessions()?.clone();
+    pub(super) async fn watch(
+        &self,
+        request: WatchSessionsRequest,
+    ) -> Result<AnswerStream<WatchSessionsResponse>, Status> {
+        let sessions = self.sessions()?;
         let last_event = sessions.last_event();
         let checkpoint_interval = request::checkpoint_interval(request.checkpoint_interval)?;
         let position = request.after_sequence.unwrap_or(*last_event.borrow());
@@ -53,36 +52,12 @@ impl StoreService {
             messages,
             _count: self.count_watcher()?,
         };
-        let (end, ended) = tokio::sync::oneshot::channel();
-        tokio::spawn(async move {
-            let status = watcher.run().await;
-            // The watcher may be gone.
-            end.send(status).ok();
-        });
-        Ok(EventStream { messages: receiver, ended })
-    }
-}
-
-/// What a watcher receives: messages, and in the end the status that tells why there are no more.
-pub struct EventStream {
-    messages: mpsc::Receiver<WatchSessionsResponse>,
-    ended: tokio::sync::oneshot::Receiver<Status>,
-}
-
-impl Stream for EventStream {
-    type Item = Result<WatchSessionsResponse, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match self.messages.poll_recv(cx) {
-            Poll::Ready(Some(message)) => Poll::Ready(Some(Ok(message))),
-            Poll::Ready(None) => Pin::new(&mut self.ended).poll(cx).map(|status| status.ok().map(Err)),
-            Poll::Pending => Poll::Pending,
-        }
+        Ok(AnswerStream::new(receiver, async move { Err(watcher.run().await) }))
     }
 }
 
 struct Watcher {
-    sessions: Sessions,
+    sessions: Arc<Sessions>,
     filter: EventFilter,
     checkpoint_interval: Duration,
     /// Every event up to here that the filter lets through was sent.
@@ -96,16 +71,10 @@ struct Watcher {
 impl Watcher {
     /// Sends events until there is a reason to stop, and returns it.
     async fn run(mut self) -> Status {
-        let mut draining = self.draining.clone();
-        let drained = async move {
-            // Without a sender the server is gone.
-            draining.wait_for(|draining| *draining).await.ok();
-        };
-        let messages = self.messages.clone();
+        let ended = ended_by(self.draining.clone(), self.messages.clone());
         tokio::select! {
             biased;
-            () = drained => Refusal::NotReady.into(),
-            () = messages.closed() => Status::cancelled("the watcher is gone"),
+            status = ended => status,
             Err(status) = self.send_all() => status,
         }
     }

@@ -6,6 +6,7 @@
 mod admin;
 mod answer;
 mod background;
+mod backup;
 mod basics;
 mod batch;
 mod csrf;
@@ -15,11 +16,14 @@ mod handoff;
 mod locks;
 mod page_token;
 mod request;
+mod restore;
 mod status;
 mod store;
+mod stream;
 
 pub use admin::AdminService;
 pub use background::Background;
 pub use request::RequestLimits;
+pub use restore::{Restores, Swap};
 pub use status::Refusal;
 pub use store::StoreService;

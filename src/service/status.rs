@@ -1,5 +1,6 @@
 //! The one place that makes error statuses: a gRPC code, a machine-readable reason, and for bad input the field.
 
+use crate::backup::RestoreError;
 use crate::engine::EngineError;
 use crate::proto::ItemError;
 use crate::session::Error;
@@ -19,6 +20,14 @@ pub enum Refusal {
     TooManyRequests,
     /// A watcher has not read for too long.
     WatcherTooSlow,
+    /// A backup or a restore is under way.
+    BackupRunning,
+    /// A backup was not read for too long, or can't catch up with the changes.
+    BackupTooSlow,
+    /// A backup can be restored only where nothing is.
+    NotEmpty,
+    /// There is no disk to restore to.
+    InMemory,
 }
 
 impl From<Refusal> for Status {
@@ -34,6 +43,30 @@ impl From<Refusal> for Status {
                 Code::ResourceExhausted,
                 "the watcher does not read; resume after the last event that it saw",
                 "WATCHER_TOO_SLOW",
+                HashMap::new(),
+            ),
+            Refusal::BackupRunning => with_reason(
+                Code::ResourceExhausted,
+                "another backup or restore is under way; there can be one at a time",
+                "BACKUP_RUNNING",
+                HashMap::new(),
+            ),
+            Refusal::BackupTooSlow => with_reason(
+                Code::ResourceExhausted,
+                "the backup was not read for too long, or sessions change faster than it is read",
+                "BACKUP_TOO_SLOW",
+                HashMap::new(),
+            ),
+            Refusal::NotEmpty => with_reason(
+                Code::FailedPrecondition,
+                "there are sessions or events already; restore into a server that was started on an empty folder",
+                "NOT_EMPTY",
+                HashMap::new(),
+            ),
+            Refusal::InMemory => with_reason(
+                Code::FailedPrecondition,
+                "the server keeps sessions in memory only; restore into one with the engine sled",
+                "IN_MEMORY",
                 HashMap::new(),
             ),
             Refusal::TooManyRequests => with_reason(
@@ -79,6 +112,20 @@ impl From<Error> for Status {
             Error::HandoffInvalid => with_reason(Code::NotFound, message, "HANDOFF_INVALID", HashMap::new()),
             Error::EventsGone { .. } => with_reason(Code::OutOfRange, message, "EVENTS_GONE", HashMap::new()),
             Error::Engine(error) => engine_failure(&error),
+        }
+    }
+}
+
+/// Why a backup was not restored.
+pub(super) fn restore_failure(error: &RestoreError) -> Status {
+    match error {
+        RestoreError::Backup(problem) => {
+            with_reason(Code::InvalidArgument, problem.to_string(), "BACKUP_INVALID", HashMap::new())
+        }
+        RestoreError::Engine(error) => engine_failure(error),
+        RestoreError::Folder(_) | RestoreError::Files(_) => {
+            tracing::error!(%error, "a backup could not be restored");
+            with_reason(Code::Internal, "the storage failed; see the server's log", "INTERNAL", HashMap::new())
         }
     }
 }

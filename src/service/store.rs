@@ -1,9 +1,9 @@
 //! The `SessionStore` service: where a request enters. Each method's work is done in the file of its family.
 
 use super::background::Background;
-use super::events::EventStream;
 use super::request::RequestLimits;
 use super::status::Refusal;
+use super::stream::AnswerStream;
 use crate::proto::session_store_server::SessionStore;
 use crate::proto::{
     BatchDeleteSessionsRequest, BatchDeleteSessionsResponse, BatchGetSessionsRequest, BatchGetSessionsResponse,
@@ -13,18 +13,18 @@ use crate::proto::{
     LockSessionResponse, RedeemHandoffRequest, RedeemHandoffResponse, RevokeSessionsRequest, RevokeSessionsResponse,
     RotateSessionRequest, RotateSessionResponse, TouchSessionRequest, TouchSessionResponse, UnlockSessionRequest,
     UnlockSessionResponse, UpdateSessionRequest, UpdateSessionResponse, VerifyCsrfTokenRequest,
-    VerifyCsrfTokenResponse, WatchSessionsRequest,
+    VerifyCsrfTokenResponse, WatchSessionsRequest, WatchSessionsResponse,
 };
 use crate::session::Sessions;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
 /// Serves sessions once the engine is open; until then every call is refused as not ready. Cheap to clone.
 #[derive(Clone)]
 pub struct StoreService {
-    sessions: Arc<OnceLock<Sessions>>,
+    sessions: Arc<RwLock<Option<Arc<Sessions>>>>,
     pub(super) limits: RequestLimits,
     /// Turns true when the server drains: streams end then.
     pub(super) draining: watch::Receiver<bool>,
@@ -52,14 +52,19 @@ impl StoreService {
         Self { sessions: Arc::default(), limits, draining, background, watchers: Arc::default() }
     }
 
-    /// Begins to serve these sessions; only the first call counts.
+    /// Begins to serve these sessions.
     pub fn open(&self, sessions: Sessions) {
-        self.sessions.get_or_init(|| sessions);
+        *self.sessions.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(sessions));
     }
 
-    /// The sessions, once they are there.
-    pub(super) fn sessions(&self) -> Result<&Sessions, Refusal> {
-        self.sessions.get().ok_or(Refusal::NotReady)
+    /// Refuses every call as not ready again. Those that have begun go on.
+    pub fn close(&self) {
+        *self.sessions.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The sessions, while they are there.
+    pub(super) fn sessions(&self) -> Result<Arc<Sessions>, Refusal> {
+        self.sessions.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Refusal::NotReady)
     }
 
     /// Watch streams that are open.
@@ -192,9 +197,12 @@ impl SessionStore for StoreService {
         self.verify_csrf(request.into_inner()).await.map(Response::new)
     }
 
-    type WatchSessionsStream = EventStream;
+    type WatchSessionsStream = AnswerStream<WatchSessionsResponse>;
 
-    async fn watch_sessions(&self, request: Request<WatchSessionsRequest>) -> Result<Response<EventStream>, Status> {
+    async fn watch_sessions(
+        &self,
+        request: Request<WatchSessionsRequest>,
+    ) -> Result<Response<Self::WatchSessionsStream>, Status> {
         self.watch(request.into_inner()).await.map(Response::new)
     }
 }

@@ -4,6 +4,7 @@
 //! Each operation is a file. It finds the session ([`lookup`]), lets [`touches`] judge whether it is live, and reads it in
 //! a query or changes it in a transaction of the [`Engine`](crate::engine::Engine).
 
+mod backup;
 mod batch;
 mod change;
 mod create;
@@ -28,6 +29,7 @@ mod touches;
 mod update;
 mod upkeep;
 
+pub use backup::{BackupSink, BackupStopped};
 pub use change::{AbsoluteEnd, SessionChange, Timeouts};
 pub use create::NewSession;
 pub use delete::Target;

@@ -37,6 +37,11 @@ enum Found {
     Stale(Handle),
 }
 
+/// Pauses after a slice on which work began at this moment.
+pub(super) async fn rest(began: Instant) {
+    tokio::time::sleep(MIN_PAUSE.max(PAUSE_PER_WORK * began.elapsed())).await;
+}
+
 impl Sessions {
     /// The next slice of the principal's sessions, or of the whole namespace if the principal is empty.
     pub(super) async fn slice(&self, namespace: &str, principal: &str, before: Option<Handle>) -> Result<Slice, Error> {
@@ -76,7 +81,7 @@ impl Sessions {
             self.heal(group, namespace.into(), principal.into(), stale).await?;
         }
         if next.is_some() {
-            tokio::time::sleep(MIN_PAUSE.max(PAUSE_PER_WORK * began.elapsed())).await;
+            rest(began).await;
         }
         Ok(Slice { live, next })
     }

@@ -54,15 +54,7 @@ impl Touches {
         policy.bound(record);
         let mut shard = self.shard(record.handle);
         let now = self.clock.now();
-        let known = match shard.get(&record.handle) {
-            Some(&pending) => Some(pending),
-            // Looked up under the lock, where a note can't be between memory and disk.
-            // A damaged one is as good as none: it is a hint.
-            None => match view.touched(record.handle) {
-                Err(EngineError::Corrupt(_)) => None,
-                touched => touched?,
-            },
-        };
+        let known = known_touch(&shard, record.handle, view)?;
         record.accessed = record.accessed.max(known.unwrap_or(0));
         if now >= record.expires_at() {
             return Ok(None);
@@ -72,6 +64,11 @@ impl Touches {
             shard.insert(record.handle, now);
         }
         Ok(Some(now))
+    }
+
+    /// The last touch of a session, be it in memory or on disk.
+    pub(super) fn last_touch(&self, handle: Handle, view: &dyn View) -> Result<Option<Millis>, EngineError> {
+        known_touch(&self.shard(handle), handle, view)
     }
 
     /// A copy of the notes of each shard, to be written back.
@@ -93,6 +90,22 @@ impl Touches {
         // The last byte of a handle is random.
         let at = usize::from(handle.to_bytes()[15]) % SHARDS;
         lock(&self.shards[at])
+    }
+}
+
+/// Looked up under the lock, where a note can't be between memory and disk.
+fn known_touch(
+    shard: &HashMap<Handle, Millis>,
+    handle: Handle,
+    view: &dyn View,
+) -> Result<Option<Millis>, EngineError> {
+    match shard.get(&handle) {
+        Some(&pending) => Ok(Some(pending)),
+        None => match view.touched(handle) {
+            // A damaged one is as good as none: it is a hint.
+            Err(EngineError::Corrupt(_)) => Ok(None),
+            touched => touched,
+        },
     }
 }
 

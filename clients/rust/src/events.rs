@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tonic::Streaming;
 use tonic::codegen::tokio_stream::Stream;
-use tonic::{Status, Streaming};
 
 use crate::client::Client;
 use crate::convert::{Complete, duration};
@@ -113,16 +113,6 @@ impl Watch {
     pub async fn next(&mut self) -> Option<Result<WatchMessage, Error>> {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
-
-    fn error(&self, status: &Status) -> Error {
-        match self.client.error(status) {
-            // A stream has no deadline to miss.
-            Error::DeadlineExceeded { address, .. } => {
-                Error::Unavailable { address, cause: "the stream was cut off".to_owned() }
-            }
-            error => error,
-        }
-    }
 }
 
 impl Stream for Watch {
@@ -132,7 +122,7 @@ impl Stream for Watch {
         loop {
             let message = match ready!(Pin::new(&mut self.stream).poll_next(context)) {
                 None => return Poll::Ready(None),
-                Some(Err(status)) => return Poll::Ready(Some(Err(self.error(&status)))),
+                Some(Err(status)) => return Poll::Ready(Some(Err(self.client.stream_error(&status)))),
                 Some(Ok(response)) => response.message,
             };
             let message = match message {

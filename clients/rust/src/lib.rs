@@ -29,10 +29,11 @@
 //!
 //! A [`Client`] is cheap to clone and safe to share. It connects at the first call and again whenever the connection
 //! was lost. Every call has a deadline; a call is repeated only while the server says that it is unavailable. Only the
-//! stream of [`Client::watch`] has no deadline once it has begun.
+//! stream of [`Client::watch`], a backup and a restore have no deadline once they have begun.
 
 mod address;
 mod admin;
+mod backup;
 mod batch;
 mod client;
 mod convert;
@@ -50,6 +51,7 @@ mod value;
 
 pub use address::{Address, AddressError, DEFAULT_ADDRESS};
 pub use admin::Health;
+pub use backup::Backup;
 pub use client::{Client, ClientBuilder, DEFAULT_DEADLINE};
 pub use directory::{Listing, Page};
 pub use error::{Error, Violation};
@@ -57,7 +59,7 @@ pub use events::{Event, Watch, WatchMessage};
 pub use handoff::{Handoff, Redeemed};
 pub use locks::Lock;
 pub use prost_types::{Duration, Timestamp};
-pub use proto::GetStatisticsResponse as Statistics;
+pub use proto::{BackupSummary, GetStatisticsResponse as Statistics};
 pub use retry::RetryPolicy;
 pub use sessions::{Created, Read, Rotated, Touched, Updated};
 

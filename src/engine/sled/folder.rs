@@ -3,20 +3,41 @@
 //! ```text
 //! sessiond-data/
 //!   lock          held by the process that uses the folder
-//!   acknowledged  how far the log was synced (see `mark`)
-//!   sled/         sled's files: db (the log), conf, snap.*, blobs/ (kept empty)
+//!   sled/         sled's files: db (the log), conf, snap.*, blobs/ (kept empty); and of ours
+//!     acknowledged  how far the log was synced (see `mark`)
 //! ```
+//!
+//! While a backup is restored there is a `sled.restoring/` too, which becomes `sled/` in one step when it is complete, and for
+//! a moment a `sled.replaced/`, which held no session. What is left of them after a crash is removed at the next start.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
-/// A data folder that this process, and no other, uses until it is dropped.
-#[derive(Debug)]
+/// The files that are in use.
+const SLED: &str = "sled";
+/// Those that a restore is building.
+const RESTORING: &str = "sled.restoring";
+/// Those that a restore has just replaced.
+const REPLACED: &str = "sled.replaced";
+
+/// How long files may stay open after their engine was closed: as long as the slowest request that still looks into them.
+const MAX_RELEASE: Duration = Duration::from_secs(60);
+
+/// Between two tries whether they are still open.
+const RELEASE_PAUSE: Duration = Duration::from_millis(5);
+
+/// A data folder that this process, and no other, uses until the last clone is dropped.
+#[derive(Clone, Debug)]
 pub struct DataFolder {
     path: PathBuf,
-    _lock: File,
+    /// Which of the folders in it sled uses.
+    sled: &'static str,
+    _lock: Arc<File>,
 }
 
 /// Why a folder can't be used.
@@ -41,8 +62,26 @@ pub enum FolderError {
 impl DataFolder {
     /// Makes the folder if it is missing, checks that it can be written to, and claims it.
     pub fn claim(path: &Path) -> Result<Self, FolderError> {
+        let folder = Self::lock(path)?;
+        fs::create_dir_all(folder.sled_path()).map_err(|error| FolderError::NotWritable(path.into(), error))?;
+        Ok(folder)
+    }
+
+    /// Like [`claim`](Self::claim), but only if nothing is stored in the folder.
+    pub fn claim_empty(path: &Path) -> Result<Self, FolderError> {
+        let folder = Self::lock(path)?;
+        match fs::read_dir(folder.sled_path()).map(|mut files| files.next().is_none()) {
+            Ok(false) => Err(FolderError::NotEmpty(path.into())),
+            Ok(true) => Ok(folder),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(folder),
+            Err(error) => Err(FolderError::NotWritable(path.into(), error)),
+        }
+    }
+
+    /// Claims the folder and removes what an interrupted restore left in it.
+    fn lock(path: &Path) -> Result<Self, FolderError> {
         let not_writable = |error| FolderError::NotWritable(path.into(), error);
-        fs::create_dir_all(path.join("sled")).map_err(not_writable)?;
+        fs::create_dir_all(path).map_err(not_writable)?;
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -50,10 +89,17 @@ impl DataFolder {
             .open(path.join("lock"))
             .map_err(not_writable)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.into(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(FolderError::InUse(path.into())),
-            Err(TryLockError::Error(error)) => Err(not_writable(error)),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(FolderError::InUse(path.into())),
+            Err(TryLockError::Error(error)) => return Err(not_writable(error)),
         }
+        let folder = Self { path: path.into(), sled: SLED, _lock: Arc::new(lock) };
+        for leftover in [RESTORING, REPLACED] {
+            if folder.remove(leftover).map_err(not_writable)? {
+                tracing::warn!(folder = leftover, "a restore was interrupted; removed what it had built");
+            }
+        }
+        Ok(folder)
     }
 
     /// Claims a folder that must not hold anything yet.
@@ -88,7 +134,75 @@ impl DataFolder {
 
     /// Where sled keeps its files.
     pub(super) fn sled_path(&self) -> PathBuf {
-        self.path.join("sled")
+        self.path.join(self.sled)
+    }
+
+    /// The same folder with fresh files for sled beside those in use, which it does not touch.
+    pub(crate) fn beside(&self) -> io::Result<Self> {
+        let beside = Self { sled: RESTORING, ..self.clone() };
+        beside.remove(RESTORING)?;
+        fs::create_dir(beside.sled_path())?;
+        Ok(beside)
+    }
+
+    /// Removes the files that were built beside those in use.
+    pub(crate) fn discard_beside(&self) -> io::Result<()> {
+        self.remove(RESTORING).map(drop)
+    }
+
+    /// Puts the files that were built beside those in use in their place, in one durable step: after a crash either they
+    /// are in use or none are. Those in use, which are lost, must be closed.
+    pub(crate) fn install_beside(&self) -> io::Result<()> {
+        let [sled, replaced] = [SLED, REPLACED].map(|name| self.path.join(name));
+        self.remove(REPLACED)?;
+        match fs::rename(&sled, &replaced) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            renamed => renamed?,
+        }
+        fs::rename(self.path.join(RESTORING), sled)?;
+        File::open(&self.path)?.sync_all()?;
+        self.remove(REPLACED).map(drop)
+    }
+
+    /// Makes all files durable. No engine may have them open.
+    pub(crate) fn sync_files(&self) -> io::Result<()> {
+        let mut folders = vec![self.sled_path()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder)? {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() {
+                    folders.push(entry.path());
+                } else {
+                    File::open(entry.path())?.sync_all()?;
+                }
+            }
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    /// Waits until an engine that was closed has let go of its files: requests that began before may still read them.
+    pub(crate) fn wait_for_release(&self) -> io::Result<()> {
+        let log = self.open_log_file()?;
+        let began = Instant::now();
+        loop {
+            match log.try_lock() {
+                Ok(()) => return log.unlock(),
+                Err(TryLockError::Error(error)) => return Err(error),
+                Err(TryLockError::WouldBlock) if began.elapsed() > MAX_RELEASE => {
+                    return Err(io::Error::new(ErrorKind::TimedOut, "the data is still in use"));
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(RELEASE_PAUSE),
+            }
+        }
+    }
+
+    /// Whether there was something to remove.
+    fn remove(&self, name: &str) -> io::Result<bool> {
+        match fs::remove_dir_all(self.path.join(name)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            removed => removed.map(|()| true),
+        }
     }
 
     /// A descriptor of sled's log of our own: syncing it is what makes a flush durable.
@@ -177,6 +291,26 @@ mod tests {
         assert!(matches!(&error, FolderError::InUse(path) if path == temp.path()), "{error}");
         drop(folder);
         DataFolder::claim(temp.path()).unwrap();
+    }
+
+    #[test]
+    fn what_an_interrupted_restore_left_is_removed() {
+        let temp = tempfile::tempdir().unwrap();
+        for leftover in [RESTORING, REPLACED] {
+            fs::create_dir_all(temp.path().join(leftover).join("blobs")).unwrap();
+            fs::write(temp.path().join(leftover).join("db"), "half").unwrap();
+        }
+        let folder = DataFolder::claim_empty(temp.path()).unwrap();
+        let names = || fs::read_dir(temp.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+        assert_eq!(names(), ["lock"]);
+        let beside = folder.beside().unwrap();
+        fs::write(beside.sled_path().join("db"), "whole").unwrap();
+        folder.install_beside().unwrap();
+        drop((folder, beside));
+        assert_eq!(fs::read(temp.path().join("sled/db")).unwrap(), b"whole");
+        assert!(matches!(DataFolder::claim_empty(temp.path()), Err(FolderError::NotEmpty(_))));
+        DataFolder::claim(temp.path()).unwrap();
+        assert_eq!(fs::read(temp.path().join("sled/db")).unwrap(), b"whole");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! process, and after a power cut it is merely older.
 
 use ::sled::Db;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -75,9 +75,9 @@ impl Mark {
     }
 }
 
-/// Reads the mark of a data folder.
+/// Reads the mark beside sled's files.
 pub(super) fn read(folder: &Path) -> io::Result<Found> {
-    let file = match std::fs::read(folder.join(FILE)) {
+    let file = match fs::read(folder.join(FILE)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Missing),
         Err(error) => return Err(error),
@@ -88,12 +88,13 @@ pub(super) fn read(folder: &Path) -> io::Result<Found> {
 }
 
 impl MarkFile {
-    /// Makes the file if it is missing, and syncs the mark in it.
+    /// Makes the file, in place of one that may be there, whole at every moment.
     pub(super) fn create(folder: &Path, mark: Mark) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(FILE))?;
-        let this = Self(file);
+        let new = folder.join("acknowledged.new");
+        let this = Self(OpenOptions::new().create(true).truncate(true).write(true).open(&new)?);
         this.write(mark)?;
         this.0.sync_all()?;
+        fs::rename(new, folder.join(FILE))?;
         File::open(folder)?.sync_all()?;
         Ok(this)
     }

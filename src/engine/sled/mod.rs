@@ -27,7 +27,8 @@ pub use verify::{Verified, verify};
 pub use watchdog::WatchdogOptions;
 pub use writer::Durability;
 
-use super::{Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, Query, Transaction};
+use super::follow::Followers;
+use super::{ChangeFollower, Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, Query, Transaction};
 use disk::Inspection;
 use mark::{Mark, MarkFile};
 use std::future::ready;
@@ -75,6 +76,7 @@ pub struct SledEngine {
     tables: Tables,
     writer: Writer,
     status: watch::Receiver<EngineStatus>,
+    followers: Followers,
     _watchdog: Watchdog,
     /// Keeps other processes out for as long as the engine lives.
     folder: DataFolder,
@@ -86,7 +88,7 @@ impl SledEngine {
     pub fn open(folder: DataFolder, options: &SledOptions) -> Result<Self, EngineError> {
         folder.clean_up_interrupted_open()?;
         folder.sync()?;
-        let inspection = Inspection::of(folder.path())?;
+        let inspection = Inspection::of(&folder.sled_path())?;
         judge(&inspection, &folder)?;
         folder.remove_segments(inspection.stray_segments())?;
         let db = open_db(&config(&folder, options)).map_err(|error| refuse(error, &folder))?;
@@ -100,10 +102,11 @@ impl SledEngine {
         db.flush()?;
         log_file.sync_data()?;
         let last_event = tables.ledger().last_sequence;
-        let mark = MarkFile::create(folder.path(), Mark::of(&db, last_event, &log_file)?)?;
+        let mark = MarkFile::create(&folder.sled_path(), Mark::of(&db, last_event, &log_file)?)?;
         let (status_sender, status) = watch::channel(EngineStatus::Ready);
         let status_sender = Arc::new(status_sender);
         let low_space = Arc::new(AtomicBool::new(false));
+        let followers = Followers::default();
         let writer = Writer::start(
             db,
             log_file,
@@ -112,6 +115,7 @@ impl SledEngine {
             options.durability,
             Arc::clone(&status_sender),
             Arc::clone(&low_space),
+            followers.clone(),
         )?;
         let watchdog = Watchdog::start(
             &folder,
@@ -121,7 +125,7 @@ impl SledEngine {
             low_space,
             is_damaged,
         )?;
-        Ok(Self { tables, writer, status, _watchdog: watchdog, folder })
+        Ok(Self { tables, writer, status, followers, _watchdog: watchdog, folder })
     }
 }
 
@@ -206,6 +210,10 @@ impl Engine for SledEngine {
 
     fn last_event(&self) -> watch::Receiver<u64> {
         self.writer.last_event()
+    }
+
+    fn follow_changes(&self) -> ChangeFollower {
+        self.followers.follow()
     }
 
     fn statistics(&self) -> EngineStatistics {

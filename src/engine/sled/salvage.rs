@@ -9,7 +9,7 @@ use super::{Durability, SledEngine, SledOptions, WatchdogOptions};
 use crate::clock::Millis;
 use crate::engine::codec::{self, RecordRow};
 use crate::engine::{Engine, EngineError, Outcome};
-use crate::model::{Event, Handle, Record};
+use crate::model::{Event, Handle, IdHash, Record};
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -48,7 +48,7 @@ impl Salvaged {
 pub async fn salvage(old: &Path, new: &Path, doubtful: bool) -> Result<Salvaged, EngineError> {
     let _held = DataFolder::hold(old)?;
     let new = DataFolder::claim_new(new)?;
-    let inspection = Inspection::of(old)?;
+    let inspection = Inspection::of(&old.join("sled"))?;
     let history = History::read(&inspection)?;
     let options = SledOptions {
         cache_bytes: 64 << 20,
@@ -124,7 +124,9 @@ impl Salvage<'_> {
     async fn restore(&self, records: Vec<Record>) -> Result<(), EngineError> {
         let transaction = move |draft: &mut crate::engine::Draft<'_>| {
             for record in &records {
-                draft.restore(record.clone());
+                let chosen = record.credentials.iter().filter(|credential| credential.chosen);
+                let lookups: Vec<IdHash> = chosen.map(|credential| credential.hash).collect();
+                draft.restore(record.clone(), &lookups)?;
             }
             Ok(Outcome::Commit)
         };

@@ -14,7 +14,7 @@
 //! |            | `generation-of-` name        | n, if the tree is now `name.n`    |
 
 use super::super::codec::{self, RecordRow};
-use super::super::transaction::{Change, Due, Group, View};
+use super::super::transaction::{Change, Counts, Due, Group, View};
 use super::super::{EngineError, EngineStatistics};
 use super::keys::{
     due_key, generation_key, member_key, part_key, read_due_key, read_event, read_member_key, to_bytes, tree_name,
@@ -23,6 +23,7 @@ use crate::clock::Millis;
 use crate::model::{Event, Handle, IdHash, Record};
 use ::sled::{Db, IVec, Tree};
 use bytes::BytesMut;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Larger records are split. sled writes a page as one log record, and a page holds at most 20 rows before it is split
@@ -118,6 +119,7 @@ impl Tables {
                 Change::PutTouch(handle, _) | Change::RemoveTouch(handle) => {
                     probe(&self.touches, &handle.to_bytes())?;
                 }
+                Change::RestoreEvent(event) => probe(&self.events, &event.sequence.to_be_bytes())?,
                 Change::DropEvents(_) => {}
             }
         }
@@ -140,14 +142,16 @@ impl Tables {
             Change::AppendEvent(event) => {
                 let mut ledger = self.ledger();
                 let sequence = ledger.last_sequence + 1;
-                let mut event = Event { sequence, transaction, ..*event };
-                if event.record.size() > MAX_EVENT_BYTES {
-                    event.record.attributes.clear();
-                }
-                let row = codec::encode_event(event);
-                put(&self.events, &sequence.to_be_bytes(), &row)?;
+                self.put_event(Event { sequence, transaction, ..*event })?;
                 ledger.last_sequence = sequence;
                 ledger.statistics.events += 1;
+            }
+            Change::RestoreEvent(event) => {
+                let mut ledger = self.ledger();
+                ledger.last_sequence = ledger.last_sequence.max(event.sequence);
+                if self.put_event(*event)?.is_none() {
+                    ledger.statistics.events += 1;
+                }
             }
             Change::PutMember(group, handle) => {
                 let previous = self.members.insert(member_key(&group, handle), &codec::empty_row()[..])?;
@@ -177,6 +181,15 @@ impl Tables {
         Ok(())
     }
 
+    /// Puts an event under its sequence number; what stood there.
+    fn put_event(&self, mut event: Event) -> Result<Option<IVec>, EngineError> {
+        if event.record.size() > MAX_EVENT_BYTES {
+            event.record.attributes.clear();
+        }
+        let key = event.sequence.to_be_bytes();
+        Ok(self.events.insert(key, &codec::encode_event(event)[..])?)
+    }
+
     fn put_record(&self, record: Record) -> Result<(), EngineError> {
         let (handle, revision) = (record.handle, record.revision);
         let mut row = codec::encode_record(record);
@@ -195,6 +208,10 @@ impl Tables {
     fn drop_events(&self, through: u64) -> Result<(), EngineError> {
         // First the mark: a reader that finds events missing must find out why.
         put(&self.meta, DROPPED_THROUGH.as_bytes(), &codec::encode_millis(through))?;
+        {
+            let mut ledger = self.ledger();
+            ledger.last_sequence = ledger.last_sequence.max(through);
+        }
         for key in self.events.range(..=through.to_be_bytes()).keys() {
             self.events.remove(key?)?;
             let mut ledger = self.ledger();
@@ -281,6 +298,12 @@ impl View for Tables {
         self.touches.get(handle.to_bytes())?.map(|row| codec::decode_millis(to_bytes(row))).transpose()
     }
 
+    fn handles(&self, after: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError> {
+        let start = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.to_bytes()));
+        let keys = self.sessions.range((start, Bound::Unbounded)).keys().take(limit);
+        keys.map(|key| Handle::from_slice(&key?).ok_or_else(|| codec::corrupt("a record's key"))).collect()
+    }
+
     fn members(&self, group: &Group, before: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError> {
         let start = member_key(group, Handle::FIRST);
         let end = member_key(group, before.unwrap_or(Handle::LAST));
@@ -294,6 +317,11 @@ impl View for Tables {
 
     fn events_dropped_through(&self) -> Result<u64, EngineError> {
         self.meta.get(DROPPED_THROUGH)?.map_or(Ok(0), |row| codec::decode_millis(to_bytes(row)))
+    }
+
+    fn counts(&self) -> Counts {
+        let Ledger { last_sequence, statistics } = &*self.ledger();
+        Counts { sessions: statistics.sessions.values().sum(), events: statistics.events, last_event: *last_sequence }
     }
 
     fn due(&self, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError> {

@@ -35,7 +35,7 @@ impl Verified {
 /// Reads everything in a data folder that is in use.
 pub fn verify(folder: &Path) -> Result<Verified, EngineError> {
     let _held = DataFolder::hold(folder)?;
-    let inspection = Inspection::of(folder)?;
+    let inspection = Inspection::of(&folder.join("sled"))?;
     let mut verified = Verified {
         pages: inspection.used_pages(),
         damaged_pages: inspection.damaged_pages(),

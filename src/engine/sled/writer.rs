@@ -4,6 +4,7 @@
 use super::mark::{Mark, MarkFile};
 use super::tables::Tables;
 use super::watchdog::Progress;
+use crate::engine::follow::Followers;
 use crate::engine::{Draft, EngineError, EngineStatus, Outcome, Transaction};
 use ::sled::Db;
 use std::fs::File;
@@ -61,6 +62,7 @@ impl Writer {
         durability: Durability,
         status: Arc<watch::Sender<EngineStatus>>,
         low_space: Arc<AtomicBool>,
+        followers: Followers,
     ) -> io::Result<Self> {
         let (queue, messages) = channel();
         let progress = Arc::new(Progress::default());
@@ -73,6 +75,7 @@ impl Writer {
             durability,
             status,
             low_space,
+            followers,
             messages,
             progress: Arc::clone(&progress),
             unsynced_since: None,
@@ -114,6 +117,7 @@ struct WriterThread {
     status: Arc<watch::Sender<EngineStatus>>,
     /// Kept by the watchdog.
     low_space: Arc<AtomicBool>,
+    followers: Followers,
     messages: Receiver<Message>,
     progress: Arc<Progress>,
     /// When the oldest change was made that is not synced yet.
@@ -244,9 +248,12 @@ impl WriterThread {
         }
         self.tables.probe(&changes)?;
         self.unsynced_since.get_or_insert_with(Instant::now);
+        let handles = Followers::changed(&changes);
         self.tables.apply(changes).inspect_err(|error| {
             *failure = Some(error.clone());
-        })
+        })?;
+        self.followers.note(&handles);
+        Ok(())
     }
 
     fn sync_if_due(&mut self) -> Result<(), EngineError> {

@@ -112,6 +112,16 @@ impl Client {
         retry::within(deadline, retry, attempt).await
     }
 
+    /// Why a stream ended that has no deadline to miss.
+    pub(crate) fn stream_error(&self, status: &Status) -> Error {
+        match self.error(status) {
+            Error::DeadlineExceeded { address, .. } => {
+                Error::Unavailable { address, cause: "the stream was cut off".to_owned() }
+            }
+            error => error,
+        }
+    }
+
     pub(crate) fn error(&self, status: &Status) -> Error {
         Error::from_status(status, &self.settings.address, self.settings.deadline)
     }

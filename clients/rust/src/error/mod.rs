@@ -80,6 +80,36 @@ pub enum Error {
         /// The server.
         address: String,
     },
+    /// Another backup or restore is under way.
+    #[error("another backup or restore of sessiond at {address} is under way")]
+    BackupRunning {
+        /// The server.
+        address: String,
+    },
+    /// The backup was not read, or sent, fast enough.
+    #[error("the backup was not passed on fast enough, and sessiond at {address} gave it up")]
+    BackupTooSlow {
+        /// The server.
+        address: String,
+    },
+    /// A backup can be restored only where there is no session and no event.
+    #[error("sessiond at {address} holds sessions or events already: restore into a server with an empty data folder")]
+    NotEmpty {
+        /// The server.
+        address: String,
+    },
+    /// The server keeps sessions in memory only and can't restore a backup.
+    #[error("sessiond at {address} keeps sessions in memory only and can't restore a backup")]
+    InMemory {
+        /// The server.
+        address: String,
+    },
+    /// What was sent is no backup, damaged, cut off, or of a newer format. Nothing was restored.
+    #[error("nothing was restored: {message}")]
+    BackupInvalid {
+        /// What the server says.
+        message: String,
+    },
     /// The server is starting or draining.
     #[error("sessiond at {address} is not ready: it is starting or shutting down")]
     NotReady {

@@ -29,9 +29,8 @@ pub(super) struct Inspection {
 
 impl Inspection {
     /// Reads all that is in use. That takes about as long as reading the files.
-    pub(super) fn of(folder: &Path) -> io::Result<Self> {
-        let sled = folder.join("sled");
-        let mark = mark::read(folder)?;
+    pub(super) fn of(sled: &Path) -> io::Result<Self> {
+        let mark = mark::read(sled)?;
         let log = match File::open(sled.join(DATABASE_FILE)) {
             Ok(log) => log,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -39,7 +38,7 @@ impl Inspection {
             }
             Err(error) => return Err(error),
         };
-        let snapshot = snapshot::read(&sled)?;
+        let snapshot = snapshot::read(sled)?;
         let snapshot_damaged = snapshot.is_none();
         let known = match mark {
             Found::Whole(mark) => Some(mark),

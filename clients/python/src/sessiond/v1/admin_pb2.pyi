@@ -65,3 +65,57 @@ class SweepNowResponse(_message.Message):
     REMOVED_FIELD_NUMBER: _ClassVar[int]
     removed: int
     def __init__(self, removed: _Optional[int] = ...) -> None: ...
+
+class BackupRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class BackupSummary(_message.Message):
+    __slots__ = ("format_version", "server_version", "begin_time", "backup_time", "sessions", "events", "last_event_sequence", "size_bytes", "damaged_sessions", "damaged_handles", "events_damaged")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SERVER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    BEGIN_TIME_FIELD_NUMBER: _ClassVar[int]
+    BACKUP_TIME_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    LAST_EVENT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DAMAGED_SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    DAMAGED_HANDLES_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_DAMAGED_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    server_version: str
+    begin_time: _timestamp_pb2.Timestamp
+    backup_time: _timestamp_pb2.Timestamp
+    sessions: int
+    events: int
+    last_event_sequence: int
+    size_bytes: int
+    damaged_sessions: int
+    damaged_handles: _containers.RepeatedScalarFieldContainer[str]
+    events_damaged: bool
+    def __init__(self, format_version: _Optional[int] = ..., server_version: _Optional[str] = ..., begin_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., backup_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sessions: _Optional[int] = ..., events: _Optional[int] = ..., last_event_sequence: _Optional[int] = ..., size_bytes: _Optional[int] = ..., damaged_sessions: _Optional[int] = ..., damaged_handles: _Optional[_Iterable[str]] = ..., events_damaged: _Optional[bool] = ...) -> None: ...
+
+class BackupResponse(_message.Message):
+    __slots__ = ("data", "sessions_sent", "sessions_expected", "summary")
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_SENT_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    sessions_sent: int
+    sessions_expected: int
+    summary: BackupSummary
+    def __init__(self, data: _Optional[bytes] = ..., sessions_sent: _Optional[int] = ..., sessions_expected: _Optional[int] = ..., summary: _Optional[_Union[BackupSummary, _Mapping]] = ...) -> None: ...
+
+class RestoreRequest(_message.Message):
+    __slots__ = ("data",)
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    def __init__(self, data: _Optional[bytes] = ...) -> None: ...
+
+class RestoreResponse(_message.Message):
+    __slots__ = ("summary",)
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    summary: BackupSummary
+    def __init__(self, summary: _Optional[_Union[BackupSummary, _Mapping]] = ...) -> None: ...

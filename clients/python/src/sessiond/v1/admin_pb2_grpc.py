@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AdminStub:
-    """For operators: how the server is doing.
+    """For operators: how the server is doing, and saving what it holds. Errors are described at SessionStore.
     """
 
     def __init__(self, channel):
@@ -45,10 +45,20 @@ class AdminStub:
                 request_serializer=sessiond_dot_v1_dot_admin__pb2.SweepNowRequest.SerializeToString,
                 response_deserializer=sessiond_dot_v1_dot_admin__pb2.SweepNowResponse.FromString,
                 _registered_method=True)
+        self.Backup = channel.unary_stream(
+                '/sessiond.v1.Admin/Backup',
+                request_serializer=sessiond_dot_v1_dot_admin__pb2.BackupRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_admin__pb2.BackupResponse.FromString,
+                _registered_method=True)
+        self.Restore = channel.stream_unary(
+                '/sessiond.v1.Admin/Restore',
+                request_serializer=sessiond_dot_v1_dot_admin__pb2.RestoreRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_admin__pb2.RestoreResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServicer:
-    """For operators: how the server is doing.
+    """For operators: how the server is doing, and saving what it holds. Errors are described at SessionStore.
     """
 
     def GetStatistics(self, request, context):
@@ -69,6 +79,34 @@ class AdminServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Backup(self, request, context):
+        """Streams a backup: all sessions and the history of events as they are at one moment close to the end of the stream,
+        while requests go on. Put together, the data of the messages is the file that "sessiond restore" and Restore take;
+        its format is described in src/backup/mod.rs. It holds no session ID, only hashes, but attributes as they are. The
+        backup is whole only if the last message, which has the summary, has arrived. Cancelling the call leaves nothing
+        behind. A damaged session is left out, and named in the summary.
+
+        Errors: BACKUP_RUNNING (one at a time), BACKUP_TOO_SLOW (nothing was read for 30 s, or sessions change faster than the
+        backup is read); NOT_READY also when the server drains. Example: {}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Restore(self, request_iterator, context):
+        """Restores a backup into a server that holds no session and no event: all of it or nothing, also if the server is killed
+        meanwhile. It goes on serving until all was received, verified and stored; then, for a moment, health is NOT_SERVING
+        and calls are refused as not ready, while the restored sessions take the place of none. A session that is made
+        meanwhile makes it fail. Versions, timeouts, handles, IDs and the events' sequence numbers are as they were in the
+        backup, so that watchers can resume; locks are not restored.
+
+        Errors: NOT_EMPTY, IN_MEMORY, BACKUP_INVALID, BACKUP_RUNNING, STORAGE_FULL.
+        Example, first message: {"data": "c2Vzc2lvbmQgYmFja3VwCg…"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -82,6 +120,16 @@ def add_AdminServicer_to_server(servicer, server):
                     request_deserializer=sessiond_dot_v1_dot_admin__pb2.SweepNowRequest.FromString,
                     response_serializer=sessiond_dot_v1_dot_admin__pb2.SweepNowResponse.SerializeToString,
             ),
+            'Backup': grpc.unary_stream_rpc_method_handler(
+                    servicer.Backup,
+                    request_deserializer=sessiond_dot_v1_dot_admin__pb2.BackupRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_admin__pb2.BackupResponse.SerializeToString,
+            ),
+            'Restore': grpc.stream_unary_rpc_method_handler(
+                    servicer.Restore,
+                    request_deserializer=sessiond_dot_v1_dot_admin__pb2.RestoreRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_admin__pb2.RestoreResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'sessiond.v1.Admin', rpc_method_handlers)
@@ -91,7 +139,7 @@ def add_AdminServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Admin:
-    """For operators: how the server is doing.
+    """For operators: how the server is doing, and saving what it holds. Errors are described at SessionStore.
     """
 
     @staticmethod
@@ -138,6 +186,60 @@ class Admin:
             '/sessiond.v1.Admin/SweepNow',
             sessiond_dot_v1_dot_admin__pb2.SweepNowRequest.SerializeToString,
             sessiond_dot_v1_dot_admin__pb2.SweepNowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Backup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sessiond.v1.Admin/Backup',
+            sessiond_dot_v1_dot_admin__pb2.BackupRequest.SerializeToString,
+            sessiond_dot_v1_dot_admin__pb2.BackupResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Restore(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/sessiond.v1.Admin/Restore',
+            sessiond_dot_v1_dot_admin__pb2.RestoreRequest.SerializeToString,
+            sessiond_dot_v1_dot_admin__pb2.RestoreResponse.FromString,
             options,
             channel_credentials,
             insecure,

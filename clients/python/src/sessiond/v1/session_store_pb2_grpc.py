@@ -58,6 +58,11 @@ class SessionStoreStub:
     NOT_FOUND            HANDOFF_INVALID        the ticket is unknown, used, too old, or for another audience
     OUT_OF_RANGE         EVENTS_GONE            the events after the wanted sequence are no longer kept
     RESOURCE_EXHAUSTED   WATCHER_TOO_SLOW       the watcher did not read for too long; resume after its last event
+    RESOURCE_EXHAUSTED   BACKUP_RUNNING         another backup or restore is under way
+    RESOURCE_EXHAUSTED   BACKUP_TOO_SLOW        the backup was not read fast enough
+    FAILED_PRECONDITION  NOT_EMPTY              a backup can be restored only where there is no session and no event
+    FAILED_PRECONDITION  IN_MEMORY              the server keeps sessions in memory only and can't restore a backup
+    INVALID_ARGUMENT     BACKUP_INVALID         what was sent is no backup, damaged, cut off, or of a newer format
     RESOURCE_EXHAUSTED   STORAGE_FULL           free disk space is low; reads and deletes still work
     UNAVAILABLE          NOT_READY              starting or draining; repeat the call
     DATA_LOSS            SESSION_CORRUPT        the stored session fails its checksum
@@ -192,6 +197,11 @@ class SessionStoreServicer:
     NOT_FOUND            HANDOFF_INVALID        the ticket is unknown, used, too old, or for another audience
     OUT_OF_RANGE         EVENTS_GONE            the events after the wanted sequence are no longer kept
     RESOURCE_EXHAUSTED   WATCHER_TOO_SLOW       the watcher did not read for too long; resume after its last event
+    RESOURCE_EXHAUSTED   BACKUP_RUNNING         another backup or restore is under way
+    RESOURCE_EXHAUSTED   BACKUP_TOO_SLOW        the backup was not read fast enough
+    FAILED_PRECONDITION  NOT_EMPTY              a backup can be restored only where there is no session and no event
+    FAILED_PRECONDITION  IN_MEMORY              the server keeps sessions in memory only and can't restore a backup
+    INVALID_ARGUMENT     BACKUP_INVALID         what was sent is no backup, damaged, cut off, or of a newer format
     RESOURCE_EXHAUSTED   STORAGE_FULL           free disk space is low; reads and deletes still work
     UNAVAILABLE          NOT_READY              starting or draining; repeat the call
     DATA_LOSS            SESSION_CORRUPT        the stored session fails its checksum
@@ -515,6 +525,11 @@ class SessionStore:
     NOT_FOUND            HANDOFF_INVALID        the ticket is unknown, used, too old, or for another audience
     OUT_OF_RANGE         EVENTS_GONE            the events after the wanted sequence are no longer kept
     RESOURCE_EXHAUSTED   WATCHER_TOO_SLOW       the watcher did not read for too long; resume after its last event
+    RESOURCE_EXHAUSTED   BACKUP_RUNNING         another backup or restore is under way
+    RESOURCE_EXHAUSTED   BACKUP_TOO_SLOW        the backup was not read fast enough
+    FAILED_PRECONDITION  NOT_EMPTY              a backup can be restored only where there is no session and no event
+    FAILED_PRECONDITION  IN_MEMORY              the server keeps sessions in memory only and can't restore a backup
+    INVALID_ARGUMENT     BACKUP_INVALID         what was sent is no backup, damaged, cut off, or of a newer format
     RESOURCE_EXHAUSTED   STORAGE_FULL           free disk space is low; reads and deletes still work
     UNAVAILABLE          NOT_READY              starting or draining; repeat the call
     DATA_LOSS            SESSION_CORRUPT        the stored session fails its checksum

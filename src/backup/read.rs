@@ -1,0 +1,196 @@
+//! Reading a backup, and noticing whatever is wrong with it.
+
+use super::entry::{Counts, End, Entry, Kind, to_handle};
+use super::write::checksum;
+use super::{CHUNK_HEADER_BYTES, COMPRESSION, Cut, FORMAT_VERSION, MAGIC, MAX_CHUNK_BYTES, Opening, Saved};
+use bytes::{Buf, Bytes};
+use prost::Message;
+use sha2::{Digest, Sha256};
+use std::io::{self, ErrorKind, Read};
+
+/// LZ4 never makes more of a byte; a header that claims more lies.
+const MAX_RATIO: usize = 255;
+
+/// Why a backup can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It does not begin as backups do.
+    #[error("this is not a backup of sessiond")]
+    NotABackup,
+    /// It was written by a newer server.
+    #[error(
+        "the backup has format version {0} and this server reads up to {FORMAT_VERSION}; restore it with a newer sessiond"
+    )]
+    TooNew(u32),
+    /// It is compressed in a way that this server does not know.
+    #[error("the backup is compressed with {0:?}, which this server does not know; restore it with a newer sessiond")]
+    Compression(String),
+    /// It ends before its end.
+    #[error("the backup is cut off: its end is missing")]
+    CutOff,
+    /// It is not as it was written.
+    #[error("the backup is damaged: {0}")]
+    Damaged(&'static str),
+    /// It can't be read at all.
+    #[error("the backup can't be read: {0}")]
+    Read(io::Error),
+}
+
+/// What is known of a backup once it was read to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// What it says at the beginning.
+    pub opening: Opening,
+    /// The moment whose state it is.
+    pub cut: Cut,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// What a backup holds, or its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// One thing more.
+    Saved(Saved),
+    /// All of it was there, and as it was written.
+    Finished(Finished),
+}
+
+/// Reads what a backup holds, one thing after the other, with one chunk in memory. Nothing of it may be trusted before
+/// [`Next::Finished`] has come.
+#[derive(Debug)]
+pub struct BackupReader<R> {
+    source: R,
+    opening: Opening,
+    /// What is left of the chunk.
+    messages: Bytes,
+    hash: Sha256,
+    /// Of all bytes before the chunk.
+    hash_before: Sha256,
+    /// The last message was not the first of its chunk.
+    mid_chunk: bool,
+    counts: Counts,
+    bytes: u64,
+}
+
+impl<R: Read> BackupReader<R> {
+    /// Reads the beginning of a backup.
+    pub fn open(source: R) -> Result<Self, ReadError> {
+        let mut reader = Self {
+            source,
+            opening: Opening::default(),
+            messages: Bytes::new(),
+            hash: Sha256::new(),
+            hash_before: Sha256::new(),
+            mid_chunk: false,
+            counts: Counts::default(),
+            bytes: 0,
+        };
+        let magic = reader.take(MAGIC.len()).map_err(|error| match error {
+            ReadError::CutOff => ReadError::NotABackup,
+            error => error,
+        })?;
+        if magic != MAGIC {
+            return Err(ReadError::NotABackup);
+        }
+        let version = reader.take(size_of::<u32>())?.as_slice().get_u32();
+        if version > FORMAT_VERSION {
+            return Err(ReadError::TooNew(version));
+        }
+        let Some(Kind::Header(header)) = reader.next_kind()? else {
+            return Err(ReadError::Damaged("there is no header"));
+        };
+        if header.format_version != version {
+            return Err(ReadError::Damaged("the format version does not match that of the header"));
+        }
+        if header.compression != COMPRESSION {
+            return Err(ReadError::Compression(header.compression));
+        }
+        reader.opening = header.into();
+        Ok(reader)
+    }
+
+    /// What the backup says of itself at its beginning.
+    pub fn opening(&self) -> &Opening {
+        &self.opening
+    }
+
+    /// The next thing that the backup holds. After [`Next::Finished`] nothing may be asked.
+    pub fn read_next(&mut self) -> Result<Next, ReadError> {
+        let saved = match self.next_kind()? {
+            Some(Kind::Session(session)) => Saved::try_from(session)?,
+            Some(Kind::Removed(handle)) => Saved::Removed(to_handle(&handle)?),
+            Some(Kind::Event(event)) => Saved::try_from(event)?,
+            Some(Kind::End(end)) => return self.finish(&end).map(Next::Finished),
+            Some(Kind::Header(_)) => return Err(ReadError::Damaged("there is a second header")),
+            None => return Err(ReadError::Damaged("it holds something of an unknown kind")),
+        };
+        self.counts.count(&saved);
+        Ok(Next::Saved(saved))
+    }
+
+    fn finish(&mut self, end: &End) -> Result<Finished, ReadError> {
+        if self.mid_chunk || self.messages.has_remaining() {
+            return Err(ReadError::Damaged("the end is not alone in its chunk"));
+        }
+        if end.counts.unwrap_or_default() != self.counts {
+            return Err(ReadError::Damaged("something is missing"));
+        }
+        if self.hash_before.clone().finalize()[..] != end.sha256[..] {
+            return Err(ReadError::Damaged("its SHA-256 does not match"));
+        }
+        let mut more = Vec::new();
+        if (&mut self.source).take(1).read_to_end(&mut more).map_err(ReadError::Read)? > 0 {
+            return Err(ReadError::Damaged("something follows its end"));
+        }
+        Ok(Finished { opening: self.opening.clone(), cut: end.cut()?, bytes: self.bytes })
+    }
+
+    /// The next message; `None` if it is of a kind that is not known.
+    fn next_kind(&mut self) -> Result<Option<Kind>, ReadError> {
+        let first = !self.messages.has_remaining();
+        if first {
+            self.messages = self.next_chunk()?;
+        }
+        self.mid_chunk = !first;
+        let entry = Entry::decode_length_delimited(&mut self.messages);
+        Ok(entry.map_err(|_| ReadError::Damaged("a message can't be decoded"))?.kind)
+    }
+
+    fn next_chunk(&mut self) -> Result<Bytes, ReadError> {
+        self.hash_before = self.hash.clone();
+        let header = self.take(CHUNK_HEADER_BYTES)?;
+        let (lengths, mut rest) = header.split_at(2 * size_of::<u32>());
+        let number = |at: usize| lengths[at..].iter().take(4).fold(0, |number, byte| number << 8 | usize::from(*byte));
+        let (length, raw_length) = (number(0), number(4));
+        if length > MAX_CHUNK_BYTES || raw_length > MAX_CHUNK_BYTES || raw_length / MAX_RATIO > length {
+            return Err(ReadError::Damaged("a chunk is too long"));
+        }
+        let payload = self.take(length)?;
+        if checksum(lengths, &payload) != rest.get_u32() {
+            return Err(ReadError::Damaged("a checksum does not match"));
+        }
+        let messages = lz4_flex::block::decompress(&payload, raw_length);
+        let messages = messages.map_err(|_| ReadError::Damaged("a chunk can't be decompressed"))?;
+        if messages.is_empty() || messages.len() != raw_length {
+            return Err(ReadError::Damaged("a chunk has the wrong length"));
+        }
+        Ok(messages.into())
+    }
+
+    /// The next bytes, so many of them.
+    fn take(&mut self, length: usize) -> Result<Vec<u8>, ReadError> {
+        // Grows with what is really there, whatever the length claims.
+        let mut bytes = Vec::new();
+        let read = (&mut self.source).take(length as u64).read_to_end(&mut bytes);
+        match read {
+            Ok(read) if read == length => {}
+            Ok(_) => return Err(ReadError::CutOff),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Err(ReadError::CutOff),
+            Err(error) => return Err(ReadError::Read(error)),
+        }
+        self.hash.update(&bytes);
+        self.bytes += length as u64;
+        Ok(bytes)
+    }
+}

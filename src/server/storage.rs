@@ -1,0 +1,32 @@
+//! Where the sessions are kept: what to open at the start, and again after a restore.
+
+use crate::engine::sled::{DataFolder, SledEngine, SledOptions};
+use crate::engine::{Engine, EngineError, MemoryEngine};
+use std::sync::Arc;
+
+/// Where the sessions are kept.
+#[derive(Clone, Debug)]
+pub enum Storage {
+    /// In memory only.
+    Memory,
+    /// In this folder, which is this process's own.
+    Folder(DataFolder, SledOptions),
+}
+
+impl Storage {
+    /// Opens the engine, which may take long.
+    pub(super) fn open(&self) -> Result<Arc<dyn Engine>, EngineError> {
+        Ok(match self {
+            Self::Memory => Arc::new(MemoryEngine::default()),
+            Self::Folder(folder, options) => Arc::new(SledEngine::open(folder.clone(), options)?),
+        })
+    }
+
+    /// Where a backup can be restored.
+    pub(super) fn restore_target(&self) -> Option<(DataFolder, SledOptions)> {
+        match self {
+            Self::Memory => None,
+            Self::Folder(folder, options) => Some((folder.clone(), options.clone())),
+        }
+    }
+}
