@@ -77,7 +77,7 @@ impl Drill {
         (0..CONNECTIONS).map(|_| self.server.client()).collect()
     }
 
-    async fn reopen(&mut self, what: &str) {
+    fn reopen(&mut self, what: &str) {
         let began = Instant::now();
         self.server.restart();
         self.report(what, Some(began.elapsed()));
@@ -175,22 +175,22 @@ async fn what_a_folder_takes_grows_with_its_sessions() {
     tokio::time::sleep(Duration::from_secs(2)).await;
 
     drill.server.kill();
-    drill.reopen("opened after SIGKILL, all to replay").await;
+    drill.reopen("opened after SIGKILL, all to replay");
     drill.check(&ids).await;
     let began = Instant::now();
     drill.server.stop();
     eprintln!("{:<34} {:>8}", "stopped cleanly", format!("{:.1?}", began.elapsed()));
-    drill.reopen("opened after a clean stop").await;
+    drill.reopen("opened after a clean stop");
     drill.check(&ids).await;
 
     let (ids, changes) = churn(&drill.clients(), ids, time).await;
     let (memory, disk) = drill.report(&format!("{changes} changes of churn"), Some(time));
     tokio::time::sleep(Duration::from_secs(2)).await;
     drill.server.kill();
-    drill.reopen("opened after churn and SIGKILL").await;
+    drill.reopen("opened after churn and SIGKILL");
     drill.check(&ids).await;
     drill.server.stop();
-    drill.reopen("opened after a clean stop").await;
+    drill.reopen("opened after a clean stop");
     drill.check(&ids).await;
 
     if long.is_some() {

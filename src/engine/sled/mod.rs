@@ -12,6 +12,7 @@
 mod disk;
 mod folder;
 mod keys;
+mod log;
 mod mark;
 mod recovery;
 mod repair;
@@ -30,7 +31,7 @@ pub use writer::Durability;
 use super::follow::Followers;
 use super::{ChangeFollower, Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, Query, Transaction};
 use disk::Inspection;
-use mark::{Mark, MarkFile};
+use log::Log;
 use std::future::ready;
 use std::path::Path;
 use std::sync::Arc;
@@ -98,19 +99,13 @@ impl SledEngine {
         let is_damaged = inspection.damaged_pages() > 0;
         drop(inspection);
         folder.sync()?;
-        let log_file = folder.open_log_file()?;
-        db.flush()?;
-        log_file.sync_data()?;
-        let last_event = tables.ledger().last_sequence;
-        let mark = MarkFile::create(&folder.sled_path(), Mark::of(&db, last_event, &log_file)?)?;
+        let log = Log::begin(db, &folder, tables.ledger().last_sequence)?;
         let (status_sender, status) = watch::channel(EngineStatus::Ready);
         let status_sender = Arc::new(status_sender);
         let low_space = Arc::new(AtomicBool::new(false));
         let followers = Followers::default();
         let writer = Writer::start(
-            db,
-            log_file,
-            mark,
+            log,
             tables.clone(),
             options.durability,
             Arc::clone(&status_sender),

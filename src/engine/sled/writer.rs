@@ -1,13 +1,11 @@
 //! The one thread that changes the data. It carries out waiting transactions in groups, makes each group durable with one
 //! sync, and answers them together.
 
-use super::mark::{Mark, MarkFile};
+use super::log::Log;
 use super::tables::Tables;
 use super::watchdog::Progress;
 use crate::engine::follow::Followers;
 use crate::engine::{Draft, EngineError, EngineStatus, Outcome, Transaction};
-use ::sled::Db;
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,9 +53,7 @@ struct Waiting {
 
 impl Writer {
     pub(super) fn start(
-        db: Db,
-        log_file: File,
-        mark: MarkFile,
+        log: Log,
         tables: Tables,
         durability: Durability,
         status: Arc<watch::Sender<EngineStatus>>,
@@ -68,9 +64,7 @@ impl Writer {
         let progress = Arc::new(Progress::default());
         let (last_event_sender, last_event) = watch::channel(tables.ledger().last_sequence);
         let thread = WriterThread {
-            db,
-            log_file,
-            mark,
+            log,
             tables,
             durability,
             status,
@@ -109,9 +103,7 @@ impl Writer {
 }
 
 struct WriterThread {
-    db: Db,
-    log_file: File,
-    mark: MarkFile,
+    log: Log,
     tables: Tables,
     durability: Durability,
     status: Arc<watch::Sender<EngineStatus>>,
@@ -266,11 +258,7 @@ impl WriterThread {
     /// Makes all changes durable.
     fn sync(&mut self) -> Result<(), EngineError> {
         if self.unsynced_since.is_some() {
-            self.db.flush()?;
-            // sled's flush only starts the write-back on Linux and leaves the file's size unsynced.
-            self.log_file.sync_data()?;
-            let last_event = self.tables.ledger().last_sequence;
-            self.mark.write(Mark::of(&self.db, last_event, &self.log_file)?)?;
+            self.log.sync(self.tables.ledger().last_sequence)?;
             self.unsynced_since = None;
         }
         Ok(())
