@@ -110,6 +110,7 @@ impl SledEngine {
             options.durability,
             Arc::clone(&status_sender),
             Arc::clone(&low_space),
+            is_damaged,
             followers.clone(),
         )?;
         let watchdog = Watchdog::start(

@@ -100,7 +100,8 @@ impl Tables {
         Ok(())
     }
 
-    /// Fails if a page that these steps change is damaged, so that a change is refused as a whole.
+    /// Fails if a page that these steps change is damaged, so that a change is refused as a whole. Only needed in a folder
+    /// that was found damaged at opening: damage that comes later ends the engine, and the next opening finds it.
     pub(super) fn probe(&self, changes: &[Change]) -> Result<(), EngineError> {
         let probe = |tree: &Tree, key: &[u8]| tree.contains_key(key).map(drop);
         for change in changes {

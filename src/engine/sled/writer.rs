@@ -58,6 +58,7 @@ impl Writer {
         durability: Durability,
         status: Arc<watch::Sender<EngineStatus>>,
         low_space: Arc<AtomicBool>,
+        is_damaged: bool,
         followers: Followers,
     ) -> io::Result<Self> {
         let (queue, messages) = channel();
@@ -69,6 +70,7 @@ impl Writer {
             durability,
             status,
             low_space,
+            is_damaged,
             followers,
             messages,
             progress: Arc::clone(&progress),
@@ -109,6 +111,8 @@ struct WriterThread {
     status: Arc<watch::Sender<EngineStatus>>,
     /// Kept by the watchdog.
     low_space: Arc<AtomicBool>,
+    /// Whether a part of the folder could not be read at opening, so that each change must first look where it goes.
+    is_damaged: bool,
     followers: Followers,
     messages: Receiver<Message>,
     progress: Arc<Progress>,
@@ -238,7 +242,9 @@ impl WriterThread {
         if refused {
             return Err(EngineError::StorageFull);
         }
-        self.tables.probe(&changes)?;
+        if self.is_damaged {
+            self.tables.probe(&changes)?;
+        }
         self.unsynced_since.get_or_insert_with(Instant::now);
         let handles = Followers::changed(&changes);
         self.tables.apply(changes).inspect_err(|error| {
