@@ -5,6 +5,8 @@ mod message;
 mod node;
 mod pages;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod trees;
 
 use super::keys::{generation_key, tree_name};

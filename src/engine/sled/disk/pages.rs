@@ -37,7 +37,7 @@ pub(super) struct Pages {
     /// Whether the file ends before places where something is known to be: sled then fails in the middle of its work.
     pub(super) cut_off: bool,
     /// Whether the segment is damaged in which sled went on when the folder was last opened: it reads it from its begin,
-    /// and finds less than the snapshot tells of.
+    /// and finds less than the snapshot tells of. A file that ends in the middle of it is damaged, too.
     pub(super) tip_damaged: bool,
     /// Where in the file segments begin that follow a place at which the log breaks off. Nothing in them was synced, but
     /// sled would go on with them as if nothing were missing.
@@ -60,8 +60,6 @@ impl Pages {
             stray: Vec::new(),
             uncertain: false,
         };
-        let file_bytes = pages.log.metadata()?.len();
-        pages.cut_off = snapshot.tip.is_some_and(|tip| tip > file_bytes);
         pages.replay(snapshot.end, mark)?;
         if let Some(tip) = snapshot.tip {
             pages.check_tip(snapshot.end, tip)?;
@@ -133,24 +131,34 @@ impl Pages {
         Ok(())
     }
 
-    /// Reads the segment that holds this byte of the log up to it.
+    /// Reads the segment that holds this byte of the log up to it. sled frees it, too, once all that it holds stands
+    /// further on; then it is cut off the file, or used again, of which the end may reach the disk before the begin.
     fn check_tip(&mut self, log: u64, file: u64) -> io::Result<()> {
         let length = self.segment_bytes as u64;
-        let segment = self.segment(file / length)?;
+        let (number, at) = (log / length, file / length);
+        let segment = self.segment(at)?;
         let header = segment.first_chunk().and_then(read_segment_header);
-        if let Some(header) = header.filter(|header| header.begins != log / length * length) {
-            // Used again since, for a later part of the log.
-            self.tip_damaged = header.begins < log;
-            return Ok(());
-        }
-        let (mut at, end) = (SEGMENT_HEADER_BYTES, usize::try_from(file % length).unwrap_or(0));
-        while at < end
-            && let Some(message) = read_message(&segment, at).filter(|message| message.segment == log / length)
-        {
-            at += message.length;
-        }
-        self.tip_damaged = header.is_none() || at < end;
+        self.tip_damaged = match header {
+            Some(header) if header.begins == number * length => {
+                let end = usize::try_from(file % length).unwrap_or(0);
+                let mut read = SEGMENT_HEADER_BYTES;
+                while read < end
+                    && let Some(message) = read_message(&segment, read).filter(|message| message.segment == number)
+                {
+                    read += message.length;
+                }
+                read < end && !is_used_again(&segment, read, number)
+            }
+            Some(header) => header.begins < log,
+            None => self.is_in_use(at) || !(is_blank(&segment) || is_used_again(&segment, 0, number)),
+        };
         Ok(())
+    }
+
+    /// Whether a page is in this segment of the file.
+    fn is_in_use(&self, segment: u64) -> bool {
+        let is_there = |place: &Place| place.file / self.segment_bytes as u64 == segment;
+        self.table.iter().any(|page| matches!(page, Page::Used(places) if places.iter().any(is_there)))
     }
 
     /// Takes in the messages of one segment. Returns whether the log goes on behind it.
@@ -283,6 +291,17 @@ impl Pages {
         }
         Ok(segments)
     }
+}
+
+/// Whether behind this byte of a segment stands what belongs to a later part of the log than its number says.
+fn is_used_again(segment: &[u8], from: usize, number: u64) -> bool {
+    let behind = (from..segment.len()).find_map(|at| read_message(segment, at));
+    behind.is_some_and(|message| message.segment > number)
+}
+
+/// Whether nothing was written there since it became part of the file.
+fn is_blank(segment: &[u8]) -> bool {
+    segment.iter().all(|byte| *byte == 0)
 }
 
 /// A segment of the file.
