@@ -37,6 +37,17 @@ impl Handle {
         Self(uuid::Builder::from_unix_timestamp_millis(now, &random).into_uuid())
     }
 
+    /// The handle inside a text that has the form of a minted secret, whether or not it is one.
+    pub(crate) fn embedded_in(secret: &str) -> Option<Self> {
+        if secret.len() != MINTED_CHARS {
+            return None;
+        }
+        // The decoder wants room for whole groups.
+        let mut bytes = [0; MINTED_CHARS.div_ceil(4) * 3];
+        let decoded = BASE64_URL_SAFE_NO_PAD.decode_slice(secret, &mut bytes).ok()?;
+        Self::from_slice(bytes[..decoded].get(..HANDLE_BYTES)?)
+    }
+
     /// The handle as it is stored.
     #[must_use]
     pub fn to_bytes(self) -> [u8; HANDLE_BYTES] {
@@ -98,7 +109,7 @@ impl SessionId {
     /// the hash in the record tells whether it belongs to that session.
     #[must_use]
     pub fn embedded_handle(&self) -> Option<Handle> {
-        embedded_handle(&self.0)
+        Handle::embedded_in(&self.0)
     }
 
     /// The bytes of the secret, for keyed hashes.
@@ -139,7 +150,7 @@ impl Secret {
     /// Takes a secret from outside, with the handle it carries; `None` if it has not the form of a minted one.
     #[must_use]
     pub fn parse(text: String) -> Option<(Self, Handle)> {
-        let handle = embedded_handle(&text)?;
+        let handle = Handle::embedded_in(&text)?;
         Some((Self(text), handle))
     }
 
@@ -154,14 +165,6 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(secret)")
     }
-}
-
-fn embedded_handle(secret: &str) -> Option<Handle> {
-    if secret.len() != MINTED_CHARS {
-        return None;
-    }
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(secret).ok()?;
-    Handle::from_slice(bytes.get(..HANDLE_BYTES)?)
 }
 
 /// A SHA-256, compared in constant time. Of a secret it is all that is stored.

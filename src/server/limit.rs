@@ -1,11 +1,9 @@
-//! Bounds the requests in flight in the whole process; those above it are refused at once instead of queueing.
+//! Gives each request its place among those in flight; above the bound it is refused at once instead of queueing.
 
-use crate::service::Refusal;
+use crate::service::Places;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::sync::Semaphore;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::{Request, Response};
@@ -14,13 +12,13 @@ use tower::{Layer, Service};
 /// Health checks must be answered above all when there is too much else to do.
 const EXEMPT_PREFIX: &str = "/grpc.health.v1.";
 
-/// The layer; its clones share one bound.
+/// The layer.
 #[derive(Clone)]
-pub(super) struct InFlightLimit(Arc<Semaphore>);
+pub(super) struct InFlightLimit(Places);
 
 impl InFlightLimit {
-    pub(super) fn new(max: usize) -> Self {
-        Self(Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))))
+    pub(super) fn new(places: Places) -> Self {
+        Self(places)
     }
 }
 
@@ -28,7 +26,7 @@ impl<S> Layer<S> for InFlightLimit {
     type Service = InFlightLimited<S>;
 
     fn layer(&self, inner: S) -> InFlightLimited<S> {
-        InFlightLimited { inner, places: Arc::clone(&self.0) }
+        InFlightLimited { inner, places: self.0.clone() }
     }
 }
 
@@ -36,7 +34,7 @@ impl<S> Layer<S> for InFlightLimit {
 #[derive(Clone)]
 pub(super) struct InFlightLimited<S> {
     inner: S,
-    places: Arc<Semaphore>,
+    places: Places,
 }
 
 impl<S> Service<Request<Body>> for InFlightLimited<S>
@@ -57,7 +55,7 @@ where
         if request.uri().path().starts_with(EXEMPT_PREFIX) {
             return Box::pin(self.inner.call(request));
         }
-        match Arc::clone(&self.places).try_acquire_owned() {
+        match self.places.take() {
             Ok(place) => {
                 let answer = self.inner.call(request);
                 Box::pin(async move {
@@ -65,7 +63,7 @@ where
                     answer.await
                 })
             }
-            Err(_) => Box::pin(async { Ok(Status::from(Refusal::TooManyRequests).into_http()) }),
+            Err(refusal) => Box::pin(async move { Ok(Status::from(refusal).into_http()) }),
         }
     }
 }

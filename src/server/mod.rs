@@ -15,7 +15,7 @@ pub use storage::Storage;
 use crate::clock::{Clock, Millis};
 use crate::config::{self, PolicySettings, Settings};
 use crate::engine::{EngineError, EngineStatus};
-use crate::service::{AdminService, Background, RequestLimits, Restores, StoreService};
+use crate::service::{AdminService, Background, Places, RequestLimits, Restores, StoreService};
 use crate::session::{AtSessionLimit, HistoryBounds, Policies, Policy, UpkeepOptions};
 use health::Phase;
 use limit::InFlightLimit;
@@ -67,12 +67,14 @@ pub async fn run(
     let (behind, sweeper_behind) = watch::channel(false);
     let policies = policies(&settings);
     let clock = Clock::system();
+    let places = Places::new(settings.max_requests_in_flight as usize);
     let store = StoreService::new(
         RequestLimits {
             max_attribute_name_bytes: settings.max_attribute_name_bytes,
             max_attributes: policies.iter().map(|policy| policy.max_attributes).max().unwrap_or_default(),
             max_message_bytes: settings.max_message_size,
         },
+        places.clone(),
         Background::start()?,
         draining,
     );
@@ -83,7 +85,7 @@ pub async fn run(
         admin: AdminService::new(store.clone(), clock.now(), Restores::new(storage.restore_target(), swap_sender)),
         phase,
         sweeper_behind,
-        in_flight: InFlightLimit::new(settings.max_requests_in_flight as usize),
+        in_flight: InFlightLimit::new(places),
         settings: Arc::clone(&settings),
     };
     let workers = (0..settings.workers).map(|number| Worker::start(number, service.clone()));

@@ -3,6 +3,7 @@
 use crate::clock::Millis;
 use crate::model::{Attribute, Event, EventKind, Handle, SessionId};
 use crate::proto;
+use crate::proto::call::Method;
 use crate::proto::delete_session_request::Target as ProtoTarget;
 use crate::proto::revoke_sessions_request::Scope;
 use crate::proto::timeouts::Absolute;
@@ -87,6 +88,19 @@ pub(super) fn session_id(field: &'static str, id: String) -> Result<SessionId, E
 
 pub(super) fn optional_session_id(field: &'static str, id: String) -> Result<Option<SessionId>, Error> {
     if id.is_empty() { Ok(None) } else { session_id(field, id).map(Some) }
+}
+
+/// What a call of the fast lane calls.
+pub(super) fn method(method: Option<Method>) -> Result<Method, Error> {
+    method.ok_or_else(|| Error::invalid("method", "create, get, update, touch, rotate or delete must be set"))
+}
+
+/// The time that a call of the fast lane has.
+pub(super) fn call_timeout(timeout: Option<Duration>) -> Result<Option<std::time::Duration>, Error> {
+    let millis = |timeout| to_millis(timeout).filter(|millis| (1..=MAX_TIMEOUT).contains(millis));
+    let checked =
+        |timeout| millis(timeout).ok_or_else(|| Error::invalid("timeout", "must be between 1 ms and 3660 days"));
+    Ok(timeout.map(checked).transpose()?.map(std::time::Duration::from_millis))
 }
 
 pub(super) fn access(access: i32) -> Result<Access, Error> {

@@ -116,6 +116,16 @@ impl From<Error> for Status {
     }
 }
 
+/// A call of the fast lane was not done in its time.
+pub(super) fn call_timed_out() -> Status {
+    with_reason(
+        Code::DeadlineExceeded,
+        "the call was not done in its time; it may have been carried out",
+        "DEADLINE_EXCEEDED",
+        HashMap::new(),
+    )
+}
+
 /// Why a backup was not restored.
 pub(super) fn restore_failure(error: &RestoreError) -> Status {
     match error {

@@ -1,6 +1,8 @@
 //! The `SessionStore` service: where a request enters. Each method's work is done in the file of its family.
 
 use super::background::Background;
+use super::exchange::Conversation;
+use super::places::Places;
 use super::request::RequestLimits;
 use super::status::Refusal;
 use super::stream::AnswerStream;
@@ -8,18 +10,18 @@ use crate::proto::session_store_server::SessionStore;
 use crate::proto::{
     BatchDeleteSessionsRequest, BatchDeleteSessionsResponse, BatchGetSessionsRequest, BatchGetSessionsResponse,
     CountSessionsRequest, CountSessionsResponse, CreateSessionRequest, CreateSessionResponse, DeleteSessionRequest,
-    DeleteSessionResponse, GetSessionRequest, GetSessionResponse, IssueCsrfTokenRequest, IssueCsrfTokenResponse,
-    IssueHandoffRequest, IssueHandoffResponse, ListSessionsRequest, ListSessionsResponse, LockSessionRequest,
-    LockSessionResponse, RedeemHandoffRequest, RedeemHandoffResponse, RevokeSessionsRequest, RevokeSessionsResponse,
-    RotateSessionRequest, RotateSessionResponse, TouchSessionRequest, TouchSessionResponse, UnlockSessionRequest,
-    UnlockSessionResponse, UpdateSessionRequest, UpdateSessionResponse, VerifyCsrfTokenRequest,
+    DeleteSessionResponse, ExchangeRequest, GetSessionRequest, GetSessionResponse, IssueCsrfTokenRequest,
+    IssueCsrfTokenResponse, IssueHandoffRequest, IssueHandoffResponse, ListSessionsRequest, ListSessionsResponse,
+    LockSessionRequest, LockSessionResponse, RedeemHandoffRequest, RedeemHandoffResponse, RevokeSessionsRequest,
+    RevokeSessionsResponse, RotateSessionRequest, RotateSessionResponse, TouchSessionRequest, TouchSessionResponse,
+    UnlockSessionRequest, UnlockSessionResponse, UpdateSessionRequest, UpdateSessionResponse, VerifyCsrfTokenRequest,
     VerifyCsrfTokenResponse, WatchSessionsRequest, WatchSessionsResponse,
 };
 use crate::session::Sessions;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 /// Serves sessions once the engine is open; until then every call is refused as not ready. Cheap to clone.
 #[derive(Clone)]
@@ -30,6 +32,8 @@ pub struct StoreService {
     pub(super) draining: watch::Receiver<bool>,
     /// Where walks over many sessions are made.
     pub(super) background: Background,
+    /// Those that calls of the fast lane take; a unary call has one already when it comes here.
+    pub(super) places: Places,
     watchers: Arc<AtomicUsize>,
 }
 
@@ -48,8 +52,8 @@ impl Drop for WatcherCount {
 impl StoreService {
     /// A service without sessions yet. Its streams end when `draining` turns true.
     #[must_use]
-    pub fn new(limits: RequestLimits, background: Background, draining: watch::Receiver<bool>) -> Self {
-        Self { sessions: Arc::default(), limits, draining, background, watchers: Arc::default() }
+    pub fn new(limits: RequestLimits, places: Places, background: Background, draining: watch::Receiver<bool>) -> Self {
+        Self { sessions: Arc::default(), limits, draining, background, places, watchers: Arc::default() }
     }
 
     /// Begins to serve these sessions.
@@ -204,5 +208,11 @@ impl SessionStore for StoreService {
         request: Request<WatchSessionsRequest>,
     ) -> Result<Response<Self::WatchSessionsStream>, Status> {
         self.watch(request.into_inner()).await.map(Response::new)
+    }
+
+    type ExchangeStream = Conversation;
+
+    async fn exchange(&self, requests: Request<Streaming<ExchangeRequest>>) -> Result<Response<Conversation>, Status> {
+        Ok(Response::new(self.converse(requests.into_inner())))
     }
 }

@@ -11,7 +11,7 @@ import pytest
 from google.protobuf import json_format
 
 from sessiond import Client, Connection, InvalidArgument, UnsupportedValue, from_value, to_value
-from sessiond.v1.session_store_pb2 import CreateSessionRequest
+from sessiond.v1.session_calls_pb2 import CreateSessionRequest
 from sessiond.v1.value_pb2 import Value
 
 VECTORS = json.loads((Path(__file__).resolve().parents[2] / "conformance/values.json").read_text())

@@ -7,7 +7,7 @@ from typing import Any
 
 from sessiond.connection import DEFAULT_TIMEOUT, Connection
 from sessiond.session import Session, from_message, to_timeouts
-from sessiond.v1 import access_pb2, session_pb2, session_store_pb2
+from sessiond.v1 import access_pb2, session_pb2, session_calls_pb2
 from sessiond.values import to_value
 
 
@@ -65,7 +65,7 @@ class Client:
         """
         response = self._connection.call(
             "CreateSession",
-            session_store_pb2.CreateSessionRequest(
+            session_calls_pb2.CreateSessionRequest(
                 namespace=self.namespace,
                 session_id=session_id,
                 attributes=_values(attributes),
@@ -85,7 +85,7 @@ class Client:
         access = access_pb2.ACCESS_TOUCH if touch else access_pb2.ACCESS_PEEK
         response = self._connection.call(
             "GetSession",
-            session_store_pb2.GetSessionRequest(
+            session_calls_pb2.GetSessionRequest(
                 namespace=self.namespace, session_id=session_id, access=access, if_version_not=if_version_not
             ),
         )
@@ -101,7 +101,7 @@ class Client:
         """
         response = self._connection.call(
             "UpdateSession",
-            session_store_pb2.UpdateSessionRequest(
+            session_calls_pb2.UpdateSessionRequest(
                 namespace=self.namespace,
                 session_id=session_id,
                 change=_change(**change),
@@ -114,7 +114,7 @@ class Client:
     def touch(self, session_id: str) -> None:
         """Slides the idle timeout. Raises SessionNotFound."""
         self._connection.call(
-            "TouchSession", session_store_pb2.TouchSessionRequest(namespace=self.namespace, session_id=session_id)
+            "TouchSession", session_calls_pb2.TouchSessionRequest(namespace=self.namespace, session_id=session_id)
         )
 
     def rotate(
@@ -133,7 +133,7 @@ class Client:
         """
         response = self._connection.call(
             "RotateSession",
-            session_store_pb2.RotateSessionRequest(
+            session_calls_pb2.RotateSessionRequest(
                 namespace=self.namespace,
                 session_id=session_id,
                 new_session_id=new_session_id,
@@ -150,7 +150,7 @@ class Client:
         Raises SessionNotFound unless `allow_missing`.
         """
         target = {"handle": handle} if handle else {"session_id": session_id}
-        request = session_store_pb2.DeleteSessionRequest(
+        request = session_calls_pb2.DeleteSessionRequest(
             namespace=self.namespace, allow_missing=allow_missing, **target
         )
         return self._connection.call("DeleteSession", request).deleted

@@ -22,20 +22,17 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
-from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
-from sessiond.v1 import access_pb2 as sessiond_dot_v1_dot_access__pb2
 from sessiond.v1 import batch_pb2 as sessiond_dot_v1_dot_batch__pb2
 from sessiond.v1 import csrf_pb2 as sessiond_dot_v1_dot_csrf__pb2
 from sessiond.v1 import directory_pb2 as sessiond_dot_v1_dot_directory__pb2
 from sessiond.v1 import events_pb2 as sessiond_dot_v1_dot_events__pb2
+from sessiond.v1 import exchange_pb2 as sessiond_dot_v1_dot_exchange__pb2
 from sessiond.v1 import handoff_pb2 as sessiond_dot_v1_dot_handoff__pb2
 from sessiond.v1 import locks_pb2 as sessiond_dot_v1_dot_locks__pb2
-from sessiond.v1 import session_pb2 as sessiond_dot_v1_dot_session__pb2
-from sessiond.v1 import value_pb2 as sessiond_dot_v1_dot_value__pb2
+from sessiond.v1 import session_calls_pb2 as sessiond_dot_v1_dot_session__calls__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fsessiond/v1/session_store.proto\x12\x0bsessiond.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18sessiond/v1/access.proto\x1a\x17sessiond/v1/batch.proto\x1a\x16sessiond/v1/csrf.proto\x1a\x1bsessiond/v1/directory.proto\x1a\x18sessiond/v1/events.proto\x1a\x19sessiond/v1/handoff.proto\x1a\x17sessiond/v1/locks.proto\x1a\x19sessiond/v1/session.proto\x1a\x17sessiond/v1/value.proto\"\xf5\x02\n\x14\x43reateSessionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x45\n\nattributes\x18\x03 \x03(\x0b\x32\x31.sessiond.v1.CreateSessionRequest.AttributesEntry\x12\x11\n\tprincipal\x18\x04 \x01(\t\x12=\n\x06labels\x18\x05 \x03(\x0b\x32-.sessiond.v1.CreateSessionRequest.LabelsEntry\x12\'\n\x08timeouts\x18\x06 \x01(\x0b\x32\x15.sessiond.v1.Timeouts\x1a\x45\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.sessiond.v1.Value:\x02\x38\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"R\n\x15\x43reateSessionResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12%\n\x07session\x18\x02 \x01(\x0b\x32\x14.sessiond.v1.Session\"\x8f\x01\n\x11GetSessionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12#\n\x06\x61\x63\x63\x65ss\x18\x03 \x01(\x0e\x32\x13.sessiond.v1.Access\x12\x1b\n\x0eif_version_not\x18\x04 \x01(\x04H\x00\x88\x01\x01\x42\x11\n\x0f_if_version_not\"Q\n\x12GetSessionResponse\x12%\n\x07session\x18\x01 \x01(\x0b\x32\x14.sessiond.v1.Session\x12\x14\n\x0cnot_modified\x18\x02 \x01(\x08\"\xc1\x01\n\x14UpdateSessionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12*\n\x06\x63hange\x18\x03 \x01(\x0b\x32\x1a.sessiond.v1.SessionChange\x12\x1d\n\x10\x65xpected_version\x18\x04 \x01(\x04H\x00\x88\x01\x01\x12\x0e\n\x06upsert\x18\x05 \x01(\x08\x12\x12\n\nlock_token\x18\x06 \x01(\tB\x13\n\x11_expected_version\"O\n\x15UpdateSessionResponse\x12%\n\x07session\x18\x01 \x01(\x0b\x32\x14.sessiond.v1.Session\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"<\n\x13TouchSessionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\"X\n\x14TouchSessionResponse\x12/\n\x0b\x65xpire_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x02 \x01(\x04\"\xdf\x01\n\x14RotateSessionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x16\n\x0enew_session_id\x18\x03 \x01(\t\x12(\n\x05grace\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x06\x63hange\x18\x05 \x01(\x0b\x32\x1a.sessiond.v1.SessionChange\x12\x1d\n\x10\x65xpected_version\x18\x06 \x01(\x04H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"R\n\x15RotateSessionResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12%\n\x07session\x18\x02 \x01(\x0b\x32\x14.sessiond.v1.Session\"r\n\x14\x44\x65leteSessionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x14\n\nsession_id\x18\x02 \x01(\tH\x00\x12\x10\n\x06handle\x18\x03 \x01(\tH\x00\x12\x15\n\rallow_missing\x18\x04 \x01(\x08\x42\x08\n\x06target\"(\n\x15\x44\x65leteSessionResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x08\x32\xcf\x0c\n\x0cSessionStore\x12V\n\rCreateSession\x12!.sessiond.v1.CreateSessionRequest\x1a\".sessiond.v1.CreateSessionResponse\x12M\n\nGetSession\x12\x1e.sessiond.v1.GetSessionRequest\x1a\x1f.sessiond.v1.GetSessionResponse\x12V\n\rUpdateSession\x12!.sessiond.v1.UpdateSessionRequest\x1a\".sessiond.v1.UpdateSessionResponse\x12S\n\x0cTouchSession\x12 .sessiond.v1.TouchSessionRequest\x1a!.sessiond.v1.TouchSessionResponse\x12V\n\rRotateSession\x12!.sessiond.v1.RotateSessionRequest\x1a\".sessiond.v1.RotateSessionResponse\x12V\n\rDeleteSession\x12!.sessiond.v1.DeleteSessionRequest\x1a\".sessiond.v1.DeleteSessionResponse\x12_\n\x10\x42\x61tchGetSessions\x12$.sessiond.v1.BatchGetSessionsRequest\x1a%.sessiond.v1.BatchGetSessionsResponse\x12h\n\x13\x42\x61tchDeleteSessions\x12\'.sessiond.v1.BatchDeleteSessionsRequest\x1a(.sessiond.v1.BatchDeleteSessionsResponse\x12S\n\x0cListSessions\x12 .sessiond.v1.ListSessionsRequest\x1a!.sessiond.v1.ListSessionsResponse\x12V\n\rCountSessions\x12!.sessiond.v1.CountSessionsRequest\x1a\".sessiond.v1.CountSessionsResponse\x12Y\n\x0eRevokeSessions\x12\".sessiond.v1.RevokeSessionsRequest\x1a#.sessiond.v1.RevokeSessionsResponse\x12X\n\rWatchSessions\x12!.sessiond.v1.WatchSessionsRequest\x1a\".sessiond.v1.WatchSessionsResponse0\x01\x12P\n\x0bLockSession\x12\x1f.sessiond.v1.LockSessionRequest\x1a .sessiond.v1.LockSessionResponse\x12V\n\rUnlockSession\x12!.sessiond.v1.UnlockSessionRequest\x1a\".sessiond.v1.UnlockSessionResponse\x12S\n\x0cIssueHandoff\x12 .sessiond.v1.IssueHandoffRequest\x1a!.sessiond.v1.IssueHandoffResponse\x12V\n\rRedeemHandoff\x12!.sessiond.v1.RedeemHandoffRequest\x1a\".sessiond.v1.RedeemHandoffResponse\x12Y\n\x0eIssueCsrfToken\x12\".sessiond.v1.IssueCsrfTokenRequest\x1a#.sessiond.v1.IssueCsrfTokenResponse\x12\\\n\x0fVerifyCsrfToken\x12#.sessiond.v1.VerifyCsrfTokenRequest\x1a$.sessiond.v1.VerifyCsrfTokenResponseB8\n\x0f\x64\x65v.sessiond.v1P\x01Z#sessiond/gen/sessiond/v1;sessiondv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fsessiond/v1/session_store.proto\x12\x0bsessiond.v1\x1a\x17sessiond/v1/batch.proto\x1a\x16sessiond/v1/csrf.proto\x1a\x1bsessiond/v1/directory.proto\x1a\x18sessiond/v1/events.proto\x1a\x1asessiond/v1/exchange.proto\x1a\x19sessiond/v1/handoff.proto\x1a\x17sessiond/v1/locks.proto\x1a\x1fsessiond/v1/session_calls.proto2\x9c\r\n\x0cSessionStore\x12V\n\rCreateSession\x12!.sessiond.v1.CreateSessionRequest\x1a\".sessiond.v1.CreateSessionResponse\x12M\n\nGetSession\x12\x1e.sessiond.v1.GetSessionRequest\x1a\x1f.sessiond.v1.GetSessionResponse\x12V\n\rUpdateSession\x12!.sessiond.v1.UpdateSessionRequest\x1a\".sessiond.v1.UpdateSessionResponse\x12S\n\x0cTouchSession\x12 .sessiond.v1.TouchSessionRequest\x1a!.sessiond.v1.TouchSessionResponse\x12V\n\rRotateSession\x12!.sessiond.v1.RotateSessionRequest\x1a\".sessiond.v1.RotateSessionResponse\x12V\n\rDeleteSession\x12!.sessiond.v1.DeleteSessionRequest\x1a\".sessiond.v1.DeleteSessionResponse\x12_\n\x10\x42\x61tchGetSessions\x12$.sessiond.v1.BatchGetSessionsRequest\x1a%.sessiond.v1.BatchGetSessionsResponse\x12h\n\x13\x42\x61tchDeleteSessions\x12\'.sessiond.v1.BatchDeleteSessionsRequest\x1a(.sessiond.v1.BatchDeleteSessionsResponse\x12S\n\x0cListSessions\x12 .sessiond.v1.ListSessionsRequest\x1a!.sessiond.v1.ListSessionsResponse\x12V\n\rCountSessions\x12!.sessiond.v1.CountSessionsRequest\x1a\".sessiond.v1.CountSessionsResponse\x12Y\n\x0eRevokeSessions\x12\".sessiond.v1.RevokeSessionsRequest\x1a#.sessiond.v1.RevokeSessionsResponse\x12X\n\rWatchSessions\x12!.sessiond.v1.WatchSessionsRequest\x1a\".sessiond.v1.WatchSessionsResponse0\x01\x12P\n\x0bLockSession\x12\x1f.sessiond.v1.LockSessionRequest\x1a .sessiond.v1.LockSessionResponse\x12V\n\rUnlockSession\x12!.sessiond.v1.UnlockSessionRequest\x1a\".sessiond.v1.UnlockSessionResponse\x12S\n\x0cIssueHandoff\x12 .sessiond.v1.IssueHandoffRequest\x1a!.sessiond.v1.IssueHandoffResponse\x12V\n\rRedeemHandoff\x12!.sessiond.v1.RedeemHandoffRequest\x1a\".sessiond.v1.RedeemHandoffResponse\x12Y\n\x0eIssueCsrfToken\x12\".sessiond.v1.IssueCsrfTokenRequest\x1a#.sessiond.v1.IssueCsrfTokenResponse\x12\\\n\x0fVerifyCsrfToken\x12#.sessiond.v1.VerifyCsrfTokenRequest\x1a$.sessiond.v1.VerifyCsrfTokenResponse\x12K\n\x08\x45xchange\x12\x1c.sessiond.v1.ExchangeRequest\x1a\x1d.sessiond.v1.ExchangeResponse(\x01\x30\x01\x42\x38\n\x0f\x64\x65v.sessiond.v1P\x01Z#sessiond/gen/sessiond/v1;sessiondv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,38 +40,6 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sessiond.v1.session_store_p
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.sessiond.v1P\001Z#sessiond/gen/sessiond/v1;sessiondv1'
-  _globals['_CREATESESSIONREQUEST_ATTRIBUTESENTRY']._loaded_options = None
-  _globals['_CREATESESSIONREQUEST_ATTRIBUTESENTRY']._serialized_options = b'8\001'
-  _globals['_CREATESESSIONREQUEST_LABELSENTRY']._loaded_options = None
-  _globals['_CREATESESSIONREQUEST_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_CREATESESSIONREQUEST']._serialized_start=348
-  _globals['_CREATESESSIONREQUEST']._serialized_end=721
-  _globals['_CREATESESSIONREQUEST_ATTRIBUTESENTRY']._serialized_start=605
-  _globals['_CREATESESSIONREQUEST_ATTRIBUTESENTRY']._serialized_end=674
-  _globals['_CREATESESSIONREQUEST_LABELSENTRY']._serialized_start=676
-  _globals['_CREATESESSIONREQUEST_LABELSENTRY']._serialized_end=721
-  _globals['_CREATESESSIONRESPONSE']._serialized_start=723
-  _globals['_CREATESESSIONRESPONSE']._serialized_end=805
-  _globals['_GETSESSIONREQUEST']._serialized_start=808
-  _globals['_GETSESSIONREQUEST']._serialized_end=951
-  _globals['_GETSESSIONRESPONSE']._serialized_start=953
-  _globals['_GETSESSIONRESPONSE']._serialized_end=1034
-  _globals['_UPDATESESSIONREQUEST']._serialized_start=1037
-  _globals['_UPDATESESSIONREQUEST']._serialized_end=1230
-  _globals['_UPDATESESSIONRESPONSE']._serialized_start=1232
-  _globals['_UPDATESESSIONRESPONSE']._serialized_end=1311
-  _globals['_TOUCHSESSIONREQUEST']._serialized_start=1313
-  _globals['_TOUCHSESSIONREQUEST']._serialized_end=1373
-  _globals['_TOUCHSESSIONRESPONSE']._serialized_start=1375
-  _globals['_TOUCHSESSIONRESPONSE']._serialized_end=1463
-  _globals['_ROTATESESSIONREQUEST']._serialized_start=1466
-  _globals['_ROTATESESSIONREQUEST']._serialized_end=1689
-  _globals['_ROTATESESSIONRESPONSE']._serialized_start=1691
-  _globals['_ROTATESESSIONRESPONSE']._serialized_end=1773
-  _globals['_DELETESESSIONREQUEST']._serialized_start=1775
-  _globals['_DELETESESSIONREQUEST']._serialized_end=1889
-  _globals['_DELETESESSIONRESPONSE']._serialized_start=1891
-  _globals['_DELETESESSIONRESPONSE']._serialized_end=1931
-  _globals['_SESSIONSTORE']._serialized_start=1934
-  _globals['_SESSIONSTORE']._serialized_end=3549
+  _globals['_SESSIONSTORE']._serialized_start=266
+  _globals['_SESSIONSTORE']._serialized_end=1958
 # @@protoc_insertion_point(module_scope)

@@ -7,9 +7,10 @@ from sessiond.v1 import batch_pb2 as sessiond_dot_v1_dot_batch__pb2
 from sessiond.v1 import csrf_pb2 as sessiond_dot_v1_dot_csrf__pb2
 from sessiond.v1 import directory_pb2 as sessiond_dot_v1_dot_directory__pb2
 from sessiond.v1 import events_pb2 as sessiond_dot_v1_dot_events__pb2
+from sessiond.v1 import exchange_pb2 as sessiond_dot_v1_dot_exchange__pb2
 from sessiond.v1 import handoff_pb2 as sessiond_dot_v1_dot_handoff__pb2
 from sessiond.v1 import locks_pb2 as sessiond_dot_v1_dot_locks__pb2
-from sessiond.v1 import session_store_pb2 as sessiond_dot_v1_dot_session__store__pb2
+from sessiond.v1 import session_calls_pb2 as sessiond_dot_v1_dot_session__calls__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -64,6 +65,7 @@ class SessionStoreStub:
     FAILED_PRECONDITION  IN_MEMORY              the server keeps sessions in memory only and can't restore a backup
     INVALID_ARGUMENT     BACKUP_INVALID         what was sent is no backup, damaged, cut off, or of a newer format
     RESOURCE_EXHAUSTED   STORAGE_FULL           free disk space is low; reads and deletes still work
+    DEADLINE_EXCEEDED    DEADLINE_EXCEEDED      a call of an Exchange was not done in its time; it may have been carried out
     UNAVAILABLE          NOT_READY              starting or draining; repeat the call
     DATA_LOSS            SESSION_CORRUPT        the stored session fails its checksum
     INTERNAL             INTERNAL               see the server's log
@@ -80,33 +82,33 @@ class SessionStoreStub:
         """
         self.CreateSession = channel.unary_unary(
                 '/sessiond.v1.SessionStore/CreateSession',
-                request_serializer=sessiond_dot_v1_dot_session__store__pb2.CreateSessionRequest.SerializeToString,
-                response_deserializer=sessiond_dot_v1_dot_session__store__pb2.CreateSessionResponse.FromString,
+                request_serializer=sessiond_dot_v1_dot_session__calls__pb2.CreateSessionRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_session__calls__pb2.CreateSessionResponse.FromString,
                 _registered_method=True)
         self.GetSession = channel.unary_unary(
                 '/sessiond.v1.SessionStore/GetSession',
-                request_serializer=sessiond_dot_v1_dot_session__store__pb2.GetSessionRequest.SerializeToString,
-                response_deserializer=sessiond_dot_v1_dot_session__store__pb2.GetSessionResponse.FromString,
+                request_serializer=sessiond_dot_v1_dot_session__calls__pb2.GetSessionRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_session__calls__pb2.GetSessionResponse.FromString,
                 _registered_method=True)
         self.UpdateSession = channel.unary_unary(
                 '/sessiond.v1.SessionStore/UpdateSession',
-                request_serializer=sessiond_dot_v1_dot_session__store__pb2.UpdateSessionRequest.SerializeToString,
-                response_deserializer=sessiond_dot_v1_dot_session__store__pb2.UpdateSessionResponse.FromString,
+                request_serializer=sessiond_dot_v1_dot_session__calls__pb2.UpdateSessionRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_session__calls__pb2.UpdateSessionResponse.FromString,
                 _registered_method=True)
         self.TouchSession = channel.unary_unary(
                 '/sessiond.v1.SessionStore/TouchSession',
-                request_serializer=sessiond_dot_v1_dot_session__store__pb2.TouchSessionRequest.SerializeToString,
-                response_deserializer=sessiond_dot_v1_dot_session__store__pb2.TouchSessionResponse.FromString,
+                request_serializer=sessiond_dot_v1_dot_session__calls__pb2.TouchSessionRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_session__calls__pb2.TouchSessionResponse.FromString,
                 _registered_method=True)
         self.RotateSession = channel.unary_unary(
                 '/sessiond.v1.SessionStore/RotateSession',
-                request_serializer=sessiond_dot_v1_dot_session__store__pb2.RotateSessionRequest.SerializeToString,
-                response_deserializer=sessiond_dot_v1_dot_session__store__pb2.RotateSessionResponse.FromString,
+                request_serializer=sessiond_dot_v1_dot_session__calls__pb2.RotateSessionRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_session__calls__pb2.RotateSessionResponse.FromString,
                 _registered_method=True)
         self.DeleteSession = channel.unary_unary(
                 '/sessiond.v1.SessionStore/DeleteSession',
-                request_serializer=sessiond_dot_v1_dot_session__store__pb2.DeleteSessionRequest.SerializeToString,
-                response_deserializer=sessiond_dot_v1_dot_session__store__pb2.DeleteSessionResponse.FromString,
+                request_serializer=sessiond_dot_v1_dot_session__calls__pb2.DeleteSessionRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_session__calls__pb2.DeleteSessionResponse.FromString,
                 _registered_method=True)
         self.BatchGetSessions = channel.unary_unary(
                 '/sessiond.v1.SessionStore/BatchGetSessions',
@@ -168,6 +170,11 @@ class SessionStoreStub:
                 request_serializer=sessiond_dot_v1_dot_csrf__pb2.VerifyCsrfTokenRequest.SerializeToString,
                 response_deserializer=sessiond_dot_v1_dot_csrf__pb2.VerifyCsrfTokenResponse.FromString,
                 _registered_method=True)
+        self.Exchange = channel.stream_stream(
+                '/sessiond.v1.SessionStore/Exchange',
+                request_serializer=sessiond_dot_v1_dot_exchange__pb2.ExchangeRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_exchange__pb2.ExchangeResponse.FromString,
+                _registered_method=True)
 
 
 class SessionStoreServicer:
@@ -203,6 +210,7 @@ class SessionStoreServicer:
     FAILED_PRECONDITION  IN_MEMORY              the server keeps sessions in memory only and can't restore a backup
     INVALID_ARGUMENT     BACKUP_INVALID         what was sent is no backup, damaged, cut off, or of a newer format
     RESOURCE_EXHAUSTED   STORAGE_FULL           free disk space is low; reads and deletes still work
+    DEADLINE_EXCEEDED    DEADLINE_EXCEEDED      a call of an Exchange was not done in its time; it may have been carried out
     UNAVAILABLE          NOT_READY              starting or draining; repeat the call
     DATA_LOSS            SESSION_CORRUPT        the stored session fails its checksum
     INTERNAL             INTERNAL               see the server's log
@@ -397,38 +405,64 @@ class SessionStoreServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Exchange(self, request_iterator, context):
+        """The fast lane: a stream of messages that each carry many calls or replies. For clients with many calls at a time it
+        costs a fraction of unary calls; each call does what its unary method does, with the same answers, errors and limits.
+
+        Order. Calls begin in the order of the stream and are replied to in order of completion. Calls that name the same
+        session are carried out one after the other; a call that creates or rotates to an ID of the caller's choice also counts
+        as naming that ID. A delete by handle waits for all calls before it, and those behind wait for it. Where one session
+        has several IDs that callers chose, calls under different ones of them are not ordered.
+
+        Limits. A call counts as a request in flight; above the limit it is answered with TOO_MANY_REQUESTS. The server reads
+        on only while fewer than 1,024 calls of the stream are in flight and while the client takes its replies: who stops
+        reading is soon not read from, and holds at most one message of calls and a few of replies. Keep reading while
+        sending.
+
+        End. When the client ends its side, calls that were sent are carried out, replied to, and the stream ends with OK. When
+        the server drains, it replies to the calls that it has begun, and ends the stream with NOT_READY: calls without a reply
+        were then not carried out. If the stream breaks in any other way, a call without a reply may have been carried out.
+
+        Errors of the stream: NOT_READY. Errors of a call: those of its method; DEADLINE_EXCEEDED; INVALID_ARGUMENT if no
+        method is set, or one that the server does not know.
+        Example: {"calls": [{"tag": "1", "get": {"session_id": "7wmm…"}}, {"tag": "2", "touch": {"session_id": "9kdq…"}}]}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SessionStoreServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'CreateSession': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateSession,
-                    request_deserializer=sessiond_dot_v1_dot_session__store__pb2.CreateSessionRequest.FromString,
-                    response_serializer=sessiond_dot_v1_dot_session__store__pb2.CreateSessionResponse.SerializeToString,
+                    request_deserializer=sessiond_dot_v1_dot_session__calls__pb2.CreateSessionRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_session__calls__pb2.CreateSessionResponse.SerializeToString,
             ),
             'GetSession': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSession,
-                    request_deserializer=sessiond_dot_v1_dot_session__store__pb2.GetSessionRequest.FromString,
-                    response_serializer=sessiond_dot_v1_dot_session__store__pb2.GetSessionResponse.SerializeToString,
+                    request_deserializer=sessiond_dot_v1_dot_session__calls__pb2.GetSessionRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_session__calls__pb2.GetSessionResponse.SerializeToString,
             ),
             'UpdateSession': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateSession,
-                    request_deserializer=sessiond_dot_v1_dot_session__store__pb2.UpdateSessionRequest.FromString,
-                    response_serializer=sessiond_dot_v1_dot_session__store__pb2.UpdateSessionResponse.SerializeToString,
+                    request_deserializer=sessiond_dot_v1_dot_session__calls__pb2.UpdateSessionRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_session__calls__pb2.UpdateSessionResponse.SerializeToString,
             ),
             'TouchSession': grpc.unary_unary_rpc_method_handler(
                     servicer.TouchSession,
-                    request_deserializer=sessiond_dot_v1_dot_session__store__pb2.TouchSessionRequest.FromString,
-                    response_serializer=sessiond_dot_v1_dot_session__store__pb2.TouchSessionResponse.SerializeToString,
+                    request_deserializer=sessiond_dot_v1_dot_session__calls__pb2.TouchSessionRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_session__calls__pb2.TouchSessionResponse.SerializeToString,
             ),
             'RotateSession': grpc.unary_unary_rpc_method_handler(
                     servicer.RotateSession,
-                    request_deserializer=sessiond_dot_v1_dot_session__store__pb2.RotateSessionRequest.FromString,
-                    response_serializer=sessiond_dot_v1_dot_session__store__pb2.RotateSessionResponse.SerializeToString,
+                    request_deserializer=sessiond_dot_v1_dot_session__calls__pb2.RotateSessionRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_session__calls__pb2.RotateSessionResponse.SerializeToString,
             ),
             'DeleteSession': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteSession,
-                    request_deserializer=sessiond_dot_v1_dot_session__store__pb2.DeleteSessionRequest.FromString,
-                    response_serializer=sessiond_dot_v1_dot_session__store__pb2.DeleteSessionResponse.SerializeToString,
+                    request_deserializer=sessiond_dot_v1_dot_session__calls__pb2.DeleteSessionRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_session__calls__pb2.DeleteSessionResponse.SerializeToString,
             ),
             'BatchGetSessions': grpc.unary_unary_rpc_method_handler(
                     servicer.BatchGetSessions,
@@ -490,6 +524,11 @@ def add_SessionStoreServicer_to_server(servicer, server):
                     request_deserializer=sessiond_dot_v1_dot_csrf__pb2.VerifyCsrfTokenRequest.FromString,
                     response_serializer=sessiond_dot_v1_dot_csrf__pb2.VerifyCsrfTokenResponse.SerializeToString,
             ),
+            'Exchange': grpc.stream_stream_rpc_method_handler(
+                    servicer.Exchange,
+                    request_deserializer=sessiond_dot_v1_dot_exchange__pb2.ExchangeRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_exchange__pb2.ExchangeResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'sessiond.v1.SessionStore', rpc_method_handlers)
@@ -531,6 +570,7 @@ class SessionStore:
     FAILED_PRECONDITION  IN_MEMORY              the server keeps sessions in memory only and can't restore a backup
     INVALID_ARGUMENT     BACKUP_INVALID         what was sent is no backup, damaged, cut off, or of a newer format
     RESOURCE_EXHAUSTED   STORAGE_FULL           free disk space is low; reads and deletes still work
+    DEADLINE_EXCEEDED    DEADLINE_EXCEEDED      a call of an Exchange was not done in its time; it may have been carried out
     UNAVAILABLE          NOT_READY              starting or draining; repeat the call
     DATA_LOSS            SESSION_CORRUPT        the stored session fails its checksum
     INTERNAL             INTERNAL               see the server's log
@@ -554,8 +594,8 @@ class SessionStore:
             request,
             target,
             '/sessiond.v1.SessionStore/CreateSession',
-            sessiond_dot_v1_dot_session__store__pb2.CreateSessionRequest.SerializeToString,
-            sessiond_dot_v1_dot_session__store__pb2.CreateSessionResponse.FromString,
+            sessiond_dot_v1_dot_session__calls__pb2.CreateSessionRequest.SerializeToString,
+            sessiond_dot_v1_dot_session__calls__pb2.CreateSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -581,8 +621,8 @@ class SessionStore:
             request,
             target,
             '/sessiond.v1.SessionStore/GetSession',
-            sessiond_dot_v1_dot_session__store__pb2.GetSessionRequest.SerializeToString,
-            sessiond_dot_v1_dot_session__store__pb2.GetSessionResponse.FromString,
+            sessiond_dot_v1_dot_session__calls__pb2.GetSessionRequest.SerializeToString,
+            sessiond_dot_v1_dot_session__calls__pb2.GetSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -608,8 +648,8 @@ class SessionStore:
             request,
             target,
             '/sessiond.v1.SessionStore/UpdateSession',
-            sessiond_dot_v1_dot_session__store__pb2.UpdateSessionRequest.SerializeToString,
-            sessiond_dot_v1_dot_session__store__pb2.UpdateSessionResponse.FromString,
+            sessiond_dot_v1_dot_session__calls__pb2.UpdateSessionRequest.SerializeToString,
+            sessiond_dot_v1_dot_session__calls__pb2.UpdateSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -635,8 +675,8 @@ class SessionStore:
             request,
             target,
             '/sessiond.v1.SessionStore/TouchSession',
-            sessiond_dot_v1_dot_session__store__pb2.TouchSessionRequest.SerializeToString,
-            sessiond_dot_v1_dot_session__store__pb2.TouchSessionResponse.FromString,
+            sessiond_dot_v1_dot_session__calls__pb2.TouchSessionRequest.SerializeToString,
+            sessiond_dot_v1_dot_session__calls__pb2.TouchSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -662,8 +702,8 @@ class SessionStore:
             request,
             target,
             '/sessiond.v1.SessionStore/RotateSession',
-            sessiond_dot_v1_dot_session__store__pb2.RotateSessionRequest.SerializeToString,
-            sessiond_dot_v1_dot_session__store__pb2.RotateSessionResponse.FromString,
+            sessiond_dot_v1_dot_session__calls__pb2.RotateSessionRequest.SerializeToString,
+            sessiond_dot_v1_dot_session__calls__pb2.RotateSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -689,8 +729,8 @@ class SessionStore:
             request,
             target,
             '/sessiond.v1.SessionStore/DeleteSession',
-            sessiond_dot_v1_dot_session__store__pb2.DeleteSessionRequest.SerializeToString,
-            sessiond_dot_v1_dot_session__store__pb2.DeleteSessionResponse.FromString,
+            sessiond_dot_v1_dot_session__calls__pb2.DeleteSessionRequest.SerializeToString,
+            sessiond_dot_v1_dot_session__calls__pb2.DeleteSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1015,6 +1055,33 @@ class SessionStore:
             '/sessiond.v1.SessionStore/VerifyCsrfToken',
             sessiond_dot_v1_dot_csrf__pb2.VerifyCsrfTokenRequest.SerializeToString,
             sessiond_dot_v1_dot_csrf__pb2.VerifyCsrfTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Exchange(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/sessiond.v1.SessionStore/Exchange',
+            sessiond_dot_v1_dot_exchange__pb2.ExchangeRequest.SerializeToString,
+            sessiond_dot_v1_dot_exchange__pb2.ExchangeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,234 @@
+//! One stream of the fast lane.
+
+use super::call::{self, Ended, Work};
+use super::order::{Order, Position, Scope};
+use crate::proto::call::Method;
+use crate::proto::{Call, ExchangeRequest, ExchangeResponse, Reply};
+use crate::service::places::Place;
+use crate::service::request;
+use crate::service::status::Refusal;
+use crate::service::store::StoreService;
+use futures_util::stream::FuturesUnordered;
+use prost::Message;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::vec;
+use tokio::task::coop;
+use tokio::time::Instant;
+use tokio_stream::Stream;
+use tonic::{Status, Streaming};
+
+/// Calls of one stream that may be in flight; while there are as many, nothing more is read from it.
+const MAX_CALLS: usize = 1_024;
+
+/// Replies are sent once they take so many bytes. A large message would keep other streams of the connection waiting.
+const MESSAGE_BYTES: usize = 32 << 10;
+
+/// The replies to the calls of one stream.
+///
+/// It is polled only while the connection can take more: who stops reading is not read from either, and costs no more than
+/// the message of calls that was read last and the calls in flight.
+pub struct Conversation {
+    store: Arc<StoreService>,
+    incoming: Incoming,
+    running: FuturesUnordered<Running>,
+    order: Order,
+    /// A call that waits until no other is in flight.
+    held_back: Option<Call>,
+    /// While it runs, no other call begins.
+    runs_alone: bool,
+    draining: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+/// Where calls come from.
+enum Incoming {
+    /// The calls left of the message that was read last, and the messages after it.
+    Open(vec::IntoIter<Call>, Streaming<ExchangeRequest>),
+    /// There are no more. Once those in flight have ended, so does the stream, with this status if it is no good end.
+    Ended(Option<Status>),
+}
+
+/// A call in flight.
+type Running = Pin<Box<dyn Future<Output = (Position, Option<Ended>)> + Send>>;
+
+/// The replies of one message.
+#[derive(Default)]
+struct Replies {
+    replies: Vec<Reply>,
+    bytes: usize,
+}
+
+impl Replies {
+    fn push(&mut self, reply: Reply) {
+        self.bytes += reply.encoded_len();
+        self.replies.push(reply);
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes >= MESSAGE_BYTES
+    }
+}
+
+impl StoreService {
+    pub(in crate::service) fn converse(&self, requests: Streaming<ExchangeRequest>) -> Conversation {
+        let mut draining = self.draining.clone();
+        Conversation {
+            store: Arc::new(self.clone()),
+            incoming: Incoming::Open(Vec::new().into_iter(), requests),
+            running: FuturesUnordered::new(),
+            order: Order::default(),
+            held_back: None,
+            runs_alone: false,
+            draining: Box::pin(async move {
+                // Without a sender the server is gone.
+                draining.wait_for(|draining| *draining).await.ok();
+            }),
+        }
+    }
+}
+
+impl Conversation {
+    /// Takes the replies to calls that have ended.
+    fn reap(&mut self, cx: &mut Context<'_>, replies: &mut Replies) {
+        while !replies.is_full()
+            && let Poll::Ready(Some((position, ended))) = Pin::new(&mut self.running).poll_next(cx)
+        {
+            match ended {
+                Some(Ended::Done(reply) | Ended::NeverBegun(reply)) => replies.push(reply),
+                Some(Ended::TimedOut(reply, work)) => {
+                    replies.push(reply);
+                    // Nobody waits for it, but calls behind it must.
+                    self.running.push(Box::pin(async move {
+                        work.await;
+                        (position, None)
+                    }));
+                    continue;
+                }
+                Some(Ended::Refused) | None => {}
+            }
+            self.order.leave(&position);
+        }
+        if self.running.is_empty() {
+            self.runs_alone = false;
+        }
+    }
+
+    /// Begins calls until there are none, or too many. True if it began any.
+    fn begin(&mut self, cx: &mut Context<'_>, replies: &mut Replies) -> bool {
+        let mut has_begun = false;
+        while !replies.is_full() && self.running.len() < MAX_CALLS && !self.runs_alone {
+            let Poll::Ready(Some((call, scope))) = self.next_call(cx) else { break };
+            has_begun = true;
+            if let Some(reply) = self.carry_out(cx, call, &scope) {
+                replies.push(reply);
+            }
+        }
+        has_begun
+    }
+
+    /// The next call that may begin or wait for its turn. `None` if there are no more.
+    fn next_call(&mut self, cx: &mut Context<'_>) -> Poll<Option<(Call, Scope)>> {
+        // Streams of one thread take turns.
+        let turn = ready!(coop::poll_proceed(cx));
+        let call = match self.held_back.take() {
+            Some(call) => call,
+            None => match ready!(self.incoming.poll_next(cx)) {
+                Some(call) => call,
+                None => return Poll::Ready(None),
+            },
+        };
+        turn.made_progress();
+        let scope = call.method.as_ref().map_or(Scope::None, |method| self.order.scope(method));
+        if scope == Scope::Any {
+            if !self.running.is_empty() {
+                self.held_back = Some(call);
+                return Poll::Pending;
+            }
+            self.runs_alone = true;
+        }
+        Poll::Ready(Some((call, scope)))
+    }
+
+    /// Carries out a call. The reply, if it is there at once.
+    fn carry_out(&mut self, cx: &mut Context<'_>, call: Call, scope: &Scope) -> Option<Reply> {
+        let Call { tag, timeout, method } = call;
+        let begun = self.prepare(timeout, method);
+        let (mut work, deadline, place) = match begun {
+            Ok(begun) => begun,
+            Err(status) => return Some(call::reply(tag, call::failed(status))),
+        };
+        if !self.order.is_busy(scope)
+            && let Poll::Ready(answer) = work.as_mut().poll(cx)
+        {
+            return Some(call::reply(tag, answer));
+        }
+        let (position, turn) = self.order.enter(scope);
+        self.running.push(Box::pin(async move {
+            let ended = call::attend(tag, turn, work, deadline).await;
+            drop(place);
+            (position, Some(ended))
+        }));
+        None
+    }
+
+    fn prepare(
+        &self,
+        timeout: Option<prost_types::Duration>,
+        method: Option<Method>,
+    ) -> Result<(Work, Option<Instant>, Place), Status> {
+        let method = request::method(method)?;
+        let deadline = request::call_timeout(timeout)?.map(|timeout| Instant::now() + timeout);
+        let place = self.store.places.take()?;
+        Ok((call::begin(Arc::clone(&self.store), method), deadline, place))
+    }
+
+    /// Begins nothing more once the server drains.
+    fn end_if_draining(&mut self, cx: &mut Context<'_>) {
+        if matches!(self.incoming, Incoming::Open(..)) && self.draining.as_mut().poll(cx).is_ready() {
+            self.incoming = Incoming::Ended(Some(Refusal::NotReady.into()));
+            self.held_back = None;
+            self.order.close();
+        }
+    }
+}
+
+impl Incoming {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Call>> {
+        loop {
+            let Self::Open(calls, messages) = self else { return Poll::Ready(None) };
+            if let Some(call) = calls.next() {
+                return Poll::Ready(Some(call));
+            }
+            match ready!(Pin::new(messages).poll_next(cx)) {
+                Some(Ok(message)) => *calls = message.calls.into_iter(),
+                Some(Err(status)) => *self = Self::Ended(Some(status)),
+                None => *self = Self::Ended(None),
+            }
+        }
+    }
+}
+
+impl Stream for Conversation {
+    type Item = Result<ExchangeResponse, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        this.end_if_draining(cx);
+        let mut replies = Replies::default();
+        loop {
+            this.reap(cx, &mut replies);
+            if !this.begin(cx, &mut replies) {
+                break;
+            }
+        }
+        if !replies.replies.is_empty() {
+            return Poll::Ready(Some(Ok(ExchangeResponse { replies: replies.replies })));
+        }
+        match &mut this.incoming {
+            Incoming::Ended(status) if this.running.is_empty() => Poll::Ready(status.take().map(Err)),
+            _ => Poll::Pending,
+        }
+    }
+}
