@@ -46,7 +46,7 @@ pub(super) enum Found {
 pub(super) struct MarkFile(File);
 
 impl Mark {
-    /// How far this database is synced, which a flush and a sync of its file must just have seen to.
+    /// How far this database has written its log: what a sync that begins after this makes durable.
     pub(super) fn of(db: &Db, last_event: u64, log: &File) -> io::Result<Self> {
         let last_byte = db.context.pagecache.log.stable_offset();
         let log_end = u64::try_from(last_byte.saturating_add(1)).unwrap_or(0);
