@@ -3,6 +3,7 @@
 use super::value::{self, MalformedValue};
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::encoding::encode_varint;
+use std::sync::Arc;
 
 /// Field 1 (the name), length-delimited.
 const NAME_KEY: u8 = 0x0a;
@@ -76,8 +77,8 @@ impl Attribute {
 /// The attributes of a session, each name once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
-    /// In the order of their names.
-    sorted: Vec<Attribute>,
+    /// In the order of their names. Shared, since records are copied more often than changed.
+    sorted: Arc<Vec<Attribute>>,
 }
 
 impl Attributes {
@@ -106,22 +107,24 @@ impl Attributes {
 
     /// Puts one attribute, in place of the one with the same name.
     pub fn set(&mut self, attribute: Attribute) {
-        match self.position(attribute.name()) {
-            Ok(at) => self.sorted[at] = attribute,
-            Err(at) => self.sorted.insert(at, attribute),
+        let position = self.position(attribute.name());
+        let sorted = Arc::make_mut(&mut self.sorted);
+        match position {
+            Ok(at) => sorted[at] = attribute,
+            Err(at) => sorted.insert(at, attribute),
         }
     }
 
     /// Removes one attribute; does nothing if it is not there.
     pub fn remove(&mut self, name: &str) {
         if let Ok(at) = self.position(name.as_bytes()) {
-            self.sorted.remove(at);
+            Arc::make_mut(&mut self.sorted).remove(at);
         }
     }
 
     /// Removes all.
     pub fn clear(&mut self) {
-        self.sorted.clear();
+        self.sorted = Arc::default();
     }
 
     fn position(&self, name: &[u8]) -> Result<usize, usize> {

@@ -1,7 +1,7 @@
 //! The engine on disk: sled 0.34, with what it lacks.
 //!
 //! sled is a log-structured tree whose traps are known, and avoided here:
-//! - one writer thread makes all changes, in groups (`writer`); readers never wait for it;
+//! - one thread at a time changes it (`committer`), mostly in groups (`writer`); readers never wait for that;
 //! - only plain inserts and removes, since the first batch or transaction would put every later operation behind one
 //!   process-wide lock; they are ordered so that any prefix is consistent ([`Change`](super::Change));
 //! - `flush()` is followed by a real `sync_data`, since on Linux it ends in `sync_file_range`;
@@ -9,6 +9,8 @@
 //! - an interrupted open is cleaned up before the next, and sled's other files are synced too (`folder`);
 //! - free space, the writer's progress and sled's own flusher are watched (`watchdog`).
 
+mod cache;
+mod committer;
 mod disk;
 mod folder;
 mod keys;
@@ -30,6 +32,7 @@ pub use writer::Durability;
 
 use super::follow::Followers;
 use super::{ChangeFollower, Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, Query, Transaction};
+use committer::Committer;
 use disk::Inspection;
 use log::Log;
 use std::future::ready;
@@ -39,7 +42,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tables::Tables;
 use tokio::sync::watch;
-use watchdog::Watchdog;
+use watchdog::{Progress, Watchdog};
 use writer::Writer;
 
 /// Largest record in sled's log is a quarter of a segment; above it sled would write blob files. The pages that hold the
@@ -60,10 +63,13 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// of a million sessions). The cache is told less than it may have, so that the setting is what it takes.
 const BYTES_PER_CACHED_BYTE: u64 = 3;
 
+/// This share of the cache is for decoded records, the rest for sled's pages.
+const RECORDS_SHARE: u64 = 2;
+
 /// How to open a [`SledEngine`].
 #[derive(Clone, Debug)]
 pub struct SledOptions {
-    /// Memory that the cache may take, in bytes.
+    /// Memory that the caches of records and of sled's pages may take together, in bytes.
     pub cache_bytes: u64,
     /// When an answered change is on disk.
     pub durability: Durability,
@@ -72,7 +78,6 @@ pub struct SledOptions {
 }
 
 /// Keeps records in sled.
-#[derive(Debug)]
 pub struct SledEngine {
     tables: Tables,
     writer: Writer,
@@ -96,6 +101,7 @@ impl SledEngine {
         let mut tables = Tables::open(&db)?;
         tables.repair_indexes(&db, &inspection)?;
         tables.set_right(inspection.mark)?;
+        tables.cache_records(options.cache_bytes / RECORDS_SHARE);
         let is_damaged = inspection.damaged_pages() > 0;
         drop(inspection);
         folder.sync()?;
@@ -104,23 +110,24 @@ impl SledEngine {
         let status_sender = Arc::new(status_sender);
         let low_space = Arc::new(AtomicBool::new(false));
         let followers = Followers::default();
-        let writer = Writer::start(
+        let progress = Arc::new(Progress::default());
+        let (last_event_sender, last_event) = watch::channel(tables.ledger().last_sequence);
+        let committer = Committer {
             log,
-            tables.clone(),
-            options.durability,
-            Arc::clone(&status_sender),
-            Arc::clone(&low_space),
+            tables: tables.clone(),
+            durability: options.durability,
+            status: Arc::clone(&status_sender),
+            low_space: Arc::clone(&low_space),
             is_damaged,
-            followers.clone(),
-        )?;
-        let watchdog = Watchdog::start(
-            &folder,
-            options.watchdog.clone(),
-            writer.progress(),
-            status_sender,
-            low_space,
-            is_damaged,
-        )?;
+            followers: followers.clone(),
+            progress: Arc::clone(&progress),
+            unsynced_since: None,
+            last_event: last_event_sender,
+            has_failed: false,
+        };
+        let writer = Writer::start(committer, last_event)?;
+        let watchdog =
+            Watchdog::start(&folder, options.watchdog.clone(), progress, status_sender, low_space, is_damaged)?;
         Ok(Self { tables, writer, status, followers, _watchdog: watchdog, folder })
     }
 }
@@ -142,7 +149,7 @@ fn config(folder: &DataFolder, options: &SledOptions) -> ::sled::Config {
     ::sled::Config::new()
         .path(folder.sled_path())
         .mode(::sled::Mode::HighThroughput)
-        .cache_capacity(options.cache_bytes / BYTES_PER_CACHED_BYTE)
+        .cache_capacity((options.cache_bytes - options.cache_bytes / RECORDS_SHARE) / BYTES_PER_CACHED_BYTE)
         .segment_size(SEGMENT_BYTES)
         .flush_every_ms(u64::try_from(FLUSHER_INTERVAL.as_millis()).ok())
 }

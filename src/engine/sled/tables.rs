@@ -16,6 +16,7 @@
 use super::super::codec::{self, RecordRow};
 use super::super::transaction::{Change, Counts, Due, Group, View};
 use super::super::{EngineError, EngineStatistics};
+use super::cache::{Cached, RecordCache};
 use super::keys::{
     due_key, generation_key, member_key, part_key, read_due_key, read_event, read_member_key, to_bytes, tree_name,
 };
@@ -50,6 +51,8 @@ const DROPPED_THROUGH: &str = "events-dropped-through";
 #[derive(Clone, Debug)]
 pub(super) struct Tables {
     ledger: Arc<Mutex<Ledger>>,
+    /// None while the folder is being opened.
+    cache: Option<RecordCache>,
     pub(super) members: Tree,
     pub(super) events: Tree,
     pub(super) meta: Tree,
@@ -81,8 +84,14 @@ impl Tables {
             events: open_newest(db, &meta, EVENTS)?,
             meta,
             ledger: Arc::default(),
+            cache: None,
         };
         Ok(tables)
+    }
+
+    /// From now on keeps records in memory, too.
+    pub(super) fn cache_records(&mut self, bytes: u64) {
+        self.cache = Some(RecordCache::new(bytes));
     }
 
     /// Replaces an index of which a part is damaged by an empty one. What is left of the old one stays where it is.
@@ -170,12 +179,19 @@ impl Tables {
             Change::PutLookup(hash, handle) => put(&self.lookups, hash.as_bytes(), &codec::encode_handle(handle))?,
             Change::PutDue(due) => put(&self.due, &due_key(due), &codec::empty_row())?,
             Change::PutRecord(record) => return self.put_record(*record),
-            Change::PutTouch(handle, at) => put(&self.touches, &handle.to_bytes(), &codec::encode_millis(at))?,
+            Change::PutTouch(handle, at) => {
+                put(&self.touches, &handle.to_bytes(), &codec::encode_millis(at))?;
+                self.in_cache(|cache| cache.touch(handle, Some(at)));
+            }
             Change::RemoveRecord(handle) => {
                 let previous = self.sessions.remove(handle.to_bytes())?;
+                self.in_cache(|cache| cache.remove(handle));
                 return self.remove_parts_of(handle, previous);
             }
-            Change::RemoveTouch(handle) => self.touches.remove(handle.to_bytes()).map(drop)?,
+            Change::RemoveTouch(handle) => {
+                self.touches.remove(handle.to_bytes())?;
+                self.in_cache(|cache| cache.touch(handle, None));
+            }
             Change::RemoveDue(due) => self.due.remove(due_key(due)).map(drop)?,
             Change::RemoveLookup(hash) => self.lookups.remove(hash.as_bytes()).map(drop)?,
         }
@@ -191,9 +207,15 @@ impl Tables {
         Ok(self.events.insert(key, &codec::encode_event(event)[..])?)
     }
 
+    fn in_cache(&self, change: impl FnOnce(&RecordCache)) {
+        if let Some(cache) = &self.cache {
+            change(cache);
+        }
+    }
+
     fn put_record(&self, record: Record) -> Result<(), EngineError> {
         let (handle, revision) = (record.handle, record.revision);
-        let mut row = codec::encode_record(record);
+        let mut row = codec::encode_record(record.clone());
         if row.len() > MAX_ROW_BYTES {
             // Parts first: a crash in between leaves parts without a record, never a record without its parts.
             let parts = row.chunks(MAX_ROW_BYTES).enumerate();
@@ -203,6 +225,7 @@ impl Tables {
             row = codec::encode_part_list(revision, row.len().div_ceil(MAX_ROW_BYTES));
         }
         let previous = self.sessions.insert(handle.to_bytes(), &row[..])?;
+        self.in_cache(|cache| cache.put(record));
         self.remove_parts_of(handle, previous)
     }
 
@@ -268,10 +291,9 @@ impl Tables {
         }
         codec::decode_record(row.freeze()).map(Some)
     }
-}
 
-impl View for Tables {
-    fn record(&self, handle: Handle) -> Result<Option<Record>, EngineError> {
+    /// The record as it is in sled.
+    fn stored_record(&self, handle: Handle) -> Result<Option<Record>, EngineError> {
         for _ in 0..MAX_READ_ATTEMPTS {
             let Some(row) = self.sessions.get(handle.to_bytes())? else {
                 return Ok(None);
@@ -291,12 +313,41 @@ impl View for Tables {
         Err(codec::corrupt("a large record can't be read"))
     }
 
+    /// The touch as it is in sled.
+    fn stored_touch(&self, handle: Handle) -> Result<Option<Millis>, EngineError> {
+        self.touches.get(handle.to_bytes())?.map(|row| codec::decode_millis(to_bytes(row))).transpose()
+    }
+
+    fn load(&self, handle: Handle) -> Result<Option<Cached>, EngineError> {
+        let Some(record) = self.stored_record(handle)? else {
+            return Ok(None);
+        };
+        let touched = match self.stored_touch(handle) {
+            // A damaged one is as good as none: it is a hint.
+            Err(EngineError::Corrupt(_)) => None,
+            touched => touched?,
+        };
+        Ok(Some(Cached { record: Arc::new(record), touched }))
+    }
+}
+
+impl View for Tables {
+    fn record(&self, handle: Handle) -> Result<Option<Record>, EngineError> {
+        match &self.cache {
+            Some(cache) => Ok(cache.get(handle, || self.load(handle))?.map(|cached| Record::clone(&cached.record))),
+            None => self.stored_record(handle),
+        }
+    }
+
     fn handle_of(&self, hash: &IdHash) -> Result<Option<Handle>, EngineError> {
         self.lookups.get(hash.as_bytes())?.map(|row| codec::decode_handle(to_bytes(row))).transpose()
     }
 
     fn touched(&self, handle: Handle) -> Result<Option<Millis>, EngineError> {
-        self.touches.get(handle.to_bytes())?.map(|row| codec::decode_millis(to_bytes(row))).transpose()
+        match self.cache.as_ref().and_then(|cache| cache.peek(handle)) {
+            Some(cached) => Ok(cached.touched),
+            None => self.stored_touch(handle),
+        }
     }
 
     fn handles(&self, after: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError> {

@@ -1,15 +1,15 @@
-//! The one thread that changes the data. It carries out waiting transactions in groups, makes each group durable with one
-//! sync, and answers them together.
+//! Who changes the data, and when that is answered.
+//!
+//! With the durability `always` one thread makes all changes: it carries out waiting transactions in groups, makes each
+//! group durable with one sync, and answers them together. Where an answer needs no sync, a transaction is carried out at
+//! once by the thread that brings it, if nobody else is at it; that spares two changes of threads, which cost as much as
+//! the transaction. The writer thread then syncs from time to time and takes what found somebody else at it.
 
-use super::log::Log;
-use super::tables::Tables;
-use super::watchdog::Progress;
-use crate::engine::follow::Followers;
-use crate::engine::{Draft, EngineError, EngineStatus, Outcome, Transaction};
+use super::committer::Committer;
+use crate::engine::{EngineError, Transaction};
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
@@ -32,17 +32,22 @@ pub enum Durability {
 }
 
 /// The handle by which the engine reaches the writer thread.
-#[derive(Debug)]
 pub(super) struct Writer {
     queue: Sender<Message>,
     places: Arc<Semaphore>,
-    progress: Arc<Progress>,
     last_event: watch::Receiver<u64>,
+    durability: Durability,
+    committer: Shared,
 }
+
+/// None once the data is released.
+type Shared = Arc<Mutex<Option<Committer>>>;
 
 enum Message {
     Commit(Waiting),
-    Close(oneshot::Sender<Result<(), EngineError>>),
+    /// There is something to be synced in time.
+    Unsynced,
+    Close(Closing),
 }
 
 struct Waiting {
@@ -51,45 +56,26 @@ struct Waiting {
     _place: OwnedSemaphorePermit,
 }
 
-impl Writer {
-    pub(super) fn start(
-        log: Log,
-        tables: Tables,
-        durability: Durability,
-        status: Arc<watch::Sender<EngineStatus>>,
-        low_space: Arc<AtomicBool>,
-        is_damaged: bool,
-        followers: Followers,
-    ) -> io::Result<Self> {
-        let (queue, messages) = channel();
-        let progress = Arc::new(Progress::default());
-        let (last_event_sender, last_event) = watch::channel(tables.ledger().last_sequence);
-        let thread = WriterThread {
-            log,
-            tables,
-            durability,
-            status,
-            low_space,
-            is_damaged,
-            followers,
-            messages,
-            progress: Arc::clone(&progress),
-            unsynced_since: None,
-            last_event: last_event_sender,
-        };
-        thread::Builder::new().name("writer".into()).spawn(move || thread.run())?;
-        Ok(Self { queue, places: Arc::new(Semaphore::new(MAX_QUEUED)), progress, last_event })
-    }
+type Closing = oneshot::Sender<Result<(), EngineError>>;
 
-    pub(super) fn progress(&self) -> Arc<Progress> {
-        Arc::clone(&self.progress)
+impl Writer {
+    pub(super) fn start(committer: Committer, last_event: watch::Receiver<u64>) -> io::Result<Self> {
+        let (queue, messages) = channel();
+        let durability = committer.durability;
+        let committer: Shared = Arc::new(Mutex::new(Some(committer)));
+        let thread = WriterThread { durability, messages, committer: Arc::clone(&committer) };
+        thread::Builder::new().name("writer".into()).spawn(move || thread.run())?;
+        Ok(Self { queue, places: Arc::new(Semaphore::new(MAX_QUEUED)), last_event, durability, committer })
     }
 
     pub(super) fn last_event(&self) -> watch::Receiver<u64> {
         self.last_event.clone()
     }
 
-    pub(super) async fn commit(&self, transaction: Transaction) -> Result<(), EngineError> {
+    pub(super) async fn commit(&self, mut transaction: Transaction) -> Result<(), EngineError> {
+        if let Some(answer) = self.commit_at_once(&mut transaction) {
+            return answer;
+        }
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| EngineError::Stopped)?;
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting { transaction, answer, _place: place };
@@ -102,65 +88,72 @@ impl Writer {
         self.queue.send(Message::Close(answer)).map_err(|_| EngineError::Stopped)?;
         answered.await.map_err(|_| EngineError::Stopped)?
     }
+
+    /// Carries a transaction out in this thread; `None` if its answer needs a sync, or somebody else is at it.
+    fn commit_at_once(&self, transaction: &mut Transaction) -> Option<Result<(), EngineError>> {
+        if self.durability == Durability::Always {
+            return None;
+        }
+        let mut committer = match self.committer.try_lock() {
+            Ok(committer) => committer,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        let committer = committer.as_mut()?;
+        let was_synced = committer.unsynced_since.is_none();
+        let answer = committer.commit(&mut [transaction]).pop();
+        if was_synced && committer.unsynced_since.is_some() && matches!(self.durability, Durability::Interval(_)) {
+            // The thread may have ended after a failure.
+            self.queue.send(Message::Unsynced).ok();
+        }
+        answer
+    }
 }
 
 struct WriterThread {
-    log: Log,
-    tables: Tables,
     durability: Durability,
-    status: Arc<watch::Sender<EngineStatus>>,
-    /// Kept by the watchdog.
-    low_space: Arc<AtomicBool>,
-    /// Whether a part of the folder could not be read at opening, so that each change must first look where it goes.
-    is_damaged: bool,
-    followers: Followers,
     messages: Receiver<Message>,
-    progress: Arc<Progress>,
-    /// When the oldest change was made that is not synced yet.
-    unsynced_since: Option<Instant>,
-    /// Tells watchers how far they may read.
-    last_event: watch::Sender<u64>,
+    committer: Shared,
 }
 
 impl WriterThread {
-    fn run(mut self) {
+    fn run(self) {
         let closing = loop {
             match self.next() {
                 Ok(Message::Commit(first)) => {
-                    self.progress.begin();
                     let (group, closing) = self.gather(first);
-                    let carried_out = self.carry_out(group);
-                    self.progress.end();
-                    match (carried_out, closing) {
-                        // Nothing more may be acknowledged: what sled holds in memory and on disk may differ now.
-                        (Err(()), _) => return,
-                        (Ok(()), Some(answer)) => break Some(answer),
-                        (Ok(()), None) => {}
+                    if self.carry_out(group).is_err() {
+                        return;
+                    }
+                    if closing.is_some() {
+                        break closing;
                     }
                 }
+                Ok(Message::Unsynced) => {}
                 Ok(Message::Close(answer)) => break Some(answer),
                 Err(RecvTimeoutError::Timeout) => {
-                    self.progress.begin();
-                    let synced = self.sync_if_due();
-                    self.progress.end();
-                    if let Err(error) = synced {
-                        return self.fail(&error);
+                    if self.sync_in_time().is_err() {
+                        return;
                     }
                 }
                 Err(RecvTimeoutError::Disconnected) => break None,
             }
         };
-        let synced = self.sync();
         // sled is released before the answer, so that the folder can be opened again at once.
-        drop(self);
+        let committer = self.lock().take();
+        let synced = committer.map_or(Err(EngineError::Stopped), |mut committer| match committer.has_failed {
+            true => Err(EngineError::Stopped),
+            false => committer.sync(),
+        });
         if let Some(answer) = closing {
             // The closer may have given up waiting.
             answer.send(synced).ok();
         }
     }
 
+    /// Waits for work, and no longer than until the next sync.
     fn next(&self) -> Result<Message, RecvTimeoutError> {
-        match (self.durability, self.unsynced_since) {
+        match (self.durability, self.unsynced_since()) {
             (Durability::Interval(interval), Some(since)) => {
                 self.messages.recv_timeout(interval.saturating_sub(since.elapsed()))
             }
@@ -169,11 +162,12 @@ impl WriterThread {
     }
 
     /// Takes what waits already; a group never waits for more.
-    fn gather(&self, first: Waiting) -> (Vec<Waiting>, Option<oneshot::Sender<Result<(), EngineError>>>) {
+    fn gather(&self, first: Waiting) -> (Vec<Waiting>, Option<Closing>) {
         let mut group = vec![first];
         while group.len() < MAX_GROUP {
             match self.messages.try_recv() {
                 Ok(Message::Commit(waiting)) => group.push(waiting),
+                Ok(Message::Unsynced) => {}
                 Ok(Message::Close(answer)) => return (group, Some(answer)),
                 Err(_) => break,
             }
@@ -182,91 +176,34 @@ impl WriterThread {
     }
 
     /// Carries out a group and answers it. `Err` after a failure that ends the engine.
-    fn carry_out(&mut self, group: Vec<Waiting>) -> Result<(), ()> {
-        let transactions = group.len() as u64;
-        let mut answers = Vec::with_capacity(group.len());
-        let mut failure = None;
-        for Waiting { mut transaction, answer, _place } in group {
-            self.progress.begin();
-            let result = match &failure {
-                None => self.transact(&mut transaction, &mut failure),
-                Some(_) => Err(EngineError::Stopped),
-            };
-            answers.push((answer, result));
-        }
-        self.progress.begin();
-        if failure.is_none() {
-            failure = match self.durability {
-                Durability::Always => self.sync(),
-                Durability::Interval(_) => self.sync_if_due(),
-                Durability::None => Ok(()),
-            }
-            .err();
-        }
-        if failure.is_none() {
-            // Before the answers, so that who has one and then begins to watch, or asks for statistics, comes after it.
-            let mut ledger = self.tables.ledger();
-            ledger.statistics.group_committed(transactions);
-            self.last_event.send_if_modified(|last| std::mem::replace(last, ledger.last_sequence) != *last);
-        }
-        for (answer, result) in answers {
-            // Without the sync even a refusal may rest on something that is lost.
-            let result = failure.clone().map_or(result, Err);
+    fn carry_out(&self, mut group: Vec<Waiting>) -> Result<(), ()> {
+        let (answers, has_failed) = {
+            let mut committer = self.lock();
+            let committer = committer.as_mut().ok_or(())?;
+            let mut transactions: Vec<&mut Transaction> = group.iter_mut().map(|w| &mut w.transaction).collect();
+            (committer.commit(&mut transactions), committer.has_failed)
+        };
+        for (waiting, answer) in group.into_iter().zip(answers) {
             // The caller may have gone.
-            answer.send(result).ok();
+            waiting.answer.send(answer).ok();
         }
-        if let Some(error) = failure {
-            self.fail(&error);
-            return Err(());
-        }
-        Ok(())
+        if has_failed { Err(()) } else { Ok(()) }
     }
 
-    fn fail(&self, error: &EngineError) {
-        tracing::error!(%error, "the storage failed; no change is accepted any more");
-        self.status.send_replace(EngineStatus::Failed);
+    fn sync_in_time(&self) -> Result<(), ()> {
+        let mut committer = self.lock();
+        let committer = committer.as_mut().ok_or(())?;
+        committer.progress.begin();
+        let synced = committer.sync_if_due();
+        committer.progress.end();
+        synced.map_err(|error| committer.fail(&error))
     }
 
-    fn transact(
-        &mut self,
-        transaction: &mut Transaction,
-        failure: &mut Option<EngineError>,
-    ) -> Result<(), EngineError> {
-        let mut draft = Draft::new(&self.tables);
-        let outcome = transaction(&mut draft)?;
-        let refused = self.low_space.load(Ordering::Relaxed) && draft.needs_space();
-        let changes = draft.into_changes();
-        if outcome == Outcome::Abandon || changes.is_empty() {
-            return Ok(());
-        }
-        if refused {
-            return Err(EngineError::StorageFull);
-        }
-        if self.is_damaged {
-            self.tables.probe(&changes)?;
-        }
-        self.unsynced_since.get_or_insert_with(Instant::now);
-        let handles = Followers::changed(&changes);
-        self.tables.apply(changes).inspect_err(|error| {
-            *failure = Some(error.clone());
-        })?;
-        self.followers.note(&handles);
-        Ok(())
+    fn unsynced_since(&self) -> Option<Instant> {
+        self.lock().as_ref().and_then(|committer| committer.unsynced_since)
     }
 
-    fn sync_if_due(&mut self) -> Result<(), EngineError> {
-        match (self.durability, self.unsynced_since) {
-            (Durability::Interval(interval), Some(since)) if since.elapsed() >= interval => self.sync(),
-            _ => Ok(()),
-        }
-    }
-
-    /// Makes all changes durable.
-    fn sync(&mut self) -> Result<(), EngineError> {
-        if self.unsynced_since.is_some() {
-            self.log.sync(self.tables.ledger().last_sequence)?;
-            self.unsynced_since = None;
-        }
-        Ok(())
+    fn lock(&self) -> MutexGuard<'_, Option<Committer>> {
+        self.committer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,0 +1,111 @@
+//! Records that were read or written lately, decoded: a session in use is found without a walk through sled's tree and
+//! without decoding.
+//!
+//! The writer changes the cache right after sled, and before anyone is told. A reader that finds nothing loads the record
+//! under a placeholder: if the writer changes the record meanwhile, it waits for the reader and then corrects what was
+//! loaded.
+
+use crate::clock::Millis;
+use crate::engine::EngineError;
+use crate::model::{Handle, Record};
+use quick_cache::Weighter;
+use quick_cache::sync::{Cache, EntryAction, EntryResult, GuardResult};
+use std::fmt;
+use std::sync::Arc;
+
+/// What a record takes in memory besides its data: itself, its place in the cache, its strings' and lists' allocations.
+const RECORD_BYTES: u64 = 512;
+/// The same for each attribute and label.
+const ENTRY_BYTES: u64 = 160;
+/// A guess at a record's size, by which the cache makes its first tables.
+const EXPECTED_BYTES: u64 = 2 << 10;
+
+/// A record and the touch that is kept beside it.
+#[derive(Clone, Debug)]
+pub(super) struct Cached {
+    pub(super) record: Arc<Record>,
+    pub(super) touched: Option<Millis>,
+}
+
+/// The cache. Clones share it.
+#[derive(Clone)]
+pub(super) struct RecordCache(Arc<Cache<Handle, Cached, ByBytes>>);
+
+#[derive(Clone)]
+struct ByBytes;
+
+impl Weighter<Handle, Cached> for ByBytes {
+    fn weight(&self, _: &Handle, cached: &Cached) -> u64 {
+        let record = &cached.record;
+        let entries = record.attributes.len() + record.labels.len();
+        RECORD_BYTES + record.size() as u64 + ENTRY_BYTES * entries as u64
+    }
+}
+
+impl RecordCache {
+    /// A cache that takes at most so many bytes.
+    pub(super) fn new(bytes: u64) -> Self {
+        let items = usize::try_from(bytes / EXPECTED_BYTES).unwrap_or(usize::MAX);
+        Self(Arc::new(Cache::with_weighter(items, bytes, ByBytes)))
+    }
+
+    /// The record with this handle, which `load` brings if it is not in the cache.
+    pub(super) fn get(
+        &self,
+        handle: Handle,
+        load: impl FnOnce() -> Result<Option<Cached>, EngineError>,
+    ) -> Result<Option<Cached>, EngineError> {
+        match self.0.get_value_or_guard(&handle, None) {
+            GuardResult::Value(cached) => Ok(Some(cached)),
+            GuardResult::Guard(guard) => {
+                let loaded = load()?;
+                if let Some(loaded) = &loaded {
+                    // Refused if it has been replaced meanwhile.
+                    guard.insert(loaded.clone()).ok();
+                }
+                Ok(loaded)
+            }
+            // Without a time limit there is none.
+            GuardResult::Timeout => load(),
+        }
+    }
+
+    /// The record, if it is in the cache.
+    pub(super) fn peek(&self, handle: Handle) -> Option<Cached> {
+        self.0.peek(&handle)
+    }
+
+    /// The writer has stored this record. A new one is taken in; another only in place of what is there.
+    pub(super) fn put(&self, record: Record) {
+        let (handle, is_new, record) = (record.handle, record.revision == 1, Arc::new(record));
+        let replace = |cached: &mut Cached| cached.record = Arc::clone(&record);
+        if !self.change(handle, replace) && is_new {
+            self.0.insert(handle, Cached { record, touched: None });
+        }
+    }
+
+    /// The writer has stored, or removed, this touch.
+    pub(super) fn touch(&self, handle: Handle, touched: Option<Millis>) {
+        self.change(handle, |cached| cached.touched = touched);
+    }
+
+    /// The writer has removed this record.
+    pub(super) fn remove(&self, handle: Handle) {
+        drop(self.0.entry(&handle, None, |_, _| EntryAction::<()>::Remove));
+    }
+
+    /// Changes what is there, once nobody is loading it. False if nothing is.
+    fn change(&self, handle: Handle, change: impl FnOnce(&mut Cached)) -> bool {
+        let changed = self.0.entry(&handle, None, |_, cached| {
+            change(cached);
+            EntryAction::Retain(())
+        });
+        matches!(changed, EntryResult::Retained(()))
+    }
+}
+
+impl fmt::Debug for RecordCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordCache").field("records", &self.0.len()).finish_non_exhaustive()
+    }
+}
