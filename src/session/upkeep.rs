@@ -120,12 +120,12 @@ async fn write_touches(sessions: &Sessions) {
 impl Sessions {
     /// Writes the touches that are only in memory beside their records.
     pub async fn write_touches(&self) -> Result<(), Error> {
-        let touches = self.touches.clone();
-        for pending in touches.pending() {
-            for notes in pending.chunks(TOUCHES_PER_TRANSACTION) {
-                self.write_notes(notes.to_vec()).await?;
-                self.touches.written(notes);
-            }
+        let mut pending: Vec<(Handle, Millis)> = self.touches.pending().flatten().collect();
+        // Neighbours share a page on disk, which is then written once for many of them.
+        pending.sort_unstable();
+        for notes in pending.chunks(TOUCHES_PER_TRANSACTION) {
+            self.write_notes(notes.to_vec()).await?;
+            self.touches.written(notes);
         }
         Ok(())
     }
