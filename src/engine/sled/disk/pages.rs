@@ -34,6 +34,10 @@ pub(super) struct Pages {
     pub(super) damaged: BTreeSet<u64>,
     /// What was written since the folder was last opened, and can't be read: each is where in the file it begins.
     pub(super) lost: Vec<u64>,
+    /// Those of them behind which changes of unknown pages may have stood.
+    holes: Vec<u64>,
+    /// Where the file ends too early.
+    cut_at: u64,
     /// Whether the file ends before places where something is known to be: sled then fails in the middle of its work.
     pub(super) cut_off: bool,
     /// Whether the segment is damaged in which sled went on when the folder was last opened: it reads it from its begin,
@@ -55,12 +59,15 @@ impl Pages {
             table: snapshot.pages,
             damaged: BTreeSet::new(),
             lost: Vec::new(),
+            holes: Vec::new(),
+            cut_at: u64::MAX,
             cut_off: false,
             tip_damaged: false,
             stray: Vec::new(),
             uncertain: false,
         };
         pages.replay(snapshot.end, mark)?;
+        pages.forget_what_was_freed();
         if let Some(tip) = snapshot.tip {
             pages.check_tip(snapshot.end, tip)?;
         }
@@ -106,6 +113,7 @@ impl Pages {
         let is_cut = mark.is_some_and(|mark| file_bytes < mark.file_bytes) && !file_bytes.is_multiple_of(length);
         let ends_early = segments.keys().next_back().is_none_or(|last| (last + 1) * length < synced);
         if synced > begin && (is_cut || ends_early) {
+            self.cut_at = file_bytes;
             self.lose(file_bytes);
         }
         let connected = segments.values().map(|segment| segment.written_before).max().unwrap_or(0).max(synced);
@@ -131,8 +139,7 @@ impl Pages {
         Ok(())
     }
 
-    /// Reads the segment that holds this byte of the log up to it. sled frees it, too, once all that it holds stands
-    /// further on; then it is cut off the file, or used again, of which the end may reach the disk before the begin.
+    /// Reads the segment that holds this byte of the log up to it, unless sled has freed it since.
     fn check_tip(&mut self, log: u64, file: u64) -> io::Result<()> {
         let length = self.segment_bytes as u64;
         let (number, at) = (log / length, file / length);
@@ -147,15 +154,16 @@ impl Pages {
                 {
                     read += message.length;
                 }
-                read < end && !is_used_again(&segment, read, number)
+                read < end && self.is_in_use(at)
             }
             Some(header) => header.begins < log,
-            None => self.is_in_use(at) || !(is_blank(&segment) || is_used_again(&segment, 0, number)),
+            None => self.is_in_use(at),
         };
         Ok(())
     }
 
-    /// Whether a page is in this segment of the file.
+    /// Whether a page is in this segment of the file. If none is, sled has freed it: all that it held stands further on, and
+    /// it is cut off the file, or wiped out, or used again, of which any part may have reached the disk.
     fn is_in_use(&self, segment: u64) -> bool {
         let is_there = |place: &Place| place.file / self.segment_bytes as u64 == segment;
         self.table.iter().any(|page| matches!(page, Page::Used(places) if places.iter().any(is_there)))
@@ -193,9 +201,17 @@ impl Pages {
         true
     }
 
+    /// What can't be read in segments that are not in use is no loss. Something missing at the end of the file is.
+    fn forget_what_was_freed(&mut self) {
+        let length = self.segment_bytes as u64;
+        let is_lost = |at: &u64| *at == self.cut_at || self.is_in_use(at / length);
+        let (lost, holes) = (self.lost.iter().copied().filter(is_lost).collect(), self.holes.iter().any(is_lost));
+        (self.lost, self.uncertain) = (lost, holes);
+    }
+
     fn lose(&mut self, file: u64) {
         self.lost.push(file);
-        self.uncertain = true;
+        self.holes.push(file);
     }
 
     fn apply(&mut self, message: Message<'_>, place: Place) {
@@ -291,17 +307,6 @@ impl Pages {
         }
         Ok(segments)
     }
-}
-
-/// Whether behind this byte of a segment stands what belongs to a later part of the log than its number says.
-fn is_used_again(segment: &[u8], from: usize, number: u64) -> bool {
-    let behind = (from..segment.len()).find_map(|at| read_message(segment, at));
-    behind.is_some_and(|message| message.segment > number)
-}
-
-/// Whether nothing was written there since it became part of the file.
-fn is_blank(segment: &[u8]) -> bool {
-    segment.iter().all(|byte| *byte == 0)
 }
 
 /// A segment of the file.

@@ -1,5 +1,6 @@
 //! Made-up logs: what is damage, and what sled does itself.
 
+use super::super::mark::Mark;
 use super::message::SEGMENT_HEADER_BYTES;
 use super::pages::Pages;
 use super::snapshot::{Page, Place, Snapshot};
@@ -49,7 +50,13 @@ fn find(segments: &[&[u8]], tip: Place, known: Vec<Page>) -> Pages {
         log.write_all(segment).unwrap();
         log.write_all(&vec![0; SEGMENT - segment.len()]).unwrap();
     }
-    Pages::find(log, SEGMENT, Snapshot { end: tip.log, tip: Some(tip.file), pages: known }, None).unwrap()
+    // All was synced: the log ends in the first segment of the file.
+    let mark = Mark {
+        log_end: (5 * SEGMENT + segments[0].len()) as u64,
+        last_event: 0,
+        file_bytes: (segments.len() * SEGMENT) as u64,
+    };
+    Pages::find(log, SEGMENT, Snapshot { end: tip.log, tip: Some(tip.file), pages: known }, Some(mark)).unwrap()
 }
 
 /// Segment 4 of the log with page 2 in it, where that is, where the snapshot ends, and segment 5 with pages 0 to 2, all newer.
@@ -75,7 +82,10 @@ fn a_whole_log_is_found_whole() {
 
 #[test]
 fn damage_before_the_place_where_sled_went_on_is_found() {
-    let (mut old, place, tip, new) = log();
+    let (mut old, place, tip, mut new) = log();
+    // Page 2 is still there.
+    new.bytes.truncate(SEGMENT_HEADER_BYTES);
+    new.add(NODE, 0);
     old.bytes[SEGMENT_HEADER_BYTES + 10] ^= 1;
     let pages = find(&[&new.bytes, &old.bytes], tip, vec![Page::Unknown, Page::Unknown, Page::Used(vec![place])]);
     assert!(pages.tip_damaged);
@@ -112,4 +122,23 @@ fn a_freed_segment_of_which_only_the_end_was_written_anew_is_no_damage() {
     torn[..SEGMENT_HEADER_BYTES + 28].fill(0);
     let pages = find(&[&new.bytes, &torn], tip, vec![Page::Unknown, Page::Unknown, Page::Used(vec![place])]);
     assert!(!pages.tip_damaged, "nothing stands before it, since the file was cut off and grew again");
+}
+
+#[test]
+fn a_freed_segment_that_was_wiped_out_in_part_is_no_damage() {
+    let (old, place, _, new) = log();
+    // The wiping was cut off: the header is gone, what stood behind it is not.
+    let mut torn = old.bytes.clone();
+    torn[..SEGMENT_HEADER_BYTES + 4].fill(0);
+    let known = || vec![Page::Unknown, Page::Unknown, Page::Used(vec![place])];
+    let begin = Place { log: 4 * SEGMENT as u64, file: SEGMENT as u64 };
+    let pages = find(&[&new.bytes, &torn], begin, known());
+    assert_eq!(pages.lost, [0_u64; 0]);
+    assert!(!pages.uncertain && !pages.tip_damaged);
+    // With a page in it that stands nowhere else, it is.
+    let mut torn = old;
+    torn.add(NODE, 3);
+    torn.bytes[..SEGMENT_HEADER_BYTES + 4].fill(0);
+    let pages = find(&[&new.bytes, &torn.bytes], begin, known());
+    assert!(!pages.lost.is_empty() && pages.uncertain);
 }
