@@ -28,8 +28,13 @@
 //! ```
 //!
 //! A [`Client`] is cheap to clone and safe to share. It connects at the first call and again whenever the connection
-//! was lost. Every call has a deadline; a call is repeated only while the server says that it is unavailable. Only the
-//! stream of [`Client::watch`], a backup and a restore have no deadline once they have begun.
+//! was lost. Every call has a deadline. A call is repeated while the server is unavailable, but not if it may have been
+//! carried out and a second time would make a difference. Only the stream of [`Client::watch`], a backup and a restore have
+//! no deadline once they have begun.
+//!
+//! Calls on single sessions (create, get, update, touch, rotate, delete) share one stream on which those that are made at
+//! the same time travel together, whichever tasks make them: that costs a fraction of a call of its own. Where a server or
+//! a proxy refuses such a stream, they are made one by one; see [`Lane`].
 
 mod address;
 mod admin;
@@ -43,6 +48,7 @@ mod error;
 mod events;
 mod handoff;
 pub mod json;
+mod lane;
 mod locks;
 mod redact;
 mod retry;
@@ -57,6 +63,7 @@ pub use directory::{Listing, Page};
 pub use error::{Error, Violation};
 pub use events::{Event, Watch, WatchMessage};
 pub use handoff::{Handoff, Redeemed};
+pub use lane::Lane;
 pub use locks::Lock;
 pub use prost_types::{Duration, Timestamp};
 pub use proto::{BackupSummary, GetStatisticsResponse as Statistics};

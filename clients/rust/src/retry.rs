@@ -1,12 +1,16 @@
 //! The deadline of a call, and its repetition while the server is unavailable.
 
+use std::error::Error as _;
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 use tonic::{Code, Status};
 
-/// How often a call is repeated that met `UNAVAILABLE`; no other error is repeated.
+use crate::lane::{Failure, was_not_connected};
+
+/// How often a call is repeated that met `UNAVAILABLE`; no other error is repeated, nor is a call that may have been carried
+/// out, unless twice is the same as once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// Attempts in all, the first one included.
@@ -38,6 +42,41 @@ impl RetryPolicy {
     }
 }
 
+/// Why a stream did not begin: opening it twice does no harm.
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Self::NotCarriedOut(status)
+    }
+}
+
+impl Failure {
+    /// What a failed unary call means. Only a status made on this side has a source: then the connection did not come
+    /// about, or was lost with the call.
+    pub(crate) fn of_unary(status: Status, is_idempotent: bool) -> Self {
+        let answered = status.source().is_none();
+        if answered || is_idempotent || was_not_connected(&status) {
+            Self::NotCarriedOut(status)
+        } else {
+            Self::Unknown(status)
+        }
+    }
+
+    /// The one rule of what is repeated.
+    fn may_be_repeated(&self) -> bool {
+        match self {
+            Self::Answered(status) | Self::NotCarriedOut(status) => status.code() == Code::Unavailable,
+            Self::Unknown(_) | Self::Refused => false,
+        }
+    }
+
+    fn into_status(self) -> Status {
+        match self {
+            Self::Answered(status) | Self::NotCarriedOut(status) | Self::Unknown(status) => status,
+            Self::Refused => Status::unavailable("the stream was refused"),
+        }
+    }
+}
+
 /// Runs `attempt` until it succeeds, fails for good, or the deadline has passed. It is told how much time is left.
 pub(crate) async fn within<T, F>(
     deadline: Duration,
@@ -45,7 +84,7 @@ pub(crate) async fn within<T, F>(
     mut attempt: impl FnMut(Duration) -> F,
 ) -> Result<T, Status>
 where
-    F: Future<Output = Result<T, Status>>,
+    F: Future<Output = Result<T, Failure>>,
 {
     let start = Instant::now();
     let mut number = 1;
@@ -55,7 +94,8 @@ where
         match timeout(left, attempt(left)).await {
             // That the server was unavailable a moment ago says more than that time is up.
             Err(_) => return Err(unavailable.unwrap_or_else(|| Status::deadline_exceeded("no answer"))),
-            Ok(Err(status)) if status.code() == Code::Unavailable && number < policy.attempts => {
+            Ok(Err(failure)) if failure.may_be_repeated() && number < policy.attempts => {
+                let status = failure.into_status();
                 let pause = policy.pause_after(number);
                 if start.elapsed() + pause >= deadline {
                     return Err(status);
@@ -64,7 +104,7 @@ where
                 unavailable = Some(status);
                 number += 1;
             }
-            Ok(result) => return result,
+            Ok(result) => return result.map_err(Failure::into_status),
         }
     }
 }
@@ -85,7 +125,8 @@ mod tests {
         let result = within(SECOND, RetryPolicy::default(), |left| {
             assert!(left < previous.replace(left));
             calls.set(calls.get() + 1);
-            let result = if calls.get() < 3 { Err(Status::unavailable("starting")) } else { Ok("answer") };
+            let result =
+                if calls.get() < 3 { Err(Failure::Answered(Status::unavailable("starting"))) } else { Ok("answer") };
             async { result }
         })
         .await;
@@ -97,7 +138,7 @@ mod tests {
         let calls = Cell::new(0);
         let result: Result<(), _> = within(SECOND, RetryPolicy::default(), |_| {
             calls.set(calls.get() + 1);
-            async { Err(Status::unavailable("starting")) }
+            async { Err(Failure::Answered(Status::unavailable("starting"))) }
         })
         .await;
         assert_eq!(result.expect_err("every attempt failed").code(), Code::Unavailable);
@@ -110,7 +151,7 @@ mod tests {
             let calls = Cell::new(0);
             let result: Result<(), _> = within(SECOND, RetryPolicy::default(), |_| {
                 calls.set(calls.get() + 1);
-                async move { Err(Status::new(code, "")) }
+                async move { Err(Failure::Answered(Status::new(code, ""))) }
             })
             .await;
             assert_eq!(result.expect_err("the attempt failed").code(), code);
@@ -130,7 +171,8 @@ mod tests {
     async fn no_pause_goes_beyond_the_deadline() {
         let start = Instant::now();
         let policy = RetryPolicy { attempts: 100, pause: Duration::from_millis(400) };
-        let result: Result<(), _> = within(SECOND, policy, |_| async { Err(Status::unavailable("starting")) }).await;
+        let result: Result<(), _> =
+            within(SECOND, policy, |_| async { Err(Failure::Answered(Status::unavailable("starting"))) }).await;
         assert_eq!(result.expect_err("every attempt failed").code(), Code::Unavailable);
         assert!(start.elapsed() < SECOND);
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Client, Settings};
 use crate::address::{Address, AddressError, DEFAULT_ADDRESS};
+use crate::lane::{FastLane, Lane};
 use crate::retry::RetryPolicy;
 
 /// How long a call may take, its repetitions included, if nothing else is said.
@@ -24,11 +25,18 @@ pub struct ClientBuilder {
     namespace: String,
     deadline: Duration,
     retry: RetryPolicy,
+    lane: Lane,
 }
 
 impl ClientBuilder {
     pub(super) fn new() -> Self {
-        Self { address: None, namespace: String::new(), deadline: DEFAULT_DEADLINE, retry: RetryPolicy::default() }
+        Self {
+            address: None,
+            namespace: String::new(),
+            deadline: DEFAULT_DEADLINE,
+            retry: RetryPolicy::default(),
+            lane: Lane::default(),
+        }
     }
 
     /// `HOST:PORT`, `http://HOST:PORT` or `unix:PATH`. Left out, the environment variable `SESSIOND_ADDR` says it;
@@ -60,6 +68,13 @@ impl ClientBuilder {
         self
     }
 
+    /// How calls on single sessions travel; [`Lane::Auto`] at first.
+    #[must_use]
+    pub fn lane(mut self, lane: Lane) -> Self {
+        self.lane = lane;
+        self
+    }
+
     /// Makes the client. It connects at its first call.
     ///
     /// # Panics
@@ -74,7 +89,8 @@ impl ClientBuilder {
             .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
             .connect_lazy();
-        let Self { namespace, deadline, retry, .. } = self;
-        Ok(Client { channel, settings: Arc::new(Settings { address, namespace, deadline, retry }) })
+        let Self { namespace, deadline, retry, lane, .. } = self;
+        let lane = (lane == Lane::Auto).then(|| Arc::new(FastLane::new(channel.clone())));
+        Ok(Client { channel, lane, settings: Arc::new(Settings { address, namespace, deadline, retry }) })
     }
 }

@@ -10,13 +10,15 @@ use tonic::{Request, Response, Status};
 
 use crate::address::Address;
 use crate::error::Error;
+use crate::lane::{Failure, FastLane};
 use crate::proto::session_store_client::SessionStoreClient;
 use crate::retry::{self, RetryPolicy};
+use crate::sessions::HotCall;
 
 pub use builder::{ClientBuilder, DEFAULT_DEADLINE};
 
 /// The largest answer that is read: the largest that a server can be set to send.
-const LARGEST_MESSAGE: usize = 64 * 1024 * 1024;
+pub(crate) const LARGEST_MESSAGE: usize = 64 * 1024 * 1024;
 
 /// A handle on a sessiond. Clones share one connection.
 ///
@@ -24,6 +26,8 @@ const LARGEST_MESSAGE: usize = 64 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct Client {
     channel: Channel,
+    /// None if every call is to be unary.
+    lane: Option<Arc<FastLane>>,
     settings: Arc<Settings>,
 }
 
@@ -46,7 +50,7 @@ impl Client {
     #[must_use]
     pub fn with_deadline(&self, deadline: Duration) -> Self {
         let settings = Settings { deadline, ..(*self.settings).clone() };
-        Self { channel: self.channel.clone(), settings: Arc::new(settings) }
+        Self { channel: self.channel.clone(), lane: self.lane.clone(), settings: Arc::new(settings) }
     }
 
     /// The server's address.
@@ -75,6 +79,30 @@ impl Client {
         SessionStoreClient::new(self.channel()).max_decoding_message_size(LARGEST_MESSAGE)
     }
 
+    /// A call on a single session, over the fast lane where there is one.
+    pub(crate) async fn hot<Q: HotCall>(&self, request: Q) -> Result<Q::Response, Error> {
+        let attempt = |left| self.try_hot(request.clone(), left);
+        self.repeat(attempt).await.map_err(|status| self.error(&status))
+    }
+
+    async fn try_hot<Q: HotCall>(&self, request: Q, left: Duration) -> Result<Q::Response, Failure> {
+        if let Some(lane) = &self.lane {
+            match lane.call(request.clone().into_method(), left).await {
+                Ok(answer) => {
+                    let mismatch = || Failure::Answered(Status::internal("a reply to another call"));
+                    return Q::response(answer).ok_or_else(mismatch);
+                }
+                Err(Failure::Refused) => {}
+                Err(Failure::Unknown(status)) if Q::IS_IDEMPOTENT => return Err(Failure::NotCarriedOut(status)),
+                Err(failure) => return Err(failure),
+            }
+        }
+        let mut request = Request::new(request);
+        request.set_timeout(left);
+        let answer = Q::unary(self.stub(), request).await;
+        answer.map(Response::into_inner).map_err(|status| Failure::of_unary(status, Q::IS_IDEMPOTENT))
+    }
+
     /// A call of the store, with the client's deadline.
     pub(crate) async fn store<Q, A, F>(
         &self,
@@ -98,7 +126,8 @@ impl Client {
         let attempt = |left| {
             let mut request = Request::new(request.clone());
             request.set_timeout(left);
-            send(request)
+            let answer = send(request);
+            async { answer.await.map_err(|status| Failure::of_unary(status, false)) }
         };
         self.repeat(attempt).await.map(Response::into_inner)
     }
@@ -106,7 +135,7 @@ impl Client {
     /// Runs `attempt` with the client's deadline and repetitions. It is told how much time is left.
     pub(crate) async fn repeat<T, F>(&self, attempt: impl FnMut(Duration) -> F) -> Result<T, Status>
     where
-        F: Future<Output = Result<T, Status>>,
+        F: Future<Output = Result<T, Failure>>,
     {
         let Settings { deadline, retry, .. } = *self.settings;
         retry::within(deadline, retry, attempt).await

@@ -1,0 +1,215 @@
+//! The fast lane: one stream that carries the calls of all tasks.
+//!
+//! [`FastLane`] opens the stream and gives it up, [`calls`] gathers what is to be sent, and [`replies`] brings each reply to
+//! the task that waits for it.
+
+mod calls;
+mod replies;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use crate::client::LARGEST_MESSAGE;
+use crate::proto::call::Method;
+use crate::proto::reply::Result as Answer;
+use crate::proto::session_store_client::SessionStoreClient;
+use calls::{Calls, Pending};
+use replies::Waiting;
+
+/// How the calls on single sessions (create, get, update, touch, rotate, delete) travel. All others are unary.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Lane {
+    /// Over one stream that carries many calls per message; one by one while a server or a proxy refuses the stream.
+    #[default]
+    Auto,
+    /// One by one.
+    Unary,
+}
+
+/// Calls that wait to be sent; further callers wait within their deadline.
+const QUEUED_CALLS: usize = 1_024;
+
+/// How long calls travel one by one after the stream was refused, before it is tried again: the server may be newer then.
+const UNARY_PERIOD: Duration = Duration::from_secs(60);
+
+/// Why a call has no answer.
+#[derive(Debug, Clone)]
+pub(crate) enum Failure {
+    /// The server answered with this error.
+    Answered(Status),
+    /// It was not carried out.
+    NotCarriedOut(Status),
+    /// It may have been carried out.
+    Unknown(Status),
+    /// The stream can't be used; the call was not carried out.
+    Refused,
+}
+
+/// The lane of a client. It opens its stream at the first call, and again after it was lost.
+#[derive(Debug)]
+pub(crate) struct FastLane {
+    channel: Channel,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    Closed,
+    Open(Stream),
+    /// The stream was refused.
+    UnaryUntil(Instant),
+}
+
+/// A stream that is open, or being opened.
+#[derive(Debug, Clone)]
+struct Stream {
+    queue: mpsc::Sender<Pending>,
+    waiting: Arc<Waiting>,
+}
+
+impl FastLane {
+    pub(crate) fn new(channel: Channel) -> Self {
+        Self { channel, state: Mutex::new(State::Closed) }
+    }
+
+    /// Makes a call that has this much time.
+    pub(crate) async fn call(&self, method: Method, timeout: Duration) -> Result<Answer, Failure> {
+        if !calls::fits(&method) {
+            return Err(Failure::Refused);
+        }
+        let stream = self.stream().ok_or(Failure::Refused)?;
+        let mut watch = Watch { lane: self, stream: &stream, ended: false };
+        let (answer, answered) = oneshot::channel();
+        let sent = stream.queue.send(Pending { method, timeout, answer }).await;
+        let answer = match sent {
+            Ok(()) => answered.await.unwrap_or_else(|_| Err(stream.waiting.why_not_sent())),
+            Err(_) => Err(stream.waiting.why_not_sent()),
+        };
+        watch.ended = true;
+        if let Err(Failure::Refused) = answer {
+            self.refuse(&stream);
+        }
+        answer
+    }
+
+    /// The stream, which is opened if it is not; `None` while it is refused.
+    fn stream(&self) -> Option<Stream> {
+        let mut state = self.state();
+        match &*state {
+            State::Open(stream) if !stream.waiting.is_closed() => return Some(stream.clone()),
+            State::UnaryUntil(end) if Instant::now() < *end => return None,
+            _ => {}
+        }
+        let (queue, pending) = mpsc::channel(QUEUED_CALLS);
+        let waiting = Arc::new(Waiting::default());
+        let stub = SessionStoreClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_MESSAGE);
+        tokio::spawn(run(stub, pending, Arc::clone(&waiting)));
+        let stream = Stream { queue, waiting };
+        *state = State::Open(stream.clone());
+        Some(stream)
+    }
+
+    /// Goes on one by one for a while, unless another stream has been opened meanwhile.
+    fn refuse(&self, stream: &Stream) {
+        let mut state = self.state();
+        if matches!(&*state, State::Open(open) if Arc::ptr_eq(&open.waiting, &stream.waiting)) {
+            *state = State::UnaryUntil(Instant::now() + UNARY_PERIOD);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Notices a call that is given up. If the server has not even accepted the stream by then, something on the way holds it
+/// back, as proxies do that wait for the end of a request.
+struct Watch<'a> {
+    lane: &'a FastLane,
+    stream: &'a Stream,
+    ended: bool,
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if !self.ended && self.stream.waiting.was_sent_but_not_accepted() {
+            self.lane.refuse(self.stream);
+        }
+    }
+}
+
+/// Opens the stream and reads it to its end. Ends the wait of everybody who has no reply then.
+async fn run(mut stub: SessionStoreClient<Channel>, pending: mpsc::Receiver<Pending>, waiting: Arc<Waiting>) {
+    // Also when the runtime ends.
+    let closing = Closing(&waiting);
+    let end = match stub.exchange(Calls::new(pending, Arc::clone(&waiting))).await {
+        Ok(response) => {
+            waiting.accept();
+            let mut messages = response.into_inner();
+            loop {
+                match messages.message().await {
+                    Ok(Some(message)) => waiting.answer(message.replies),
+                    Ok(None) => break Failure::Unknown(Status::unavailable("the stream was ended")),
+                    Err(status) => break lost(status),
+                }
+            }
+        }
+        Err(status) => not_opened(status),
+    };
+    closing.0.close(&end);
+}
+
+struct Closing<'a>(&'a Waiting);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.close(&Failure::Unknown(Status::unavailable("the runtime of the connection has ended")));
+    }
+}
+
+/// What the end of an open stream means for calls without a reply.
+fn lost(status: Status) -> Failure {
+    if is_not_ready(&status) { Failure::NotCarriedOut(status) } else { Failure::Unknown(unavailable(status)) }
+}
+
+/// What it means for calls that the stream could not be opened.
+fn not_opened(status: Status) -> Failure {
+    match status.code() {
+        Code::Unimplemented => Failure::Refused,
+        _ if is_not_ready(&status) || was_not_connected(&status) => Failure::NotCarriedOut(status),
+        // Answers of proxies that know nothing of such streams.
+        Code::Internal | Code::Unknown | Code::PermissionDenied | Code::Unauthenticated => Failure::Refused,
+        _ => Failure::Unknown(unavailable(status)),
+    }
+}
+
+/// A stream that broke is a server that can't be reached, whatever code the transport found for it.
+fn unavailable(status: Status) -> Status {
+    match status.code() {
+        Code::Unavailable => status,
+        _ => Status::unavailable(status.message()),
+    }
+}
+
+/// Whether the server said that it carries nothing out.
+fn is_not_ready(status: &Status) -> bool {
+    status.get_details_error_info().is_some_and(|info| info.domain == "sessiond" && info.reason == "NOT_READY")
+}
+
+/// Whether no connection came about, so that nothing was sent.
+pub(crate) fn was_not_connected(status: &Status) -> bool {
+    let mut cause = std::error::Error::source(status);
+    while let Some(found) = cause {
+        if found.is::<tonic::ConnectError>() {
+            return true;
+        }
+        cause = found.source();
+    }
+    false
+}
