@@ -41,8 +41,9 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     logging::start(&effective)?;
     let storage = claim_storage(&effective)?;
     explain_panics();
-    // This runtime only accepts, sweeps and waits; requests are served by the workers' own.
-    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    // This runtime only accepts, sweeps and waits; requests are served by the workers' own. What sweeps may get stuck on a
+    // disk that hangs: not on the thread that waits for the storage to fail, nor on that which accepts.
+    let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(run(&effective, storage));
     // An engine that hangs must not keep the process from ending.
     runtime.shutdown_background();

@@ -5,6 +5,7 @@
 mod common;
 
 use common::backups::{back_up, names, restore, restored, run_backup, run_restore};
+use common::damage::{edit, flip_row};
 use common::{LONG, Server, after, binary, millis, run};
 use sessiond_client::proto::{
     CountSessionsRequest, CreateSessionRequest, EventKind, GetSessionRequest, IssueHandoffRequest,
@@ -162,13 +163,11 @@ async fn a_damaged_session_is_named_and_the_rest_is_saved() {
     made.sort();
     let (handles, ids): (Vec<String>, Vec<String>) = made.into_iter().unzip();
     server.stop();
-    let db = sled::Config::new().path(server.data().join("sled")).segment_size(2 << 20).open().unwrap();
-    let sessions = db.open_tree("sessions").unwrap();
-    let (key, mut row) = sessions.iter().nth(7).unwrap().unwrap();
-    *row.last_mut().unwrap() ^= 1;
-    sessions.insert(key, row).unwrap();
-    db.flush().unwrap();
-    drop((sessions, db));
+    edit(&server.data(), |db| {
+        let sessions = db.open_tree("sessions").unwrap();
+        let (key, _) = sessions.iter().nth(7).unwrap().unwrap();
+        flip_row(&sessions, &key);
+    });
     server.restart();
 
     let (backup, saved) = back_up(&server.client()).await.unwrap();
@@ -321,4 +320,50 @@ async fn a_server_killed_while_it_restores_holds_all_or_nothing() {
         }
         assert_eq!(server.client().statistics().await.unwrap().sessions, SESSIONS);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_that_has_seen_more_than_the_backup_is_told() {
+    let server = Server::start();
+    let client = server.client();
+    for _ in 0..5 {
+        client.create(CreateSessionRequest::new()).await.unwrap();
+    }
+    let (backup, saved) = back_up(&client).await.unwrap();
+    for _ in 0..5 {
+        client.create(CreateSessionRequest::new()).await.unwrap();
+    }
+    let ahead = client.statistics().await.unwrap().last_event_sequence;
+    assert!(ahead > saved.last_event_sequence);
+    let from = |sequence| WatchSessionsRequest::new().after(sequence);
+
+    let (mut copy, _) = restored(&backup, &[]).await;
+    let (other, _) = restored(&backup, &[]).await;
+    for again in [false, true] {
+        if again {
+            copy.kill();
+            copy.restart();
+        }
+        let here = copy.client();
+        here.create(CreateSessionRequest::new()).await.unwrap();
+        let newest = here.statistics().await.unwrap().last_event_sequence;
+        for sequence in [saved.last_event_sequence + 1, ahead, ahead + (1 << 25), newest + 1] {
+            assert_eq!(here.watch(from(sequence)).await.map(drop), Err(Error::EventsGone), "{sequence}");
+        }
+        for sequence in [2, saved.last_event_sequence, newest] {
+            here.watch(from(sequence)).await.unwrap();
+        }
+        let mut resumed = here.watch(from(saved.last_event_sequence)).await.unwrap();
+        assert!(next_event(&mut resumed).await.0 > ahead);
+        // Nor do two that were restored from one backup share their numbers.
+        other.client().create(CreateSessionRequest::new()).await.unwrap();
+        assert_eq!(other.client().watch(from(newest)).await.map(drop), Err(Error::EventsGone));
+    }
+
+    // A backup of what was restored knows of the gap.
+    let (second, _) = back_up(&copy.client()).await.unwrap();
+    let (copy, _) = restored(&second, &[]).await;
+    copy.client().create(CreateSessionRequest::new()).await.unwrap();
+    assert_eq!(copy.client().watch(from(ahead)).await.map(drop), Err(Error::EventsGone));
+    copy.client().watch(from(saved.last_event_sequence)).await.unwrap();
 }

@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::damage::check;
 use common::{Run, Server, binary, run};
 use sessiond_client::Error;
 use sessiond_client::proto::{CreateSessionRequest, GetSessionRequest, SessionChange};
@@ -181,6 +182,10 @@ async fn damage_of_a_page_damages_its_sessions_alone() {
     assert!(server.log().contains("the data is damaged in places"));
 
     let client = server.client();
+    assert_eq!(client.statistics().await.unwrap().met_damage, damaged as u64);
+    let checked = check(&client).await;
+    assert_eq!((checked.sessions, checked.damaged_sessions), (right as u64, damaged as u64));
+    assert!(checked.damaged_pages > 0 && !checked.is_whole(), "{checked:?}");
     let change = SessionChange::new().set("more", 1);
     assert_eq!(client.update(&id(3), change.clone()).await.unwrap_err(), Error::SessionCorrupt);
     client.update(&id(SESSIONS - 1), change).await.unwrap();

@@ -3,7 +3,7 @@
 use super::read::ReadError;
 use super::{COMPRESSION, Cut, Opening, Saved};
 use crate::clock::Millis;
-use crate::engine::{decode_event, decode_record, encode_event, encode_record};
+use crate::engine::{Gap, decode_event, decode_record, encode_event, encode_record};
 use crate::model::{Handle, IdHash};
 use bytes::Bytes;
 use prost::{Message, Oneof};
@@ -85,6 +85,17 @@ pub(super) struct End {
     history_damaged: bool,
     #[prost(bytes = "bytes", tag = "10")]
     pub(super) sha256: Bytes,
+    #[prost(message, repeated, tag = "11")]
+    gaps: Vec<SequenceGap>,
+}
+
+/// A gap in the numbers of events.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub(super) struct SequenceGap {
+    #[prost(uint64, tag = "1")]
+    after: u64,
+    #[prost(uint64, tag = "2")]
+    through: u64,
 }
 
 /// How many messages of each kind there are.
@@ -144,6 +155,7 @@ impl End {
             damaged_handles: cut.damaged.iter().map(to_bytes).collect(),
             history_damaged: cut.history_damaged,
             sha256,
+            gaps: cut.gaps.iter().map(|gap| SequenceGap { after: gap.after, through: gap.through }).collect(),
         }
     }
 
@@ -157,6 +169,7 @@ impl End {
             damaged_count: self.damaged,
             damaged: self.damaged_handles.iter().map(to_handle).collect::<Result<_, _>>()?,
             history_damaged: self.history_damaged,
+            gaps: self.gaps.iter().map(|gap| Gap { after: gap.after, through: gap.through }).collect(),
         })
     }
 }

@@ -26,7 +26,7 @@
 //!   newer state, or be removed. A session is the row in which the engine stores it, with its last touch merged, and with
 //!   the hashes of its chosen IDs that lead to it; an event has its sequence number, so that watchers can resume;
 //! - at last, alone in its chunk, the end: the counts of all messages before, the moment of the cut, up to which event the
-//!   history was dropped, and the SHA-256 of every byte of the file before this chunk.
+//!   history was dropped, the gaps in its numbers, and the SHA-256 of every byte of the file before this chunk.
 //!
 //! A reader trusts nothing before it has seen the end: every flipped byte and every cut is noticed. Fields may be added; what
 //! an older reader could not restore gets a new version, which it refuses.
@@ -44,6 +44,7 @@ pub use restore::{Built, RestoreError, Restored, restore};
 pub use write::BackupWriter;
 
 use crate::clock::Millis;
+use crate::engine::Gap;
 use crate::model::{Event, Handle, IdHash, Record};
 
 /// The newest version of the format, which this server writes.
@@ -104,6 +105,8 @@ pub struct Cut {
     pub dropped_through: u64,
     /// The newest event's sequence number; 0 if there was none.
     pub last_event: u64,
+    /// The gaps in the numbers of events.
+    pub gaps: Vec<Gap>,
     /// How many sessions are not in the backup because their stored rows are damaged.
     pub damaged_count: u64,
     /// Those sessions, at most [`MAX_NAMED`] of them.

@@ -4,9 +4,9 @@
 //! every file is durable, does the new one take the place of the old, by renaming. Whatever happens before leaves a folder
 //! that is removed: at once, or after a crash at the next start.
 
-use super::{BackupReader, Finished, Next, ReadError, Saved};
+use super::{BackupReader, Cut, Finished, Next, ReadError, Saved};
 use crate::engine::sled::{DataFolder, Durability, FolderError, SledEngine, SledOptions};
-use crate::engine::{Draft, Engine, EngineError, Outcome};
+use crate::engine::{Draft, Engine, EngineError, Gap, Outcome};
 use crate::model::{Event, Handle, Record};
 use std::io::{self, ErrorKind, Read};
 use tokio::runtime;
@@ -63,7 +63,7 @@ pub fn restore(source: impl Read, folder: &DataFolder, options: &SledOptions) ->
             Next::Finished(backup) => break backup,
         }
     };
-    let (sessions, events) = target.finish(backup.cut.dropped_through)?;
+    let (sessions, events) = target.finish(&backup.cut)?;
     if sessions != backup.cut.sessions {
         tracing::warn!(
             sessions,
@@ -169,14 +169,19 @@ impl Target {
     }
 
     /// Makes everything durable and closes the engine; how many sessions and events it holds.
-    fn finish(mut self, dropped_through: u64) -> Result<(u64, u64), EngineError> {
+    fn finish(mut self, cut: &Cut) -> Result<(u64, u64), EngineError> {
         self.commit()?;
-        if dropped_through > 0 {
-            self.transact(move |draft| {
+        let dropped_through = cut.dropped_through;
+        let gaps: Vec<Gap> = cut.gaps.iter().copied().chain([Gap::behind(cut.last_event)]).collect();
+        self.transact(move |draft| {
+            if dropped_through > 0 {
                 draft.drop_events(dropped_through);
-                Ok(())
-            })?;
-        }
+            }
+            for gap in &gaps {
+                draft.leave_gap(*gap);
+            }
+            Ok(())
+        })?;
         let statistics = self.engine.statistics();
         self.runtime.block_on(self.engine.close())?;
         Ok((statistics.sessions.values().sum(), statistics.events))

@@ -19,6 +19,7 @@ fn cut() -> Cut {
         events: 2,
         dropped_through: 6,
         last_event: 8,
+        gaps: Vec::new(),
         damaged_count: 1,
         damaged: vec![handle(9)],
         history_damaged: false,
@@ -125,9 +126,11 @@ fn large_and_many_entries_take_many_chunks() {
         writer.add(saved);
         bytes.extend(writer.take());
     }
-    writer.finish(&cut());
+    let cut = Cut { gaps: vec![Gap { after: 3, through: 5 }, Gap { after: 8, through: 1 << 40 }], ..cut() };
+    writer.finish(&cut);
     bytes.extend(writer.take());
-    assert!(read(&bytes).unwrap().0 == expected);
+    let (found, finished) = read(&bytes).unwrap();
+    assert!(found == expected && finished.cut == cut);
 }
 
 /// Restores into a fresh folder; what is left in it besides the lock.

@@ -17,7 +17,7 @@ use super::complain;
 use super::failure::{Failure, Stop};
 use super::output::Report;
 use super::progress;
-use super::units::{grouped, moment, now};
+use super::units::{counted, moment, now};
 
 const EXAMPLES: &str = "Examples:
   sessiond backup /backups/sessiond-2026-01-31
@@ -109,17 +109,17 @@ impl BackupArgs {
 /// What was saved or restored, for people.
 pub(super) fn text(file: &Path, summary: &BackupSummary, verb: &str) -> String {
     let mut parts = vec![format!(
-        "{} sessions and {} events, {}",
-        grouped(summary.sessions),
-        grouped(summary.events),
+        "{} and {}, {}",
+        counted(summary.sessions, "session"),
+        counted(summary.events, "event"),
         ByteSize(summary.size_bytes).display().iec()
     )];
     parts.extend(summary.backup_time.map(|time| format!(", as of {}", moment(time, now()))));
     if summary.damaged_sessions > 0 {
-        parts.push(format!("; {} damaged sessions are left out", grouped(summary.damaged_sessions)));
+        parts.push(format!("; without {}", counted(summary.damaged_sessions, "damaged session")));
     }
     if summary.events_damaged {
-        parts.push("; the damaged history of events is left out".to_owned());
+        parts.push("; without the history of events, which is damaged".to_owned());
     }
     let from = if file.as_os_str() == "-" { String::new() } else { format!(" {}", file.display()) };
     format!("{verb}{from}: {}", parts.concat())

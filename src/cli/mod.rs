@@ -82,7 +82,7 @@ pub(crate) enum ClientCommand {
     Stats(stats::StatsArgs),
     /// Remove the sessions that have expired, at once
     Sweep(sweep::SweepArgs),
-    /// Check the data folder of a stopped server for damage
+    /// Check what a running server holds, or the data folder of a stopped one, for damage
     Verify(verify::VerifyArgs),
     /// Save what can be read from a damaged data folder into a new one
     Salvage(salvage::SalvageArgs),
@@ -112,7 +112,7 @@ pub(crate) async fn run(command: ClientCommand) -> ExitCode {
         ClientCommand::Handoff(command) => (command.json(), command.run().await),
         ClientCommand::Csrf(command) => (command.json(), command.run().await),
         ClientCommand::Sweep(args) => (args.json(), args.run().await),
-        ClientCommand::Verify(args) => (args.json(), args.run()),
+        ClientCommand::Verify(args) => (args.json(), args.run().await),
         ClientCommand::Salvage(args) => (args.json(), args.run().await),
         ClientCommand::Restore(args) => (args.json(), args.run().await),
         ClientCommand::Backup(args) => return stopped(args.run(&mut out, &mut err).await, &mut err).into(),

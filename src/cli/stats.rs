@@ -15,7 +15,7 @@ use super::args::{ServerArgs, positive_duration};
 use super::complain;
 use super::failure::Stop;
 use super::output::Report;
-use super::units::{grouped, length, moment, now, printable};
+use super::units::{counted, grouped, length, moment, now, printable};
 
 /// Moves a terminal's cursor to its first line and clears everything below.
 const CLEAR: &str = "\u{1b}[H\u{1b}[J";
@@ -114,6 +114,9 @@ fn table(statistics: &Statistics, now: Timestamp) -> String {
     line("commits", &commits(statistics));
     line("last event", &statistics.last_event_sequence.to_string());
     line("watchers", &grouped(statistics.watchers));
+    line("refused", &format!("{} for lack of disk space since the start", grouped(statistics.refused_for_space)));
+    line("damage", &format!("met by {} since the start", counted(statistics.met_damage, "request")));
+    line("stalls", &format!("{} of the storage since the start", grouped(statistics.storage_stalls)));
     text
 }
 
@@ -161,6 +164,9 @@ fn to_json(statistics: &Statistics) -> Json {
         "start_time": statistics.start_time.map(|time| time.to_string()),
         "last_event_sequence": statistics.last_event_sequence,
         "watchers": statistics.watchers,
+        "refused_for_space": statistics.refused_for_space,
+        "met_damage": statistics.met_damage,
+        "storage_stalls": statistics.storage_stalls,
     })
 }
 
@@ -184,6 +190,8 @@ mod tests {
             largest_group: 4,
             start_time: Some(Timestamp::default()),
             last_event_sequence: 1_041,
+            met_damage: 1,
+            storage_stalls: 2,
             ..Statistics::default()
         };
         let now = Timestamp { seconds: 60, nanos: 0 };
@@ -198,7 +206,10 @@ disk          12.0 MiB
 memory        0 B
 commits       2; transactions in each: 2.5 on average, 4 at most
 last event    1041
-watchers      0";
+watchers      0
+refused       0 for lack of disk space since the start
+damage        met by 1 request since the start
+stalls        2 of the storage since the start";
         assert_eq!(table(&statistics, now), expected);
     }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::args::ServerArgs;
 use super::failure::Failure;
 use super::output::Report;
-use super::units::grouped;
+use super::units::counted;
 
 const EXAMPLES: &str = "Examples:
   sessiond sweep
@@ -29,8 +29,7 @@ impl SweepArgs {
 
     pub(super) async fn run(self) -> Result<Report, Failure> {
         let removed = self.server.client()?.sweep_now().await?;
-        let sessions = if removed == 1 { "session" } else { "sessions" };
-        let text = format!("removed {} expired {sessions}", grouped(removed));
+        let text = format!("removed {}", counted(removed, "expired session"));
         Ok(Report::new(text, json!({ "removed": removed })))
     }
 }

@@ -81,6 +81,12 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
+/// How many of something there are: `1 session`, `12,345 sessions`.
+pub(super) fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(number))
+}
+
 /// Text of at most so many characters; a longer one ends in an ellipsis.
 pub(super) fn cut(mut text: String, longest: usize) -> String {
     if let Some((end, _)) = text.char_indices().nth(longest) {
@@ -169,6 +175,12 @@ mod tests {
         for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345_678, "12,345,678")] {
             assert_eq!(grouped(number), text);
         }
+    }
+
+    #[test]
+    fn what_is_counted_is_singular_or_plural() {
+        let texts = [0, 1, 2_000].map(|number| counted(number, "session"));
+        assert_eq!(texts, ["0 sessions", "1 session", "2,000 sessions"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::args::{BOOL, COUNT, SIZE, Settings, command_of};
 use super::error::{ConfigError, nearest};
 use super::policy::PolicySettings;
-use super::values::is_namespace;
+use crate::model::{NAMESPACE_RULE, is_namespace};
 
 /// The key of the tables with the policies of namespaces.
 const NAMESPACES: &str = "namespaces";
@@ -73,9 +73,8 @@ fn policies(file: &str, value: Value) -> Result<BTreeMap<String, Written>, Confi
     let mut found = BTreeMap::new();
     for (namespace, value) in tables {
         if !is_namespace(&namespace) {
-            let problem = "can't be the name of a namespace; write 1 to 63 of a-z, 0-9, '-', '_' and '.', beginning \
-                           with a letter or digit";
-            return refuse(NAMESPACES, format!("{namespace:?} {problem}"));
+            let problem = format!("{namespace:?} can't be the name of a namespace; write {NAMESPACE_RULE}");
+            return refuse(NAMESPACES, problem);
         }
         let place = namespace_table(&namespace);
         match value {

@@ -199,15 +199,6 @@ pub(super) fn none_or_count(low: &'static str, high: &'static str) -> impl Value
     }
 }
 
-/// Whether a namespace can have this name: 1 to 63 of the characters a-z, 0-9, '-', '_' and '.', the first one a letter
-/// or a digit.
-pub(super) fn is_namespace(name: &str) -> bool {
-    let lower_alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    name.len() <= 63
-        && name.bytes().next().is_some_and(lower_alphanumeric)
-        && name.bytes().all(|byte| lower_alphanumeric(byte) || b"-_.".contains(&byte))
-}
-
 /// Text that is not empty.
 pub(super) fn text(text: &str) -> Result<String, String> {
     match text.trim() {

@@ -2,7 +2,7 @@
 
 use super::follow::Followers;
 use super::transaction::{Change, Counts, Draft, Due, Group, Outcome, Query, Transaction, View};
-use super::{ChangeFollower, Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, codec};
+use super::{ChangeFollower, Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, Gap, codec};
 use crate::clock::Millis;
 use crate::model::{Event, Handle, IdHash, Record};
 use bytes::Bytes;
@@ -33,6 +33,7 @@ struct Tables {
     events: BTreeMap<u64, Event>,
     last_sequence: u64,
     dropped_through: u64,
+    gaps: Vec<Gap>,
     statistics: EngineStatistics,
 }
 
@@ -134,6 +135,10 @@ impl View for Tables {
         Ok(members.take(limit).map(|(_, handle)| *handle).collect())
     }
 
+    fn has_member(&self, group: &Group, handle: Handle) -> Result<bool, EngineError> {
+        Ok(self.members.contains(&(group_name(group), handle)))
+    }
+
     fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, EngineError> {
         let events = self.events.range((Bound::Excluded(after), Bound::Unbounded));
         Ok(events.take(limit).map(|(_, event)| event.clone()).collect())
@@ -141,6 +146,10 @@ impl View for Tables {
 
     fn events_dropped_through(&self) -> Result<u64, EngineError> {
         Ok(self.dropped_through)
+    }
+
+    fn gaps(&self) -> Result<Vec<Gap>, EngineError> {
+        Ok(self.gaps.clone())
     }
 
     fn counts(&self) -> Counts {
@@ -153,6 +162,10 @@ impl View for Tables {
 
     fn due(&self, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError> {
         Ok(self.due.iter().take_while(|due| due.at <= now).take(limit).copied().collect())
+    }
+
+    fn has_due(&self, due: Due) -> Result<bool, EngineError> {
+        Ok(self.due.contains(&due))
     }
 }
 
@@ -192,6 +205,10 @@ impl Tables {
                 self.events = self.events.split_off(&(through + 1));
                 self.dropped_through = self.dropped_through.max(through);
                 self.last_sequence = self.last_sequence.max(through);
+            }
+            Change::PutGap(gap) => {
+                self.gaps.push(gap);
+                self.last_sequence = self.last_sequence.max(gap.through);
             }
         }
     }

@@ -5,7 +5,10 @@
 //! the engine runs at the right moment.
 
 mod codec;
+mod damage;
 mod follow;
+mod gap;
+mod index;
 mod memory;
 pub mod sled;
 mod statistics;
@@ -13,7 +16,10 @@ mod stored;
 mod transaction;
 
 pub(crate) use codec::{decode_event, decode_record, encode_event, encode_record};
+pub(crate) use damage::place_behind;
 pub use follow::ChangeFollower;
+pub use gap::Gap;
+pub(crate) use index::is_indexed;
 pub use memory::MemoryEngine;
 pub use statistics::EngineStatistics;
 pub use transaction::{Cause, Change, Counts, Draft, Due, Group, Outcome, Query, Transaction, View};

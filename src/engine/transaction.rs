@@ -1,7 +1,7 @@
 //! How the session rules see an engine: a [`View`] of the newest records, and a [`Draft`] in which a transaction notes
 //! what it changes.
 
-use super::EngineError;
+use super::{EngineError, Gap};
 use crate::clock::Millis;
 use crate::model::{Credential, Event, EventKind, Handle, IdHash, PrincipalHash, Record};
 
@@ -38,17 +38,26 @@ pub trait View {
     /// first, at most `limit`. Hints: the records tell whether the sessions are there and whose they are.
     fn members(&self, group: &Group, before: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError>;
 
+    /// Whether a session stands in a list.
+    fn has_member(&self, group: &Group, handle: Handle) -> Result<bool, EngineError>;
+
     /// The first events after this sequence number, at most `limit`. They may not be durable yet.
     fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, EngineError>;
 
     /// Events up to this sequence number were dropped from the history.
     fn events_dropped_through(&self) -> Result<u64, EngineError>;
 
+    /// The gaps in the numbers of events, oldest first; few.
+    fn gaps(&self) -> Result<Vec<Gap>, EngineError>;
+
     /// How many sessions and events there are.
     fn counts(&self) -> Counts;
 
     /// The first rows of the sweeper's index that are due at or before `now`, oldest first, at most `limit`.
     fn due(&self, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError>;
+
+    /// Whether the sweeper's index has this row.
+    fn has_due(&self, due: Due) -> Result<bool, EngineError>;
 }
 
 /// How much an engine holds.
@@ -123,6 +132,8 @@ pub enum Change {
     RemoveMember(Group, Handle),
     /// Drop the events up to this sequence number from the history.
     DropEvents(u64),
+    /// Leave a gap in the numbers of events; the next event comes behind it.
+    PutGap(Gap),
 }
 
 impl Change {
@@ -304,6 +315,11 @@ impl<'a> Draft<'a> {
     /// Drops the events up to this sequence number from the history.
     pub fn drop_events(&mut self, through: u64) {
         self.changes.push(Change::DropEvents(through));
+    }
+
+    /// Leaves a gap in the numbers of events; the next event comes behind it.
+    pub fn leave_gap(&mut self, gap: Gap) {
+        self.changes.push(Change::PutGap(gap));
     }
 
     /// Takes a session off a list on which it does not belong.

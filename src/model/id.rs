@@ -227,7 +227,7 @@ impl PartialEq for SecretHash {
 
 impl Eq for SecretHash {}
 
-fn fill_random(bytes: &mut [u8]) {
+pub(crate) fn fill_random(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the operating system provides randomness");
 }
 

@@ -3,11 +3,14 @@
 mod attributes;
 mod event;
 mod id;
+mod namespace;
 mod record;
 mod value;
 
 pub use attributes::{Attribute, Attributes, MalformedAttribute};
 pub use event::{Event, EventKind};
+pub(crate) use id::fill_random;
 pub use id::{Handle, IdHash, PrincipalHash, Secret, SecretHash, SessionId};
+pub use namespace::{NAMESPACE_RULE, is_namespace};
 pub use record::{Credential, Record, Ticket};
 pub use value::{MAX_DEPTH, MalformedValue};

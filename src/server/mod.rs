@@ -112,6 +112,8 @@ pub async fn run(
         () = &mut shutdown => return Ok(()),
     };
     let mut open = serving.serve(engine);
+    // Before anyone is told: who hears that the server is ready may ask its health at once.
+    phase_sender.send_replace(phase_of(&open.engine.status().borrow()));
     ready(&listeners);
 
     loop {
@@ -181,16 +183,19 @@ fn accept(listeners: &[Arc<Listener>], workers: &Arc<Vec<Worker>>, max_connectio
 /// Lets the phase follow the engine's status; returns when the engine has failed.
 async fn follow(mut status: watch::Receiver<EngineStatus>, phase: &watch::Sender<Phase>) {
     loop {
-        let next = match *status.borrow_and_update() {
-            EngineStatus::Ready => Phase::Serving,
-            EngineStatus::LowSpace => Phase::ReadOnly,
-            EngineStatus::Stalled | EngineStatus::Failed => Phase::Failing,
-        };
-        phase.send_replace(next);
-        let failed = *status.borrow() == EngineStatus::Failed;
-        if failed || status.changed().await.is_err() {
+        let now = status.borrow_and_update().clone();
+        phase.send_replace(phase_of(&now));
+        if now == EngineStatus::Failed || status.changed().await.is_err() {
             return;
         }
+    }
+}
+
+fn phase_of(status: &EngineStatus) -> Phase {
+    match status {
+        EngineStatus::Ready => Phase::Serving,
+        EngineStatus::LowSpace => Phase::ReadOnly,
+        EngineStatus::Stalled | EngineStatus::Failed => Phase::Failing,
     }
 }
 

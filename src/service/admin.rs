@@ -1,6 +1,7 @@
 //! The `Admin` service, for operators.
 
 use super::answer::{duration, timestamp};
+use super::counts::{MET_DAMAGE, REFUSED_FOR_SPACE};
 use super::restore::Restores;
 use super::status::Refusal;
 use super::store::StoreService;
@@ -9,7 +10,7 @@ use crate::clock::Millis;
 use crate::proto::admin_server::Admin;
 use crate::proto::{
     BackupRequest, BackupResponse, GetStatisticsRequest, GetStatisticsResponse, NamespaceStatistics, RestoreRequest,
-    RestoreResponse, SweepNowRequest, SweepNowResponse,
+    RestoreResponse, SweepNowRequest, SweepNowResponse, VerifyRequest, VerifyResponse,
 };
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -29,17 +30,24 @@ pub struct AdminService {
     started: Millis,
     /// One backup or restore at a time.
     backups: Arc<Semaphore>,
+    /// One check at a time.
+    checks: Arc<Semaphore>,
 }
 
 impl AdminService {
     /// A service that tells of this one.
     #[must_use]
     pub fn new(store: StoreService, started: Millis, restores: Restores) -> Self {
-        Self { store, restores, started, backups: Arc::new(Semaphore::new(1)) }
+        let [backups, checks] = std::array::from_fn(|_| Arc::new(Semaphore::new(1)));
+        Self { store, restores, started, backups, checks }
     }
 
     fn backup_place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         Arc::clone(&self.backups).try_acquire_owned().map_err(|_| Refusal::BackupRunning)
+    }
+
+    fn check_place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        Arc::clone(&self.checks).try_acquire_owned().map_err(|_| Refusal::VerifyRunning)
     }
 }
 
@@ -72,6 +80,9 @@ impl Admin for AdminService {
             start_time: Some(timestamp(self.started)),
             last_event_sequence,
             watchers: self.store.watchers() as u64,
+            refused_for_space: REFUSED_FOR_SPACE.read(),
+            met_damage: MET_DAMAGE.read(),
+            storage_stalls: engine.stalls,
         }))
     }
 
@@ -86,6 +97,12 @@ impl Admin for AdminService {
             }
             tokio::task::yield_now().await;
         }
+    }
+
+    type VerifyStream = AnswerStream<VerifyResponse>;
+
+    async fn verify(&self, _request: Request<VerifyRequest>) -> Result<Response<Self::VerifyStream>, Status> {
+        self.store.verify(self.check_place()?).map(Response::new)
     }
 
     type BackupStream = AnswerStream<BackupResponse>;

@@ -6,7 +6,7 @@
 use super::answer::timestamp;
 use super::status::Refusal;
 use super::store::StoreService;
-use super::stream::{AnswerStream, MAX_STALL, ended_by};
+use super::stream::{AnswerStream, MAX_STALL};
 use crate::backup::{BackupWriter, Cut, FORMAT_VERSION, Opening, Saved};
 use crate::proto::{BackupResponse, BackupSummary};
 use crate::session::{BackupSink, BackupStopped};
@@ -25,7 +25,6 @@ impl StoreService {
     pub(super) fn back_up(&self, place: OwnedSemaphorePermit) -> Result<AnswerStream<BackupResponse>, Status> {
         let sessions = self.sessions()?;
         let (messages, receiver) = mpsc::channel(BUFFER);
-        let ended = ended_by(self.draining.clone(), messages.clone());
         let opening = Opening {
             format_version: FORMAT_VERSION,
             server_version: env!("CARGO_PKG_VERSION").into(),
@@ -33,25 +32,14 @@ impl StoreService {
             expected_sessions: sessions.engine_statistics().sessions.values().sum(),
         };
         tracing::info!(sessions = opening.expected_sessions, "a backup begins");
+        let outlet = messages.clone();
         let work = async move {
             let mut outlet =
-                Outlet { writer: BackupWriter::new(&opening), messages, expected: opening.expected_sessions };
+                Outlet { writer: BackupWriter::new(&opening), messages: outlet, expected: opening.expected_sessions };
             let cut = sessions.backup(&mut outlet).await?;
             outlet.finish(&opening, &cut).await
         };
-        let background = self.background.clone();
-        Ok(AnswerStream::new(receiver, async move {
-            let _place = place;
-            let result = tokio::select! {
-                biased;
-                status = ended => Err(status),
-                result = background.run(work) => result,
-            };
-            if let Err(status) = &result {
-                tracing::warn!(reason = status.message(), "a backup was not finished");
-            }
-            result
-        }))
+        Ok(self.stream_walk("a backup", place, (messages, receiver), work))
     }
 }
 

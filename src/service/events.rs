@@ -11,7 +11,7 @@ use super::stream::{AnswerStream, MAX_STALL, ended_by};
 use crate::model::{Event, EventKind};
 use crate::proto::watch_sessions_response::Message;
 use crate::proto::{self, Checkpoint, SessionEvent, WatchSessionsRequest, WatchSessionsResponse};
-use crate::session::{Error, Sessions};
+use crate::session::Sessions;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -34,12 +34,8 @@ impl StoreService {
         let checkpoint_interval = request::checkpoint_interval(request.checkpoint_interval)?;
         let position = request.after_sequence.unwrap_or(*last_event.borrow());
         let filter = request::event_filter(request)?;
-        let newest = *last_event.borrow();
-        if position > newest {
-            return Err(Error::EventsGone { oldest: newest }.into());
-        }
         // Finds out at once whether the place is still there.
-        sessions.events(position, position, 1).await?;
+        sessions.require_history(position).await?;
 
         let (messages, receiver) = mpsc::channel(BUFFER);
         let watcher = Watcher {

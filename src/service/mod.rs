@@ -9,6 +9,7 @@ mod background;
 mod backup;
 mod basics;
 mod batch;
+mod counts;
 mod csrf;
 mod directory;
 mod events;
@@ -22,6 +23,7 @@ mod restore;
 mod status;
 mod store;
 mod stream;
+mod verify;
 
 pub use admin::AdminService;
 pub use background::Background;

@@ -1,7 +1,7 @@
 //! From requests to what the session rules take: every field is checked here against its bound, and a refusal names both.
 
 use crate::clock::Millis;
-use crate::model::{Attribute, Event, EventKind, Handle, SessionId};
+use crate::model::{Attribute, Event, EventKind, Handle, NAMESPACE_RULE, SessionId, is_namespace};
 use crate::proto;
 use crate::proto::call::Method;
 use crate::proto::delete_session_request::Target as ProtoTarget;
@@ -17,7 +17,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
 
 const DEFAULT_NAMESPACE: &str = "default";
-const MAX_NAMESPACE_CHARS: usize = 63;
 const MAX_AUDIENCE_BYTES: usize = 256;
 const DEFAULT_PAGE_SIZE: u32 = 100;
 const MAX_PAGE_SIZE: u32 = 1_000;
@@ -62,20 +61,10 @@ pub(super) fn namespace(namespace: String) -> Result<String, Error> {
     if namespace.is_empty() {
         return Ok(DEFAULT_NAMESPACE.into());
     }
-    let bytes = namespace.as_bytes();
-    let lower_alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let well_formed = bytes.len() <= MAX_NAMESPACE_CHARS
-        && lower_alphanumeric(&bytes[0])
-        && bytes.iter().all(|byte| lower_alphanumeric(byte) || b"-_.".contains(byte));
-    if well_formed {
+    if is_namespace(&namespace) {
         Ok(namespace)
     } else {
-        Err(Error::invalid(
-            "namespace",
-            format!(
-                "must be 1 to {MAX_NAMESPACE_CHARS} of a-z, 0-9, '-', '_' and '.', beginning with a letter or digit"
-            ),
-        ))
+        Err(Error::invalid("namespace", format!("must be {NAMESPACE_RULE}")))
     }
 }
 

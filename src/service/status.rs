@@ -1,5 +1,6 @@
 //! The one place that makes error statuses: a gRPC code, a machine-readable reason, and for bad input the field.
 
+use super::counts::{MET_DAMAGE, REFUSED_FOR_SPACE};
 use crate::backup::RestoreError;
 use crate::engine::EngineError;
 use crate::proto::ItemError;
@@ -24,6 +25,8 @@ pub enum Refusal {
     BackupRunning,
     /// A backup was not read for too long, or can't catch up with the changes.
     BackupTooSlow,
+    /// A check of the data is under way.
+    VerifyRunning,
     /// A backup can be restored only where nothing is.
     NotEmpty,
     /// There is no disk to restore to.
@@ -55,6 +58,12 @@ impl From<Refusal> for Status {
                 Code::ResourceExhausted,
                 "the backup was not read for too long, or sessions change faster than it is read",
                 "BACKUP_TOO_SLOW",
+                HashMap::new(),
+            ),
+            Refusal::VerifyRunning => with_reason(
+                Code::ResourceExhausted,
+                "another check of the data is under way; there can be one at a time",
+                "VERIFY_RUNNING",
                 HashMap::new(),
             ),
             Refusal::NotEmpty => with_reason(
@@ -147,17 +156,21 @@ pub(super) fn item_error(error: Error) -> ItemError {
     ItemError { reason, message: status.message().into() }
 }
 
-/// Logs what happened and tells the caller only what it can act on.
+/// Logs and counts what happened, and tells the caller only what it can act on.
 fn engine_failure(error: &EngineError) -> Status {
     match error {
-        EngineError::StorageFull => with_reason(
-            Code::ResourceExhausted,
-            "too little free disk space to write; reads and deletes still work",
-            "STORAGE_FULL",
-            HashMap::new(),
-        ),
+        EngineError::StorageFull => {
+            REFUSED_FOR_SPACE.add_one();
+            with_reason(
+                Code::ResourceExhausted,
+                "too little free disk space to write; reads and deletes still work",
+                "STORAGE_FULL",
+                HashMap::new(),
+            )
+        }
         EngineError::Stopped => Refusal::NotReady.into(),
         EngineError::Corrupt(_) => {
+            MET_DAMAGE.add_one();
             tracing::error!(%error, "a request met damaged data");
             with_reason(Code::DataLoss, "the stored session is damaged", "SESSION_CORRUPT", HashMap::new())
         }

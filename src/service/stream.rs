@@ -1,10 +1,11 @@
-//! Streams of answers, as the watch and the backup send them.
+//! Streams of answers, as the watch, the backup and the check of the data send them.
 
 use super::status::Refusal;
+use super::store::StoreService;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio_stream::Stream;
 use tonic::Status;
 
@@ -31,6 +32,33 @@ impl<T> AnswerStream<T> {
             }
         });
         Self { messages, ended }
+    }
+}
+
+impl StoreService {
+    /// The stream of what a walk on the background thread sends. It ends with the walk, or before it when the server drains
+    /// or the caller goes; so long the place is taken.
+    pub(super) fn stream_walk<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        place: OwnedSemaphorePermit,
+        (messages, receiver): (mpsc::Sender<T>, mpsc::Receiver<T>),
+        walk: impl Future<Output = Result<(), Status>> + Send + 'static,
+    ) -> AnswerStream<T> {
+        let ended = ended_by(self.draining.clone(), messages);
+        let background = self.background.clone();
+        AnswerStream::new(receiver, async move {
+            let _place = place;
+            let result = tokio::select! {
+                biased;
+                status = ended => Err(status),
+                result = background.run(walk) => result,
+            };
+            if let Err(status) = &result {
+                tracing::warn!(walk = name, reason = status.message(), "it was not finished");
+            }
+            result
+        })
     }
 }
 

@@ -181,6 +181,7 @@ impl Sessions {
                     damaged_count: 0,
                     damaged: Vec::new(),
                     history_damaged: damaged,
+                    gaps: view.gaps()?,
                 },
             )))
         });

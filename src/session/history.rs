@@ -40,14 +40,30 @@ impl Sessions {
         Ok(events)
     }
 
+    /// Refuses a sequence number from which no watcher can go on: not all events after it are kept, or it was told by
+    /// another server whose backup was restored here, which went on after that.
+    pub async fn require_history(&self, after: u64) -> Result<(), Error> {
+        let newest = *self.engine.last_event().borrow();
+        let (dropped_through, gaps) = self.query(|view| Ok((view.events_dropped_through()?, view.gaps()?))).await?;
+        let gap = gaps.into_iter().find(|gap| gap.contains(after));
+        if let Some(gap) = gap {
+            return Err(Error::EventsGone { oldest: gap.through });
+        }
+        if after < dropped_through || after > newest {
+            return Err(Error::EventsGone { oldest: dropped_through });
+        }
+        Ok(())
+    }
+
     /// Drops what exceeds the bounds.
     pub async fn trim_history(&self, bounds: HistoryBounds) -> Result<(), Error> {
         loop {
             let too_old = self.clock.now().saturating_sub(bounds.age);
-            let excess = usize::try_from(self.engine.statistics().events.saturating_sub(bounds.count));
-            let excess = excess.unwrap_or(usize::MAX);
             let last_told = *self.engine.last_event().borrow();
-            let oldest = self.query(|view| view.events(view.events_dropped_through()?, DROP_BATCH)).await?;
+            let (events, oldest) = self
+                .query(|view| Ok((view.counts().events, view.events(view.events_dropped_through()?, DROP_BATCH)?)))
+                .await?;
+            let excess = usize::try_from(events.saturating_sub(bounds.count)).unwrap_or(usize::MAX);
             let dropped = oldest.iter().enumerate().take_while(|(place, event)| {
                 // What was not told of yet stays, and with it the newest number.
                 (*place < excess || event.time < too_old) && event.sequence < last_told

@@ -28,6 +28,7 @@ mod tally;
 mod touches;
 mod update;
 mod upkeep;
+mod verify;
 
 pub use backup::{BackupSink, BackupStopped};
 pub use change::{AbsoluteEnd, SessionChange, Timeouts};
@@ -46,6 +47,7 @@ pub use tally::Tallied;
 pub use touches::Access;
 pub use update::{Update, Updated};
 pub use upkeep::{Upkeep, UpkeepOptions};
+pub use verify::Verification;
 
 use crate::clock::{Clock, Millis};
 use crate::engine::{Draft, Engine, EngineError, EngineStatistics, Outcome, View};

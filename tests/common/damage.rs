@@ -1,6 +1,7 @@
 //! Damaging files, repeatably.
 
-use sessiond_client::Error;
+use super::LONG;
+use sessiond_client::{Client, Error, VerifySummary};
 use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
@@ -72,6 +73,29 @@ pub(crate) fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             (path, bytes)
         })
         .collect()
+}
+
+/// What a running server finds when it checks what it holds.
+pub(crate) async fn check(client: &Client) -> VerifySummary {
+    let mut check = client.verify().await.unwrap();
+    while let Some(told) = tokio::time::timeout(LONG, check.next()).await.unwrap() {
+        told.unwrap();
+    }
+    check.summary().cloned().unwrap()
+}
+
+/// Changes rows of a stopped server's data behind its back.
+pub(crate) fn edit(data: &Path, change: impl FnOnce(&sled::Db)) {
+    let db = sled::Config::new().path(data.join("sled")).segment_size(2 << 20).open().unwrap();
+    change(&db);
+    db.flush().unwrap();
+}
+
+/// Flips a bit of a row.
+pub(crate) fn flip_row(tree: &sled::Tree, key: &[u8]) {
+    let mut row = tree.get(key).unwrap().unwrap();
+    *row.last_mut().unwrap() ^= 1;
+    tree.insert(key, row).unwrap();
 }
 
 /// Whether the server says that what was asked for is damaged.

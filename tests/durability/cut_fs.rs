@@ -1,6 +1,6 @@
 //! The disk as a file system that a process can use, by FUSE.
 
-use crate::disk::{Disk, Inode, Node, Refusal};
+use crate::disk::{Disk, Faults, Hang, Inode, Node, Refusal};
 use fuser::{
     BackgroundSession, BsdFileFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation,
     INodeNo, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory, ReplyEmpty,
@@ -9,12 +9,16 @@ use fuser::{
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
 /// The kernel keeps nothing: after a cut it must not know more than the disk.
 const KEEP: Duration = Duration::ZERO;
 const BLOCK: u32 = 4096;
+
+/// Between two looks whether the disk still hangs.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// A mounted disk. Dropping it unmounts it.
 pub(crate) struct CutFs {
@@ -45,6 +49,7 @@ impl CutFs {
 
 impl Drop for CutFs {
     fn drop(&mut self) {
+        self.disk().faults = Faults::default();
         if let Some(session) = self.session.take() {
             session.umount_and_join().ok();
         }
@@ -53,6 +58,13 @@ impl Drop for CutFs {
 
 fn lock(disk: &Mutex<Disk>) -> MutexGuard<'_, Disk> {
     disk.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits for the end of what hangs.
+fn wait_out(disk: &Mutex<Disk>, hang: Hang) {
+    while lock(disk).faults.hang == hang {
+        thread::sleep(PAUSE);
+    }
 }
 
 struct Face(Arc<Mutex<Disk>>);
@@ -95,12 +107,18 @@ fn place(offset: u64) -> usize {
 }
 
 impl Face {
+    /// The disk, once it does not hang. It is asked by one thread, so that with one request all hang.
+    fn disk(&self) -> MutexGuard<'_, Disk> {
+        wait_out(&self.0, Hang::Everything);
+        lock(&self.0)
+    }
+
     fn attributes(&self, inode: Inode) -> Result<FileAttr, Refusal> {
-        lock(&self.0).node(inode).map(|node| attributes(inode, node))
+        self.disk().node(inode).map(|node| attributes(inode, node))
     }
 
     fn make(&self, folder: INodeNo, name: &OsStr, is_folder: bool) -> Result<FileAttr, Refusal> {
-        let inode = lock(&self.0).create(folder.0, name, is_folder)?;
+        let inode = self.disk().create(folder.0, name, is_folder)?;
         self.attributes(inode)
     }
 }
@@ -121,7 +139,7 @@ fn answer_entry(entry: Result<FileAttr, Refusal>, reply: ReplyEntry) {
 
 impl Filesystem for Face {
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        let found = lock(&self.0).find(parent.0, name);
+        let found = self.disk().find(parent.0, name);
         answer_entry(found.and_then(|inode| self.attributes(inode)), reply);
     }
 
@@ -150,7 +168,7 @@ impl Filesystem for Face {
         _: Option<BsdFileFlags>,
         reply: ReplyAttr,
     ) {
-        let done = size.map_or(Ok(()), |size| lock(&self.0).set_length(ino.0, place(size)));
+        let done = size.map_or(Ok(()), |size| self.disk().set_length(ino.0, place(size)));
         match done.and_then(|()| self.attributes(ino.0)) {
             Ok(found) => reply.attr(&KEEP, &found),
             Err(refusal) => reply.error(refusal.into()),
@@ -162,11 +180,11 @@ impl Filesystem for Face {
     }
 
     fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        answer(lock(&self.0).remove(parent.0, name), reply);
+        answer(self.disk().remove(parent.0, name), reply);
     }
 
     fn rmdir(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        answer(lock(&self.0).remove(parent.0, name), reply);
+        answer(self.disk().remove(parent.0, name), reply);
     }
 
     fn rename(
@@ -179,11 +197,11 @@ impl Filesystem for Face {
         _: RenameFlags,
         reply: ReplyEmpty,
     ) {
-        answer(lock(&self.0).rename((parent.0, name), (newparent.0, newname)), reply);
+        answer(self.disk().rename((parent.0, name), (newparent.0, newname)), reply);
     }
 
     fn open(&self, _: &Request, ino: INodeNo, _: OpenFlags, reply: ReplyOpen) {
-        match lock(&self.0).node(ino.0) {
+        match self.disk().node(ino.0) {
             // Every read and write comes here, at once.
             Ok(_) => reply.opened(FileHandle(0), FopenFlags::FOPEN_DIRECT_IO),
             Err(refusal) => reply.error(refusal.into()),
@@ -208,7 +226,7 @@ impl Filesystem for Face {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        match lock(&self.0).node(ino.0) {
+        match self.disk().node(ino.0) {
             Ok(node) => {
                 let from = place(offset).min(node.data.len());
                 let to = from.saturating_add(size as usize).min(node.data.len());
@@ -230,22 +248,30 @@ impl Filesystem for Face {
         _: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        match lock(&self.0).write(ino.0, place(offset), data) {
+        match self.disk().write(ino.0, place(offset), data) {
             Ok(()) => reply.written(u32::try_from(data.len()).unwrap_or(u32::MAX)),
             Err(refusal) => reply.error(refusal.into()),
         }
     }
 
     fn fsync(&self, _: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
-        answer(lock(&self.0).sync(ino.0), reply);
+        if self.disk().faults.hang != Hang::Syncs {
+            return answer(self.disk().sync(ino.0), reply);
+        }
+        let disk = Arc::clone(&self.0);
+        // Other requests are answered meanwhile.
+        thread::spawn(move || {
+            wait_out(&disk, Hang::Syncs);
+            answer(lock(&disk).sync(ino.0), reply);
+        });
     }
 
     fn fsyncdir(&self, _: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
-        answer(lock(&self.0).sync(ino.0), reply);
+        answer(self.disk().sync(ino.0), reply);
     }
 
     fn readdir(&self, _: &Request, ino: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
-        let disk = lock(&self.0);
+        let disk = self.disk();
         match disk.list(ino.0, offset) {
             Ok(found) => {
                 for (inode, name) in found {
@@ -262,7 +288,7 @@ impl Filesystem for Face {
     }
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
-        let disk = lock(&self.0);
+        let disk = self.disk();
         match disk.powered() {
             Ok(()) => {
                 let free = disk.free_bytes / u64::from(BLOCK);

@@ -26,9 +26,21 @@ pub(crate) enum Refusal {
     NotEmpty,
 }
 
+/// What does not come to an end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Hang {
+    #[default]
+    Nothing,
+    /// A sync, while everything else works.
+    Syncs,
+    /// Any request.
+    Everything,
+}
+
 /// How the disk is ill.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Faults {
+    pub(crate) hang: Hang,
     /// A file that would grow meets "no space left".
     pub(crate) full: bool,
     /// Writes meet an I/O error.

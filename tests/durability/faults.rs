@@ -33,6 +33,7 @@ async fn a_nearly_full_disk_takes_deletions_only_until_there_is_space_again() {
     let updated = client.update(&kept, SessionChange::new().set("n", 1)).await.map(drop);
     assert!(matches!(updated, Err(Error::StorageFull { .. })), "{updated:?}");
     assert_eq!(client.get(&kept).await.unwrap().session.version, 1);
+    assert_eq!(client.statistics().await.unwrap().refused_for_space, 2);
     assert!(client.delete(DeleteSessionRequest::by_id(&doomed)).await.unwrap());
 
     disk.disk().free_bytes = MANY;

@@ -21,6 +21,8 @@ mod disk;
 mod entry;
 #[cfg(target_os = "linux")]
 mod faults;
+#[cfg(target_os = "linux")]
+mod hangs;
 mod history;
 mod kill;
 mod ledger;

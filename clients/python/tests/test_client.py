@@ -8,11 +8,15 @@ import time
 import traceback
 from datetime import datetime, timedelta, timezone
 
+import grpc
 import pytest
 from server import Server
 
 import sessiond
 from sessiond import Client
+from sessiond.errors import from_rpc_error
+from sessiond.v1.admin_pb2 import RestoreRequest
+from sessiond.v1.admin_pb2_grpc import AdminStub
 
 
 @pytest.fixture
@@ -245,6 +249,17 @@ def test_no_session_id_in_errors_reprs_and_logs(server, client, caplog):
     assert secret not in caplog.text
     assert secret not in server.log()
     client.delete(secret)
+
+
+def test_a_reason_that_the_client_does_not_know_is_told_as_it_is(server, client):
+    """A server may be newer than its clients; here it answers a call that this client has no method for."""
+    client.create()
+    with grpc.insecure_channel(server.address) as channel, pytest.raises(grpc.RpcError) as refused:
+        AdminStub(channel).Restore(iter([RestoreRequest(data=b"no backup")]))
+    error = from_rpc_error(refused.value)
+    assert type(error) is sessiond.SessiondError
+    assert (error.reason, error.code) == ("NOT_EMPTY", grpc.StatusCode.FAILED_PRECONDITION)
+    assert "there are sessions or events already" in str(error)
 
 
 def wait_for_next_millisecond(after: datetime) -> None:

@@ -29,8 +29,8 @@
 //!
 //! A [`Client`] is cheap to clone and safe to share. It connects at the first call and again whenever the connection
 //! was lost. Every call has a deadline. A call is repeated while the server is unavailable, but not if it may have been
-//! carried out and a second time would make a difference. Only the stream of [`Client::watch`], a backup and a restore have
-//! no deadline once they have begun.
+//! carried out and a second time would make a difference. Only the stream of [`Client::watch`], a backup, a
+//! restore and a check of the data have no deadline once they have begun.
 //!
 //! Calls on single sessions (create, get, update, touch, rotate, delete) share one stream on which those that are made at
 //! the same time travel together, whichever tasks make them: that costs a fraction of a call of its own. Where a server or
@@ -54,6 +54,7 @@ mod redact;
 mod retry;
 mod sessions;
 mod value;
+mod verify;
 
 pub use address::{Address, AddressError, DEFAULT_ADDRESS};
 pub use admin::Health;
@@ -66,9 +67,10 @@ pub use handoff::{Handoff, Redeemed};
 pub use lane::Lane;
 pub use locks::Lock;
 pub use prost_types::{Duration, Timestamp};
-pub use proto::{BackupSummary, GetStatisticsResponse as Statistics};
+pub use proto::{BackupSummary, GetStatisticsResponse as Statistics, VerifySummary};
 pub use retry::RetryPolicy;
 pub use sessions::{Created, Read, Rotated, Touched, Updated};
+pub use verify::Verification;
 
 /// The messages and the stubs of the contract, generated from the files under `proto/`.
 #[allow(missing_docs, clippy::all, clippy::pedantic)]

@@ -75,7 +75,9 @@ impl Committer {
     /// Makes all changes durable.
     pub(super) fn sync(&mut self) -> Result<(), EngineError> {
         if self.unsynced_since.is_some() {
-            self.log.sync(self.tables.ledger().last_sequence)?;
+            // Not under the ledger's lock: whoever asks for statistics must not wait for the disk.
+            let last_event = self.tables.ledger().last_sequence;
+            self.log.sync(last_event)?;
             self.unsynced_since = None;
         }
         Ok(())

@@ -215,12 +215,6 @@ impl DataFolder {
         fs::read_dir(self.sled_path().join("blobs")).map_or(0, Iterator::count)
     }
 
-    /// What the folder's files take, in bytes.
-    pub(super) fn disk_bytes(&self) -> u64 {
-        let files = fs::read_dir(self.sled_path()).into_iter().flatten().flatten();
-        files.filter_map(|file| file.metadata().ok()).filter(fs::Metadata::is_file).map(|file| file.len()).sum()
-    }
-
     /// Takes segments out of sled's log that follow a place at which it breaks off. None of what they hold was synced.
     pub(super) fn remove_segments(&self, segments: &[u64]) -> io::Result<()> {
         if segments.is_empty() {
@@ -271,6 +265,12 @@ impl DataFolder {
         }
         Ok(())
     }
+}
+
+/// What the files in a folder take, in bytes.
+pub(super) fn bytes_of(folder: &Path) -> u64 {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    files.filter_map(|file| file.metadata().ok()).filter(fs::Metadata::is_file).map(|file| file.len()).sum()
 }
 
 /// Whether sled's settings end in their checksum.

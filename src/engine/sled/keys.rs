@@ -1,7 +1,7 @@
 //! How the keys of rows look. Numbers in keys are big-endian, so that keys sort like them.
 
 use super::super::transaction::{Due, Group};
-use super::super::{EngineError, codec};
+use super::super::{EngineError, Gap, codec};
 use crate::clock::Millis;
 use crate::model::{Event, Handle};
 use ::sled::IVec;
@@ -42,6 +42,19 @@ pub(super) fn read_due_key(key: &[u8]) -> Result<Due, EngineError> {
     let parts = key.split_first_chunk().and_then(|(at, handle)| Some((at, Handle::from_slice(handle)?)));
     let (at, handle) = parts.ok_or_else(|| codec::corrupt("a key of the sweeper's index"))?;
     Ok(Due { at: Millis::from_be_bytes(*at), handle })
+}
+
+/// With this begin the keys in `meta` of gaps in the numbers of events.
+pub(super) const GAP_PREFIX: &[u8] = b"gap-after-";
+
+pub(super) fn gap_key(gap: Gap) -> Vec<u8> {
+    [GAP_PREFIX, &gap.after.to_be_bytes()].concat()
+}
+
+pub(super) fn read_gap((key, row): &(IVec, IVec)) -> Result<Gap, EngineError> {
+    let after = key.strip_prefix(GAP_PREFIX).and_then(|number| number.try_into().ok()).map(u64::from_be_bytes);
+    let through = codec::decode_millis(to_bytes(row.clone()))?;
+    after.map(|after| Gap { after, through }).ok_or_else(|| codec::corrupt("the key of a gap"))
 }
 
 /// Where `meta` keeps the generation of an index.

@@ -16,6 +16,7 @@ mod folder;
 mod keys;
 mod log;
 mod mark;
+mod record;
 mod recovery;
 mod repair;
 mod salvage;
@@ -83,9 +84,9 @@ pub struct SledEngine {
     writer: Writer,
     status: watch::Receiver<EngineStatus>,
     followers: Followers,
-    _watchdog: Watchdog,
+    watchdog: Watchdog,
     /// Keeps other processes out for as long as the engine lives.
-    folder: DataFolder,
+    _folder: DataFolder,
 }
 
 impl SledEngine {
@@ -97,7 +98,8 @@ impl SledEngine {
         let inspection = Inspection::of(&folder.sled_path())?;
         judge(&inspection, &folder)?;
         folder.remove_segments(inspection.stray_segments())?;
-        let db = open_db(&config(&folder, options)).map_err(|error| refuse(error, &folder))?;
+        let config = config(&folder, options);
+        let db = open_db(&config).map_err(|error| refuse(error, &folder))?;
         let mut tables = Tables::open(&db)?;
         tables.repair_indexes(&db, &inspection)?;
         tables.set_right(inspection.mark)?;
@@ -127,8 +129,8 @@ impl SledEngine {
         };
         let writer = Writer::start(committer, last_event)?;
         let watchdog =
-            Watchdog::start(&folder, options.watchdog.clone(), progress, status_sender, low_space, is_damaged)?;
-        Ok(Self { tables, writer, status, followers, _watchdog: watchdog, folder })
+            Watchdog::start(&folder, options.watchdog.clone(), progress, status_sender, low_space, config, is_damaged)?;
+        Ok(Self { tables, writer, status, followers, watchdog, _folder: folder })
     }
 }
 
@@ -221,7 +223,7 @@ impl Engine for SledEngine {
 
     fn statistics(&self) -> EngineStatistics {
         let counted = self.tables.ledger().statistics.clone();
-        EngineStatistics { disk_bytes: self.folder.disk_bytes(), ..counted }
+        EngineStatistics { disk_bytes: self.watchdog.disk_bytes(), stalls: self.watchdog.stalls(), ..counted }
     }
 
     fn close(&self) -> EngineFuture<'_> {

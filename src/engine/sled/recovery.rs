@@ -50,8 +50,8 @@ impl Tables {
         Ok(())
     }
 
-    /// Counts what is there, and finds where the sequence goes on: behind the newest event and all that were
-    /// acknowledged.
+    /// Counts what is there, and finds where the sequence goes on: behind the newest event, all that were acknowledged,
+    /// and the last gap.
     fn take_stock(&self, acknowledged: u64) -> Result<(), EngineError> {
         let mut ledger = self.ledger();
         for key in self.members.range([1]..).keys() {
@@ -70,7 +70,8 @@ impl Tables {
             Some((key, _)) => key.as_ref().try_into().map_or(0, u64::from_be_bytes),
             None => self.events_dropped_through()?,
         };
-        let last = last.max(acknowledged);
+        let skipped = self.gaps()?.last().map_or(0, |gap| gap.through);
+        let last = last.max(acknowledged).max(skipped);
         ledger.last_sequence = if last == 0 { 0 } else { last + SEQUENCE_JUMP };
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::super::EngineError;
 use super::super::transaction::{Change, Due, Group};
 use super::disk::{Inspection, Tree};
 use super::mark::Found;
-use super::tables::{DUE, EVENTS, LOOKUPS, MEMBERS, TOUCHES, Tables};
+use super::tables::{DUE, EVENTS, LOOKUPS, MEMBERS, SESSIONS, TOUCHES, Tables};
 use crate::engine::codec;
 use crate::engine::transaction::View;
 use crate::model::{Handle, Record};
@@ -27,7 +27,7 @@ impl Tables {
                 damaged.push((name, index));
             }
         }
-        if damaged.is_empty() || inspection.tree("sessions")?.gaps > 0 {
+        if damaged.is_empty() || inspection.tree(SESSIONS)?.gaps > 0 {
             return Ok(());
         }
         for (name, index) in damaged {

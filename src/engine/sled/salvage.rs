@@ -2,15 +2,14 @@
 
 use super::disk::{Inspection, Tree};
 use super::folder::DataFolder;
-use super::keys::part_key;
 use super::mark::Found;
-use super::tables::{DUE, EVENTS, MEMBERS, TOUCHES};
+use super::record::read_record;
+use super::tables::{DUE, EVENTS, MEMBERS, PARTS, SESSIONS, TOUCHES};
 use super::{Durability, SledEngine, SledOptions, WatchdogOptions};
 use crate::clock::Millis;
-use crate::engine::codec::{self, RecordRow};
+use crate::engine::codec;
 use crate::engine::{Engine, EngineError, Outcome};
 use crate::model::{Event, Handle, IdHash, Record};
-use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::time::Duration;
@@ -71,7 +70,7 @@ struct Salvage<'a> {
 impl Salvage<'_> {
     async fn run(self) -> Result<Salvaged, EngineError> {
         let mut salvaged = Salvaged::default();
-        let parts = self.all(&self.inspection.tree("parts")?)?;
+        let parts = self.all(&self.inspection.tree(PARTS)?)?;
         let touches: HashMap<Handle, Millis> = self
             .all(&self.inspection.index(TOUCHES)?)?
             .into_iter()
@@ -79,7 +78,7 @@ impl Salvage<'_> {
             .collect();
         let mut saved = BTreeSet::new();
         let mut batch = Vec::new();
-        let sessions = self.inspection.tree("sessions")?;
+        let sessions = self.inspection.tree(SESSIONS)?;
         for rows in self.inspection.rows(&sessions) {
             for (key, row) in rows? {
                 let Some(handle) = Handle::from_slice(&key) else { continue };
@@ -157,21 +156,6 @@ impl Salvage<'_> {
     fn index_gaps(&self) -> Result<usize, EngineError> {
         Ok(self.inspection.index(MEMBERS)?.gaps)
     }
-}
-
-fn read_record(handle: Handle, row: Vec<u8>, parts: &BTreeMap<Vec<u8>, Vec<u8>>) -> Option<Record> {
-    let record = match codec::decode_row(row.into()).ok()? {
-        RecordRow::Whole(record) => *record,
-        RecordRow::Split { revision, parts: count } => {
-            let mut row = BytesMut::new();
-            for part in 0..count {
-                let bytes = parts.get(&part_key(handle, revision, part)[..])?;
-                row.extend_from_slice(&codec::decode_part(Bytes::copy_from_slice(bytes)).ok()?);
-            }
-            codec::decode_record(row.freeze()).ok()?
-        }
-    };
-    (record.handle == handle).then_some(record)
 }
 
 /// What the events tell of the sessions.

@@ -12,13 +12,15 @@
 //! | `events`   | sequence number              | event                             |
 //! | `meta`     | `events-dropped-through`     | sequence number                   |
 //! |            | `generation-of-` name        | n, if the tree is now `name.n`    |
+//! |            | `gap-after-` sequence number | the last sequence number of a gap |
 
 use super::super::codec::{self, RecordRow};
 use super::super::transaction::{Change, Counts, Due, Group, View};
-use super::super::{EngineError, EngineStatistics};
+use super::super::{EngineError, EngineStatistics, Gap, place_behind};
 use super::cache::{Cached, RecordCache};
 use super::keys::{
-    due_key, generation_key, member_key, part_key, read_due_key, read_event, read_member_key, to_bytes, tree_name,
+    GAP_PREFIX, due_key, gap_key, generation_key, member_key, part_key, read_due_key, read_event, read_gap,
+    read_member_key, to_bytes, tree_name,
 };
 use crate::clock::Millis;
 use crate::model::{Event, Handle, IdHash, Record};
@@ -36,6 +38,9 @@ const MAX_EVENT_BYTES: usize = 16 << 10;
 
 /// How often a reader looks again when the writer replaced a split record under it.
 const MAX_READ_ATTEMPTS: usize = 100;
+
+pub(super) const SESSIONS: &str = "sessions";
+pub(super) const PARTS: &str = "parts";
 
 /// The trees that can be replaced, see [`replace_index`](Tables::replace_index).
 pub(super) const LOOKUPS: &str = "lookups";
@@ -75,8 +80,8 @@ impl Tables {
     pub(super) fn open(db: &Db) -> Result<Self, EngineError> {
         let meta = db.open_tree(META)?;
         let tables = Self {
-            sessions: db.open_tree("sessions")?,
-            parts: db.open_tree("parts")?,
+            sessions: db.open_tree(SESSIONS)?,
+            parts: db.open_tree(PARTS)?,
             lookups: open_newest(db, &meta, LOOKUPS)?,
             touches: open_newest(db, &meta, TOUCHES)?,
             due: open_newest(db, &meta, DUE)?,
@@ -130,7 +135,7 @@ impl Tables {
                     probe(&self.touches, &handle.to_bytes())?;
                 }
                 Change::RestoreEvent(event) => probe(&self.events, &event.sequence.to_be_bytes())?,
-                Change::DropEvents(_) => {}
+                Change::DropEvents(_) | Change::PutGap(_) => {}
             }
         }
         Ok(())
@@ -150,18 +155,19 @@ impl Tables {
     pub(super) fn apply_step(&self, change: Change, transaction: u64) -> Result<(), EngineError> {
         match change {
             Change::AppendEvent(event) => {
-                let mut ledger = self.ledger();
-                let sequence = ledger.last_sequence + 1;
+                let sequence = self.ledger().last_sequence + 1;
+                // Not under the lock: sled may have to wait for the disk.
                 self.put_event(Event { sequence, transaction, ..*event })?;
+                let mut ledger = self.ledger();
                 ledger.last_sequence = sequence;
                 ledger.statistics.events += 1;
             }
             Change::RestoreEvent(event) => {
+                let sequence = event.sequence;
+                let is_new = self.put_event(*event)?.is_none();
                 let mut ledger = self.ledger();
-                ledger.last_sequence = ledger.last_sequence.max(event.sequence);
-                if self.put_event(*event)?.is_none() {
-                    ledger.statistics.events += 1;
-                }
+                ledger.last_sequence = ledger.last_sequence.max(sequence);
+                ledger.statistics.events += u64::from(is_new);
             }
             Change::PutMember(group, handle) => {
                 let previous = self.members.insert(member_key(&group, handle), &codec::empty_row()[..])?;
@@ -176,6 +182,11 @@ impl Tables {
                 }
             }
             Change::DropEvents(through) => return self.drop_events(through),
+            Change::PutGap(gap) => {
+                put(&self.meta, &gap_key(gap), &codec::encode_millis(gap.through))?;
+                let mut ledger = self.ledger();
+                ledger.last_sequence = ledger.last_sequence.max(gap.through);
+            }
             Change::PutLookup(hash, handle) => put(&self.lookups, hash.as_bytes(), &codec::encode_handle(handle))?,
             Change::PutDue(due) => put(&self.due, &due_key(due), &codec::empty_row())?,
             Change::PutRecord(record) => return self.put_record(*record),
@@ -257,27 +268,12 @@ impl Tables {
 
     /// A moment behind the damaged page that follows this one, or `end`.
     fn readable_due_after(&self, damaged: Millis, end: Millis) -> Result<Millis, EngineError> {
-        let readable = |at: Millis| match self.due.contains_key(at.to_be_bytes()).map_err(EngineError::from) {
+        let readable = |at: u128| match self.due.contains_key(millis(at).to_be_bytes()).map_err(EngineError::from) {
             Ok(_) => Ok(true),
             Err(EngineError::Corrupt(_)) => Ok(false),
             Err(error) => Err(error),
         };
-        let (mut low, mut step) = (damaged, 1);
-        while low < end && readable(low)? {
-            low = low.saturating_add(step);
-            step *= 2;
-        }
-        let mut high = low;
-        while high < end && !readable(high)? {
-            low = high;
-            high = high.saturating_add(step);
-            step = step.saturating_mul(2);
-        }
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            if readable(middle)? { high = middle } else { low = middle }
-        }
-        Ok(high.max(damaged + 1).min(end))
+        place_behind(damaged.into(), end.into(), readable).map(millis)
     }
 
     /// Puts a split record together; `None` if the writer replaced it meanwhile.
@@ -362,6 +358,10 @@ impl View for Tables {
         self.members.range(start..end).rev().take(limit).map(|row| read_member_key(&row?.0)).collect()
     }
 
+    fn has_member(&self, group: &Group, handle: Handle) -> Result<bool, EngineError> {
+        Ok(self.members.contains_key(member_key(group, handle))?)
+    }
+
     fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, EngineError> {
         let start = after.saturating_add(1).to_be_bytes();
         self.events.range(start..).take(limit).map(|row| read_event(&row?)).collect()
@@ -369,6 +369,10 @@ impl View for Tables {
 
     fn events_dropped_through(&self) -> Result<u64, EngineError> {
         self.meta.get(DROPPED_THROUGH)?.map_or(Ok(0), |row| codec::decode_millis(to_bytes(row)))
+    }
+
+    fn gaps(&self) -> Result<Vec<Gap>, EngineError> {
+        self.meta.scan_prefix(GAP_PREFIX).map(|row| read_gap(&row?)).collect()
     }
 
     fn counts(&self) -> Counts {
@@ -400,6 +404,15 @@ impl View for Tables {
         }
         Ok(found)
     }
+
+    fn has_due(&self, due: Due) -> Result<bool, EngineError> {
+        Ok(self.due.contains_key(due_key(due))?)
+    }
+}
+
+/// The moment at a place of the sweeper's index.
+fn millis(place: u128) -> Millis {
+    Millis::try_from(place).unwrap_or(Millis::MAX)
 }
 
 /// Opens the newest generation of an index.

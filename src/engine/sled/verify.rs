@@ -2,11 +2,12 @@
 
 use super::disk::Inspection;
 use super::folder::DataFolder;
-use super::tables::MEMBERS;
+use super::record::read_record;
+use super::tables::{EVENTS, MEMBERS, PARTS, SESSIONS};
 use crate::engine::EngineError;
 use crate::engine::codec::{self, RecordRow};
 use crate::model::Handle;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// What was found.
@@ -20,6 +21,10 @@ pub struct Verified {
     pub sessions: u64,
     /// Sessions whose records are there and damaged, or that lists name and that can't be found for damaged pages.
     pub damaged_sessions: BTreeSet<Handle>,
+    /// Events of the history that can be read.
+    pub events: u64,
+    /// Events that are there and damaged.
+    pub damaged_events: u64,
     /// Why a server would refuse the folder; `None` if it would open it.
     pub refusal: Option<String>,
 }
@@ -28,7 +33,10 @@ impl Verified {
     /// Whether nothing is damaged.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.damaged_pages == 0 && self.damaged_sessions.is_empty() && self.refusal.is_none()
+        self.damaged_pages == 0
+            && self.damaged_sessions.is_empty()
+            && self.damaged_events == 0
+            && self.refusal.is_none()
     }
 }
 
@@ -43,19 +51,23 @@ pub fn verify(folder: &Path) -> Result<Verified, EngineError> {
         ..Verified::default()
     };
     let mut readable = BTreeSet::new();
-    let sessions = inspection.tree("sessions")?;
+    let mut split = BTreeMap::new();
+    let sessions = inspection.tree(SESSIONS)?;
     for rows in inspection.rows(&sessions) {
         for (key, row) in rows? {
             let Some(handle) = Handle::from_slice(&key) else { continue };
-            let is_whole = match codec::decode_row(row.into()) {
-                Ok(RecordRow::Whole(record)) => record.handle == handle,
-                Ok(RecordRow::Split { .. }) => true,
-                Err(_) => false,
-            };
-            let found = if is_whole { &mut readable } else { &mut verified.damaged_sessions };
-            found.insert(handle);
+            match codec::decode_row(row.clone().into()) {
+                Ok(RecordRow::Whole(record)) if record.handle == handle => drop(readable.insert(handle)),
+                Ok(RecordRow::Split { .. }) => drop(split.insert(handle, row)),
+                Ok(RecordRow::Whole(_)) | Err(_) => drop(verified.damaged_sessions.insert(handle)),
+            }
         }
     }
+    for handle in join(&inspection, &mut split)? {
+        readable.insert(handle);
+    }
+    // Those whose parts are missing are left.
+    verified.damaged_sessions.extend(split.into_keys());
     if sessions.gaps > 0 {
         let members = inspection.index(MEMBERS)?;
         for rows in inspection.rows(&members) {
@@ -64,5 +76,40 @@ pub fn verify(folder: &Path) -> Result<Verified, EngineError> {
         }
     }
     verified.sessions = readable.len() as u64;
+    let events = inspection.index(EVENTS)?;
+    for rows in inspection.rows(&events) {
+        for (key, row) in rows? {
+            let sequence = key.try_into().map(u64::from_be_bytes);
+            let is_whole = sequence.is_ok_and(|sequence| codec::decode_event(sequence, row.into()).is_ok());
+            *(if is_whole { &mut verified.events } else { &mut verified.damaged_events }) += 1;
+        }
+    }
     Ok(verified)
+}
+
+/// Joins the parts of split records, which stand together in the order of their sessions. Takes out those that could be
+/// joined, and returns them.
+fn join(inspection: &Inspection, split: &mut BTreeMap<Handle, Vec<u8>>) -> Result<Vec<Handle>, EngineError> {
+    let tree = inspection.tree(PARTS)?;
+    let mut joined = Vec::new();
+    let mut finish = |handle: Handle, parts: &BTreeMap<Vec<u8>, Vec<u8>>| {
+        if split.get(&handle).is_some_and(|row| read_record(handle, row.clone(), parts).is_some()) {
+            split.remove(&handle);
+            joined.push(handle);
+        }
+    };
+    let mut parts = BTreeMap::new();
+    let mut current = Handle::FIRST;
+    for rows in inspection.rows(&tree) {
+        for (key, row) in rows? {
+            let Some(handle) = key.get(..16).and_then(Handle::from_slice) else { continue };
+            if handle != current {
+                finish(current, &std::mem::take(&mut parts));
+                current = handle;
+            }
+            parts.insert(key, row);
+        }
+    }
+    finish(current, &parts);
+    Ok(joined)
 }

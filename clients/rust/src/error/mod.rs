@@ -92,6 +92,12 @@ pub enum Error {
         /// The server.
         address: String,
     },
+    /// Another check of the data is under way.
+    #[error("another check of the data of sessiond at {address} is under way")]
+    VerifyRunning {
+        /// The server.
+        address: String,
+    },
     /// A backup can be restored only where there is no session and no event.
     #[error("sessiond at {address} holds sessions or events already: restore into a server with an empty data folder")]
     NotEmpty {

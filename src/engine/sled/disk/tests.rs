@@ -136,8 +136,10 @@ fn a_freed_segment_that_was_wiped_out_in_part_is_no_damage() {
     assert_eq!(pages.lost, [0_u64; 0]);
     assert!(!pages.uncertain && !pages.tip_damaged);
     // With a page in it that stands nowhere else, it is.
-    let mut torn = old;
-    torn.add(NODE, 3);
+    let mut torn = Segment::new(4);
+    for (kind, page) in [(NODE, 2), (LINK, 2), (NODE, 3), (CAP, 0)] {
+        torn.add(kind, page);
+    }
     torn.bytes[..SEGMENT_HEADER_BYTES + 4].fill(0);
     let pages = find(&[&new.bytes, &torn.bytes], begin, known());
     assert!(!pages.lost.is_empty() && pages.uncertain);

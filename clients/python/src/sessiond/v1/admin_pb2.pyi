@@ -23,7 +23,7 @@ class NamespaceStatistics(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., sessions: _Optional[int] = ...) -> None: ...
 
 class GetStatisticsResponse(_message.Message):
-    __slots__ = ("sessions", "namespaces", "created", "expired", "created_per_second", "expired_per_second", "disk_bytes", "memory_bytes", "sweeper_lag", "groups", "grouped_transactions", "largest_group", "start_time", "last_event_sequence", "watchers")
+    __slots__ = ("sessions", "namespaces", "created", "expired", "created_per_second", "expired_per_second", "disk_bytes", "memory_bytes", "sweeper_lag", "groups", "grouped_transactions", "largest_group", "start_time", "last_event_sequence", "watchers", "refused_for_space", "met_damage", "storage_stalls")
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
     NAMESPACES_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
@@ -39,6 +39,9 @@ class GetStatisticsResponse(_message.Message):
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     LAST_EVENT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     WATCHERS_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FOR_SPACE_FIELD_NUMBER: _ClassVar[int]
+    MET_DAMAGE_FIELD_NUMBER: _ClassVar[int]
+    STORAGE_STALLS_FIELD_NUMBER: _ClassVar[int]
     sessions: int
     namespaces: _containers.RepeatedCompositeFieldContainer[NamespaceStatistics]
     created: int
@@ -54,7 +57,10 @@ class GetStatisticsResponse(_message.Message):
     start_time: _timestamp_pb2.Timestamp
     last_event_sequence: int
     watchers: int
-    def __init__(self, sessions: _Optional[int] = ..., namespaces: _Optional[_Iterable[_Union[NamespaceStatistics, _Mapping]]] = ..., created: _Optional[int] = ..., expired: _Optional[int] = ..., created_per_second: _Optional[float] = ..., expired_per_second: _Optional[float] = ..., disk_bytes: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., sweeper_lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., groups: _Optional[int] = ..., grouped_transactions: _Optional[int] = ..., largest_group: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_event_sequence: _Optional[int] = ..., watchers: _Optional[int] = ...) -> None: ...
+    refused_for_space: int
+    met_damage: int
+    storage_stalls: int
+    def __init__(self, sessions: _Optional[int] = ..., namespaces: _Optional[_Iterable[_Union[NamespaceStatistics, _Mapping]]] = ..., created: _Optional[int] = ..., expired: _Optional[int] = ..., created_per_second: _Optional[float] = ..., expired_per_second: _Optional[float] = ..., disk_bytes: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., sweeper_lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., groups: _Optional[int] = ..., grouped_transactions: _Optional[int] = ..., largest_group: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_event_sequence: _Optional[int] = ..., watchers: _Optional[int] = ..., refused_for_space: _Optional[int] = ..., met_damage: _Optional[int] = ..., storage_stalls: _Optional[int] = ...) -> None: ...
 
 class SweepNowRequest(_message.Message):
     __slots__ = ()
@@ -65,6 +71,48 @@ class SweepNowResponse(_message.Message):
     REMOVED_FIELD_NUMBER: _ClassVar[int]
     removed: int
     def __init__(self, removed: _Optional[int] = ...) -> None: ...
+
+class VerifyRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class VerifySummary(_message.Message):
+    __slots__ = ("begin_time", "end_time", "sessions", "damaged_sessions", "damaged_handles", "unindexed_sessions", "unindexed_handles", "damaged_pages", "events", "damaged_events")
+    BEGIN_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    DAMAGED_SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    DAMAGED_HANDLES_FIELD_NUMBER: _ClassVar[int]
+    UNINDEXED_SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    UNINDEXED_HANDLES_FIELD_NUMBER: _ClassVar[int]
+    DAMAGED_PAGES_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    DAMAGED_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    begin_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    sessions: int
+    damaged_sessions: int
+    damaged_handles: _containers.RepeatedScalarFieldContainer[str]
+    unindexed_sessions: int
+    unindexed_handles: _containers.RepeatedScalarFieldContainer[str]
+    damaged_pages: int
+    events: int
+    damaged_events: int
+    def __init__(self, begin_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sessions: _Optional[int] = ..., damaged_sessions: _Optional[int] = ..., damaged_handles: _Optional[_Iterable[str]] = ..., unindexed_sessions: _Optional[int] = ..., unindexed_handles: _Optional[_Iterable[str]] = ..., damaged_pages: _Optional[int] = ..., events: _Optional[int] = ..., damaged_events: _Optional[int] = ...) -> None: ...
+
+class VerifyResponse(_message.Message):
+    __slots__ = ("sessions_checked", "sessions_expected", "events_checked", "events_expected", "summary")
+    SESSIONS_CHECKED_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_CHECKED_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    sessions_checked: int
+    sessions_expected: int
+    events_checked: int
+    events_expected: int
+    summary: VerifySummary
+    def __init__(self, sessions_checked: _Optional[int] = ..., sessions_expected: _Optional[int] = ..., events_checked: _Optional[int] = ..., events_expected: _Optional[int] = ..., summary: _Optional[_Union[VerifySummary, _Mapping]] = ...) -> None: ...
 
 class BackupRequest(_message.Message):
     __slots__ = ()

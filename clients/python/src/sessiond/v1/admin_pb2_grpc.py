@@ -45,6 +45,11 @@ class AdminStub:
                 request_serializer=sessiond_dot_v1_dot_admin__pb2.SweepNowRequest.SerializeToString,
                 response_deserializer=sessiond_dot_v1_dot_admin__pb2.SweepNowResponse.FromString,
                 _registered_method=True)
+        self.Verify = channel.unary_stream(
+                '/sessiond.v1.Admin/Verify',
+                request_serializer=sessiond_dot_v1_dot_admin__pb2.VerifyRequest.SerializeToString,
+                response_deserializer=sessiond_dot_v1_dot_admin__pb2.VerifyResponse.FromString,
+                _registered_method=True)
         self.Backup = channel.unary_stream(
                 '/sessiond.v1.Admin/Backup',
                 request_serializer=sessiond_dot_v1_dot_admin__pb2.BackupRequest.SerializeToString,
@@ -79,6 +84,19 @@ class AdminServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Verify(self, request, context):
+        """Checks what the server holds, while requests go on: every session is read, also one that is stored in parts, with the
+        rows by which it is listed, found by its ID and swept; and so is the history of events. It is done at leisure by a thread
+        of low priority, and changes nothing. What the server keeps in its cache is not read from disk again. The check is
+        complete only if the last message, which has the summary, has arrived; sessions that are made meanwhile may be left out.
+        Cancelling the call ends it.
+
+        Errors: VERIFY_RUNNING (one at a time); NOT_READY also when the server drains. Example: {}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Backup(self, request, context):
         """Streams a backup: all sessions and the history of events as they are at one moment close to the end of the stream,
         while requests go on. Put together, the data of the messages is the file that "sessiond restore" and Restore take;
@@ -98,7 +116,8 @@ class AdminServicer:
         meanwhile. It goes on serving until all was received, verified and stored; then, for a moment, health is NOT_SERVING
         and calls are refused as not ready, while the restored sessions take the place of none. A session that is made
         meanwhile makes it fail. Versions, timeouts, handles, IDs and the events' sequence numbers are as they were in the
-        backup, so that watchers can resume; locks are not restored.
+        backup, so that watchers can resume: new events get numbers far behind, and who has seen events that are not in the
+        backup is told EVENTS_GONE. Locks are not restored.
 
         Errors: NOT_EMPTY, IN_MEMORY, BACKUP_INVALID, BACKUP_RUNNING, STORAGE_FULL.
         Example, first message: {"data": "c2Vzc2lvbmQgYmFja3VwCg…"}
@@ -119,6 +138,11 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.SweepNow,
                     request_deserializer=sessiond_dot_v1_dot_admin__pb2.SweepNowRequest.FromString,
                     response_serializer=sessiond_dot_v1_dot_admin__pb2.SweepNowResponse.SerializeToString,
+            ),
+            'Verify': grpc.unary_stream_rpc_method_handler(
+                    servicer.Verify,
+                    request_deserializer=sessiond_dot_v1_dot_admin__pb2.VerifyRequest.FromString,
+                    response_serializer=sessiond_dot_v1_dot_admin__pb2.VerifyResponse.SerializeToString,
             ),
             'Backup': grpc.unary_stream_rpc_method_handler(
                     servicer.Backup,
@@ -186,6 +210,33 @@ class Admin:
             '/sessiond.v1.Admin/SweepNow',
             sessiond_dot_v1_dot_admin__pb2.SweepNowRequest.SerializeToString,
             sessiond_dot_v1_dot_admin__pb2.SweepNowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Verify(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sessiond.v1.Admin/Verify',
+            sessiond_dot_v1_dot_admin__pb2.VerifyRequest.SerializeToString,
+            sessiond_dot_v1_dot_admin__pb2.VerifyResponse.FromString,
             options,
             channel_credentials,
             insecure,

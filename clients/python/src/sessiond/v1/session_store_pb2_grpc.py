@@ -64,6 +64,7 @@ class SessionStoreStub:
     FAILED_PRECONDITION  NOT_EMPTY              a backup can be restored only where there is no session and no event
     FAILED_PRECONDITION  IN_MEMORY              the server keeps sessions in memory only and can't restore a backup
     INVALID_ARGUMENT     BACKUP_INVALID         what was sent is no backup, damaged, cut off, or of a newer format
+    RESOURCE_EXHAUSTED   VERIFY_RUNNING         another check of the data is under way
     RESOURCE_EXHAUSTED   STORAGE_FULL           free disk space is low; reads and deletes still work
     DEADLINE_EXCEEDED    DEADLINE_EXCEEDED      a call of an Exchange was not done in its time; it may have been carried out
     UNAVAILABLE          NOT_READY              starting or draining; repeat the call
@@ -209,6 +210,7 @@ class SessionStoreServicer:
     FAILED_PRECONDITION  NOT_EMPTY              a backup can be restored only where there is no session and no event
     FAILED_PRECONDITION  IN_MEMORY              the server keeps sessions in memory only and can't restore a backup
     INVALID_ARGUMENT     BACKUP_INVALID         what was sent is no backup, damaged, cut off, or of a newer format
+    RESOURCE_EXHAUSTED   VERIFY_RUNNING         another check of the data is under way
     RESOURCE_EXHAUSTED   STORAGE_FULL           free disk space is low; reads and deletes still work
     DEADLINE_EXCEEDED    DEADLINE_EXCEEDED      a call of an Exchange was not done in its time; it may have been carried out
     UNAVAILABLE          NOT_READY              starting or draining; repeat the call
@@ -569,6 +571,7 @@ class SessionStore:
     FAILED_PRECONDITION  NOT_EMPTY              a backup can be restored only where there is no session and no event
     FAILED_PRECONDITION  IN_MEMORY              the server keeps sessions in memory only and can't restore a backup
     INVALID_ARGUMENT     BACKUP_INVALID         what was sent is no backup, damaged, cut off, or of a newer format
+    RESOURCE_EXHAUSTED   VERIFY_RUNNING         another check of the data is under way
     RESOURCE_EXHAUSTED   STORAGE_FULL           free disk space is low; reads and deletes still work
     DEADLINE_EXCEEDED    DEADLINE_EXCEEDED      a call of an Exchange was not done in its time; it may have been carried out
     UNAVAILABLE          NOT_READY              starting or draining; repeat the call

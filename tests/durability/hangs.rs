@@ -1,0 +1,122 @@
+//! The disk hangs, or fails while nobody waits for it: it is noticed and told within seconds, and ends the server only if it lasts.
+
+use crate::common::{LONG, Server, eventually};
+use crate::cut_fs::CutFs;
+use crate::disk::{Faults, Hang};
+use crate::power::mount;
+use sessiond_client::proto::CreateSessionRequest;
+use sessiond_client::{Client, Health};
+use std::time::{Duration, Instant};
+
+/// How soon it must be told that a disk hangs, with time for a busy machine.
+const SOON: Duration = Duration::from_secs(10);
+
+/// A disk that hangs until this is dropped. Make it after the server: a process whose disk hangs can't even be killed.
+struct Hanging<'a>(&'a CutFs);
+
+impl<'a> Hanging<'a> {
+    fn begin(disk: &'a CutFs, hang: Hang) -> Self {
+        disk.disk().faults = Faults { hang, ..Faults::default() };
+        Self(disk)
+    }
+}
+
+impl Drop for Hanging<'_> {
+    fn drop(&mut self) {
+        self.0.disk().faults = Faults::default();
+    }
+}
+
+fn start(disk: &CutFs, flags: &[&str]) -> Server {
+    let data = disk.path().join("data");
+    Server::start_with(&[&["--data-dir", data.to_str().unwrap()], flags].concat())
+}
+
+async fn is(client: &Client, health: Health) -> bool {
+    client.health("").await.unwrap() == health
+}
+
+/// The disk hangs for good: health tells it, then the process ends by itself, and a restart finds everything.
+async fn hang_for_good(disk: &CutFs, hang: Hang, writes: bool) {
+    let mut server = start(disk, &["--stall-timeout", "5s"]);
+    let client = server.client();
+    let kept = client.create(CreateSessionRequest::new()).await.unwrap().session_id;
+    let hanging = Hanging::begin(disk, hang);
+    let began = Instant::now();
+    let other = server.client();
+    let write =
+        tokio::spawn(async move { if writes { other.create(CreateSessionRequest::new()).await.ok() } else { None } });
+    eventually("health tells that the storage hangs", async || is(&client, Health::NotServing).await).await;
+    assert!(began.elapsed() < SOON, "told after {:?}", began.elapsed());
+    assert!(server.log().contains("the storage makes no progress"), "{}", server.log());
+    let ends = async || server.log().contains("the storage has failed; a restart recovers what was acknowledged");
+    eventually("the server ends", ends).await;
+    assert!(server.log().contains("the storage is stuck; only a restart helps"), "{}", server.log());
+    // The system lets no process go that waits for a disk, so the disk must answer for that.
+    drop(hanging);
+    assert_eq!(server.wait(LONG).code(), Some(1));
+    write.await.unwrap();
+    server.restart();
+    assert_eq!(server.client().get(&kept).await.unwrap().session.version, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn syncs_that_hang_are_told_and_end_the_server() {
+    let Some(disk) = mount("hanging syncs") else { return };
+    hang_for_good(&disk, Hang::Syncs, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_hangs_is_told_and_ends_the_server() {
+    let Some(disk) = mount("a hanging disk") else { return };
+    hang_for_good(&disk, Hang::Everything, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_hangs_is_noticed_also_while_nobody_writes() {
+    let Some(disk) = mount("a hanging disk, idle") else { return };
+    hang_for_good(&disk, Hang::Everything, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn syncs_that_hang_for_a_while_lose_nothing() {
+    let Some(disk) = mount("syncs that hang for a while") else { return };
+    let mut server = start(&disk, &["--stall-timeout", "1m"]);
+    let client = server.client();
+    let kept = client.create(CreateSessionRequest::new()).await.unwrap().session_id;
+    let hanging = Hanging::begin(&disk, Hang::Syncs);
+    let writer = server.client();
+    let write = tokio::spawn(async move { writer.create(CreateSessionRequest::new()).await });
+    eventually("health tells that the storage hangs", async || is(&client, Health::NotServing).await).await;
+    assert!(!write.is_finished(), "nothing is acknowledged");
+    // Whoever looks into it is answered meanwhile.
+    assert_eq!(client.statistics().await.unwrap().storage_stalls, 1);
+    assert_eq!(client.get(&kept).await.unwrap().session.version, 1);
+    drop(hanging);
+    let written = write.await.unwrap().unwrap().session_id;
+    eventually("the server serves again", async || is(&client, Health::Serving).await).await;
+    assert!(server.log().contains("the storage is ready again"), "{}", server.log());
+    let more = client.create(CreateSessionRequest::new()).await.unwrap().session_id;
+    assert_eq!(client.statistics().await.unwrap().storage_stalls, 1);
+    server.kill();
+    server.restart();
+    for id in [kept, written, more] {
+        assert_eq!(server.client().get(&id).await.unwrap().session.version, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_write_in_the_background_is_noticed_while_nobody_writes() {
+    let Some(disk) = mount("a failed write in the background") else { return };
+    let mut server = start(&disk, &["--durability", "interval", "--flush-interval", "60s"]);
+    disk.disk().faults = Faults { breaks_writes: true, ..Faults::default() };
+    // The flusher meets the broken disk first: the writer syncs in a minute.
+    server.client().create(CreateSessionRequest::new()).await.unwrap();
+    let began = Instant::now();
+    assert_eq!(server.wait(LONG).code(), Some(1), "{}", server.log());
+    assert!(began.elapsed() < SOON, "ended after {:?}", began.elapsed());
+    assert!(server.log().contains("sled could not write in the background"), "{}", server.log());
+    disk.disk().faults = Faults::default();
+    server.restart();
+    server.client().create(CreateSessionRequest::new()).await.unwrap();
+}
