@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use sessiond_client::proto::{SessionChange, Timeouts};
-use sessiond_client::{Address, AddressError, Client, Error, Timestamp};
+use sessiond_client::{Address, AddressError, Client, ClientBuilder, Error, Timestamp};
 
 use super::assignment::{Assignment, Label};
 use super::failure::Failure;
@@ -42,7 +42,7 @@ pub(super) struct ServerArgs {
     /// How long a call may take
     #[arg(long, value_name = "DURATION", value_parser = positive_duration, default_value = "5s",
           help_heading = "Server")]
-    timeout: Duration,
+    pub(super) timeout: Duration,
 
     /// Print JSON in one line, for scripts
     #[arg(long, help_heading = "Output")]
@@ -55,7 +55,12 @@ impl ServerArgs {
     }
 
     fn client_in(&self, namespace: &str) -> Result<Client, AddressError> {
-        Client::builder().address(self.addr.to_string()).deadline(self.timeout).namespace(namespace).connect_lazy()
+        self.client_builder().namespace(namespace).connect_lazy()
+    }
+
+    /// What these arguments say, for clients that need more said.
+    pub(super) fn client_builder(&self) -> ClientBuilder {
+        Client::builder().address(self.addr.to_string()).deadline(self.timeout)
     }
 }
 

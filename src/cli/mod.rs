@@ -6,6 +6,7 @@
 mod args;
 mod assignment;
 mod backup;
+mod bench;
 mod count;
 mod create;
 mod csrf;
@@ -90,6 +91,8 @@ pub(crate) enum ClientCommand {
     Backup(backup::BackupArgs),
     /// Restore a backup into an empty data folder, or into a running server that holds nothing
     Restore(restore::RestoreArgs),
+    /// Measure how much a server can do, and compare it with Redis
+    Bench(Box<bench::BenchArgs>),
 }
 
 /// Runs a command: its result goes to standard output, what went wrong to standard error in one line.
@@ -115,6 +118,7 @@ pub(crate) async fn run(command: ClientCommand) -> ExitCode {
         ClientCommand::Verify(args) => (args.json(), args.run().await),
         ClientCommand::Salvage(args) => (args.json(), args.run().await),
         ClientCommand::Restore(args) => (args.json(), args.run().await),
+        ClientCommand::Bench(args) => (args.json(), args.run(&mut err).await),
         ClientCommand::Backup(args) => return stopped(args.run(&mut out, &mut err).await, &mut err).into(),
         ClientCommand::List(args) => return stopped(args.run(&mut out).await, &mut err).into(),
         ClientCommand::Watch(args) => return stopped(args.run(&mut out, &mut err).await, &mut err).into(),

@@ -107,10 +107,11 @@ fn table(statistics: &Statistics, now: Timestamp) -> String {
     let rate = |total: u64, rate: f64| format!("{} since the start, {rate:.1}/s now", grouped(total));
     line("created", &rate(statistics.created, statistics.created_per_second));
     line("expired", &rate(statistics.expired, statistics.expired_per_second));
-    line("sweeper lag", &lag(statistics));
+    line("sweeper lag", &span(statistics.sweeper_lag));
     let size = |bytes| ByteSize::b(bytes).display().iec().to_string();
     line("disk", &size(statistics.disk_bytes));
     line("memory", &size(statistics.memory_bytes));
+    line("CPU time", &span(statistics.cpu_time));
     line("commits", &commits(statistics));
     line("last event", &statistics.last_event_sequence.to_string());
     line("watchers", &grouped(statistics.watchers));
@@ -120,13 +121,10 @@ fn table(statistics: &Statistics, now: Timestamp) -> String {
     text
 }
 
-fn lag(statistics: &Statistics) -> String {
-    let lag = statistics.sweeper_lag.map_or(Ok(Duration::ZERO), Duration::try_from);
-    let lag = lag.unwrap_or_default();
-    if lag.is_zero() {
-        return "none".to_owned();
-    }
-    length(lag)
+/// In words; "none" if it is zero, or unknown to an older server.
+fn span(span: Option<sessiond_client::Duration>) -> String {
+    let span = span.map_or(Ok(Duration::ZERO), Duration::try_from).unwrap_or_default();
+    if span.is_zero() { "none".to_owned() } else { length(span) }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a mean for people, with one digit")]
@@ -167,6 +165,7 @@ fn to_json(statistics: &Statistics) -> Json {
         "refused_for_space": statistics.refused_for_space,
         "met_damage": statistics.met_damage,
         "storage_stalls": statistics.storage_stalls,
+        "cpu_time": statistics.cpu_time.map(|time| time.to_string()),
     })
 }
 
@@ -192,6 +191,7 @@ mod tests {
             last_event_sequence: 1_041,
             met_damage: 1,
             storage_stalls: 2,
+            cpu_time: Some(sessiond_client::Duration { seconds: 90, nanos: 5_000_000 }),
             ..Statistics::default()
         };
         let now = Timestamp { seconds: 60, nanos: 0 };
@@ -204,6 +204,7 @@ expired       0 since the start, 0.0/s now
 sweeper lag   1s 200ms
 disk          12.0 MiB
 memory        0 B
+CPU time      1m 30s 5ms
 commits       2; transactions in each: 2.5 on average, 4 at most
 last event    1041
 watchers      0

@@ -12,6 +12,8 @@ use crate::proto::{
     BackupRequest, BackupResponse, GetStatisticsRequest, GetStatisticsResponse, NamespaceStatistics, RestoreRequest,
     RestoreResponse, SweepNowRequest, SweepNowResponse, VerifyRequest, VerifyResponse,
 };
+use prost_types::Duration;
+use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Request, Response, Status, Streaming};
@@ -83,6 +85,7 @@ impl Admin for AdminService {
             refused_for_space: REFUSED_FOR_SPACE.read(),
             met_damage: MET_DAMAGE.read(),
             storage_stalls: engine.stalls,
+            cpu_time: Some(cpu_time()),
         }))
     }
 
@@ -122,4 +125,10 @@ fn resident_bytes() -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1_024)
+}
+
+/// What the process has used of the processors, all threads together.
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration { seconds: time.tv_sec, nanos: i32::try_from(time.tv_nsec).unwrap_or_default() }
 }

@@ -23,7 +23,7 @@ class NamespaceStatistics(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., sessions: _Optional[int] = ...) -> None: ...
 
 class GetStatisticsResponse(_message.Message):
-    __slots__ = ("sessions", "namespaces", "created", "expired", "created_per_second", "expired_per_second", "disk_bytes", "memory_bytes", "sweeper_lag", "groups", "grouped_transactions", "largest_group", "start_time", "last_event_sequence", "watchers", "refused_for_space", "met_damage", "storage_stalls")
+    __slots__ = ("sessions", "namespaces", "created", "expired", "created_per_second", "expired_per_second", "disk_bytes", "memory_bytes", "sweeper_lag", "groups", "grouped_transactions", "largest_group", "start_time", "last_event_sequence", "watchers", "cpu_time", "refused_for_space", "met_damage", "storage_stalls")
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
     NAMESPACES_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
@@ -39,6 +39,7 @@ class GetStatisticsResponse(_message.Message):
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     LAST_EVENT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     WATCHERS_FIELD_NUMBER: _ClassVar[int]
+    CPU_TIME_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FOR_SPACE_FIELD_NUMBER: _ClassVar[int]
     MET_DAMAGE_FIELD_NUMBER: _ClassVar[int]
     STORAGE_STALLS_FIELD_NUMBER: _ClassVar[int]
@@ -57,10 +58,11 @@ class GetStatisticsResponse(_message.Message):
     start_time: _timestamp_pb2.Timestamp
     last_event_sequence: int
     watchers: int
+    cpu_time: _duration_pb2.Duration
     refused_for_space: int
     met_damage: int
     storage_stalls: int
-    def __init__(self, sessions: _Optional[int] = ..., namespaces: _Optional[_Iterable[_Union[NamespaceStatistics, _Mapping]]] = ..., created: _Optional[int] = ..., expired: _Optional[int] = ..., created_per_second: _Optional[float] = ..., expired_per_second: _Optional[float] = ..., disk_bytes: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., sweeper_lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., groups: _Optional[int] = ..., grouped_transactions: _Optional[int] = ..., largest_group: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_event_sequence: _Optional[int] = ..., watchers: _Optional[int] = ..., refused_for_space: _Optional[int] = ..., met_damage: _Optional[int] = ..., storage_stalls: _Optional[int] = ...) -> None: ...
+    def __init__(self, sessions: _Optional[int] = ..., namespaces: _Optional[_Iterable[_Union[NamespaceStatistics, _Mapping]]] = ..., created: _Optional[int] = ..., expired: _Optional[int] = ..., created_per_second: _Optional[float] = ..., expired_per_second: _Optional[float] = ..., disk_bytes: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., sweeper_lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., groups: _Optional[int] = ..., grouped_transactions: _Optional[int] = ..., largest_group: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_event_sequence: _Optional[int] = ..., watchers: _Optional[int] = ..., cpu_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., refused_for_space: _Optional[int] = ..., met_damage: _Optional[int] = ..., storage_stalls: _Optional[int] = ...) -> None: ...
 
 class SweepNowRequest(_message.Message):
     __slots__ = ()

@@ -1,0 +1,34 @@
+//! Connections that do nothing, as most connections of a fleet do at most times.
+
+use std::sync::Arc;
+
+use super::target::{Lane as _, Operation, Target};
+use super::visitor::Crowd;
+
+/// Connections that have made one call each, and are open for as long as this is kept.
+pub(super) struct Idle<T: Target> {
+    #[expect(dead_code, reason = "kept open")]
+    lanes: Vec<T::Lane>,
+    /// By how much each made the server grow; `None` if there are none.
+    pub(super) bytes_each: Option<u64>,
+}
+
+impl<T: Target> Idle<T> {
+    /// Opens so many connections, one after the other, and makes a call on each.
+    pub(super) async fn open(target: &Arc<T>, count: usize, crowd: &Crowd) -> Result<Self, String> {
+        let before = target.usage().await?.memory_bytes;
+        let mut lanes = Vec::with_capacity(count);
+        for number in 0..count {
+            let mut lane = target.lanes()?.swap_remove(0);
+            // Where there are no sessions, ending none is a call, too.
+            let session = crowd.session(number);
+            let call = session.map_or(Operation::Delete("none"), Operation::Read);
+            for outcome in lane.perform(&[call]).await {
+                outcome?;
+            }
+            lanes.push(lane);
+        }
+        let grown = target.usage().await?.memory_bytes.saturating_sub(before);
+        Ok(Self { lanes, bytes_each: grown.checked_div(count as u64) })
+    }
+}

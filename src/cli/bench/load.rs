@@ -1,0 +1,163 @@
+//! The load itself, and what is measured meanwhile.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::idle::Idle;
+use super::pace::Pace;
+use super::settings::Settings;
+use super::tally::Tally;
+use super::target::{Lane, Target};
+use super::threads::spread;
+use super::visitor::{Crowd, Visitor};
+use crate::cli::progress;
+
+/// How long a visitor rests whose operation failed: a server that refuses at once is not hammered.
+const REST: Duration = Duration::from_millis(10);
+
+/// Between two steps of the progress bar.
+const STEP: Duration = Duration::from_millis(100);
+
+/// What was measured under load.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) tally: Tally,
+    /// How long was measured, without the warm-up.
+    pub(super) elapsed: Duration,
+    /// CPU time of the server meanwhile; `None` if it does not tell.
+    pub(super) cpu: Option<Duration>,
+    /// Resident memory of the server at the end; `None` if it did not answer.
+    pub(super) memory_bytes: Option<u64>,
+    /// By how much each idle connection made it grow; `None` without such connections.
+    pub(super) idle_connection_bytes: Option<u64>,
+    /// True if it was ended before its time.
+    pub(super) interrupted: bool,
+}
+
+/// Loads a server. Answers what was measured, and the sessions that visitors left behind.
+pub(super) async fn load<T: Target>(
+    target: &Arc<T>,
+    settings: &Settings,
+    stop: &CancellationToken,
+    crowd: &Arc<Crowd>,
+) -> Result<(Loaded, Vec<String>), String> {
+    let idle = Idle::open(target, settings.idle_connections, crowd).await?;
+    let pace = Arc::new(Pace::new(settings.rate));
+    let tallies = (0..settings.threads).map(|_| Tally::new().map(Mutex::new)).collect::<Result<Vec<_>, _>>()?;
+    let scene = Scene { crowd: Arc::clone(crowd), pace: Arc::clone(&pace), tallies: tallies.into() };
+    let keeper = Arc::clone(&pace);
+    let keeper = tokio::task::spawn_blocking(move || keeper.keep());
+    let visits = spread(settings.threads, settings.connections, {
+        let (target, scene) = (Arc::clone(target), scene.clone());
+        move |thread, connection| scene.clone().visit(target.lanes(), thread, connection)
+    });
+    let course = async {
+        pass(settings, "warming up", settings.warmup, stop).await;
+        let before = target.usage().await;
+        let from = pace.measure();
+        pass(settings, "measuring", settings.duration, stop).await;
+        let after = target.usage().await;
+        let elapsed = from.elapsed();
+        pace.end();
+        (before, after, elapsed)
+    };
+    let (visits, (before, after, elapsed)) = tokio::join!(visits, course);
+    // It ends with the pace, and has nothing to tell.
+    keeper.await.ok();
+    let mut own = Vec::new();
+    for sessions in visits? {
+        own.extend(sessions?);
+    }
+    let cpu = before.ok().zip(after.as_ref().ok()).and_then(|(before, after)| after.cpu?.checked_sub(before.cpu?));
+    let loaded = Loaded {
+        tally: scene.total()?,
+        elapsed,
+        cpu,
+        memory_bytes: after.ok().map(|usage| usage.memory_bytes),
+        idle_connection_bytes: idle.bytes_each,
+        interrupted: stop.is_cancelled(),
+    };
+    Ok((loaded, own))
+}
+
+/// Waits, and shows how much of the time has passed.
+async fn pass(settings: &Settings, verb: &'static str, time: Duration, stop: &CancellationToken) {
+    let bar = progress::bar(verb, "seconds", Some(time.as_secs()), settings.quiet);
+    let begin = Instant::now();
+    let steps = async {
+        while begin.elapsed() < time {
+            bar.set_position(begin.elapsed().as_secs());
+            sleep(STEP.min(time.saturating_sub(begin.elapsed()))).await;
+        }
+    };
+    stop.run_until_cancelled(steps).await;
+    bar.finish_and_clear();
+}
+
+/// What all visitors share.
+#[derive(Clone)]
+struct Scene {
+    crowd: Arc<Crowd>,
+    pace: Arc<Pace>,
+    /// One for each thread, so that none waits for another's.
+    tallies: Arc<[Mutex<Tally>]>,
+}
+
+impl Scene {
+    /// Lets visitors come over all lanes of a connection. Answers the sessions that they leave behind.
+    async fn visit<L: Lane>(
+        self,
+        lanes: Result<Vec<L>, String>,
+        thread: usize,
+        connection: usize,
+    ) -> Result<Vec<String>, String> {
+        let mut working = JoinSet::new();
+        for (number, lane) in lanes?.into_iter().enumerate() {
+            let first = ((connection << 32) + number * lane.width()) as u64;
+            let visitors = (0..lane.width() as u64).map(|n| Visitor::new(Arc::clone(&self.crowd), first + n)).collect();
+            working.spawn(self.clone().drive(lane, visitors, thread));
+        }
+        Ok(working.join_all().await.concat())
+    }
+
+    async fn drive(self, mut lane: impl Lane, mut visitors: Vec<Visitor>, thread: usize) -> Vec<String> {
+        let mut due = Vec::with_capacity(visitors.len());
+        loop {
+            self.pace.take(visitors.len(), &mut due).await;
+            if due.is_empty() {
+                return visitors.into_iter().filter_map(Visitor::leave).collect();
+            }
+            let operations: Vec<_> = visitors.iter_mut().take(due.len()).map(Visitor::next).collect();
+            let outcomes = lane.perform(&operations).await;
+            let now = Instant::now();
+            let failed = outcomes.iter().all(Result::is_err);
+            {
+                let mut tally = self.tallies[thread].lock().unwrap_or_else(PoisonError::into_inner);
+                for (due, outcome) in due.iter().zip(&outcomes).filter(|(due, _)| self.pace.is_measured(**due)) {
+                    match outcome {
+                        Ok(_) => tally.succeeded(now.saturating_duration_since(*due)),
+                        Err(failure) => tally.failed(failure),
+                    }
+                }
+            }
+            for (visitor, outcome) in visitors.iter_mut().zip(outcomes) {
+                visitor.learn(outcome);
+            }
+            if failed {
+                sleep(REST).await;
+            }
+        }
+    }
+
+    fn total(&self) -> Result<Tally, String> {
+        let mut total = Tally::new()?;
+        for tally in self.tallies.iter() {
+            total.add(&tally.lock().unwrap_or_else(PoisonError::into_inner))?;
+        }
+        Ok(total)
+    }
+}

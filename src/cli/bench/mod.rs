@@ -1,0 +1,97 @@
+//! `sessiond bench`: how much a server can do.
+//!
+//! [`args`] says what is to be done, [`phases`] does it on one server, and [`report`] tells what came of it. A `target` is a
+//! server seen from its connections: sessiond, or Redis with the commands that session stores use.
+
+mod args;
+mod bulk;
+mod idle;
+mod load;
+mod pace;
+mod phases;
+mod report;
+mod settings;
+mod svg;
+mod tally;
+mod target;
+mod threads;
+mod values;
+mod visitor;
+mod workload;
+
+use std::fs;
+use std::io::Write;
+use std::sync::Arc;
+
+use tokio::signal::ctrl_c;
+use tokio::task::AbortHandle;
+
+pub(crate) use args::BenchArgs;
+use phases::{Interrupt, Measured};
+use report::Outline;
+use target::{Redis, Sessiond};
+
+use super::failure::Failure;
+use super::output::Report;
+
+impl BenchArgs {
+    pub(super) async fn run(self, err: &mut impl Write) -> Result<Report, Failure> {
+        let settings = Arc::new(self.settings());
+        let sessiond = Sessiond::reach(self.sessiond()).await?;
+        // Both must be there before either is loaded.
+        let redis = match self.redis() {
+            Some(redis) => Some(Redis::reach(redis).await.map_err(Failure::new)?),
+            None => None,
+        };
+        let interrupt = Interrupt::default();
+        let _listening = Listening::start(interrupt.clone());
+        let measured = phases::run(sessiond, &settings, &interrupt).await.map_err(Failure::new)?;
+        let against = match redis {
+            Some(redis) if !interrupt.load.is_cancelled() => {
+                Some(phases::run(redis, &settings, &interrupt).await.map_err(Failure::new)?)
+            }
+            _ => None,
+        };
+        for left in [Some(&measured), against.as_ref()].into_iter().flatten().filter_map(|m| m.left_behind.as_ref()) {
+            // Standard error may be closed.
+            writeln!(err, "{left}").ok();
+        }
+        if let Some(path) = &self.svg {
+            let curves: Vec<&Measured> = [Some(&measured), against.as_ref()].into_iter().flatten().collect();
+            let drawn = fs::write(path, svg::draw(&curves, &settings.workload.name()));
+            drawn.map_err(|error| Failure::new(format!("can't write {}: {error}", path.display())))?;
+        }
+        let outline = Outline { lane: self.lane(), namespace: self.namespace() };
+        let report = report::report(&outline, &settings, &measured, against.as_ref());
+        match (measured.tally().operations(), &measured.tally().first_error) {
+            (0, Some(error)) => Err(Failure {
+                report: Some(Box::new(report)),
+                ..Failure::new(format!("every operation failed: {error}"))
+            }),
+            _ => Ok(report),
+        }
+    }
+}
+
+/// Listens for Ctrl-C until it is dropped.
+struct Listening(AbortHandle);
+
+impl Listening {
+    fn start(interrupt: Interrupt) -> Self {
+        let task = tokio::spawn(async move {
+            for token in [interrupt.load, interrupt.cleaning] {
+                // Without the signal it ends as it would.
+                if ctrl_c().await.is_ok() {
+                    token.cancel();
+                }
+            }
+        });
+        Self(task.abort_handle())
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,180 @@
+//! What a bench tells: a table for people, an object for scripts.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::ValueEnum;
+use serde_json::{Value as Json, json};
+
+use super::phases::Measured;
+use super::settings::Settings;
+use super::target::LaneChoice;
+use crate::cli::output::Report;
+use crate::cli::units::grouped;
+
+/// The latencies that are told: a name, and the share of operations that did not exceed it, in percent.
+const PERCENTILES: [(&str, &str, f64); 5] = [
+    ("p50", "p50_us", 50.0),
+    ("p90", "p90_us", 90.0),
+    ("p99", "p99_us", 99.0),
+    ("p99.9", "p999_us", 99.9),
+    ("max", "max_us", 100.0),
+];
+
+/// Settings that only sessiond has.
+pub(super) struct Outline<'a> {
+    pub(super) lane: LaneChoice,
+    pub(super) namespace: &'a str,
+}
+
+/// What was measured, on one server or on two.
+pub(super) fn report(outline: &Outline<'_>, settings: &Settings, one: &Measured, other: Option<&Measured>) -> Report {
+    Report::new(text(settings, one, other), json_of(outline, settings, one, other))
+}
+
+fn text(settings: &Settings, one: &Measured, other: Option<&Measured>) -> String {
+    let servers: Vec<&Measured> = [Some(one), other].into_iter().flatten().collect();
+    let mut text = String::new();
+    let mut row = |name: &str, figure: &dyn Fn(&Measured) -> Option<f64>, show: &dyn Fn(f64) -> String| {
+        let figures: Vec<Option<f64>> = servers.iter().map(|measured| figure(measured)).collect();
+        let cells = figures.iter().map(|figure| figure.map_or_else(|| "unknown".to_owned(), show));
+        let mut line = format!("{name:<22}");
+        cells.for_each(|cell| line.push_str(&format!("{cell:>14}")));
+        if let [Some(one), Some(other)] = figures[..] {
+            let ratio = ratio(one, other).map_or_else(String::new, |ratio| format!("{ratio:.2}"));
+            line.push_str(&format!("{ratio:>10}"));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    };
+    row("operations/s", &|measured| Some(per_second(measured)), &|figure| whole(figure));
+    for (name, _, percent) in PERCENTILES {
+        row(name, &|measured| Some(micros(measured.tally().percentile(percent))), &|us| format!("{} us", whole(us)));
+    }
+    row("server CPU/operation", &cpu_per_operation, &|us| format!("{us:.2} us"));
+    let memory = |measured: &Measured| measured.loaded.memory_bytes.map(as_float);
+    row("server memory", &memory, &size);
+    if settings.idle_connections > 0 {
+        let each = |measured: &Measured| measured.loaded.idle_connection_bytes.map(as_float);
+        row("per idle connection", &each, &size);
+    }
+    row("errors", &|measured| Some(as_float(measured.tally().failures())), &|count| whole(count));
+    let mut head = format!("{:<22}", settings.workload.name());
+    servers.iter().for_each(|measured| head.push_str(&format!("{:>14}", measured.server)));
+    if other.is_some() {
+        head.push_str("     ratio");
+    }
+    let notes: String = servers.iter().flat_map(|measured| notes(settings, measured)).collect();
+    format!("{head}\n{text}{notes}").trim_end().to_owned()
+}
+
+/// What the figures alone don't say.
+fn notes(settings: &Settings, measured: &Measured) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut note = |text: String| notes.push(format!("{}: {text}\n", measured.server));
+    if let Some(rate) = settings.rate.filter(|rate| !reached(*rate, measured)) {
+        note(format!(
+            "{} of the {} operations per second were reached",
+            whole(per_second(measured)),
+            grouped(rate.into())
+        ));
+    }
+    for (error, times) in &measured.tally().errors {
+        note(format!("{} operations failed: {error}", grouped(*times)));
+    }
+    if measured.loaded.interrupted {
+        note(format!("interrupted after {:.1} s", measured.loaded.elapsed.as_secs_f64()));
+    }
+    notes
+}
+
+fn json_of(outline: &Outline<'_>, settings: &Settings, one: &Measured, other: Option<&Measured>) -> Json {
+    let mut json = figures(settings, one);
+    json["settings"] = json!({
+        "workload": settings.workload.name(),
+        "sessions": settings.sessions,
+        "size_bytes": [settings.sizes.start(), settings.sizes.end()],
+        "connections": settings.connections,
+        "in_flight": settings.in_flight,
+        "idle_connections": settings.idle_connections,
+        "threads": settings.threads,
+        "rate": settings.rate,
+        "duration_s": settings.duration.as_secs_f64(),
+        "warmup_s": settings.warmup.as_secs_f64(),
+        "seed": settings.seed,
+        "lane": outline.lane.to_possible_value().map(|value| value.get_name().to_owned()),
+        "namespace": outline.namespace,
+    });
+    if let Some(other) = other {
+        let told = |figure: &dyn Fn(&Measured) -> Option<f64>| ratio(figure(one)?, figure(other)?);
+        let mut ratios = json!({
+            "ops_per_s": told(&|measured| Some(per_second(measured))),
+            "server_cpu_us_per_op": told(&cpu_per_operation),
+        });
+        for (_, name, percent) in PERCENTILES {
+            ratios[name] = told(&|measured| Some(micros(measured.tally().percentile(percent)))).into();
+        }
+        json["against"] = figures(settings, other);
+        json["ratio"] = ratios;
+    }
+    json
+}
+
+fn figures(settings: &Settings, measured: &Measured) -> Json {
+    let tally = measured.tally();
+    let mut json = json!({
+        "server": measured.server,
+        "ops_per_s": per_second(measured),
+        "operations": tally.operations(),
+        "errors": tally.failures(),
+        "errors_by_kind": tally.errors,
+        "elapsed_s": measured.loaded.elapsed.as_secs_f64(),
+        "server_cpu_us_per_op": cpu_per_operation(measured),
+        "server_memory_bytes": measured.loaded.memory_bytes,
+        "idle_connection_bytes": measured.loaded.idle_connection_bytes,
+        "interrupted": measured.loaded.interrupted,
+        "rate_reached": settings.rate.map(|rate| reached(rate, measured)),
+    });
+    for (_, name, percent) in PERCENTILES {
+        json[name] = micros(tally.percentile(percent)).into();
+    }
+    json
+}
+
+fn per_second(measured: &Measured) -> f64 {
+    as_float(measured.tally().operations()) / measured.loaded.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
+}
+
+/// Microseconds of the server's processors per operation, failed ones included.
+fn cpu_per_operation(measured: &Measured) -> Option<f64> {
+    let operations = measured.tally().operations() + measured.tally().failures();
+    (operations > 0).then_some(micros(measured.loaded.cpu?) / as_float(operations))
+}
+
+/// A hundredth less is as good as the rate.
+fn reached(rate: u32, measured: &Measured) -> bool {
+    per_second(measured) >= f64::from(rate) * 0.99
+}
+
+fn ratio(one: f64, other: f64) -> Option<f64> {
+    (other > 0.0).then_some(one / other)
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people and scripts")]
+fn as_float(number: u64) -> f64 {
+    number as f64
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "figures are positive and rounded")]
+fn whole(figure: f64) -> String {
+    grouped(figure.round() as u64)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "figures are positive and rounded")]
+fn size(bytes: f64) -> String {
+    ByteSize::b(bytes as u64).display().iec().to_string()
+}
