@@ -141,10 +141,10 @@ impl WriterThread {
         };
         // sled is released before the answer, so that the folder can be opened again at once.
         let committer = self.lock().take();
-        let synced = committer.map_or(Err(EngineError::Stopped), |mut committer| match committer.has_failed {
-            true => Err(EngineError::Stopped),
-            false => committer.sync(),
-        });
+        let synced = match committer {
+            Some(mut committer) if !committer.has_failed => committer.sync(),
+            _ => Err(EngineError::Stopped),
+        };
         if let Some(answer) = closing {
             // The closer may have given up waiting.
             answer.send(synced).ok();

@@ -89,8 +89,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn deadline() -> Option<Instant> {
-        Some(Instant::now() + SECOND)
+    fn deadline() -> Instant {
+        Instant::now() + SECOND
     }
 
     fn done() -> Work {
@@ -106,7 +106,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_in_time_is_answered_under_its_tag() {
-        let Ended::Done(reply) = attend(7, None, done(), deadline()).await else { panic!("done") };
+        let Ended::Done(reply) = attend(7, None, done(), Some(deadline())).await else { panic!("done") };
         assert_eq!((reply.tag, code(&reply)), (7, None));
     }
 
@@ -118,7 +118,7 @@ mod tests {
             finished.await.ok();
             done().await
         });
-        let Ended::TimedOut(reply, rest) = attend(7, None, work, deadline()).await else { panic!("timed out") };
+        let Ended::TimedOut(reply, rest) = attend(7, None, work, Some(deadline())).await else { panic!("timed out") };
         assert_eq!((reply.tag, code(&reply)), (7, Some(Code::DeadlineExceeded)));
         assert_eq!(begin.elapsed().as_secs(), 1);
         drop(finish);
@@ -129,7 +129,9 @@ mod tests {
     async fn a_call_whose_turn_does_not_come_in_time_never_begins() {
         let (_turn, waits) = oneshot::channel();
         let work: Work = Box::pin(async { panic!("it must not begin") });
-        let Ended::NeverBegun(reply) = attend(7, Some(waits), work, deadline()).await else { panic!("not begun") };
+        let Ended::NeverBegun(reply) = attend(7, Some(waits), work, Some(deadline())).await else {
+            panic!("not begun")
+        };
         assert_eq!(code(&reply), Some(Code::DeadlineExceeded));
     }
 

@@ -45,7 +45,7 @@ pub struct Conversation {
 /// Where calls come from.
 enum Incoming {
     /// The calls left of the message that was read last, and the messages after it.
-    Open(vec::IntoIter<Call>, Streaming<ExchangeRequest>),
+    Open(vec::IntoIter<Call>, Box<Streaming<ExchangeRequest>>),
     /// There are no more. Once those in flight have ended, so does the stream, with this status if it is no good end.
     Ended(Option<Status>),
 }
@@ -76,7 +76,7 @@ impl StoreService {
         let mut draining = self.draining.clone();
         Conversation {
             store: Arc::new(self.clone()),
-            incoming: Incoming::Open(Vec::new().into_iter(), requests),
+            incoming: Incoming::Open(Vec::new().into_iter(), Box::new(requests)),
             running: FuturesUnordered::new(),
             order: Order::default(),
             held_back: None,
@@ -201,7 +201,7 @@ impl Incoming {
             if let Some(call) = calls.next() {
                 return Poll::Ready(Some(call));
             }
-            match ready!(Pin::new(messages).poll_next(cx)) {
+            match ready!(Pin::new(&mut **messages).poll_next(cx)) {
                 Some(Ok(message)) => *calls = message.calls.into_iter(),
                 Some(Err(status)) => *self = Self::Ended(Some(status)),
                 None => *self = Self::Ended(None),

@@ -197,7 +197,9 @@ mod tests {
     fn nothing_is_left_behind() {
         let mut order = Order::default();
         let calls: Vec<_> = (0..100).map(|n| order.enter(&Scope::Sessions(n % 7, Some(n % 5))).0).collect();
-        calls.iter().for_each(|position| order.leave(position));
+        for position in &calls {
+            order.leave(position);
+        }
         assert!(order.queues.is_empty() && order.waiting.is_empty());
     }
 
