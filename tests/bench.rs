@@ -130,6 +130,7 @@ impl Drop for Redis {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stdout, reason = "whoever runs the test is to know")]
 async fn redis_does_the_same_beside_it_and_keeps_no_key() {
     let Some(redis) = Redis::start() else {
         println!("skipped: redis-server is not installed");

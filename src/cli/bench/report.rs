@@ -37,13 +37,13 @@ fn text(settings: &Settings, one: &Measured, other: Option<&Measured>) -> String
     let mut text = String::new();
     let mut row = |name: &str, figure: &dyn Fn(&Measured) -> Option<f64>, show: &dyn Fn(f64) -> String| {
         let figures: Vec<Option<f64>> = servers.iter().map(|measured| figure(measured)).collect();
-        let cells = figures.iter().map(|figure| figure.map_or_else(|| "unknown".to_owned(), show));
-        let mut line = format!("{name:<22}");
-        cells.for_each(|cell| line.push_str(&format!("{cell:>14}")));
-        if let [Some(one), Some(other)] = figures[..] {
-            let ratio = ratio(one, other).map_or_else(String::new, |ratio| format!("{ratio:.2}"));
-            line.push_str(&format!("{ratio:>10}"));
-        }
+        let cell = |figure: &Option<f64>| format!("{:>14}", figure.map_or_else(|| "unknown".to_owned(), show));
+        let cells: String = figures.iter().map(cell).collect();
+        let ratio = match figures[..] {
+            [Some(one), Some(other)] => ratio(one, other).map(|ratio| format!("{ratio:>10.2}")),
+            _ => None,
+        };
+        let line = format!("{name:<22}{cells}{}", ratio.unwrap_or_default());
         text.push_str(line.trim_end());
         text.push('\n');
     };
@@ -59,11 +59,9 @@ fn text(settings: &Settings, one: &Measured, other: Option<&Measured>) -> String
         row("per idle connection", &each, &size);
     }
     row("errors", &|measured| Some(as_float(measured.tally().failures())), &|count| whole(count));
-    let mut head = format!("{:<22}", settings.workload.name());
-    servers.iter().for_each(|measured| head.push_str(&format!("{:>14}", measured.server)));
-    if other.is_some() {
-        head.push_str("     ratio");
-    }
+    let names: Vec<String> = servers.iter().map(|measured| format!("{:>14}", measured.server)).collect();
+    let ratio = if other.is_some() { "     ratio" } else { "" };
+    let head = format!("{:<22}{}{ratio}", settings.workload.name(), names.concat());
     let notes: String = servers.iter().flat_map(|measured| notes(settings, measured)).collect();
     format!("{head}\n{text}{notes}").trim_end().to_owned()
 }
