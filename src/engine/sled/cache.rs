@@ -14,9 +14,9 @@ use std::fmt;
 use std::sync::Arc;
 
 /// What a record takes in memory besides its data: itself, its place in the cache, its strings' and lists' allocations.
-const RECORD_BYTES: u64 = 512;
+const RECORD_BYTES: u64 = 768;
 /// The same for each attribute and label.
-const ENTRY_BYTES: u64 = 160;
+const ENTRY_BYTES: u64 = 192;
 /// A guess at a record's size, by which the cache makes its first tables.
 const EXPECTED_BYTES: u64 = 2 << 10;
 
