@@ -23,8 +23,8 @@ from server import Server, free_port
 
 import sessiond
 from sessiond.django import SessionStore, conf
-from sessiond.v1.session_pb2 import SessionChange
 from sessiond.v1.session_calls_pb2 import GetSessionRequest, UpdateSessionRequest
+from sessiond.v1.session_pb2 import SessionChange
 from sessiond.v1.value_pb2 import Value
 
 

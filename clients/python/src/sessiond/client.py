@@ -7,7 +7,7 @@ from typing import Any
 
 from sessiond.connection import DEFAULT_TIMEOUT, Connection
 from sessiond.session import Session, from_message, to_timeouts
-from sessiond.v1 import access_pb2, session_pb2, session_calls_pb2
+from sessiond.v1 import access_pb2, session_calls_pb2, session_pb2
 from sessiond.values import to_value
 
 

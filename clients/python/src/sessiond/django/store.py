@@ -19,8 +19,8 @@ from django.utils.crypto import get_random_string
 from sessiond.django import conf, expiry
 from sessiond.django.codec import Codec, Undecodable
 from sessiond.errors import SessionCorrupt, SessionIdRetired, SessionIdTaken, SessionNotFound
-from sessiond.v1 import session_pb2, value_pb2
 from sessiond.v1 import session_calls_pb2 as rpc
+from sessiond.v1 import session_pb2, value_pb2
 from sessiond.v1.access_pb2 import ACCESS_PEEK
 from sessiond.values import to_datetime
 
