@@ -183,6 +183,7 @@ async fn an_unsynced_log_can_be_cut_while_it_is_opened() {
         let alive = server.client().count(CountSessionsRequest::new()).await.unwrap();
         assert_eq!(listed.sessions.len() as u64, alive.min(100));
     }
+    assert!(refused * 5 <= cuts, "{name}, seed {seed}: {refused} folders of {cuts} were refused");
     say(&format!(
         "{name}: {cuts} cuts, {refused} folders refused, all others opened whole; {}",
         disk.disk().use_of_space()

@@ -66,9 +66,14 @@ impl Committer {
 
     /// Syncs if that has waited for as long as was promised.
     pub(super) fn sync_if_due(&mut self) -> Result<(), EngineError> {
+        if self.is_sync_due() { self.sync() } else { Ok(()) }
+    }
+
+    /// Whether a sync has waited for as long as was promised.
+    pub(super) fn is_sync_due(&self) -> bool {
         match (self.durability, self.unsynced_since) {
-            (Durability::Interval(interval), Some(since)) if since.elapsed() >= interval => self.sync(),
-            _ => Ok(()),
+            (Durability::Interval(interval), Some(since)) => since.elapsed() >= interval,
+            _ => false,
         }
     }
 

@@ -89,7 +89,7 @@ impl Writer {
         answered.await.map_err(|_| EngineError::Stopped)?
     }
 
-    /// Carries a transaction out in this thread; `None` if its answer needs a sync, or somebody else is at it.
+    /// Carries a transaction out in this thread; `None` if its answer needs a sync, one is due, or somebody else is at it.
     fn commit_at_once(&self, transaction: &mut Transaction) -> Option<Result<(), EngineError>> {
         if self.durability == Durability::Always {
             return None;
@@ -99,7 +99,8 @@ impl Writer {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        let committer = committer.as_mut()?;
+        // A sync that is due is the writer thread's work: no thread that serves waits for the disk, and it comes to its turn.
+        let committer = committer.as_mut().filter(|committer| !committer.is_sync_due())?;
         let was_synced = committer.unsynced_since.is_none();
         let answer = committer.commit(&mut [transaction]).pop();
         if was_synced && committer.unsynced_since.is_some() && matches!(self.durability, Durability::Interval(_)) {

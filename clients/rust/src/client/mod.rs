@@ -81,11 +81,11 @@ impl Client {
 
     /// A call on a single session, over the fast lane where there is one.
     pub(crate) async fn hot<Q: HotCall>(&self, request: Q) -> Result<Q::Response, Error> {
-        let attempt = |left| self.try_hot(request.clone(), left);
+        let attempt = |left| self.try_hot(&request, left);
         self.repeat(attempt).await.map_err(|status| self.error(&status))
     }
 
-    async fn try_hot<Q: HotCall>(&self, request: Q, left: Duration) -> Result<Q::Response, Failure> {
+    async fn try_hot<Q: HotCall>(&self, request: &Q, left: Duration) -> Result<Q::Response, Failure> {
         if let Some(lane) = &self.lane {
             match lane.call(request.clone().into_method(), left).await {
                 Ok(answer) => {
@@ -97,7 +97,7 @@ impl Client {
                 Err(failure) => return Err(failure),
             }
         }
-        let mut request = Request::new(request);
+        let mut request = Request::new(request.clone());
         request.set_timeout(left);
         let answer = Q::unary(self.stub(), request).await;
         answer.map(Response::into_inner).map_err(|status| Failure::of_unary(status, Q::IS_IDEMPOTENT))

@@ -25,6 +25,8 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) method: Method,
+    /// Bytes of the method.
+    pub(super) length: usize,
     pub(super) timeout: Duration,
     pub(super) answer: oneshot::Sender<Result<Answer, Failure>>,
 }
@@ -37,9 +39,10 @@ pub(super) struct Calls {
     next: Option<Pending>,
 }
 
-/// Whether a call may travel with others: one that is larger than a server takes would end the stream for all.
-pub(super) fn fits(method: &Method) -> bool {
-    method.encoded_len() <= MESSAGE_BYTES
+/// The length of a call that may travel with others, in bytes; `None` if it is larger than a server may take, which would
+/// end the stream for all.
+pub(super) fn length(method: &Method) -> Option<usize> {
+    Some(method.encoded_len()).filter(|length| *length <= MESSAGE_BYTES)
 }
 
 impl Calls {
@@ -74,13 +77,12 @@ impl Stream for Calls {
             if pending.answer.is_closed() {
                 continue;
             }
-            let length = pending.method.encoded_len();
-            if bytes > 0 && bytes + length > MESSAGE_BYTES {
+            if bytes > 0 && bytes + pending.length > MESSAGE_BYTES {
                 self.next = Some(pending);
                 break false;
             }
+            let Pending { method, length, timeout, answer } = pending;
             bytes += length;
-            let Pending { method, timeout, answer } = pending;
             let Some(tag) = self.waiting.enter(answer) else { break true };
             let timeout = Some(duration(timeout.max(SHORTEST_TIMEOUT)));
             calls.push(Call { tag, timeout, method: Some(method) });

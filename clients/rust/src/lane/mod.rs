@@ -80,13 +80,12 @@ impl FastLane {
 
     /// Makes a call that has this much time.
     pub(crate) async fn call(&self, method: Method, timeout: Duration) -> Result<Answer, Failure> {
-        if !calls::fits(&method) {
-            return Err(Failure::Refused);
-        }
+        let length = calls::length(&method).ok_or(Failure::Refused)?;
         let stream = self.stream().ok_or(Failure::Refused)?;
-        let mut watch = Watch { lane: self, stream: &stream, ended: false };
+        let suspicious = Instant::now() + timeout / 2;
+        let mut watch = Watch { lane: self, stream: &stream, suspicious, ended: false };
         let (answer, answered) = oneshot::channel();
-        let sent = stream.queue.send(Pending { method, timeout, answer }).await;
+        let sent = stream.queue.send(Pending { method, length, timeout, answer }).await;
         let answer = match sent {
             Ok(()) => answered.await.unwrap_or_else(|_| Err(stream.waiting.why_not_sent())),
             Err(_) => Err(stream.waiting.why_not_sent()),
@@ -133,12 +132,15 @@ impl FastLane {
 struct Watch<'a> {
     lane: &'a FastLane,
     stream: &'a Stream,
+    /// Who gives up before this had reasons of its own.
+    suspicious: Instant,
     ended: bool,
 }
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        if !self.ended && self.stream.waiting.was_sent_but_not_accepted() {
+        let in_vain = !self.ended && Instant::now() >= self.suspicious;
+        if in_vain && self.stream.waiting.was_sent_but_not_accepted() {
             self.lane.refuse(self.stream);
         }
     }
