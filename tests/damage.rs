@@ -59,6 +59,13 @@ fn log_of(server: &Server) -> PathBuf {
     server.data().join("sled").join("db")
 }
 
+/// The file of the redo log that holds what was changed since the start.
+fn redo_of(server: &Server) -> PathBuf {
+    let files = common::files_below(&server.data().join("sled"));
+    let redo = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("redo.");
+    files.into_iter().filter(redo).find(|path| fs::metadata(path).unwrap().len() > 0).unwrap()
+}
+
 fn snapshot_of(server: &Server) -> PathBuf {
     let files = common::files_below(&server.data().join("sled"));
     files.into_iter().find(|path| path.to_string_lossy().contains("snap.")).unwrap()
@@ -203,7 +210,6 @@ async fn damage_of_a_page_damages_its_sessions_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn damage_of_what_was_acknowledged_since_the_start_is_no_torn_write() {
     let mut server = filled().await;
-    let before = fs::read(log_of(&server)).unwrap();
     server.restart_with(&[]);
     let client = server.client();
     for number in 0..20 {
@@ -211,16 +217,26 @@ async fn damage_of_what_was_acknowledged_since_the_start_is_no_torn_write() {
     }
     client.delete(&id(30)).await.unwrap();
     server.kill();
-    let log = log_of(&server);
+    let log = redo_of(&server);
     let written = fs::read(&log).unwrap();
-    let first = (0..written.len()).find(|at| before.get(*at) != Some(&written[*at])).unwrap();
-    flip(&log, first + 600);
-    assert_refused(&mut server, "where it holds changes since the last start that were acknowledged");
-    let (saved, _) = salvage(&server, &[], 1);
-    assert_eq!(saved.client().get(&id(30)).await.unwrap_err(), Error::SessionNotFound);
-    drop(saved);
-    // Nothing was changed by all that.
-    fs::write(&log, written).unwrap();
+    // In the first change, and in the last.
+    let end = written.iter().rposition(|byte| *byte != 0).unwrap();
+    for at in [600, end] {
+        flip(&log, at);
+        assert_refused(&mut server, "where it holds changes that were acknowledged");
+        let (saved, salvaged) = salvage(&server, &[], 1);
+        match saved.client().get(&id(30)).await {
+            Err(Error::SessionNotFound) => {}
+            Ok(_) => panic!("a deleted session is back: {salvaged:?}"),
+            Err(error) => panic!("{error:?}"),
+        }
+        drop(saved);
+        // Nothing was changed by all that.
+        fs::write(&log, &written).unwrap();
+    }
+    fs::remove_file(&log).unwrap();
+    assert_refused(&mut server, "is missing");
+    fs::write(&log, &written).unwrap();
     assert_eq!(verify(&server).code, Some(0));
     server.restart();
     assert_eq!(server.client().get(&id(30)).await.unwrap_err(), Error::SessionNotFound);

@@ -9,11 +9,15 @@ use crate::clock::Millis;
 use crate::model::{Event, Handle, Record};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::Message;
+use prost::encoding::{decode_varint, encode_varint};
+use std::collections::BTreeMap;
 
 /// The format of every row but lists of parts.
 const FORMAT: u8 = 1;
 /// The format of a `sessions` row that stands for a record in parts.
 const FORMAT_PART_LIST: u8 = 2;
+/// The format of a row with the events of a block.
+const FORMAT_BLOCK: u8 = 3;
 const HEADER_BYTES: usize = 1 + size_of::<u32>();
 
 /// Encodes a record.
@@ -104,8 +108,12 @@ pub(crate) fn encode_event(event: Event) -> Bytes {
 
 /// Decodes the event with this sequence number.
 pub(crate) fn decode_event(sequence: u64, row: Bytes) -> Result<Event, EngineError> {
-    let stored =
-        StoredEvent::decode(unseal(FORMAT, row)?).map_err(|_| corrupt("an event is not a protobuf message"))?;
+    decode_event_payload(sequence, unseal(FORMAT, row)?)
+}
+
+/// Decodes what the row of an event holds behind its header.
+pub(super) fn decode_event_payload(sequence: u64, payload: Bytes) -> Result<Event, EngineError> {
+    let stored = StoredEvent::decode(payload).map_err(|_| corrupt("an event is not a protobuf message"))?;
     let kind = StoredEventKind::try_from(stored.kind).map_err(|_| corrupt("an event of an unknown kind"))?;
     Ok(Event {
         sequence,
@@ -114,6 +122,43 @@ pub(crate) fn decode_event(sequence: u64, row: Bytes) -> Result<Event, EngineErr
         time: stored.time,
         record: stored.record.unwrap_or_default().try_into()?,
     })
+}
+
+/// What an event's row holds behind its header.
+pub(super) fn event_payload(row: Bytes) -> Result<Bytes, EngineError> {
+    unseal(FORMAT, row)
+}
+
+/// Puts the header back.
+pub(super) fn encode_event_payload(payload: &[u8]) -> Bytes {
+    seal(FORMAT, payload.len(), |row| row.put_slice(payload))
+}
+
+/// Encodes the payloads of events of which the numbers differ in the last byte only.
+pub(super) fn encode_block(events: &BTreeMap<u64, Bytes>) -> Bytes {
+    let mut block = Vec::new();
+    for (sequence, payload) in events {
+        block.put_u8(sequence.to_be_bytes()[7]);
+        encode_varint(payload.len() as u64, &mut block);
+        block.put_slice(payload);
+    }
+    let packed = lz4_flex::block::compress_prepend_size(&block);
+    seal(FORMAT_BLOCK, packed.len(), |row| row.put_slice(&packed))
+}
+
+/// Decodes a block of which the numbers begin with this one: payloads by their numbers.
+pub(super) fn decode_block(first: u64, row: Bytes) -> Result<BTreeMap<u64, Bytes>, EngineError> {
+    let damaged = || corrupt("a block of events is not decodable");
+    let packed = unseal(FORMAT_BLOCK, row)?;
+    let mut block = Bytes::from(lz4_flex::block::decompress_size_prepended(&packed).map_err(|_| damaged())?);
+    let mut events = BTreeMap::new();
+    while block.has_remaining() {
+        let number = u64::from(block.get_u8());
+        let length = decode_varint(&mut block).ok().and_then(|length| usize::try_from(length).ok());
+        let length = length.filter(|length| *length <= block.len()).ok_or_else(damaged)?;
+        events.insert(first - first % 256 + number, block.split_to(length));
+    }
+    Ok(events)
 }
 
 /// The value of a row whose key says everything.

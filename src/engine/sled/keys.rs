@@ -3,7 +3,7 @@
 use super::super::transaction::{Due, Group};
 use super::super::{EngineError, Gap, codec};
 use crate::clock::Millis;
-use crate::model::{Event, Handle};
+use crate::model::Handle;
 use ::sled::IVec;
 use bytes::Bytes;
 
@@ -26,11 +26,6 @@ pub(super) fn read_member_key(key: &[u8]) -> Result<Handle, EngineError> {
     handle.ok_or_else(|| codec::corrupt("a member's key"))
 }
 
-pub(super) fn read_event((key, row): &(IVec, IVec)) -> Result<Event, EngineError> {
-    let sequence = key.as_ref().try_into().map(u64::from_be_bytes);
-    codec::decode_event(sequence.map_err(|_| codec::corrupt("an event's key"))?, to_bytes(row.clone()))
-}
-
 pub(super) fn due_key(due: Due) -> [u8; 24] {
     let mut key = [0; 24];
     key[..8].copy_from_slice(&due.at.to_be_bytes());
@@ -44,16 +39,20 @@ pub(super) fn read_due_key(key: &[u8]) -> Result<Due, EngineError> {
     Ok(Due { at: Millis::from_be_bytes(*at), handle })
 }
 
-/// With this begin the keys in `meta` of gaps in the numbers of events.
+/// Where `meta` keeps up to which number events were dropped.
+pub(super) const DROPPED_THROUGH: &[u8] = b"events-dropped-through";
+
+/// With this begin the keys in `meta` of gaps in the numbers of events, and before this they end.
 pub(super) const GAP_PREFIX: &[u8] = b"gap-after-";
+pub(super) const GAP_PREFIX_END: &[u8] = b"gap-after.";
 
 pub(super) fn gap_key(gap: Gap) -> Vec<u8> {
     [GAP_PREFIX, &gap.after.to_be_bytes()].concat()
 }
 
-pub(super) fn read_gap((key, row): &(IVec, IVec)) -> Result<Gap, EngineError> {
+pub(super) fn read_gap((key, row): &(IVec, Bytes)) -> Result<Gap, EngineError> {
     let after = key.strip_prefix(GAP_PREFIX).and_then(|number| number.try_into().ok()).map(u64::from_be_bytes);
-    let through = codec::decode_millis(to_bytes(row.clone()))?;
+    let through = codec::decode_millis(row.clone())?;
     after.map(|after| Gap { after, through }).ok_or_else(|| codec::corrupt("the key of a gap"))
 }
 

@@ -1,10 +1,30 @@
-//! sled's log as far as durability goes: what it takes until a change is on disk, and the mark that tells so.
+//! sled's log: what it takes until what was written is on disk.
+//!
+//! sled takes what it has written for durable. What a new copy of a page replaces it uses again, or cuts off, once the second
+//! segment behind the new copy is begun; were that on disk before the new copy, a power cut would leave neither. So no
+//! more than a part of a segment may be written and not synced at any time. sled's own flusher keeps no such bound: it moves
+//! pages for a quarter of a second without a sync. It is off, and what it did is done here, step by step.
 
+use super::SEGMENT_BYTES;
 use super::folder::DataFolder;
-use super::mark::{Mark, MarkFile};
+use super::mark::MarkFile;
 use crate::engine::EngineError;
-use ::sled::Db;
+use ::sled::{Db, Tree};
 use std::fs::File;
+use std::sync::Arc;
+
+/// The most that may be written and not synced, in bytes, as found out so often. That leaves room for what is written in
+/// between: a page that is written anew, and one that is moved, may each take 320 KiB for a few rows.
+const MAX_UNSYNCED_BYTES: u64 = SEGMENT_BYTES as u64 / 4;
+const BYTES_BETWEEN_LOOKS: usize = 64 << 10;
+
+/// What moving a page counts as, in bytes.
+const MOVED_BYTES: usize = 16 << 10;
+
+/// The tree of which the one row is written so that sled cleans up: it moves a page out of a segment that is mostly free
+/// whenever it writes a whole page anew, which it does after so many changes of it.
+const CLEANING_TREE: &str = "cleaning";
+const CHANGES_TO_CLEAN: u64 = 11;
 
 /// The log of an open database.
 #[derive(Debug)]
@@ -12,31 +32,64 @@ pub(super) struct Log {
     db: Db,
     /// A descriptor of our own: syncing it is what makes a flush durable.
     file: File,
-    mark: MarkFile,
+    mark: Arc<MarkFile>,
+    cleaning: Tree,
+    cleaned: u64,
+    /// How far it was synced.
+    synced: u64,
+    /// Bytes of rows since sled was last made to write.
+    unwritten: usize,
 }
 
 impl Log {
-    /// Makes what the opening wrote durable, and marks it.
-    pub(super) fn begin(db: Db, folder: &DataFolder, last_event: u64) -> Result<Self, EngineError> {
+    pub(super) fn new(db: Db, folder: &DataFolder, mark: Arc<MarkFile>) -> Result<Self, EngineError> {
         let file = folder.open_log_file()?;
-        let reached = flush(&db, &file, last_event)?;
-        let mark = MarkFile::create(&folder.sled_path(), reached)?;
-        Ok(Self { db, file, mark })
+        let cleaning = db.open_tree(CLEANING_TREE)?;
+        let synced = log_end(&db);
+        Ok(Self { db, file, mark, cleaning, cleaned: 0, synced, unwritten: 0 })
     }
 
-    /// Makes all changes durable, the last of which has this event.
-    pub(super) fn sync(&self, last_event: u64) -> Result<(), EngineError> {
-        self.mark.write(flush(&self.db, &self.file, last_event)?)?;
+    /// How much was ever written to it, in bytes.
+    pub(super) fn end(&self) -> u64 {
+        log_end(&self.db)
+    }
+
+    /// Notes a change of so many bytes, and syncs if no other change may follow before that.
+    pub(super) fn note(&mut self, bytes: usize) -> Result<(), EngineError> {
+        self.unwritten += bytes;
+        if self.unwritten < BYTES_BETWEEN_LOOKS {
+            return Ok(());
+        }
+        // sled writes late, and tells how far it is only when it has written.
+        self.db.flush()?;
+        self.unwritten = 0;
+        if self.end().saturating_sub(self.synced) >= MAX_UNSYNCED_BYTES { self.sync() } else { Ok(()) }
+    }
+
+    /// Makes all that was written durable, and marks it.
+    pub(super) fn sync(&mut self) -> Result<(), EngineError> {
+        self.db.flush()?;
+        // Before the sync: sled may write on at any time, and what it writes after it is not synced.
+        let (log_end, file_bytes) = (self.end(), self.file.metadata()?.len());
+        // sled's flush only starts the write-back on Linux and leaves the file's size unsynced.
+        self.file.sync_data()?;
+        (self.synced, self.unwritten) = (log_end, 0);
+        self.mark.update(|mark| (mark.log_end, mark.file_bytes) = (log_end, file_bytes))?;
         Ok(())
+    }
+
+    /// Lets sled move a page out of a segment that is mostly free, if there is one.
+    pub(super) fn clean(&mut self) -> Result<(), EngineError> {
+        for _ in 0..CHANGES_TO_CLEAN {
+            self.cleaned += 1;
+            self.cleaning.insert(b"", &self.cleaned.to_be_bytes())?;
+        }
+        self.note(MOVED_BYTES)
     }
 }
 
-/// Makes all that was written durable, and tells how far that is.
-fn flush(db: &Db, file: &File, last_event: u64) -> Result<Mark, EngineError> {
-    db.flush()?;
-    // Before the sync: sled's own threads may write on at any time, and what they write after it is not synced.
-    let reached = Mark::of(db, last_event, file)?;
-    // sled's flush only starts the write-back on Linux and leaves the file's size unsynced.
-    file.sync_data()?;
-    Ok(reached)
+/// Bytes of the log that this database has written.
+fn log_end(db: &Db) -> u64 {
+    let last_byte = db.context.pagecache.log.stable_offset();
+    u64::try_from(last_byte.saturating_add(1)).unwrap_or(0)
 }

@@ -1,34 +1,44 @@
-//! The mark: how far sled's log was synced when a change was last acknowledged.
+//! The mark: how far the redo log and sled's log were synced when a change was last acknowledged.
 //!
-//! Without it, damage near the end of the log looks like a write that a crash cut short, and what was acknowledged there
-//! would be lost without a word. It is written in place after each sync and not synced itself: it survives the end of the
-//! process, and after a power cut it is merely older.
+//! Without it, damage near the end of a log looks like a write that a crash cut short, and what was acknowledged there
+//! would be lost without a word. It is written in place after each sync and mostly not synced itself: it survives the end of
+//! the process, and after a power cut it is merely older.
 
-use ::sled::Db;
+use super::redo::Position;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 const FILE: &str = "acknowledged";
 
-/// The first byte of each copy, which tells its format.
-const FORMAT: u8 = 1;
+/// The first byte of each copy, which tells its format, and how many numbers follow in it.
+const FORMAT: u8 = 2;
+const NUMBERS: usize = 5;
+/// The same before there was a redo log.
+const OLD_FORMAT: u8 = 1;
+const OLD_NUMBERS: usize = 3;
 
-/// Format, three numbers and a checksum.
-const COPY_BYTES: usize = 1 + 3 * 8 + 4;
+/// Format, numbers and a checksum.
+const COPY_BYTES: usize = 1 + NUMBERS * 8 + 4;
 
-/// Where the copies stand: two, in different sectors of the disk, so that damage of one does no harm.
-const COPIES: [u64; 2] = [0, 4_096];
+/// Where the second of two copies stands: in another sector of the disk, so that damage of one does no harm, and close
+/// enough that one write takes both.
+const SECOND_COPY: usize = 512;
+/// The same in the old format.
+const OLD_SECOND_COPY: usize = 4_096;
 
 /// What was acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Mark {
-    /// Bytes of the log that were synced.
-    pub(super) log_end: u64,
+    /// How far the redo log was synced.
+    pub(super) redo: Position,
     /// The newest event's sequence number.
     pub(super) last_event: u64,
-    /// The length of the log's file.
+    /// Bytes of sled's log that were synced.
+    pub(super) log_end: u64,
+    /// The length of that log's file.
     pub(super) file_bytes: u64,
 }
 
@@ -41,22 +51,22 @@ pub(super) enum Found {
     Whole(Mark),
 }
 
-/// The file.
-#[derive(Debug)]
-pub(super) struct MarkFile(File);
+impl Found {
+    /// The mark, if it is known.
+    pub(super) fn known(self) -> Option<Mark> {
+        match self {
+            Self::Whole(mark) => Some(mark),
+            Self::Missing | Self::Damaged => None,
+        }
+    }
+}
 
 impl Mark {
-    /// How far this database has written its log: what a sync that begins after this makes durable.
-    pub(super) fn of(db: &Db, last_event: u64, log: &File) -> io::Result<Self> {
-        let last_byte = db.context.pagecache.log.stable_offset();
-        let log_end = u64::try_from(last_byte.saturating_add(1)).unwrap_or(0);
-        Ok(Self { log_end, last_event, file_bytes: log.metadata()?.len() })
-    }
-
     fn encode(self) -> [u8; COPY_BYTES] {
         let mut copy = [0; COPY_BYTES];
         copy[0] = FORMAT;
-        for (place, number) in copy[1..].chunks_exact_mut(8).zip([self.log_end, self.last_event, self.file_bytes]) {
+        let numbers = [self.log_end, self.last_event, self.file_bytes, self.redo.generation, self.redo.bytes];
+        for (place, number) in copy[1..].chunks_exact_mut(8).zip(numbers) {
             place.copy_from_slice(&number.to_be_bytes());
         }
         let (content, sum) = copy.split_at_mut(COPY_BYTES - 4);
@@ -64,14 +74,23 @@ impl Mark {
         copy
     }
 
-    fn decode(copy: &[u8]) -> Option<Self> {
-        let (content, sum) = copy.split_last_chunk::<4>()?;
-        if content.first() != Some(&FORMAT) || crc32fast::hash(content) != u32::from_be_bytes(*sum) {
+    /// Reads a copy at the begin of these bytes.
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let count = match *bytes.first()? {
+            FORMAT => NUMBERS,
+            OLD_FORMAT => OLD_NUMBERS,
+            _ => return None,
+        };
+        let (content, sum) = bytes.get(..1 + count * 8 + 4)?.split_last_chunk::<4>()?;
+        if crc32fast::hash(content) != u32::from_be_bytes(*sum) {
             return None;
         }
-        let mut numbers = content[1..].chunks_exact(8).map(|number| number.try_into().map(u64::from_be_bytes));
-        let mut number = || numbers.next()?.ok();
-        Some(Self { log_end: number()?, last_event: number()?, file_bytes: number()? })
+        let mut numbers = [0; NUMBERS];
+        for (number, bytes) in numbers.iter_mut().zip(content[1..].chunks_exact(8)) {
+            *number = bytes.try_into().map(u64::from_be_bytes).ok()?;
+        }
+        let [log_end, last_event, file_bytes, generation, bytes] = numbers;
+        Some(Self { redo: Position { generation, bytes }, last_event, log_end, file_bytes })
     }
 }
 
@@ -82,27 +101,45 @@ pub(super) fn read(folder: &Path) -> io::Result<Found> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Missing),
         Err(error) => return Err(error),
     };
-    let copy = |at| file.get(usize::try_from(at).ok()?..)?.get(..COPY_BYTES).and_then(Mark::decode);
-    let newest = COPIES.into_iter().filter_map(copy).max();
+    let copies = [0, SECOND_COPY, OLD_SECOND_COPY];
+    let newest = copies.into_iter().filter_map(|at| Mark::decode(file.get(at..)?)).max();
     Ok(newest.map_or(Found::Damaged, Found::Whole))
+}
+
+/// The file. The two threads that sync write it in turn.
+#[derive(Debug)]
+pub(super) struct MarkFile {
+    file: File,
+    mark: Mutex<Mark>,
 }
 
 impl MarkFile {
     /// Makes the file, in place of one that may be there, whole at every moment.
     pub(super) fn create(folder: &Path, mark: Mark) -> io::Result<Self> {
         let new = folder.join("acknowledged.new");
-        let this = Self(OpenOptions::new().create(true).truncate(true).write(true).open(&new)?);
-        this.write(mark)?;
-        this.0.sync_all()?;
+        let file = OpenOptions::new().create(true).truncate(true).write(true).open(&new)?;
+        let this = Self { file, mark: Mutex::new(mark) };
+        this.update(|_| {})?;
+        this.sync()?;
         fs::rename(new, folder.join(FILE))?;
         File::open(folder)?.sync_all()?;
         Ok(this)
     }
 
-    /// Replaces the mark.
-    pub(super) fn write(&self, mark: Mark) -> io::Result<()> {
+    /// Changes the mark.
+    pub(super) fn update(&self, change: impl FnOnce(&mut Mark)) -> io::Result<()> {
+        let mut mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut mark);
         let copy = mark.encode();
-        COPIES.into_iter().try_for_each(|at| self.0.write_all_at(&copy, at))
+        let mut both = [0; SECOND_COPY + COPY_BYTES];
+        both[..COPY_BYTES].copy_from_slice(&copy);
+        both[SECOND_COPY..].copy_from_slice(&copy);
+        self.file.write_all_at(&both, 0)
+    }
+
+    /// Makes it durable: for once it must not be older after a power cut.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
     }
 }
 
@@ -110,21 +147,39 @@ impl MarkFile {
 mod tests {
     use super::*;
 
+    const MARK: Mark = Mark { redo: Position { generation: 5, bytes: 6 }, last_event: 8, log_end: 7, file_bytes: 9 };
+
     #[test]
     fn a_mark_survives_one_damaged_byte_and_notices_more() {
         let temp = tempfile::tempdir().unwrap();
         assert_eq!(read(temp.path()).unwrap(), Found::Missing);
-        let mark = Mark { log_end: 7, last_event: 8, file_bytes: 9 };
-        MarkFile::create(temp.path(), Mark::default()).unwrap().write(mark).unwrap();
+        MarkFile::create(temp.path(), Mark::default()).unwrap().update(|mark| *mark = MARK).unwrap();
         let path = temp.path().join(FILE);
         let whole = std::fs::read(&path).unwrap();
-        for at in (0..COPY_BYTES).chain(4_096..whole.len()) {
+        for at in (0..COPY_BYTES).chain(SECOND_COPY..whole.len()) {
             let mut damaged = whole.clone();
             damaged[at] ^= 1;
             std::fs::write(&path, damaged).unwrap();
-            assert_eq!(read(temp.path()).unwrap(), Found::Whole(mark), "byte {at}");
+            assert_eq!(read(temp.path()).unwrap(), Found::Whole(MARK), "byte {at}");
         }
         std::fs::write(&path, "").unwrap();
         assert_eq!(read(temp.path()).unwrap(), Found::Damaged);
+    }
+
+    #[test]
+    fn a_mark_of_the_old_format_is_read() {
+        let temp = tempfile::tempdir().unwrap();
+        let mut copy = vec![OLD_FORMAT];
+        copy.extend([7_u64, 8, 9].iter().flat_map(|number| number.to_be_bytes()));
+        copy.extend(crc32fast::hash(&copy).to_be_bytes());
+        let mut file = copy.clone();
+        file.resize(OLD_SECOND_COPY, 0);
+        file.extend(&copy);
+        let mark = Found::Whole(Mark { redo: Position::default(), ..MARK });
+        std::fs::write(temp.path().join(FILE), &file).unwrap();
+        assert_eq!(read(temp.path()).unwrap(), mark);
+        file[3] ^= 1;
+        std::fs::write(temp.path().join(FILE), &file).unwrap();
+        assert_eq!(read(temp.path()).unwrap(), mark);
     }
 }

@@ -1,26 +1,40 @@
-//! The engine on disk: sled 0.34, with what it lacks.
+//! The engine on disk: a redo log, and sled 0.34 with what it lacks.
+//!
+//! A change goes into the redo log (`redo`) and into memory (`memtable`), and is durable with one sync of the log. A
+//! `checkpoint` writes what has come together back into sled, each row once. Readers see sled's rows under those in memory
+//! (`tree`), and keep decoded records (`cache`).
 //!
 //! sled is a log-structured tree whose traps are known, and avoided here:
-//! - one thread at a time changes it (`committer`), mostly in groups (`writer`); readers never wait for that;
+//! - one thread changes it, the checkpoint's; what it has written and not synced is bounded, since sled uses space again of
+//!   which the new place of the content may not be on disk yet (`log`);
+//! - so its own flusher, which keeps no such bound, is off;
 //! - only plain inserts and removes, since the first batch or transaction would put every later operation behind one
-//!   process-wide lock; they are ordered so that any prefix is consistent ([`Change`](super::Change));
+//!   process-wide lock; a write-back that was interrupted is repeated from the redo log;
 //! - `flush()` is followed by a real `sync_data`, since on Linux it ends in `sync_file_range`;
 //! - rows stay small enough that sled never writes a blob file, which it would not sync (`tables`);
 //! - an interrupted open is cleaned up before the next, and sled's other files are synced too (`folder`);
-//! - free space, the writer's progress and sled's own flusher are watched (`watchdog`).
+//! - free space and the progress of the threads are watched (`watchdog`).
 
 mod cache;
+mod changes;
+mod checkpoint;
 mod committer;
 mod disk;
 mod folder;
+mod history;
 mod keys;
 mod log;
 mod mark;
+mod memtable;
+mod merge;
 mod record;
 mod recovery;
+mod redo;
 mod repair;
 mod salvage;
+mod table;
 mod tables;
+mod tree;
 mod verify;
 mod watchdog;
 mod writer;
@@ -33,9 +47,13 @@ pub use writer::Durability;
 
 use super::follow::Followers;
 use super::{ChangeFollower, Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, Query, Transaction};
+use checkpoint::Checkpoint;
 use committer::Committer;
 use disk::Inspection;
 use log::Log;
+use mark::MarkFile;
+use memtable::Memtable;
+use redo::{RedoFile, RedoWriter};
 use std::future::ready;
 use std::path::Path;
 use std::sync::Arc;
@@ -44,7 +62,7 @@ use std::time::Duration;
 use tables::Tables;
 use tokio::sync::watch;
 use watchdog::{Progress, Watchdog};
-use writer::Writer;
+use writer::{Limits, Parts, Writer};
 
 /// Largest record in sled's log is a quarter of a segment; above it sled would write blob files. The pages that hold the
 /// rows stay below that (see `tables`).
@@ -52,9 +70,6 @@ const SEGMENT_BYTES: usize = 2 << 20;
 
 /// sled's log.
 const DATABASE_FILE: &str = "db";
-
-/// sled's own flusher also collects its garbage, so it stays on.
-const FLUSHER_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often, and how far apart, sled's file is tried.
 const MAX_LOCK_ATTEMPTS: u32 = 100;
@@ -64,8 +79,9 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// of a million sessions). The cache is told less than it may have, so that the setting is what it takes.
 const BYTES_PER_CACHED_BYTE: u64 = 3;
 
-/// This share of the cache is for decoded records, the rest for sled's pages.
+/// Half of the cache is for decoded records, a quarter for rows that are not in sled yet, and the rest for sled's pages.
 const RECORDS_SHARE: u64 = 2;
+const PAGES_SHARE: u64 = 4;
 
 /// How to open a [`SledEngine`].
 #[derive(Clone, Debug)]
@@ -90,46 +106,69 @@ pub struct SledEngine {
 }
 
 impl SledEngine {
-    /// Opens the data in this folder, or makes it. That replays sled's log since the last open and so takes time: call
-    /// it where blocking is allowed.
+    /// Opens the data in this folder, or makes it. That replays what was changed since the last open and so takes time:
+    /// call it where blocking is allowed.
     pub fn open(folder: DataFolder, options: &SledOptions) -> Result<Self, EngineError> {
         folder.clean_up_interrupted_open()?;
         folder.sync()?;
-        let inspection = Inspection::of(&folder.sled_path())?;
+        let mut inspection = Inspection::of(&folder.sled_path())?;
         judge(&inspection, &folder)?;
         folder.remove_segments(inspection.stray_segments())?;
         let config = config(&folder, options);
         let db = open_db(&config).map_err(|error| refuse(error, &folder))?;
-        let mut tables = Tables::open(&db)?;
-        tables.repair_indexes(&db, &inspection)?;
-        tables.set_right(inspection.mark)?;
-        tables.cache_records(options.cache_bytes / RECORDS_SHARE);
-        let is_damaged = inspection.damaged_pages() > 0;
-        drop(inspection);
         folder.sync()?;
-        let log = Log::begin(db, &folder, tables.ledger().last_sequence)?;
+        let sled_path = folder.sled_path();
+        let known = inspection.mark.known().unwrap_or_default();
+        let mark = Arc::new(MarkFile::create(&sled_path, known)?);
+        let is_damaged = inspection.damaged_pages() > 0;
+        // Repairs read what was inspected.
+        let rows = &mut inspection.redo.rows;
+        let memtable = Memtable::of(if is_damaged { rows.clone() } else { std::mem::take(rows) });
+        let progress = [Arc::new(Progress::default()), Arc::new(Progress::default())];
+        let mut checkpoint = Checkpoint {
+            tables: Tables::open(&db, memtable)?,
+            log: Log::new(db.clone(), &folder, Arc::clone(&mark))?,
+            is_damaged,
+            progress: Arc::clone(&progress[1]),
+        };
+        checkpoint.repair_indexes(&db, &inspection)?;
+        checkpoint.tables.set_right(known)?;
+        checkpoint.write_all_back()?;
+        checkpoint.tables.take_stock(known.last_event)?;
+        checkpoint.tables.cache_records(options.cache_bytes / RECORDS_SHARE);
+        let tables = checkpoint.tables.clone();
+        let last_event = tables.ledger().last_sequence;
+        mark.update(|mark| mark.last_event = last_event)?;
+        let generation = inspection.redo.next_generation;
+        redo::empty(&sled_path, &mark, generation)?;
+        let files = [generation, generation + 1].map(|generation| RedoFile::make(&sled_path, generation, None));
+        let [file, next_file] = files;
+        drop(inspection);
+
         let (status_sender, status) = watch::channel(EngineStatus::Ready);
         let status_sender = Arc::new(status_sender);
         let low_space = Arc::new(AtomicBool::new(false));
         let followers = Followers::default();
-        let progress = Arc::new(Progress::default());
-        let (last_event_sender, last_event) = watch::channel(tables.ledger().last_sequence);
+        let (last_event_sender, last_event) = watch::channel(last_event);
         let committer = Committer {
-            log,
             tables: tables.clone(),
+            redo: RedoWriter::begin(generation, file?),
             durability: options.durability,
+            limits: Limits::of(options.cache_bytes),
             status: Arc::clone(&status_sender),
             low_space: Arc::clone(&low_space),
             is_damaged,
             followers: followers.clone(),
-            progress: Arc::clone(&progress),
-            unsynced_since: None,
             last_event: last_event_sender,
+            waiting: Vec::new(),
+            unsynced_since: None,
+            is_syncing: false,
+            next_file: Some((generation + 1, next_file?)),
             has_failed: false,
         };
-        let writer = Writer::start(committer, last_event)?;
-        let watchdog =
-            Watchdog::start(&folder, options.watchdog.clone(), progress, status_sender, low_space, config, is_damaged)?;
+        let parts = Parts { committer, checkpoint, folder: folder.clone(), mark, progress: Arc::clone(&progress[0]) };
+        let writer = Writer::start(parts, last_event)?;
+        let watchdog = Watchdog::start(&folder, options.watchdog.clone(), progress, status_sender, low_space, config)?;
         Ok(Self { tables, writer, status, followers, watchdog, _folder: folder })
     }
 }
@@ -151,9 +190,9 @@ fn config(folder: &DataFolder, options: &SledOptions) -> ::sled::Config {
     ::sled::Config::new()
         .path(folder.sled_path())
         .mode(::sled::Mode::HighThroughput)
-        .cache_capacity((options.cache_bytes - options.cache_bytes / RECORDS_SHARE) / BYTES_PER_CACHED_BYTE)
+        .cache_capacity(options.cache_bytes / PAGES_SHARE / BYTES_PER_CACHED_BYTE)
         .segment_size(SEGMENT_BYTES)
-        .flush_every_ms(u64::try_from(FLUSHER_INTERVAL.as_millis()).ok())
+        .flush_every_ms(None)
 }
 
 /// Refuses a folder with which sled would lose changes or could not work, and says what to do.

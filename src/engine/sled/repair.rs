@@ -2,46 +2,55 @@
 
 use super::super::EngineError;
 use super::super::transaction::{Change, Due, Group};
+use super::checkpoint::Checkpoint;
 use super::disk::{Inspection, Tree};
 use super::mark::Found;
-use super::tables::{DUE, EVENTS, LOOKUPS, MEMBERS, SESSIONS, TOUCHES, Tables};
+use super::table::Table;
 use crate::engine::codec;
 use crate::engine::transaction::View;
 use crate::model::{Handle, Record};
 use ::sled::Db;
 
-impl Tables {
+/// Rows that are kept in memory before they are written back, in bytes.
+const MAX_UNWRITTEN: usize = 32 << 20;
+
+impl Checkpoint {
     /// Replaces indexes of which a part is damaged by new ones, if all records can be read.
     pub(super) fn repair_indexes(&mut self, db: &Db, inspection: &Inspection) -> Result<(), EngineError> {
         if inspection.damaged_pages() == 0 {
             return Ok(());
         }
-        let events = inspection.index(EVENTS)?;
+        let events = inspection.index(Table::Events)?;
         if events.gaps > 0 {
             self.restart_history(db, inspection)?;
         }
         let mut damaged = Vec::new();
-        for name in [MEMBERS, DUE, LOOKUPS, TOUCHES] {
-            let index = inspection.index(name)?;
+        for table in [Table::Members, Table::Due, Table::Lookups, Table::Touches] {
+            let index = inspection.index(table)?;
             if index.gaps > 0 {
-                damaged.push((name, index));
+                damaged.push((table, index));
             }
         }
-        if damaged.is_empty() || inspection.tree(SESSIONS)?.gaps > 0 {
+        if damaged.is_empty() || inspection.tree(Table::Sessions)?.gaps > 0 {
             return Ok(());
         }
-        for (name, index) in damaged {
-            tracing::warn!(index = name, "an index is damaged; building it anew from the sessions");
-            self.replace_index(db, name)?;
-            if name == TOUCHES {
+        for (table, index) in damaged {
+            tracing::warn!(index = table.name(), "an index is damaged; building it anew from the sessions");
+            self.tables.replace_index(db, table)?;
+            if table == Table::Touches {
                 self.copy_touches(inspection, &index)?;
             }
-            for row in &self.sessions {
+            let tables = self.tables.clone();
+            for row in tables.sessions.all() {
                 let (key, _) = row?;
-                let record = Handle::from_slice(&key).map(|handle| self.record(handle));
+                let record = Handle::from_slice(&key).map(|handle| tables.record(handle));
                 // A damaged record has no index rows: it answers as such wherever it is met.
                 if let Some(Ok(Some(record))) = record {
-                    index_rows(name, &record).into_iter().try_for_each(|change| self.apply_step(change, 0))?;
+                    tables.apply(index_rows(table, &record))?;
+                }
+                // Not more in memory than while the server runs.
+                if tables.memtable.bytes() > MAX_UNWRITTEN {
+                    self.write_all_back()?;
                 }
             }
         }
@@ -54,8 +63,8 @@ impl Tables {
             return Ok(());
         };
         tracing::error!(through = mark.last_event, "the history of events is damaged; beginning a new one");
-        self.replace_index(db, EVENTS)?;
-        self.apply_step(Change::DropEvents(mark.last_event), 0)
+        self.tables.replace_index(db, Table::Events)?;
+        self.tables.apply(vec![Change::DropEvents(mark.last_event)])
     }
 
     /// Those that can be read; a session whose touch is lost may expire early.
@@ -63,7 +72,7 @@ impl Tables {
         for rows in inspection.rows(index) {
             for (key, row) in rows? {
                 if let (Some(handle), Ok(at)) = (Handle::from_slice(&key), codec::decode_millis(row.into())) {
-                    self.apply_step(Change::PutTouch(handle, at), 0)?;
+                    self.tables.apply(vec![Change::PutTouch(handle, at)])?;
                 }
             }
         }
@@ -71,17 +80,17 @@ impl Tables {
     }
 }
 
-fn index_rows(name: &str, record: &Record) -> Vec<Change> {
+fn index_rows(table: Table, record: &Record) -> Vec<Change> {
     let handle = record.handle;
-    match name {
-        MEMBERS => {
+    match table {
+        Table::Members => {
             let namespace = Group::Namespace(record.namespace.clone());
             let principal =
                 Some(Group::of(&record.namespace, &record.principal)).filter(|_| !record.principal.is_empty());
             std::iter::once(namespace).chain(principal).map(|group| Change::PutMember(group, handle)).collect()
         }
-        DUE => vec![Change::PutDue(Due { at: record.sweep_at, handle })],
-        LOOKUPS => {
+        Table::Due => vec![Change::PutDue(Due { at: record.sweep_at, handle })],
+        Table::Lookups => {
             let chosen = record.credentials.iter().filter(|credential| credential.chosen);
             chosen.map(|credential| Change::PutLookup(credential.hash, handle)).collect()
         }

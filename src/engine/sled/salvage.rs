@@ -2,9 +2,10 @@
 
 use super::disk::{Inspection, Tree};
 use super::folder::DataFolder;
+use super::history;
 use super::mark::Found;
 use super::record::read_record;
-use super::tables::{DUE, EVENTS, MEMBERS, PARTS, SESSIONS, TOUCHES};
+use super::table::Table;
 use super::{Durability, SledEngine, SledOptions, WatchdogOptions};
 use crate::clock::Millis;
 use crate::engine::codec;
@@ -70,15 +71,15 @@ struct Salvage<'a> {
 impl Salvage<'_> {
     async fn run(self) -> Result<Salvaged, EngineError> {
         let mut salvaged = Salvaged::default();
-        let parts = self.all(&self.inspection.tree(PARTS)?)?;
+        let parts = self.all(&self.inspection.tree(Table::Parts)?)?;
         let touches: HashMap<Handle, Millis> = self
-            .all(&self.inspection.index(TOUCHES)?)?
+            .all(&self.inspection.index(Table::Touches)?)?
             .into_iter()
             .filter_map(|(key, row)| Some((Handle::from_slice(&key)?, codec::decode_millis(row.into()).ok()?)))
             .collect();
         let mut saved = BTreeSet::new();
         let mut batch = Vec::new();
-        let sessions = self.inspection.tree(SESSIONS)?;
+        let sessions = self.inspection.tree(Table::Sessions)?;
         for rows in self.inspection.rows(&sessions) {
             for (key, row) in rows? {
                 let Some(handle) = Handle::from_slice(&key) else { continue };
@@ -144,8 +145,8 @@ impl Salvage<'_> {
     /// The sessions that the lists name.
     fn known_handles(&self) -> Result<BTreeSet<Handle>, EngineError> {
         let mut known = BTreeSet::new();
-        for name in [MEMBERS, DUE] {
-            let tree = self.inspection.index(name)?;
+        for table in [Table::Members, Table::Due] {
+            let tree = self.inspection.index(table)?;
             for rows in self.inspection.rows(&tree) {
                 known.extend(rows?.iter().filter_map(|(key, _)| Handle::from_slice(key.last_chunk::<16>()?)));
             }
@@ -154,7 +155,7 @@ impl Salvage<'_> {
     }
 
     fn index_gaps(&self) -> Result<usize, EngineError> {
-        Ok(self.inspection.index(MEMBERS)?.gaps)
+        Ok(self.inspection.index(Table::Members)?.gaps)
     }
 }
 
@@ -184,19 +185,23 @@ enum Verdict {
 impl History {
     fn read(inspection: &Inspection) -> Result<Self, EngineError> {
         let mut history = Self { newest: HashMap::new(), complete_from: None, covers_run: false, last: 0 };
-        let tree = inspection.index(EVENTS)?;
+        let tree = inspection.index(Table::Events)?;
         let mut run = None;
         let mut previous = 0;
+        let mut events = BTreeMap::new();
         for rows in inspection.rows(&tree) {
             for (key, row) in rows? {
-                let Ok(sequence) = key.try_into().map(u64::from_be_bytes) else { continue };
-                let Ok(Event { kind, record, .. }) = codec::decode_event(sequence, row.into()) else { continue };
-                if run.is_none() || sequence != previous + 1 {
-                    run = Some((sequence, sequence == 1 || sequence - previous > RUN_GAP && previous > 0));
-                }
-                previous = sequence;
-                history.newest.insert(record.handle, (sequence, record.revision, kind.ends_session()));
+                events.extend(history::read(&key, row.into()).unwrap_or_default());
             }
+        }
+        for (sequence, payload) in events.split_off(&(inspection.events_dropped_through()? + 1)) {
+            let Ok(event) = codec::decode_event_payload(sequence, payload) else { continue };
+            let Event { kind, record, .. } = event;
+            if run.is_none() || sequence != previous + 1 {
+                run = Some((sequence, sequence == 1 || sequence - previous > RUN_GAP && previous > 0));
+            }
+            previous = sequence;
+            history.newest.insert(record.handle, (sequence, record.revision, kind.ends_session()));
         }
         history.last = previous;
         if let Found::Whole(mark) = inspection.mark {

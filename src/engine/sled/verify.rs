@@ -2,8 +2,9 @@
 
 use super::disk::Inspection;
 use super::folder::DataFolder;
+use super::history;
 use super::record::read_record;
-use super::tables::{EVENTS, MEMBERS, PARTS, SESSIONS};
+use super::table::Table;
 use crate::engine::EngineError;
 use crate::engine::codec::{self, RecordRow};
 use crate::model::Handle;
@@ -52,7 +53,7 @@ pub fn verify(folder: &Path) -> Result<Verified, EngineError> {
     };
     let mut readable = BTreeSet::new();
     let mut split = BTreeMap::new();
-    let sessions = inspection.tree(SESSIONS)?;
+    let sessions = inspection.tree(Table::Sessions)?;
     for rows in inspection.rows(&sessions) {
         for (key, row) in rows? {
             let Some(handle) = Handle::from_slice(&key) else { continue };
@@ -69,28 +70,45 @@ pub fn verify(folder: &Path) -> Result<Verified, EngineError> {
     // Those whose parts are missing are left.
     verified.damaged_sessions.extend(split.into_keys());
     if sessions.gaps > 0 {
-        let members = inspection.index(MEMBERS)?;
+        let members = inspection.index(Table::Members)?;
         for rows in inspection.rows(&members) {
             let handles = rows?.into_iter().filter_map(|(key, _)| Handle::from_slice(key.last_chunk::<16>()?));
             verified.damaged_sessions.extend(handles.filter(|handle| !readable.contains(handle)));
         }
     }
     verified.sessions = readable.len() as u64;
-    let events = inspection.index(EVENTS)?;
-    for rows in inspection.rows(&events) {
+    verify_events(&inspection, &mut verified)?;
+    Ok(verified)
+}
+
+/// Reads every event that is not dropped. An event may stand both in sled and in the redo log.
+fn verify_events(inspection: &Inspection, verified: &mut Verified) -> Result<(), EngineError> {
+    let dropped_through = inspection.events_dropped_through()?;
+    let mut whole = BTreeSet::new();
+    let tree = inspection.index(Table::Events)?;
+    for rows in inspection.rows(&tree) {
         for (key, row) in rows? {
-            let sequence = key.try_into().map(u64::from_be_bytes);
-            let is_whole = sequence.is_ok_and(|sequence| codec::decode_event(sequence, row.into()).is_ok());
-            *(if is_whole { &mut verified.events } else { &mut verified.damaged_events }) += 1;
+            let Ok(events) = history::read(&key, row.into()) else {
+                verified.damaged_events += 1;
+                continue;
+            };
+            for (sequence, payload) in events {
+                match codec::decode_event_payload(sequence, payload) {
+                    Ok(_) if sequence > dropped_through => drop(whole.insert(sequence)),
+                    Ok(_) => {}
+                    Err(_) => verified.damaged_events += 1,
+                }
+            }
         }
     }
-    Ok(verified)
+    verified.events = whole.len() as u64;
+    Ok(())
 }
 
 /// Joins the parts of split records, which stand together in the order of their sessions. Takes out those that could be
 /// joined, and returns them.
 fn join(inspection: &Inspection, split: &mut BTreeMap<Handle, Vec<u8>>) -> Result<Vec<Handle>, EngineError> {
-    let tree = inspection.tree(PARTS)?;
+    let tree = inspection.tree(Table::Parts)?;
     let mut joined = Vec::new();
     let mut finish = |handle: Handle, parts: &BTreeMap<Vec<u8>, Vec<u8>>| {
         if split.get(&handle).is_some_and(|row| read_record(handle, row.clone(), parts).is_some()) {

@@ -1,24 +1,25 @@
-//! Who changes the data, and when that is answered.
+//! When a change is answered, and when it is on disk.
 //!
-//! With the durability `always` one thread makes all changes: it carries out waiting transactions in groups, makes each
-//! group durable with one sync, and answers them together. Where an answer needs no sync, a transaction is carried out at
-//! once by the thread that brings it, if nobody else is at it; that spares two changes of threads, which cost as much as
-//! the transaction. The writer thread then syncs from time to time and takes what found somebody else at it.
+//! A transaction is carried out by the thread that brings it: its rows go into the redo log's buffer and before readers'
+//! eyes. The syncing thread writes the buffer and syncs it. With the durability `always` whoever brought a change waits for
+//! that, and all that came up during one sync share the next. When much has come together, the syncing thread ends the
+//! generation of the redo log and has the checkpoint thread write its rows back into sled.
 
-use super::committer::Committer;
+use super::checkpoint::Checkpoint;
+use super::committer::{Answered, Committer, Group};
+use super::folder::DataFolder;
+use super::mark::MarkFile;
+use super::memtable::Layer;
+use super::redo::{self, Position, RedoFile, Write};
+use super::watchdog::Progress;
 use crate::engine::{EngineError, Transaction};
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::thread;
-use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
-
-/// Transactions that may wait for the writer; further callers wait for a place.
-const MAX_QUEUED: usize = 16_384;
-
-/// Transactions that share one sync, at most.
-const MAX_GROUP: usize = 1_024;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::sync::{Notify, oneshot, watch};
 
 /// When an answered change is on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,41 +32,102 @@ pub enum Durability {
     None,
 }
 
-/// The handle by which the engine reaches the writer thread.
+/// Without a promise, what was changed is given to the operating system so soon.
+const UNPROMISED: Duration = Duration::from_millis(500);
+
+/// How far the checkpoint may be ahead of what makes it necessary before it rests, in thousandths, and for how long.
+const LEAD: u64 = 50;
+const REST: Duration = Duration::from_millis(1);
+
+/// How much may be kept in memory and in the redo log before something has to be done about it, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Rows that are not written back; with twice as much, changes wait.
+    pub(super) memtable: usize,
+    /// A generation of the redo log; with twice as much, changes wait.
+    pub(super) redo: u64,
+    /// Changes that are not written to the redo log yet; with more, changes wait. With half of it they are written before
+    /// their time.
+    pub(super) waiting: usize,
+}
+
+impl Limits {
+    /// What fits a cache of this size.
+    pub(super) fn of(cache_bytes: u64) -> Self {
+        let memtable = usize::try_from(cache_bytes / 8).unwrap_or(usize::MAX).clamp(4 << 20, 256 << 20);
+        Self { memtable, redo: 2 * memtable as u64, waiting: 16 << 20 }
+    }
+}
+
+/// The handle by which the engine changes data.
 pub(super) struct Writer {
-    queue: Sender<Message>,
-    places: Arc<Semaphore>,
+    shared: Arc<Shared>,
     last_event: watch::Receiver<u64>,
-    durability: Durability,
-    committer: Shared,
 }
 
-/// None once the data is released.
-type Shared = Arc<Mutex<Option<Committer>>>;
-
-enum Message {
-    Commit(Waiting),
-    /// There is something to be synced in time.
-    Unsynced,
-    Close(Closing),
+struct Shared {
+    state: Mutex<State>,
+    /// Wakes the syncing thread.
+    work: Condvar,
+    /// Wakes those for whom there was no room.
+    room: Notify,
 }
 
-struct Waiting {
-    transaction: Transaction,
-    answer: oneshot::Sender<Result<(), EngineError>>,
-    _place: OwnedSemaphorePermit,
+struct State {
+    /// `None` once the data is released.
+    committer: Option<Committer>,
+    sleep: Sleep,
+    closing: Option<oneshot::Sender<Result<(), EngineError>>>,
+    /// Whether the syncing thread has ended.
+    has_ended: bool,
 }
 
-type Closing = oneshot::Sender<Result<(), EngineError>>;
+/// What the syncing thread waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sleep {
+    Awake,
+    /// For a change.
+    UntilWork,
+    /// For the time to sync what has changed, unless there is too much of it before.
+    UntilDue,
+}
+
+/// What the threads of a writer are made of.
+pub(super) struct Parts {
+    pub(super) committer: Committer,
+    pub(super) checkpoint: Checkpoint,
+    pub(super) folder: DataFolder,
+    pub(super) mark: Arc<MarkFile>,
+    /// Of the syncing thread.
+    pub(super) progress: Arc<Progress>,
+}
 
 impl Writer {
-    pub(super) fn start(committer: Committer, last_event: watch::Receiver<u64>) -> io::Result<Self> {
-        let (queue, messages) = channel();
+    pub(super) fn start(parts: Parts, last_event: watch::Receiver<u64>) -> io::Result<Self> {
+        let Parts { committer, checkpoint, folder, mark, progress } = parts;
         let durability = committer.durability;
-        let committer: Shared = Arc::new(Mutex::new(Some(committer)));
-        let thread = WriterThread { durability, messages, committer: Arc::clone(&committer) };
-        thread::Builder::new().name("writer".into()).spawn(move || thread.run())?;
-        Ok(Self { queue, places: Arc::new(Semaphore::new(MAX_QUEUED)), last_event, durability, committer })
+        let state = State { committer: Some(committer), sleep: Sleep::Awake, closing: None, has_ended: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), room: Notify::new() });
+        let (layers, to_write_back) = channel();
+        let checkpoint = CheckpointThread {
+            checkpoint,
+            shared: Arc::clone(&shared),
+            folder: folder.sled_path(),
+            mark: Arc::clone(&mark),
+        };
+        let thread = thread::Builder::new().name("checkpoint".into());
+        let checkpoint = thread.spawn(move || checkpoint.run(&to_write_back))?;
+        let syncing = SyncThread {
+            durability,
+            shared: Arc::clone(&shared),
+            layers,
+            checkpoint,
+            mark,
+            folder: folder.sled_path(),
+            progress,
+        };
+        thread::Builder::new().name("sync".into()).spawn(move || syncing.run())?;
+        Ok(Self { shared, last_event })
     }
 
     pub(super) fn last_event(&self) -> watch::Receiver<u64> {
@@ -73,138 +135,272 @@ impl Writer {
     }
 
     pub(super) async fn commit(&self, mut transaction: Transaction) -> Result<(), EngineError> {
-        if let Some(answer) = self.commit_at_once(&mut transaction) {
-            return answer;
+        let answered = match self.commit_at_once(&mut transaction) {
+            Some(begun) => begun?,
+            None => self.commit_with_room(&mut transaction).await?,
+        };
+        match answered {
+            None => Ok(()),
+            Some(answered) => answered.await.map_err(|_| EngineError::Stopped)?,
         }
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| EngineError::Stopped)?;
-        let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { transaction, answer, _place: place };
-        self.queue.send(Message::Commit(waiting)).map_err(|_| EngineError::Stopped)?;
-        answered.await.map_err(|_| EngineError::Stopped)?
     }
 
     pub(super) async fn close(&self) -> Result<(), EngineError> {
         let (answer, answered) = oneshot::channel();
-        self.queue.send(Message::Close(answer)).map_err(|_| EngineError::Stopped)?;
+        {
+            let mut state = self.shared.lock();
+            if state.has_ended {
+                return Err(EngineError::Stopped);
+            }
+            state.closing = Some(answer);
+        }
+        self.shared.work.notify_one();
         answered.await.map_err(|_| EngineError::Stopped)?
     }
 
-    /// Carries a transaction out in this thread; `None` if its answer needs a sync, one is due, or somebody else is at it.
-    fn commit_at_once(&self, transaction: &mut Transaction) -> Option<Result<(), EngineError>> {
-        if self.durability == Durability::Always {
+    async fn commit_with_room(&self, transaction: &mut Transaction) -> Result<Option<Answered>, EngineError> {
+        loop {
+            let room = self.shared.room.notified();
+            if let Some(begun) = self.commit_at_once(transaction) {
+                return begun;
+            }
+            room.await;
+        }
+    }
+
+    /// Carries a transaction out; `None` if there is no room for it.
+    fn commit_at_once(&self, transaction: &mut Transaction) -> Option<Result<Option<Answered>, EngineError>> {
+        let mut state = self.shared.lock();
+        let State { committer, sleep, .. } = &mut *state;
+        let Some(committer) = committer else { return Some(Err(EngineError::Stopped)) };
+        if !committer.has_room() && !committer.has_failed {
             return None;
         }
-        let mut committer = match self.committer.try_lock() {
-            Ok(committer) => committer,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
+        let begun = committer.commit(transaction);
+        let wakes = match *sleep {
+            Sleep::Awake => false,
+            Sleep::UntilWork => committer.has_work(),
+            Sleep::UntilDue => committer.is_urgent(),
         };
-        // A sync that is due is the writer thread's work: no thread that serves waits for the disk, and it comes to its turn.
-        let committer = committer.as_mut().filter(|committer| !committer.is_sync_due())?;
-        let was_synced = committer.unsynced_since.is_none();
-        let answer = committer.commit(&mut [transaction]).pop();
-        if was_synced && committer.unsynced_since.is_some() && matches!(self.durability, Durability::Interval(_)) {
-            // The thread may have ended after a failure.
-            self.queue.send(Message::Unsynced).ok();
+        if wakes {
+            *sleep = Sleep::Awake;
+            self.shared.work.notify_one();
         }
-        answer
+        Some(begun)
     }
 }
 
-struct WriterThread {
-    durability: Durability,
-    messages: Receiver<Message>,
-    committer: Shared,
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Accepts nothing any more.
+    fn fail(&self, error: &EngineError) {
+        if let Some(committer) = &mut self.lock().committer {
+            committer.fail(error);
+        }
+        self.room.notify_waiters();
+        self.work.notify_one();
+    }
 }
 
-impl WriterThread {
+struct SyncThread {
+    durability: Durability,
+    shared: Arc<Shared>,
+    /// To the checkpoint.
+    layers: Sender<Ended>,
+    checkpoint: JoinHandle<Option<Checkpoint>>,
+    mark: Arc<MarkFile>,
+    folder: PathBuf,
+    progress: Arc<Progress>,
+}
+
+/// A generation that has ended, and is synced.
+struct Ended {
+    generation: u64,
+    rows: Arc<Layer>,
+}
+
+impl SyncThread {
     fn run(self) {
-        let closing = loop {
-            match self.next() {
-                Ok(Message::Commit(first)) => {
-                    let (group, closing) = self.gather(first);
-                    if self.carry_out(group).is_err() {
-                        return;
-                    }
-                    if closing.is_some() {
-                        break closing;
-                    }
+        let mut buffer = Vec::new();
+        while let Some(group) = self.next_group(&mut buffer) {
+            match self.sync(group) {
+                Ok(empty) => buffer = empty,
+                Err(error) => {
+                    self.shared.fail(&error);
+                    break;
                 }
-                Ok(Message::Unsynced) => {}
-                Ok(Message::Close(answer)) => break Some(answer),
-                Err(RecvTimeoutError::Timeout) => {
-                    if self.sync_in_time().is_err() {
-                        return;
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => break None,
             }
+        }
+        self.end();
+    }
+
+    /// Waits until something has to be synced; `None` once the engine is to be closed and nothing is left.
+    fn next_group(&self, buffer: &mut Vec<u8>) -> Option<Group> {
+        let mut state = self.shared.lock();
+        loop {
+            let is_closing = state.closing.is_some();
+            let committer = state.committer.as_mut().filter(|committer| !committer.has_failed)?;
+            committer.is_syncing = false;
+            let wait = match self.due(committer) {
+                _ if is_closing && committer.redo.waiting_bytes() == 0 => return None,
+                _ if is_closing => Some(Duration::ZERO),
+                wait => wait,
+            };
+            if wait == Some(Duration::ZERO) {
+                return Some(committer.take_group(std::mem::take(buffer)));
+            }
+            state.sleep = if wait.is_none() { Sleep::UntilWork } else { Sleep::UntilDue };
+            state = match wait {
+                None => self.shared.work.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(wait) => self.shared.work.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0,
+            };
+            state.sleep = Sleep::Awake;
+        }
+    }
+
+    /// How long until something has to be synced; `None` if there is nothing.
+    fn due(&self, committer: &Committer) -> Option<Duration> {
+        if committer.is_urgent() {
+            return Some(Duration::ZERO);
+        }
+        let within = match self.durability {
+            Durability::Always => return (!committer.waiting.is_empty()).then_some(Duration::ZERO),
+            Durability::Interval(interval) => interval,
+            Durability::None => UNPROMISED,
         };
-        // sled is released before the answer, so that the folder can be opened again at once.
-        let committer = self.lock().take();
-        let synced = match committer {
-            Some(mut committer) if !committer.has_failed => committer.sync(),
+        committer.unsynced_since.map(|since| within.saturating_sub(since.elapsed()))
+    }
+
+    /// Writes a group, makes it durable as promised, and answers it. Returns the empty buffer.
+    fn sync(&self, group: Group) -> Result<Vec<u8>, EngineError> {
+        let Group { write, answers, last_event, ended } = group;
+        let end = write.end;
+        // What ends a generation is written into sled next, which must not be ahead of the log.
+        let must_sync = self.durability != Durability::None || ended.is_some();
+        self.progress.begin();
+        let written = self.write(write, must_sync, last_event);
+        self.progress.end();
+        let answer = written.as_ref().map(drop).map_err(EngineError::clone);
+        if answer.is_ok() && self.durability == Durability::Always {
+            let state = self.shared.lock();
+            if let Some(committer) = &state.committer {
+                committer.tell(last_event, answers.len() as u64);
+            }
+        }
+        for waiting in answers {
+            // The caller may have gone.
+            waiting.send(answer.clone()).ok();
+        }
+        if let (Ok(_), Some(rows)) = (&written, ended) {
+            let sent = self.layers.send(Ended { generation: end.generation, rows });
+            sent.map_err(|_| EngineError::Stopped)?;
+        }
+        self.shared.room.notify_waiters();
+        written
+    }
+
+    fn write(&self, write: Write, sync: bool, last_event: u64) -> Result<Vec<u8>, EngineError> {
+        let end = write.end;
+        let buffer = write.carry_out(sync)?;
+        if sync {
+            self.mark.update(|mark| (mark.redo, mark.last_event) = (end, last_event))?;
+        }
+        Ok(buffer)
+    }
+
+    /// Once no more is to be synced: writes everything back, unless something failed.
+    fn end(self) {
+        // The checkpoint finishes what it is at.
+        drop(self.layers);
+        let checkpoint = self.checkpoint.join().ok().flatten();
+        let (committer, closing) = {
+            let mut state = self.shared.lock();
+            state.has_ended = true;
+            (state.committer.take_if(|committer| !committer.has_failed), state.closing.take())
+        };
+        self.shared.room.notify_waiters();
+        let closed = match (committer, checkpoint) {
+            (Some(committer), Some(checkpoint)) => {
+                self.progress.begin();
+                let closed = close(&committer, checkpoint, &self.mark, &self.folder);
+                self.progress.end();
+                closed
+            }
             _ => Err(EngineError::Stopped),
         };
-        if let Some(answer) = closing {
+        if let Some(closing) = closing {
             // The closer may have given up waiting.
-            answer.send(synced).ok();
+            closing.send(closed).ok();
         }
     }
+}
 
-    /// Waits for work, and no longer than until the next sync.
-    fn next(&self) -> Result<Message, RecvTimeoutError> {
-        match (self.durability, self.unsynced_since()) {
-            (Durability::Interval(interval), Some(since)) => {
-                self.messages.recv_timeout(interval.saturating_sub(since.elapsed()))
+/// Writes everything back and releases the data, so that the folder can be opened again at once.
+fn close(committer: &Committer, mut checkpoint: Checkpoint, mark: &MarkFile, folder: &Path) -> Result<(), EngineError> {
+    checkpoint.write_all_back()?;
+    Ok(redo::empty(folder, mark, committer.redo.end().generation + 1)?)
+}
+
+/// Writes generations back that have ended.
+struct CheckpointThread {
+    checkpoint: Checkpoint,
+    shared: Arc<Shared>,
+    mark: Arc<MarkFile>,
+    folder: PathBuf,
+}
+
+impl CheckpointThread {
+    /// Works until there is nothing more to come, and hands over what it works with; `None` if it failed.
+    fn run(mut self, ended: &Receiver<Ended>) -> Option<Checkpoint> {
+        while let Ok(generation) = ended.recv() {
+            if let Err(error) = self.write_back(&generation) {
+                self.shared.fail(&error);
+                return None;
             }
-            _ => self.messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
         }
+        Some(self.checkpoint)
     }
 
-    /// Takes what waits already; a group never waits for more.
-    fn gather(&self, first: Waiting) -> (Vec<Waiting>, Option<Closing>) {
-        let mut group = vec![first];
-        while group.len() < MAX_GROUP {
-            match self.messages.try_recv() {
-                Ok(Message::Commit(waiting)) => group.push(waiting),
-                Ok(Message::Unsynced) => {}
-                Ok(Message::Close(answer)) => return (group, Some(answer)),
-                Err(_) => break,
-            }
+    fn write_back(&mut self, ended: &Ended) -> Result<(), EngineError> {
+        let shared = Arc::clone(&self.shared);
+        self.checkpoint.write_back(&ended.rows, |done| shared.rest(done))?;
+        self.checkpoint.tables.memtable.forget_frozen();
+        let progress = Arc::clone(&self.checkpoint.progress);
+        progress.begin();
+        let next = self.use_again(ended.generation)?;
+        progress.end();
+        if let Some(committer) = &mut self.shared.lock().committer {
+            committer.next_file = Some(next);
         }
-        (group, None)
+        self.shared.work.notify_one();
+        self.shared.room.notify_waiters();
+        Ok(())
     }
 
-    /// Carries out a group and answers it. `Err` after a failure that ends the engine.
-    fn carry_out(&self, mut group: Vec<Waiting>) -> Result<(), ()> {
-        let (answers, has_failed) = {
-            let mut committer = self.lock();
-            let committer = committer.as_mut().ok_or(())?;
-            let mut transactions: Vec<&mut Transaction> = group.iter_mut().map(|w| &mut w.transaction).collect();
-            (committer.commit(&mut transactions), committer.has_failed)
+    /// Makes the file of a generation that is written back that of the one after the next.
+    fn use_again(&self, generation: u64) -> io::Result<(u64, RedoFile)> {
+        let needed = Position { generation: generation + 1, bytes: 0 };
+        self.mark.update(|mark| mark.redo = mark.redo.max(needed))?;
+        // It must not name the old file after a power cut.
+        self.mark.sync()?;
+        let next = generation + 2;
+        Ok((next, RedoFile::make(&self.folder, next, Some(generation))?))
+    }
+}
+
+impl Shared {
+    /// Lets others have the processor, as long as the checkpoint is ahead of what makes it necessary.
+    fn rest(&self, done: u64) {
+        let ahead = {
+            let state = self.lock();
+            let filled = state.committer.as_ref().map_or(1_000, Committer::filled);
+            state.closing.is_none() && done > filled + LEAD
         };
-        for (waiting, answer) in group.into_iter().zip(answers) {
-            // The caller may have gone.
-            waiting.answer.send(answer).ok();
+        if ahead {
+            thread::sleep(REST);
         }
-        if has_failed { Err(()) } else { Ok(()) }
-    }
-
-    fn sync_in_time(&self) -> Result<(), ()> {
-        let mut committer = self.lock();
-        let committer = committer.as_mut().ok_or(())?;
-        committer.progress.begin();
-        let synced = committer.sync_if_due();
-        committer.progress.end();
-        synced.map_err(|error| committer.fail(&error))
-    }
-
-    fn unsynced_since(&self) -> Option<Instant> {
-        self.lock().as_ref().and_then(|committer| committer.unsynced_since)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Committer>> {
-        self.committer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,9 +9,10 @@ mod snapshot;
 mod tests;
 mod trees;
 
-use super::keys::{generation_key, tree_name};
+use super::keys::{DROPPED_THROUGH, generation_key, tree_name};
 use super::mark::{self, Found};
-use super::tables::META;
+use super::redo::Redo;
+use super::table::Table;
 use super::{DATABASE_FILE, SEGMENT_BYTES};
 use crate::engine::codec;
 use pages::Pages;
@@ -27,27 +28,26 @@ pub(super) struct Inspection {
     pages: Option<Pages>,
     snapshot_damaged: bool,
     pub(super) mark: Found,
+    /// What is to come on top of the pages.
+    pub(super) redo: Redo,
 }
 
 impl Inspection {
     /// Reads all that is in use. That takes about as long as reading the files.
     pub(super) fn of(sled: &Path) -> io::Result<Self> {
         let mark = mark::read(sled)?;
+        let redo = Redo::read(sled, mark.known().map(|mark| mark.redo))?;
         let log = match File::open(sled.join(DATABASE_FILE)) {
             Ok(log) => log,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Self { pages: None, snapshot_damaged: false, mark });
+                return Ok(Self { pages: None, snapshot_damaged: false, mark, redo });
             }
             Err(error) => return Err(error),
         };
         let snapshot = snapshot::read(sled)?;
         let snapshot_damaged = snapshot.is_none();
-        let known = match mark {
-            Found::Whole(mark) => Some(mark),
-            Found::Missing | Found::Damaged => None,
-        };
-        let pages = Pages::find(log, SEGMENT_BYTES, snapshot.unwrap_or_else(Snapshot::default), known)?;
-        Ok(Self { pages: Some(pages), snapshot_damaged, mark })
+        let pages = Pages::find(log, SEGMENT_BYTES, snapshot.unwrap_or_else(Snapshot::default), mark.known())?;
+        Ok(Self { pages: Some(pages), snapshot_damaged, mark, redo })
     }
 
     /// How many pages hold something.
@@ -64,18 +64,29 @@ impl Inspection {
 
     /// Whether acknowledged changes may be missing, without it being known of which sessions.
     pub(super) fn is_uncertain(&self) -> bool {
-        self.mark == Found::Damaged || self.pages.as_ref().is_some_and(|pages| pages.uncertain)
+        self.mark == Found::Damaged
+            || self.redo.damage.is_some()
+            || self.pages.as_ref().is_some_and(|pages| pages.uncertain)
     }
 
     /// Finds the pages of an index, of its newest generation.
-    pub(super) fn index(&self, name: &str) -> io::Result<Tree> {
-        let meta = self.tree(META)?;
-        let mut generation = 0;
-        for rows in self.rows(&meta) {
-            let row = rows?.into_iter().find(|(key, _)| *key == generation_key(name).into_bytes());
-            generation = row.and_then(|(_, row)| codec::decode_millis(row.into()).ok()).unwrap_or(generation);
+    pub(super) fn index(&self, table: Table) -> io::Result<Tree> {
+        let generation = self.number_in_meta(generation_key(table.name()).as_bytes())?;
+        self.named(table, &tree_name(table.name(), generation))
+    }
+
+    /// Events up to this number were dropped.
+    pub(super) fn events_dropped_through(&self) -> io::Result<u64> {
+        self.number_in_meta(DROPPED_THROUGH)
+    }
+
+    fn number_in_meta(&self, wanted: &[u8]) -> io::Result<u64> {
+        let mut number = 0;
+        for rows in self.rows(&self.tree(Table::Meta)?) {
+            let row = rows?.into_iter().find(|(key, _)| *key == wanted);
+            number = row.and_then(|(_, row)| codec::decode_millis(row.into()).ok()).unwrap_or(number);
         }
-        self.tree(&tree_name(name, generation))
+        Ok(number)
     }
 
     /// Where in the log's file segments begin that sled must not see; see [`Pages`].
@@ -89,6 +100,9 @@ impl Inspection {
             return Some(
                 "the file acknowledged is damaged, so that nobody can tell whether changes are missing".into(),
             );
+        }
+        if let Some(damage) = &self.redo.damage {
+            return Some(damage.clone());
         }
         if self.snapshot_damaged {
             return Some("sled's snapshot is damaged".into());

@@ -53,8 +53,8 @@ fn find(segments: &[&[u8]], tip: Place, known: Vec<Page>) -> Pages {
     // All was synced: the log ends in the first segment of the file.
     let mark = Mark {
         log_end: (5 * SEGMENT + segments[0].len()) as u64,
-        last_event: 0,
         file_bytes: (segments.len() * SEGMENT) as u64,
+        ..Mark::default()
     };
     Pages::find(log, SEGMENT, Snapshot { end: tip.log, tip: Some(tip.file), pages: known }, Some(mark)).unwrap()
 }

@@ -1,14 +1,18 @@
 //! The rows of sled's trees, as far as their pages can be read.
 
+use super::super::table::Table;
 use super::Inspection;
 use super::node::{self, Content, Node};
 use super::pages::{Pages, ROOTS_PAGE};
+use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 /// A tree.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in super::super) struct Tree {
+    /// Whose rows in the redo log come on top.
+    table: Table,
     /// The first key of each page with rows, the first key beyond it (none at the end), and its number.
     leaves: Vec<(Vec<u8>, Vec<u8>, u64)>,
     /// How many ranges of keys are not covered by a page that can be read.
@@ -20,34 +24,65 @@ pub(in super::super) type Rows = Vec<(Vec<u8>, Vec<u8>)>;
 
 impl Inspection {
     /// Finds the pages of a tree; without any if there is no such tree.
-    pub(in super::super) fn tree(&self, name: &str) -> io::Result<Tree> {
-        let Some(pages) = &self.pages else { return Ok(Tree::default()) };
-        let Some(roots) = pages.read(ROOTS_PAGE)? else {
-            return Ok(Tree { leaves: Vec::new(), gaps: 1 });
-        };
+    pub(in super::super) fn tree(&self, table: Table) -> io::Result<Tree> {
+        self.named(table, table.name())
+    }
+
+    pub(super) fn named(&self, table: Table, name: &str) -> io::Result<Tree> {
+        let none = |gaps| Tree { table, leaves: Vec::new(), gaps };
+        let Some(pages) = &self.pages else { return Ok(none(0)) };
+        let Some(roots) = pages.read(ROOTS_PAGE)? else { return Ok(none(1)) };
         match node::decode_roots(&roots.base).unwrap_or_default().get(name.as_bytes()) {
-            Some(root) => walk(pages, *root),
-            None => Ok(Tree::default()),
+            Some(root) => walk(table, pages, *root),
+            None => Ok(none(0)),
         }
     }
 
-    /// The rows of each page of a tree, in the order of the keys.
+    /// The rows of each page of a tree with what the redo log changes of them, in the order of the keys; and then those
+    /// that only the redo log has.
     pub(in super::super) fn rows<'a>(&'a self, tree: &'a Tree) -> impl Iterator<Item = io::Result<Rows>> + 'a {
-        tree.leaves.iter().map(|(low, high, page)| {
-            let node = match &self.pages {
-                Some(pages) => read_node(pages, *page)?,
-                None => None,
+        let changed = self.redo.rows.rows(tree.table);
+        let mut new: BTreeMap<&[u8], &Bytes> =
+            changed.iter().filter_map(|(key, value)| Some((&**key, value.as_ref()?))).collect();
+        let mut pages = tree.leaves.iter();
+        let mut is_over = false;
+        std::iter::from_fn(move || {
+            let Some((low, high, page)) = pages.next() else {
+                let rest = std::mem::take(&mut new);
+                let rest: Rows = rest.into_iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
+                return (!std::mem::replace(&mut is_over, true)).then_some(Ok(rest));
             };
-            let Some(Node { content: Content::Rows(rows), .. }) = node else { return Ok(Rows::new()) };
-            // A page that is about to be merged away may still hold what its neighbour holds already.
-            let belongs = |key: &[u8]| key >= &low[..] && (high.is_empty() || key < &high[..]);
-            Ok(rows.into_iter().filter(|(key, _)| belongs(key)).collect())
+            let mut rows = match self.rows_of_page(low, high, *page) {
+                Ok(rows) => rows,
+                Err(error) => return Some(Err(error)),
+            };
+            rows.retain_mut(|(key, value)| match changed.get(&key[..]) {
+                Some(None) => false,
+                Some(Some(newer)) => {
+                    *value = newer.to_vec();
+                    new.remove(&key[..]);
+                    true
+                }
+                None => true,
+            });
+            Some(Ok(rows))
         })
+    }
+
+    fn rows_of_page(&self, low: &[u8], high: &[u8], page: u64) -> io::Result<Rows> {
+        let node = match &self.pages {
+            Some(pages) => read_node(pages, page)?,
+            None => None,
+        };
+        let Some(Node { content: Content::Rows(rows), .. }) = node else { return Ok(Rows::new()) };
+        // A page that is about to be merged away may still hold what its neighbour holds already.
+        let belongs = |key: &[u8]| key >= low && (high.is_empty() || key < high);
+        Ok(rows.into_iter().filter(|(key, _)| belongs(key)).collect())
     }
 }
 
 /// Finds the pages with rows by the pointers from above and from the left: one of them may be lost.
-fn walk(pages: &Pages, root: u64) -> io::Result<Tree> {
+fn walk(table: Table, pages: &Pages, root: u64) -> io::Result<Tree> {
     let mut seen = BTreeSet::new();
     let mut waiting = vec![root];
     let mut found: BTreeMap<Vec<u8>, (Vec<u8>, u64)> = BTreeMap::new();
@@ -62,7 +97,7 @@ fn walk(pages: &Pages, root: u64) -> io::Result<Tree> {
             Content::Rows(_) => drop(found.insert(low, (high, page))),
         }
     }
-    let mut tree = Tree::default();
+    let mut tree = Tree { table, leaves: Vec::new(), gaps: 0 };
     // `None` behind the page that has no end.
     let mut covered = Some(Vec::new());
     for (low, (high, page)) in found {

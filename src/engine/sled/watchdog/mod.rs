@@ -1,14 +1,12 @@
-//! Watches what sled does not report: free space, a disk or a writer that makes no progress, a write in the background that
-//! failed, a flusher that died, blob files.
+//! Watches what sled does not report: free space, a disk or a thread that makes no progress, a write in the background that
+//! failed, blob files.
 
 mod disk;
-mod flusher;
 mod progress;
 
 use super::folder::DataFolder;
 use crate::engine::EngineStatus;
 use disk::DiskWatch;
-use flusher::FlusherWatch;
 pub(super) use progress::Progress;
 use std::io;
 use std::sync::Arc;
@@ -25,8 +23,8 @@ pub struct WatchdogOptions {
     /// With less free disk space than this many bytes, writes that need space are refused before sled is hurt: after one
     /// failed write it works no more until it is opened again.
     pub min_free_bytes: u64,
-    /// A writer that has been at one group for so long has failed, and so has a disk that takes so long to tell its free
-    /// space; after a quarter of it, they count as stalled.
+    /// A thread that has been at one sync, or at a few rows, for so long has failed, and so has a disk that takes so long to
+    /// tell its free space; after a quarter of it, they count as stalled.
     pub stall_timeout: Duration,
 }
 
@@ -43,11 +41,10 @@ impl Watchdog {
     pub(super) fn start(
         folder: &DataFolder,
         options: WatchdogOptions,
-        writer: Arc<Progress>,
+        threads: [Arc<Progress>; 2],
         status: Arc<watch::Sender<EngineStatus>>,
         low_space: Arc<AtomicBool>,
         config: ::sled::Config,
-        is_damaged: bool,
     ) -> io::Result<Self> {
         if folder.blob_files() > 0 {
             tracing::error!(
@@ -58,14 +55,7 @@ impl Watchdog {
         }
         let disk = DiskWatch::start(folder.sled_path(), options.min_free_bytes, low_space)?;
         let (stop, stalls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let mut watch = Watch {
-            options,
-            writer,
-            disk: Arc::clone(&disk),
-            background: (!is_damaged).then(|| Background { config, flusher: FlusherWatch::new() }),
-            status,
-            stalls: Arc::clone(&stalls),
-        };
+        let watch = Watch { options, threads, disk: Arc::clone(&disk), config, status, stalls: Arc::clone(&stalls) };
         let stopping = Arc::clone(&stop);
         let thread = thread::Builder::new().name("watchdog".into()).spawn(move || {
             while !stopping.load(Ordering::Relaxed) {
@@ -101,32 +91,19 @@ impl Drop for Watchdog {
 /// It asks the disk for nothing itself, so that it can tell of one that hangs.
 struct Watch {
     options: WatchdogOptions,
-    writer: Arc<Progress>,
+    threads: [Arc<Progress>; 2],
     disk: Arc<DiskWatch>,
-    /// `None` if parts of the data can't be read: sled's flusher ends when it comes across them while it collects garbage;
-    /// everything else goes on without it.
-    background: Option<Background>,
+    /// Shares with the open database where sled notes a write that failed in the background.
+    config: ::sled::Config,
     status: Arc<watch::Sender<EngineStatus>>,
     stalls: Arc<AtomicU64>,
 }
 
-/// What sled does behind everybody's back, and tells nobody until the next change.
-struct Background {
-    /// Shares with the open database where sled notes a write that failed.
-    config: ::sled::Config,
-    flusher: FlusherWatch,
-}
-
-impl Background {
-    fn has_failed(&mut self) -> bool {
-        self.config.global_error().is_err() || self.flusher.has_died()
-    }
-}
-
 impl Watch {
-    fn look(&mut self) {
-        let background_failed = self.background.as_mut().is_some_and(Background::has_failed);
-        let busy = self.writer.busy_for().max(self.disk.progress.busy_for());
+    fn look(&self) {
+        let background_failed = self.config.global_error().is_err();
+        let threads = self.threads.iter().map(|progress| progress.busy_for());
+        let busy = threads.fold(self.disk.progress.busy_for(), Duration::max);
         let new = self.judge(busy, background_failed);
         let old = self.status.borrow().clone();
         if old == EngineStatus::Failed || old == new {
@@ -173,9 +150,7 @@ impl Watch {
             ),
             EngineStatus::Stalled => tracing::error!(busy_ms, "the storage makes no progress"),
             EngineStatus::Failed if background_failed => {
-                tracing::error!(
-                    "sled could not write in the background, or its flusher has died; only a restart helps"
-                );
+                tracing::error!("sled could not write in the background; only a restart helps");
             }
             EngineStatus::Failed => tracing::error!(busy_ms, "the storage is stuck; only a restart helps"),
         }

@@ -1,0 +1,129 @@
+//! Writing rows back into sled, so that the redo log can be used again.
+
+use super::history;
+use super::log::Log;
+use super::memtable::Layer;
+use super::table::Table;
+use super::tables::Tables;
+use super::watchdog::Progress;
+use crate::engine::EngineError;
+use std::sync::Arc;
+
+/// After so many bytes of rows sled is made to clean up once. It writes some two to three times as much itself, and each
+/// time a page is moved at most; with less it can't keep up when rows are changed all over.
+const BYTES_TO_CLEAN: usize = 6 << 10;
+
+/// Pages that are moved at a time while nothing is written back, and how much the log grows then if there was none.
+const IDLE_CLEANS: usize = 32;
+const IDLE_GROWTH: u64 = 32 << 10;
+
+/// Rows after which a checkpoint may rest.
+const ROWS_BETWEEN_RESTS: u64 = 32;
+
+/// What it takes to write rows back. Whoever has it may change sled, and nobody else.
+#[derive(Debug)]
+pub(super) struct Checkpoint {
+    pub(super) log: Log,
+    pub(super) tables: Tables,
+    /// Whether a part of the folder could not be read at opening.
+    pub(super) is_damaged: bool,
+    pub(super) progress: Arc<Progress>,
+}
+
+impl Checkpoint {
+    /// Writes back all that is not in sled yet. Nobody may change anything meanwhile.
+    pub(super) fn write_all_back(&mut self) -> Result<(), EngineError> {
+        let layer = self.tables.memtable.freeze();
+        if !layer.is_empty() {
+            self.write_back(&layer, |_| {})?;
+        }
+        self.tables.memtable.forget_frozen();
+        Ok(())
+    }
+
+    /// Writes a layer back and makes it durable. `rest` is called now and then with what is done, in
+    /// thousandths.
+    pub(super) fn write_back(&mut self, layer: &Layer, mut rest: impl FnMut(u64)) -> Result<(), EngineError> {
+        let (mut done, all) = (0, layer.len() as u64);
+        let mut uncleaned = 0;
+        self.progress.begin();
+        for table in Table::ALL {
+            let stored = self.tables.stored(table).clone();
+            if table == Table::Events {
+                let dropped_through = self.tables.history.dropped_through();
+                history::write_back(&stored, layer.rows(table), dropped_through, |wrote| {
+                    let bytes = self.outcome(table, wrote)?;
+                    self.clean_after(bytes, &mut uncleaned)
+                })?;
+                done += layer.rows(table).len() as u64;
+                continue;
+            }
+            for (key, value) in layer.rows(table) {
+                let wrote = match value {
+                    Some(value) => stored.insert(key, &value[..]),
+                    None => stored.remove(key),
+                };
+                let bytes = key.len() + value.as_ref().map_or(0, bytes::Bytes::len);
+                let bytes = self.outcome(table, wrote.map(|_| bytes).map_err(EngineError::from))?;
+                self.clean_after(bytes, &mut uncleaned)?;
+                done += 1;
+                if done % ROWS_BETWEEN_RESTS == 0 {
+                    self.progress.end();
+                    rest(done * 1_000 / all);
+                    self.progress.begin();
+                }
+            }
+        }
+        self.log.sync()?;
+        self.progress.end();
+        self.clean_up(layer.bytes())
+    }
+
+    /// In a folder that is damaged in places, rows that belong there are left out: who asks for them learns of it.
+    fn outcome(&self, table: Table, wrote: Result<usize, EngineError>) -> Result<usize, EngineError> {
+        match wrote {
+            Err(EngineError::Corrupt(damage)) if self.is_damaged => {
+                tracing::error!(
+                    table = table.name(),
+                    damage,
+                    "a change could not be written into a damaged part of the data"
+                );
+                Ok(0)
+            }
+            wrote => wrote,
+        }
+    }
+
+    fn clean_after(&mut self, bytes: usize, uncleaned: &mut usize) -> Result<(), EngineError> {
+        self.log.note(bytes)?;
+        *uncleaned += bytes;
+        while *uncleaned >= BYTES_TO_CLEAN {
+            *uncleaned -= BYTES_TO_CLEAN;
+            self.clean()?;
+        }
+        Ok(())
+    }
+
+    /// Moves pages out of segments that are mostly free until there are none, or about as much is moved as was written.
+    fn clean_up(&mut self, written: usize) -> Result<(), EngineError> {
+        let begin = self.log.end();
+        loop {
+            let before = self.log.end();
+            self.progress.begin();
+            for _ in 0..IDLE_CLEANS {
+                self.clean()?;
+            }
+            self.log.sync()?;
+            self.progress.end();
+            let end = self.log.end();
+            if end - before <= IDLE_GROWTH || end - begin >= written as u64 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn clean(&mut self) -> Result<(), EngineError> {
+        // sled meets what is damaged when it moves it, and can't go on from there.
+        if self.is_damaged { Ok(()) } else { self.log.clean() }
+    }
+}

@@ -1,0 +1,343 @@
+//! The history of events, as it is kept in sled: in blocks, so that many events take one row.
+//!
+//! A block has the events of which the numbers differ in the last bits only, and stands under the highest of these numbers
+//! and one byte more. An event for which a block has no room has a row of its own, under its number; so have all that were
+//! written by older versions.
+
+use super::keys::to_bytes;
+use super::memtable::Memtable;
+use super::merge::Direction;
+use super::table::Table;
+use crate::engine::EngineError;
+use crate::engine::codec;
+use crate::model::Event;
+use ::sled::{IVec, Tree};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Numbers of one block, and the bytes of its events, at most.
+const BLOCK_NUMBERS: u64 = 64;
+const BLOCK_BYTES: usize = 16 << 10;
+
+/// Ends the key of a block.
+const BLOCK: u8 = 1;
+
+/// Encoded events, by their numbers.
+pub(super) type Events = BTreeMap<u64, Bytes>;
+
+/// The table of events.
+#[derive(Clone, Debug)]
+pub(super) struct History {
+    pub(super) stored: Tree,
+    memtable: Memtable,
+    /// Events up to this number are dropped; some may still be in sled.
+    dropped_through: Arc<AtomicU64>,
+}
+
+impl History {
+    pub(super) fn new(stored: Tree, memtable: Memtable, dropped_through: u64) -> Self {
+        Self { stored, memtable, dropped_through: Arc::new(dropped_through.into()) }
+    }
+
+    pub(super) fn dropped_through(&self) -> u64 {
+        self.dropped_through.load(Ordering::Acquire)
+    }
+
+    /// From now on nothing up to this number is to be found. How many events that takes away.
+    pub(super) fn drop_through(&self, through: u64) -> Result<u64, EngineError> {
+        let mut dropped = 0;
+        let counted = self.walk(0, through, usize::MAX, |_, _| {
+            dropped += 1;
+            true
+        });
+        self.dropped_through.fetch_max(through, Ordering::AcqRel);
+        // What was never written back need not be.
+        self.memtable.forget_through(Table::Events, &through.to_be_bytes());
+        counted.map(|()| dropped)
+    }
+
+    /// The first events after this number, at most `limit`.
+    pub(super) fn after(&self, after: u64, limit: usize) -> Result<Vec<Event>, EngineError> {
+        let mut found = Vec::new();
+        self.walk(after, u64::MAX, limit, |sequence, payload| {
+            if found.len() < limit {
+                found.push((sequence, payload));
+            }
+            found.len() < limit
+        })?;
+        found.into_iter().map(|(sequence, payload)| codec::decode_event_payload(sequence, payload)).collect()
+    }
+
+    /// The number of the newest event; 0 if there is none.
+    pub(super) fn last(&self) -> Result<u64, EngineError> {
+        let (newest, _) = self.memtable.slice(Table::Events, &(Bound::Unbounded, Bound::Unbounded), Direction::Down, 1);
+        let mut last = newest.first().map_or(Ok(0), |(key, _)| number(key))?;
+        if let Some((key, row)) = self.stored.last()? {
+            // Of the rows of one block the last need not have the last event.
+            let first = number(&key)? / BLOCK_NUMBERS * BLOCK_NUMBERS;
+            let events = read(&key, to_bytes(row))?;
+            last = events.into_keys().fold(last, u64::max);
+            for key in self.stored.range(&first.to_be_bytes()[..]..&key[..]).keys() {
+                let key = key?;
+                if key.len() == size_of::<u64>() {
+                    last = last.max(number(&key)?);
+                }
+            }
+        }
+        Ok(if last > self.dropped_through() { last } else { 0 })
+    }
+
+    /// Whether there is an event of this number.
+    pub(super) fn contains(&self, sequence: u64) -> Result<bool, EngineError> {
+        let mut is_there = false;
+        self.walk(sequence.saturating_sub(1), sequence, 1, |_, _| {
+            is_there = true;
+            false
+        })?;
+        Ok(is_there)
+    }
+
+    /// How many events there are, as far as they can be read, once all are written back.
+    pub(super) fn count(&self) -> Result<u64, EngineError> {
+        let mut count = 0;
+        for row in &self.stored {
+            let (key, row) = match row.map_err(EngineError::from) {
+                // What is damaged is reported elsewhere.
+                Err(EngineError::Corrupt(_)) => break,
+                row => row?,
+            };
+            if let Ok(events) = read(&key, to_bytes(row)) {
+                count += events.range(self.dropped_through() + 1..).count() as u64;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Shows the events after one number and up to another, in order, until `visit` wants no more. `limit` is how many it
+    /// will want.
+    fn walk(
+        &self,
+        after: u64,
+        through: u64,
+        limit: usize,
+        mut visit: impl FnMut(u64, Bytes) -> bool,
+    ) -> Result<(), EngineError> {
+        let after = after.max(self.dropped_through());
+        // Not "behind the last": that would take in the block which ends with it.
+        let from = Bound::Included(IVec::from(&after.saturating_add(1).to_be_bytes()));
+        let to = Bound::Included(IVec::from(&through.to_be_bytes()));
+        // First what is newer: what is written back between the two looks is found in sled then.
+        let (new, _) = self.memtable.slice(Table::Events, &(from.clone(), to), Direction::Up, limit);
+        let mut found = Events::new();
+        for (key, row) in new {
+            if let Some(row) = row {
+                found.insert(number(&key)?, codec::event_payload(row)?);
+            }
+        }
+        let mut show = |events: Events| events.into_iter().all(|(sequence, payload)| visit(sequence, payload));
+        let mut group = 0;
+        // A block stands under its highest number, which may be behind the last that is wanted.
+        for row in self.stored.range::<IVec, _>((from, Bound::Unbounded)) {
+            let (key, row) = row?;
+            let next = number(&key)? / BLOCK_NUMBERS;
+            if next > group {
+                let rest = found.split_off(&(next * BLOCK_NUMBERS));
+                if !show(std::mem::replace(&mut found, rest)) || next > through / BLOCK_NUMBERS {
+                    return Ok(());
+                }
+                group = next;
+            }
+            let wanted = |sequence: u64| after < sequence && sequence <= through;
+            found.extend(read(&key, to_bytes(row))?.into_iter().filter(|(sequence, _)| wanted(*sequence)));
+        }
+        show(found);
+        Ok(())
+    }
+}
+
+/// Puts events into sled, and removes those that were dropped. `wrote` is told after each change how many bytes it has.
+pub(super) fn write_back(
+    stored: &Tree,
+    events: &BTreeMap<IVec, Option<Bytes>>,
+    dropped_through: u64,
+    mut wrote: impl FnMut(Result<usize, EngineError>) -> Result<(), EngineError>,
+) -> Result<(), EngineError> {
+    let mut block = Events::new();
+    let mut group = 0;
+    for (key, row) in events {
+        let (sequence, Some(row)) = (number(key)?, row) else { continue };
+        if sequence <= dropped_through {
+            continue;
+        }
+        if sequence / BLOCK_NUMBERS != group {
+            wrote(put_block(stored, group, std::mem::take(&mut block)))?;
+            group = sequence / BLOCK_NUMBERS;
+        }
+        block.insert(sequence, codec::event_payload(row.clone())?);
+    }
+    wrote(put_block(stored, group, block))?;
+    for key in stored.range(..=dropped_through.to_be_bytes()).keys() {
+        wrote(key.and_then(|key| stored.remove(&key).map(|_| key.len())).map_err(EngineError::from))?;
+    }
+    Ok(())
+}
+
+/// Puts events into their block, beside those that are there. How many bytes were written.
+fn put_block(stored: &Tree, group: u64, mut new: Events) -> Result<usize, EngineError> {
+    if new.is_empty() {
+        return Ok(0);
+    }
+    let key = block_key(group);
+    let mut block = match stored.get(key)? {
+        Some(row) => read(&key, to_bytes(row))?,
+        None => Events::new(),
+    };
+    // An interrupted write-back is repeated.
+    new.retain(|sequence, _| !block.contains_key(sequence));
+    let mut bytes: usize = block.values().map(Bytes::len).sum();
+    while let Some((sequence, payload)) = new.pop_first() {
+        bytes += payload.len();
+        if bytes > BLOCK_BYTES {
+            new.insert(sequence, payload);
+            break;
+        }
+        block.insert(sequence, payload);
+    }
+    let mut written = 0;
+    if !block.is_empty() {
+        let row = codec::encode_block(&block);
+        written += row.len();
+        stored.insert(key, &row[..])?;
+    }
+    for (sequence, payload) in new {
+        let row = codec::encode_event_payload(&payload);
+        written += row.len();
+        stored.insert(sequence.to_be_bytes(), &row[..])?;
+    }
+    Ok(written)
+}
+
+fn block_key(group: u64) -> [u8; 9] {
+    let mut key = [BLOCK; 9];
+    key[..8].copy_from_slice(&(group * BLOCK_NUMBERS + (BLOCK_NUMBERS - 1)).to_be_bytes());
+    key
+}
+
+/// The number in a key: of the event, or the highest in the block.
+fn number(key: &[u8]) -> Result<u64, EngineError> {
+    key.first_chunk().copied().map(u64::from_be_bytes).ok_or_else(|| codec::corrupt("an event's key"))
+}
+
+/// The events of a row.
+pub(super) fn read(key: &[u8], row: Bytes) -> Result<Events, EngineError> {
+    let number = number(key)?;
+    if key.len() == size_of::<u64>() {
+        return Ok(Events::from([(number, codec::event_payload(row)?)]));
+    }
+    codec::decode_block(number - number % BLOCK_NUMBERS, row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::memtable::Row;
+    use super::*;
+    use crate::model::{Attributes, EventKind, Handle, Record};
+
+    fn event(sequence: u64, bytes: usize) -> Bytes {
+        let record = Record {
+            handle: Handle::FIRST,
+            namespace: "default".into(),
+            version: 1,
+            revision: 1,
+            created: 1,
+            updated: 1,
+            accessed: 1,
+            idle_timeout: 1,
+            ends_at: None,
+            credentials: Vec::new(),
+            tickets: Vec::new(),
+            principal: "x".repeat(bytes),
+            labels: BTreeMap::new(),
+            attributes: Attributes::default(),
+            sweep_at: 1,
+        };
+        codec::encode_event(Event { sequence, ..Event::new(EventKind::Updated, 1, &record, false) })
+    }
+
+    struct Fixture {
+        history: History,
+        memtable: Memtable,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let db = ::sled::Config::new().temporary(true).open().unwrap();
+            let memtable = Memtable::default();
+            Self { history: History::new(db.open_tree("events").unwrap(), memtable.clone(), 0), memtable }
+        }
+
+        fn append(&self, numbers: impl IntoIterator<Item = u64>, bytes: usize) {
+            let put = |sequence: u64| Row::put(Table::Events, &sequence.to_be_bytes(), event(sequence, bytes));
+            self.memtable.apply(numbers.into_iter().map(put).collect());
+        }
+
+        /// Writes back once or twice: an interrupted write-back is repeated.
+        fn write_back(&self, times: usize) {
+            let layer = self.memtable.freeze();
+            for _ in 0..times {
+                let dropped = self.history.dropped_through();
+                write_back(&self.history.stored, layer.rows(Table::Events), dropped, |wrote| wrote.map(drop)).unwrap();
+            }
+            self.memtable.forget_frozen();
+        }
+
+        fn numbers(&self, after: u64, limit: usize) -> Vec<u64> {
+            self.history.after(after, limit).unwrap().into_iter().map(|event| event.sequence).collect()
+        }
+    }
+
+    #[test]
+    fn events_are_found_in_order_wherever_they_are() {
+        for bytes in [1, 1_000, 15_000] {
+            let fixture = Fixture::new();
+            fixture.append(1..=100, bytes);
+            fixture.write_back(2);
+            fixture.append(101..=150, bytes);
+            fixture.write_back(1);
+            fixture.append((151..=170).chain([1 << 24]), bytes);
+            let all: Vec<u64> = (1..=170).chain([1 << 24]).collect();
+            assert_eq!(fixture.numbers(0, 1_000), all, "{bytes} bytes");
+            for after in [0, 1, 62, 63, 64, 99, 100, 127, 150, 169, 170] {
+                for limit in [1, 2, 63, 64, 65] {
+                    let wanted: Vec<u64> = all.iter().copied().filter(|number| *number > after).take(limit).collect();
+                    assert_eq!(fixture.numbers(after, limit), wanted, "{limit} after {after}, {bytes} bytes");
+                }
+            }
+            assert_eq!(fixture.history.last().unwrap(), 1 << 24);
+            fixture.write_back(1);
+            assert_eq!((fixture.history.count().unwrap(), fixture.history.last().unwrap()), (171, 1 << 24));
+            assert_eq!(fixture.numbers(0, 1_000), all, "{bytes} bytes");
+            let rows = fixture.history.stored.len();
+            assert!(if bytes == 1 { rows == 4 } else { rows > 10 }, "{rows} rows");
+        }
+    }
+
+    #[test]
+    fn what_is_dropped_is_gone_at_once_and_from_sled_later() {
+        let fixture = Fixture::new();
+        fixture.append(1..=100, 1);
+        fixture.write_back(1);
+        fixture.append(101..=110, 1);
+        assert_eq!(fixture.history.drop_through(70).unwrap(), 70);
+        assert_eq!(fixture.history.drop_through(70).unwrap(), 0);
+        assert_eq!(fixture.numbers(0, 2), [71, 72]);
+        fixture.write_back(1);
+        assert_eq!(fixture.history.count().unwrap(), 40);
+        assert_eq!(fixture.history.stored.len(), 1, "the first block is gone");
+        assert_eq!(fixture.history.drop_through(110).unwrap(), 40);
+        assert_eq!((fixture.history.count().unwrap(), fixture.history.last().unwrap()), (0, 0));
+    }
+}

@@ -1,0 +1,118 @@
+//! Writing the redo log.
+
+use super::{Position, entry, path_of};
+use crate::engine::sled::memtable::Row;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// By how much a file grows at a time, in bytes: what is written over zeros is synced faster than what is appended.
+const GROWTH: u64 = 1 << 20;
+
+/// A larger buffer is given back after use, in bytes.
+const KEPT_BUFFER: usize = 4 << 20;
+
+/// What is to be written next.
+#[derive(Debug)]
+pub(in super::super) struct RedoWriter {
+    /// Entries that are not written yet.
+    buffer: Vec<u8>,
+    /// Where the first of them belongs.
+    written: Position,
+    file: Arc<RedoFile>,
+}
+
+/// Entries to be written, and where.
+#[derive(Debug)]
+pub(in super::super) struct Write {
+    buffer: Vec<u8>,
+    at: u64,
+    file: Arc<RedoFile>,
+    /// What is reached with it.
+    pub(in super::super) end: Position,
+}
+
+/// The file of a generation.
+#[derive(Debug)]
+pub(in super::super) struct RedoFile {
+    file: File,
+    length: AtomicU64,
+}
+
+impl RedoWriter {
+    /// Begins to write a generation into a file of its own.
+    pub(in super::super) fn begin(generation: u64, file: RedoFile) -> Self {
+        let written = Position { generation, bytes: 0 };
+        Self { buffer: Vec::new(), written, file: Arc::new(file) }
+    }
+
+    /// Appends the entry of a transaction, to be written later.
+    pub(in super::super) fn append(&mut self, rows: &[Row]) {
+        let at = self.end();
+        entry::append(&mut self.buffer, at, rows);
+    }
+
+    /// Ends the generation.
+    pub(in super::super) fn seal(&mut self) {
+        self.append(&[]);
+    }
+
+    /// What is not handed out to be written yet, in bytes.
+    pub(in super::super) fn waiting_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Where the next entry begins.
+    pub(in super::super) fn end(&self) -> Position {
+        Position { bytes: self.written.bytes + self.buffer.len() as u64, ..self.written }
+    }
+
+    /// Hands out what is to be written; `buffer`, which is empty, takes what comes after it.
+    pub(in super::super) fn take(&mut self, buffer: Vec<u8>) -> Write {
+        let (at, end) = (self.written.bytes, self.end());
+        self.written = end;
+        Write { buffer: std::mem::replace(&mut self.buffer, buffer), at, file: Arc::clone(&self.file), end }
+    }
+}
+
+impl Write {
+    /// Writes it, and makes it durable if that is asked for. Returns the empty buffer.
+    pub(in super::super) fn carry_out(mut self, sync: bool) -> io::Result<Vec<u8>> {
+        if self.buffer.is_empty() {
+            return Ok(self.buffer);
+        }
+        let RedoFile { file, length } = &*self.file;
+        if self.end.bytes > length.load(Ordering::Relaxed) {
+            let grown = (self.end.bytes / GROWTH + 1) * GROWTH;
+            let zeros = usize::try_from(grown - self.end.bytes).unwrap_or(0);
+            self.buffer.resize(self.buffer.len() + zeros, 0);
+            length.store(grown, Ordering::Relaxed);
+        }
+        file.write_all_at(&self.buffer, self.at)?;
+        if sync {
+            file.sync_data()?;
+        }
+        if self.buffer.capacity() > KEPT_BUFFER {
+            return Ok(Vec::new());
+        }
+        self.buffer.clear();
+        Ok(self.buffer)
+    }
+}
+
+impl RedoFile {
+    /// The file for a generation: that of a `retired` one, of which nothing is needed any more, or a new one.
+    pub(in super::super) fn make(folder: &Path, generation: u64, retired: Option<u64>) -> io::Result<Self> {
+        let path = path_of(folder, generation);
+        if let Some(retired) = retired {
+            fs::rename(path_of(folder, retired), &path)?;
+        }
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        File::open(folder)?.sync_all()?;
+        let length = file.metadata()?.len().into();
+        Ok(Self { file, length })
+    }
+}

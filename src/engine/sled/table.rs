@@ -1,0 +1,39 @@
+//! Which tables there are. Each is a tree of sled, under rows that are not in it yet (see [`Tree`](super::tree::Tree)).
+
+/// A table. The number stands in the redo log and must never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Table {
+    Sessions = 0,
+    Parts = 1,
+    Lookups = 2,
+    Touches = 3,
+    Due = 4,
+    Members = 5,
+    Events = 6,
+    Meta = 7,
+}
+
+impl Table {
+    /// By number. The last one says which generation of an index is in use, so it is also the last to be written back.
+    pub(super) const ALL: [Self; 8] =
+        [Self::Sessions, Self::Parts, Self::Lookups, Self::Touches, Self::Due, Self::Members, Self::Events, Self::Meta];
+
+    /// The name of its tree in sled.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Sessions => "sessions",
+            Self::Parts => "parts",
+            Self::Lookups => "lookups",
+            Self::Touches => "touches",
+            Self::Due => "due",
+            Self::Members => "members",
+            Self::Events => "events",
+            Self::Meta => "meta",
+        }
+    }
+
+    pub(super) fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+}
