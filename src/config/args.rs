@@ -76,8 +76,8 @@ pub struct Settings {
           help_heading = STORAGE)]
     pub touch_interval: Duration,
 
-    /// Memory for the engine's page cache (16MiB or more)
-    #[arg(long, value_name = SIZE, value_parser = at_least(size::<u64>, "16MiB"), default_value = "256MiB",
+    /// Memory for sessions, for changes not yet written back, and for pages of the database (1MiB or more)
+    #[arg(long, value_name = SIZE, value_parser = at_least(size::<u64>, "1MiB"), default_value = "256MiB",
           help_heading = STORAGE)]
     pub cache_size: u64,
 

@@ -10,8 +10,10 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// Sweeping and writing touches back are frequent, so that a kill meets them.
-pub(crate) const BUSY_UPKEEP: [&str; 4] = ["--sweep-interval", "100ms", "--touch-interval", "100ms"];
+/// Sweeping and writing touches back are frequent, and so is writing changes back into sled, since little of them is kept
+/// in memory: so a kill meets them.
+pub(crate) const BUSY_UPKEEP: [&str; 6] =
+    ["--sweep-interval", "100ms", "--touch-interval", "100ms", "--cache-size", "2MiB"];
 /// A process of which a kill is expected to meet the opening lives so long at most.
 const OPENING: std::ops::Range<u64> = 1..60;
 /// What a busy machine may add to the time that a promise names.
@@ -30,7 +32,7 @@ async fn interrupt_opening(data: &Path, rng: &mut Rng) {
 async fn kill_again_and_again(name: &str, flags: &[&str], promise: Promise, kills: u64, calls: std::ops::Range<u64>) {
     let seed = seed(name);
     let mut rng = Rng::with_seed(seed);
-    let mut server = Server::start_with(&[&BUSY_UPKEEP[..], flags].concat());
+    let mut server = Server::start_with(flags);
     let mut ledger = Ledger::new(&server.client(), seed, promise, MIXED).await;
     for _ in 0..kills {
         let load = ledger.begin(|| server.client()).await;
@@ -58,13 +60,15 @@ async fn kill_again_and_again(name: &str, flags: &[&str], promise: Promise, kill
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_keeps_all_that_it_acknowledged() {
     let kills = setting("SESSIOND_KILLS", 20);
-    kill_again_and_again("kills, always", &["--durability", "always"], Promise::Everything, kills, 1..1_500).await;
+    let flags = [&BUSY_UPKEEP[..], &["--durability", "always"]].concat();
+    kill_again_and_again("kills, always", &flags, Promise::Everything, kills, 1..1_500).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_with_an_interval_loses_no_more_than_that() {
     let kills = setting("SESSIOND_KILLS", 20).div_ceil(5);
-    let flags = ["--durability", "interval", "--flush-interval", "200ms"];
+    // With a cache as large as usual there is much to replay.
+    let flags = [&BUSY_UPKEEP[..4], &["--durability", "interval", "--flush-interval", "200ms"]].concat();
     let promise = Promise::OlderThan(Duration::from_millis(200) + SLACK);
     kill_again_and_again("kills, interval", &flags, promise, kills, 1..1_500).await;
 }
@@ -73,5 +77,6 @@ async fn a_killed_server_with_an_interval_loses_no_more_than_that() {
 async fn a_killed_server_without_durability_loses_the_last_moments_and_tears_nothing() {
     let kills = setting("SESSIOND_KILLS", 20).div_ceil(5);
     let promise = Promise::OlderThan(Duration::from_millis(500) + SLACK);
-    kill_again_and_again("kills, none", &["--durability", "none"], promise, kills, 1..1_500).await;
+    let flags = [&BUSY_UPKEEP[..], &["--durability", "none"]].concat();
+    kill_again_and_again("kills, none", &flags, promise, kills, 1..1_500).await;
 }

@@ -157,9 +157,9 @@ async fn an_unsynced_log_can_be_cut_while_it_is_opened() {
     let Some(disk) = mount(name) else { return };
     let (cuts, seed) = (setting("SESSIOND_CUTS", 10), seed(name));
     let mut rng = Rng::with_seed(seed);
-    let mut data = disk.path().join("data");
-    let mut server = Server::start_with(&["--durability", "none", "--data-dir", data.to_str().unwrap()]);
-    let mut refused = 0;
+    let data = disk.path().join("data");
+    let flags = ["--cache-size", "2MiB", "--durability", "none", "--data-dir"];
+    let mut server = Server::start_with(&[&flags[..], &[data.to_str().unwrap()]].concat());
     for number in 1..=cuts {
         let client = server.client();
         // Changes of which sled has written a part.
@@ -170,22 +170,10 @@ async fn an_unsynced_log_can_be_cut_while_it_is_opened() {
         server.kill();
         let left = interrupt_opening(&disk, &data, &mut rng).await;
         eprintln!("{name}: after cut {number} there is left {left}");
-        if let Err(code) = server.try_restart() {
-            // Nothing was synced: sled may have used segments again of which the content was not on disk elsewhere yet.
-            assert_eq!(code, Some(1));
-            assert!(server.log().contains("is damaged"), "it is refused, and says why");
-            refused += 1;
-            data = disk.path().join(format!("data-{number}"));
-            server.restart_with(&["--durability", "none", "--data-dir", data.to_str().unwrap()]);
-            continue;
-        }
+        server.restart();
         let listed = server.client().list(ListSessionsRequest::new()).await.unwrap();
         let alive = server.client().count(CountSessionsRequest::new()).await.unwrap();
         assert_eq!(listed.sessions.len() as u64, alive.min(100));
     }
-    assert!(refused * 5 <= cuts, "{name}, seed {seed}: {refused} folders of {cuts} were refused");
-    say(&format!(
-        "{name}: {cuts} cuts, {refused} folders refused, all others opened whole; {}",
-        disk.disk().use_of_space()
-    ));
+    say(&format!("{name}: {cuts} cuts, every folder opened; {}", disk.disk().use_of_space()));
 }

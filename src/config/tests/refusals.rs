@@ -72,7 +72,7 @@ fn bounds_belong_to_the_allowed() {
         ("max-session-size", "1023 1KiB 3MiB 5MiB"),
         ("max-attributes", "0 1 65536 65537"),
         ("max-attribute-name-bytes", "0 1 1024 1025"),
-        ("cache-size", "16777215 16MiB 1TiB 99999EiB"),
+        ("cache-size", "1048575 1MiB 1TiB 99999EiB"),
         ("max-connections", "0 1 4294967295 4294967296"),
         ("max-streams-per-connection", "0 1 4294967295 4294967296"),
         ("max-requests-in-flight", "0 1 4294967295 4294967296"),
@@ -91,7 +91,7 @@ fn errors_of_flags() {
         r#"--sweep-interval: "parsecs" is not a duration; write for example 500ms, 30s, 5m or 2h"#,
     );
     refuses("--sweep-batch 0", "--sweep-batch: 0 is below the allowed 1; write a value from 1 to 10000");
-    refuses("--cache-size 1MiB", "--cache-size: 1MiB is below the allowed 16MiB; write 16MiB or more");
+    refuses("--cache-size 1KiB", "--cache-size: 1KiB is below the allowed 1MiB; write 1MiB or more");
     refuses("--cache-size big", r#"--cache-size: "big" is not a size; write for example 4096, 16KiB or 256MiB"#);
     refuses("--sweep-batch many", r#"--sweep-batch: "many" is not a whole number; write for example 1000"#);
     refuses("--max-connections 99999999999", "--max-connections: 99999999999 is too large; write a smaller number");

@@ -31,8 +31,8 @@ pub(super) struct Committer {
     pub(super) last_event: watch::Sender<u64>,
     /// Those who wait for the next sync.
     pub(super) waiting: Vec<Answer>,
-    /// When the oldest change was made that is not handed to a sync yet.
-    pub(super) unsynced_since: Option<Instant>,
+    /// When the oldest change was made that is not as durable as was promised.
+    pub(super) changed_since: Option<Instant>,
     /// Whether a sync is under way: what was seen may not be durable yet.
     pub(super) is_syncing: bool,
     /// The file of the next generation; `None` while the last one is being written back.
@@ -41,9 +41,11 @@ pub(super) struct Committer {
     pub(super) has_failed: bool,
 }
 
-/// What is synced together.
+/// What is written together.
 pub(super) struct Group {
     pub(super) write: Write,
+    /// Whether it is to be synced.
+    pub(super) is_synced: bool,
     pub(super) answers: Vec<Answer>,
     /// The newest event in it.
     pub(super) last_event: u64,
@@ -54,7 +56,7 @@ pub(super) struct Group {
 impl Committer {
     /// Whether there is room for another change, in memory and in the redo log.
     pub(super) fn has_room(&self) -> bool {
-        let Limits { memtable, redo, waiting } = self.limits;
+        let Limits { memtable, redo, waiting, .. } = self.limits;
         self.redo.waiting_bytes() < waiting
             && (self.next_file.is_some()
                 || (self.tables.memtable.bytes() < 2 * memtable && self.redo.end().bytes < 2 * redo))
@@ -75,12 +77,12 @@ impl Committer {
 
     /// Whether there is something to be synced.
     pub(super) fn has_work(&self) -> bool {
-        self.unsynced_since.is_some() || !self.waiting.is_empty()
+        self.changed_since.is_some() || !self.waiting.is_empty()
     }
 
     /// Whether there is so much that it can't wait for its time.
     pub(super) fn is_urgent(&self) -> bool {
-        self.ends_generation() || self.redo.waiting_bytes() >= self.limits.waiting / 2
+        self.ends_generation() || self.redo.waiting_bytes() >= self.limits.early
     }
 
     /// Carries out a transaction. If its answer has to wait for a sync, returns what to wait for.
@@ -103,8 +105,8 @@ impl Committer {
         decided.map(|()| Some(answered))
     }
 
-    /// Takes what is to be synced next, in place of which `buffer` is used.
-    pub(super) fn take_group(&mut self, buffer: Vec<u8>) -> Group {
+    /// Takes what is to be written next, and synced if that is due; `buffer`, which is empty, takes what comes after it.
+    pub(super) fn take_group(&mut self, buffer: Vec<u8>, is_sync_due: bool) -> Group {
         let ended = self.ends_generation().then(|| {
             self.redo.seal();
             self.tables.memtable.freeze()
@@ -115,10 +117,14 @@ impl Committer {
         {
             self.redo = RedoWriter::begin(generation, file);
         }
-        self.unsynced_since = None;
+        // What ends a generation is written into sled next, which must not be ahead of the log.
+        let is_synced = is_sync_due || ended.is_some();
+        if is_synced || self.durability == Durability::None {
+            self.changed_since = None;
+        }
         self.is_syncing = true;
         let last_event = self.tables.ledger().last_sequence;
-        Group { write, answers: std::mem::take(&mut self.waiting), last_event, ended }
+        Group { write, is_synced, answers: std::mem::take(&mut self.waiting), last_event, ended }
     }
 
     /// Accepts nothing any more.
@@ -157,7 +163,7 @@ impl Committer {
             self.tables.probe(&prepared)?;
         }
         self.redo.append(&prepared.rows);
-        self.unsynced_since.get_or_insert_with(Instant::now);
+        self.changed_since.get_or_insert_with(Instant::now);
         self.tables.carry_out(prepared)?;
         self.followers.note(&handles);
         Ok(())

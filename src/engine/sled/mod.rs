@@ -161,7 +161,7 @@ impl SledEngine {
             followers: followers.clone(),
             last_event: last_event_sender,
             waiting: Vec::new(),
-            unsynced_since: None,
+            changed_since: None,
             is_syncing: false,
             next_file: Some((generation + 1, next_file?)),
             has_failed: false,

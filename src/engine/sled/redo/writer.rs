@@ -81,9 +81,6 @@ impl RedoWriter {
 impl Write {
     /// Writes it, and makes it durable if that is asked for. Returns the empty buffer.
     pub(in super::super) fn carry_out(mut self, sync: bool) -> io::Result<Vec<u8>> {
-        if self.buffer.is_empty() {
-            return Ok(self.buffer);
-        }
         let RedoFile { file, length } = &*self.file;
         if self.end.bytes > length.load(Ordering::Relaxed) {
             let grown = (self.end.bytes / GROWTH + 1) * GROWTH;
@@ -91,7 +88,9 @@ impl Write {
             self.buffer.resize(self.buffer.len() + zeros, 0);
             length.store(grown, Ordering::Relaxed);
         }
-        file.write_all_at(&self.buffer, self.at)?;
+        if !self.buffer.is_empty() {
+            file.write_all_at(&self.buffer, self.at)?;
+        }
         if sync {
             file.sync_data()?;
         }

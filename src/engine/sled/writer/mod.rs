@@ -1,0 +1,205 @@
+//! When a change is answered, and when it is on disk.
+//!
+//! A transaction is carried out by the thread that brings it: its rows go into the redo log's buffer and before readers'
+//! eyes. The syncing thread writes the buffer and syncs it. With the durability `always` whoever brought a change waits for
+//! that, and all that came up during one sync share the next. When much has come together, the syncing thread ends the
+//! generation of the redo log and has the checkpoint thread write its rows back into sled.
+
+mod checkpoint_thread;
+mod sync_thread;
+
+use super::checkpoint::Checkpoint;
+use super::committer::{Answered, Committer};
+use super::folder::DataFolder;
+use super::mark::MarkFile;
+use super::watchdog::Progress;
+use crate::engine::{EngineError, Transaction};
+use checkpoint_thread::CheckpointThread;
+use std::io;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+use sync_thread::SyncThread;
+use tokio::sync::{Notify, oneshot, watch};
+
+/// When an answered change is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Before the answer: it survives a power cut.
+    Always,
+    /// At most this long after the answer: a crash or a power cut loses that much.
+    Interval(Duration),
+    /// When the operating system writes it: a crash of the process loses about half a second, a power cut any amount.
+    None,
+}
+
+/// Without a promise, what was changed is given to the operating system so soon.
+const UNPROMISED: Duration = Duration::from_millis(500);
+
+/// How much may be kept in memory and in the redo log before something has to be done about it, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Rows that are not written back; with twice as much, changes wait.
+    pub(super) memtable: usize,
+    /// A generation of the redo log; with twice as much, changes wait.
+    pub(super) redo: u64,
+    /// Changes that are not written to the redo log yet; with more, changes wait.
+    pub(super) waiting: usize,
+    /// With so many of them they are written before their time, while they are still in the processor's cache.
+    pub(super) early: usize,
+}
+
+impl Limits {
+    /// What fits a cache of this size.
+    pub(super) fn of(cache_bytes: u64) -> Self {
+        let memtable = usize::try_from(cache_bytes / 8).unwrap_or(usize::MAX).clamp(256 << 10, 256 << 20);
+        Self { memtable, redo: 2 * memtable as u64, waiting: 16 << 20, early: 512 << 10 }
+    }
+}
+
+/// The handle by which the engine changes data.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    last_event: watch::Receiver<u64>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Wakes the syncing thread.
+    work: Condvar,
+    /// Wakes those for whom there was no room.
+    room: Notify,
+}
+
+struct State {
+    /// `None` once the data is released.
+    committer: Option<Committer>,
+    sleep: Sleep,
+    closing: Option<oneshot::Sender<Result<(), EngineError>>>,
+    /// Whether the syncing thread has ended.
+    has_ended: bool,
+}
+
+/// What the syncing thread waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sleep {
+    Awake,
+    /// For a change.
+    UntilWork,
+    /// For the time to sync what has changed, unless there is too much of it before.
+    UntilDue,
+}
+
+/// What the threads of a writer are made of.
+pub(super) struct Parts {
+    pub(super) committer: Committer,
+    pub(super) checkpoint: Checkpoint,
+    pub(super) folder: DataFolder,
+    pub(super) mark: Arc<MarkFile>,
+    /// Of the syncing thread.
+    pub(super) progress: Arc<Progress>,
+}
+
+impl Writer {
+    pub(super) fn start(parts: Parts, last_event: watch::Receiver<u64>) -> io::Result<Self> {
+        let Parts { committer, checkpoint, folder, mark, progress } = parts;
+        let durability = committer.durability;
+        let state = State { committer: Some(committer), sleep: Sleep::Awake, closing: None, has_ended: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), room: Notify::new() });
+        let (layers, to_write_back) = channel();
+        let checkpoint = CheckpointThread {
+            checkpoint,
+            shared: Arc::clone(&shared),
+            folder: folder.sled_path(),
+            mark: Arc::clone(&mark),
+        };
+        let thread = thread::Builder::new().name("checkpoint".into());
+        let checkpoint = thread.spawn(move || checkpoint.run(&to_write_back))?;
+        let syncing = SyncThread {
+            durability,
+            shared: Arc::clone(&shared),
+            layers,
+            checkpoint,
+            mark,
+            folder: folder.sled_path(),
+            progress,
+        };
+        thread::Builder::new().name("sync".into()).spawn(move || syncing.run())?;
+        Ok(Self { shared, last_event })
+    }
+
+    pub(super) fn last_event(&self) -> watch::Receiver<u64> {
+        self.last_event.clone()
+    }
+
+    pub(super) async fn commit(&self, mut transaction: Transaction) -> Result<(), EngineError> {
+        let answered = match self.commit_at_once(&mut transaction) {
+            Some(begun) => begun?,
+            None => self.commit_with_room(&mut transaction).await?,
+        };
+        match answered {
+            None => Ok(()),
+            Some(answered) => answered.await.map_err(|_| EngineError::Stopped)?,
+        }
+    }
+
+    pub(super) async fn close(&self) -> Result<(), EngineError> {
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut state = self.shared.lock();
+            if state.has_ended {
+                return Err(EngineError::Stopped);
+            }
+            state.closing = Some(answer);
+        }
+        self.shared.work.notify_one();
+        answered.await.map_err(|_| EngineError::Stopped)?
+    }
+
+    async fn commit_with_room(&self, transaction: &mut Transaction) -> Result<Option<Answered>, EngineError> {
+        loop {
+            let room = self.shared.room.notified();
+            if let Some(begun) = self.commit_at_once(transaction) {
+                return begun;
+            }
+            room.await;
+        }
+    }
+
+    /// Carries a transaction out; `None` if there is no room for it.
+    fn commit_at_once(&self, transaction: &mut Transaction) -> Option<Result<Option<Answered>, EngineError>> {
+        let mut state = self.shared.lock();
+        let State { committer, sleep, .. } = &mut *state;
+        let Some(committer) = committer else { return Some(Err(EngineError::Stopped)) };
+        if !committer.has_room() && !committer.has_failed {
+            return None;
+        }
+        let begun = committer.commit(transaction);
+        let wakes = match *sleep {
+            Sleep::Awake => false,
+            Sleep::UntilWork => committer.has_work(),
+            Sleep::UntilDue => committer.is_urgent(),
+        };
+        if wakes {
+            *sleep = Sleep::Awake;
+            self.shared.work.notify_one();
+        }
+        Some(begun)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Accepts nothing any more.
+    fn fail(&self, error: &EngineError) {
+        if let Some(committer) = &mut self.lock().committer {
+            committer.fail(error);
+        }
+        self.room.notify_waiters();
+        self.work.notify_one();
+    }
+}

@@ -1,0 +1,174 @@
+//! The thread that writes the redo log and syncs it.
+
+use super::checkpoint_thread::Ended;
+use super::{Durability, Shared, UNPROMISED};
+use crate::engine::EngineError;
+use crate::engine::sled::checkpoint::Checkpoint;
+use crate::engine::sled::committer::{Committer, Group};
+use crate::engine::sled::mark::MarkFile;
+use crate::engine::sled::redo::{self, Write};
+use crate::engine::sled::watchdog::Progress;
+use crate::engine::sled::writer::Sleep;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// What is to be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    /// To write what there is, and sync it.
+    Sync,
+    /// To give what there is to the operating system.
+    Write,
+    /// Nothing before so long.
+    In(Duration),
+    /// Nothing before something changes.
+    Nothing,
+}
+
+pub(super) struct SyncThread {
+    pub(super) durability: Durability,
+    pub(super) shared: Arc<Shared>,
+    /// To the checkpoint.
+    pub(super) layers: Sender<Ended>,
+    pub(super) checkpoint: JoinHandle<Option<Checkpoint>>,
+    pub(super) mark: Arc<MarkFile>,
+    pub(super) folder: PathBuf,
+    pub(super) progress: Arc<Progress>,
+}
+
+impl SyncThread {
+    pub(super) fn run(self) {
+        let mut buffer = Vec::new();
+        while let Some(group) = self.next_group(&mut buffer) {
+            match self.sync(group) {
+                Ok(empty) => buffer = empty,
+                Err(error) => {
+                    self.shared.fail(&error);
+                    break;
+                }
+            }
+        }
+        self.end();
+    }
+
+    /// Waits until something has to be synced; `None` once the engine is to be closed and nothing is left.
+    fn next_group(&self, buffer: &mut Vec<u8>) -> Option<Group> {
+        let mut state = self.shared.lock();
+        loop {
+            let is_closing = state.closing.is_some();
+            let committer = state.committer.as_mut().filter(|committer| !committer.has_failed)?;
+            committer.is_syncing = false;
+            if is_closing && !committer.has_work() {
+                return None;
+            }
+            let due = if is_closing { Due::Sync } else { self.due(committer) };
+            let wait = match due {
+                Due::Sync | Due::Write => {
+                    return Some(committer.take_group(std::mem::take(buffer), due == Due::Sync));
+                }
+                Due::In(wait) => Some(wait),
+                Due::Nothing => None,
+            };
+            state.sleep = if wait.is_none() { Sleep::UntilWork } else { Sleep::UntilDue };
+            state = match wait {
+                None => self.shared.work.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(wait) => self.shared.work.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0,
+            };
+            state.sleep = Sleep::Awake;
+        }
+    }
+
+    fn due(&self, committer: &Committer) -> Due {
+        if committer.ends_generation() {
+            return Due::Sync;
+        }
+        let age = committer.changed_since.map(|since| since.elapsed());
+        match (self.durability, age) {
+            (Durability::Always, _) if !committer.waiting.is_empty() => Due::Sync,
+            (Durability::Interval(interval), Some(age)) if age >= interval => Due::Sync,
+            (Durability::None, Some(age)) if age >= UNPROMISED => Due::Write,
+            _ if committer.is_urgent() => Due::Write,
+            (Durability::Interval(interval), Some(age)) => Due::In(interval - age),
+            (Durability::None, Some(age)) => Due::In(UNPROMISED - age),
+            _ => Due::Nothing,
+        }
+    }
+
+    /// Writes a group, makes it durable as promised, and answers it. Returns the empty buffer.
+    fn sync(&self, group: Group) -> Result<Vec<u8>, EngineError> {
+        let Group { write, is_synced, answers, last_event, ended } = group;
+        let end = write.end;
+        self.progress.begin();
+        let written = self.write(write, is_synced, last_event);
+        self.progress.end();
+        let answer = written.as_ref().map(drop).map_err(EngineError::clone);
+        if answer.is_ok() && self.durability == Durability::Always {
+            let state = self.shared.lock();
+            if let Some(committer) = &state.committer {
+                committer.tell(last_event, answers.len() as u64);
+            }
+        }
+        for waiting in answers {
+            // The caller may have gone.
+            waiting.send(answer.clone()).ok();
+        }
+        if let (Ok(_), Some(rows)) = (&written, ended) {
+            let sent = self.layers.send(Ended { generation: end.generation, rows });
+            sent.map_err(|_| EngineError::Stopped)?;
+        }
+        self.shared.room.notify_waiters();
+        written
+    }
+
+    fn write(&self, write: Write, sync: bool, last_event: u64) -> Result<Vec<u8>, EngineError> {
+        let end = write.end;
+        let buffer = write.carry_out(sync)?;
+        if sync {
+            self.mark.update(|mark| (mark.redo, mark.last_event) = (end, last_event))?;
+        }
+        Ok(buffer)
+    }
+
+    /// Once no more is to be synced: writes everything back, unless something failed.
+    fn end(self) {
+        // The checkpoint finishes what it is at.
+        drop(self.layers);
+        let checkpoint = self.checkpoint.join().ok().flatten();
+        let (committer, closing) = {
+            let mut state = self.shared.lock();
+            state.has_ended = true;
+            (state.committer.take_if(|committer| !committer.has_failed), state.closing.take())
+        };
+        self.shared.room.notify_waiters();
+        let closed = match (committer, checkpoint) {
+            (Some(committer), Some(checkpoint)) => {
+                self.progress.begin();
+                let closed = close(committer, checkpoint, &self.mark, &self.folder);
+                self.progress.end();
+                closed
+            }
+            _ => Err(EngineError::Stopped),
+        };
+        if let Some(closing) = closing {
+            // The closer may have given up waiting.
+            closing.send(closed).ok();
+        }
+    }
+}
+
+/// Writes everything back and releases the data, so that the folder can be opened again at once.
+fn close(
+    mut committer: Committer,
+    mut checkpoint: Checkpoint,
+    mark: &MarkFile,
+    folder: &Path,
+) -> Result<(), EngineError> {
+    let next = committer.redo.end().generation + 1;
+    // sled must not be ahead of the redo log, of which without a promise nothing may be synced yet.
+    committer.redo.take(Vec::new()).carry_out(true)?;
+    checkpoint.write_all_back()?;
+    Ok(redo::empty(folder, mark, next)?)
+}
