@@ -48,6 +48,11 @@ impl Handle {
         Self::from_slice(bytes[..decoded].get(..HANDLE_BYTES)?)
     }
 
+    /// The handle as it is shown, in this room for it.
+    pub(crate) fn text(self, room: &mut [u8; 36]) -> &str {
+        self.0.hyphenated().encode_lower(room)
+    }
+
     /// The handle as it is stored.
     #[must_use]
     pub fn to_bytes(self) -> [u8; HANDLE_BYTES] {

@@ -26,7 +26,7 @@ impl StoreService {
             )?,
         };
         let (id, record) = sessions.create(new).await?;
-        Ok(CreateSessionResponse { session_id: id.reveal(), session: Some(session_without_attributes(record)) })
+        Ok(CreateSessionResponse { session_id: id.reveal(), session: session_without_attributes(&record) })
     }
 
     pub(super) async fn get(&self, request: GetSessionRequest) -> Result<GetSessionResponse, Status> {
@@ -36,8 +36,8 @@ impl StoreService {
         let access = request::access(request.access)?;
         let record = sessions.get(&namespace, &id, access).await?;
         let not_modified = request.if_version_not == Some(record.version);
-        let session = if not_modified { session_without_attributes(record) } else { session(record) };
-        Ok(GetSessionResponse { session: Some(session), not_modified })
+        let session = if not_modified { session_without_attributes(&record) } else { session(&record) };
+        Ok(GetSessionResponse { session, not_modified })
     }
 
     pub(super) async fn update(&self, request: UpdateSessionRequest) -> Result<UpdateSessionResponse, Status> {
@@ -51,10 +51,7 @@ impl StoreService {
             lock_token: Some(request.lock_token).filter(|token| !token.is_empty()),
         };
         let updated = sessions.update(update).await?;
-        Ok(UpdateSessionResponse {
-            session: Some(session_without_attributes(updated.record)),
-            created: updated.created,
-        })
+        Ok(UpdateSessionResponse { session: session_without_attributes(&updated.record), created: updated.created })
     }
 
     pub(super) async fn touch(&self, request: TouchSessionRequest) -> Result<TouchSessionResponse, Status> {
@@ -76,7 +73,7 @@ impl StoreService {
             expected_version: request.expected_version,
         };
         let (id, record) = sessions.rotate(rotation).await?;
-        Ok(RotateSessionResponse { session_id: id.reveal(), session: Some(session_without_attributes(record)) })
+        Ok(RotateSessionResponse { session_id: id.reveal(), session: session_without_attributes(&record) })
     }
 
     pub(super) async fn delete(&self, request: DeleteSessionRequest) -> Result<DeleteSessionResponse, Status> {

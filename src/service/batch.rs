@@ -41,7 +41,7 @@ impl StoreService {
         let mut errors = ErrorRoom(room.saturating_sub(taken));
         let results = merge(parsed, found).map(|result| BatchGetSessionsResult {
             result: Some(match result {
-                Ok(record) => GetResult::Session(session(record)),
+                Ok(record) => GetResult::Session(session(&record)),
                 Err(error) => GetResult::Error(errors.fit(error)),
             }),
         });
