@@ -4,6 +4,7 @@
 use super::{EngineError, Gap};
 use crate::clock::Millis;
 use crate::model::{Credential, Event, EventKind, Handle, IdHash, PrincipalHash, Record};
+use std::sync::Arc;
 
 /// Reads over the newest records.
 pub type Query<'a> = Box<dyn FnMut(&dyn View) -> Result<(), EngineError> + Send + 'a>;
@@ -24,6 +25,11 @@ pub enum Outcome {
 pub trait View {
     /// The record of a session, expired or not.
     fn record(&self, handle: Handle) -> Result<Option<Record>, EngineError>;
+
+    /// The same for who only reads it, without a copy from an engine that keeps records in memory.
+    fn shared_record(&self, handle: Handle) -> Result<Option<Arc<Record>>, EngineError> {
+        Ok(self.record(handle)?.map(Arc::new))
+    }
 
     /// The sessions in the order of their handles, after this one, at most `limit`.
     fn handles(&self, after: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError>;

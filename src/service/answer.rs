@@ -2,7 +2,8 @@
 //! encoded (see `build.rs`): a record has no field that the contract's message would have to copy first.
 
 use crate::clock::Millis;
-use crate::model::Record;
+use crate::model::{Attributes, Life, Record};
+use crate::session::Seen;
 use bytes::Bytes;
 use prost::encoding::{WireType, btree_map, bytes as field_bytes, encode_key, encode_varint, string, uint64};
 use prost_types::{Duration, Timestamp};
@@ -17,12 +18,17 @@ const KEY_BYTES: usize = 12;
 
 /// The session with its attributes.
 pub(super) fn session(record: &Record) -> Bytes {
-    encode(record, true)
+    encode(record, record.life(), true)
 }
 
 /// The session for callers who know its attributes.
 pub(super) fn session_without_attributes(record: &Record) -> Bytes {
-    encode(record, false)
+    encode(record, record.life(), false)
+}
+
+/// A session that was read.
+pub(super) fn seen_session(seen: &Seen, with_attributes: bool) -> Bytes {
+    encode(&seen.record, seen.life, with_attributes)
 }
 
 pub(super) fn timestamp(moment: Millis) -> Timestamp {
@@ -36,7 +42,7 @@ pub(super) fn duration(length: Millis) -> Duration {
 }
 
 /// Field by field in the order of their numbers, and none that has its default, as any encoder would.
-fn encode(record: &Record, with_attributes: bool) -> Bytes {
+fn encode(record: &Record, life: Life, with_attributes: bool) -> Bytes {
     let attributes = with_attributes.then_some(&record.attributes);
     let data = attributes.map_or(0, |attributes| attributes.size() + KEY_BYTES * attributes.len());
     let texts = record.namespace.len() + record.principal.len() + 2 * KEY_BYTES;
@@ -44,7 +50,7 @@ fn encode(record: &Record, with_attributes: bool) -> Bytes {
     put_text(1, record.handle.text(&mut [0; 36]), &mut session);
     put_text(2, &record.namespace, &mut session);
     uint64::encode(3, &record.version, &mut session);
-    for attribute in attributes.into_iter().flat_map(|attributes| attributes.iter()) {
+    for attribute in attributes.into_iter().flat_map(Attributes::iter) {
         field_bytes::encode(4, attribute.entry(), &mut session);
     }
     if !record.principal.is_empty() {
@@ -52,13 +58,13 @@ fn encode(record: &Record, with_attributes: bool) -> Bytes {
     }
     put_labels(6, &record.labels, &mut session);
     put_time(7, record.created, &mut session);
-    put_time(8, record.accessed, &mut session);
+    put_time(8, life.accessed, &mut session);
     put_time(9, record.updated, &mut session);
-    put_time(10, record.idle_timeout, &mut session);
-    if let Some(end) = record.ends_at {
+    put_time(10, life.idle_timeout, &mut session);
+    if let Some(end) = life.ends_at {
         put_time(11, end, &mut session);
     }
-    put_time(12, record.expires_at(), &mut session);
+    put_time(12, life.expires_at(), &mut session);
     session.into()
 }
 
@@ -108,7 +114,7 @@ fn split(millis: Millis) -> (u64, i32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Attribute, Attributes, Handle};
+    use crate::model::{Attribute, Handle};
     use prost::Message;
     use sessiond_client::proto::Session;
 
@@ -136,7 +142,7 @@ mod tests {
     }
 
     /// What is written is what an encoder of the contract writes of the same session.
-    fn read(encoded: Bytes) -> Session {
+    fn read(encoded: &Bytes) -> Session {
         let session = Session::decode(encoded.clone()).unwrap();
         assert_eq!(session.encoded_len(), encoded.len());
         session
@@ -145,7 +151,7 @@ mod tests {
     #[test]
     fn a_session_has_every_field_of_its_record() {
         let record = record();
-        let read = read(session(&record));
+        let read = read(&session(&record));
         let attributes: Vec<&str> = read.attributes.keys().map(String::as_str).collect();
         let mut labels: Vec<_> = read.labels.into_iter().collect();
         labels.sort();
@@ -170,8 +176,8 @@ mod tests {
             created: 0,
             ..record()
         };
-        assert_eq!(read(session_without_attributes(&record())).attributes.len(), 0);
-        let read = read(session(&bare));
+        assert_eq!(read(&session_without_attributes(&record())).attributes.len(), 0);
+        let read = read(&session(&bare));
         assert_eq!((read.principal.as_str(), read.labels.len(), read.absolute_expire_time), ("", 0, None));
         assert_eq!(read.create_time, Some(Timestamp::default()));
     }

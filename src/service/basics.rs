@@ -1,6 +1,6 @@
 //! Create, get, update, touch, rotate and delete.
 
-use super::answer::{session, session_without_attributes, timestamp};
+use super::answer::{seen_session, session_without_attributes, timestamp};
 use super::request;
 use super::store::StoreService;
 use crate::proto::{
@@ -8,7 +8,7 @@ use crate::proto::{
     GetSessionResponse, RotateSessionRequest, RotateSessionResponse, TouchSessionRequest, TouchSessionResponse,
     UpdateSessionRequest, UpdateSessionResponse,
 };
-use crate::session::{Access, Error, NewSession, Rotation, Update};
+use crate::session::{Access, Error, NewSession, Rotation, Seen, Update};
 use tonic::Status;
 
 impl StoreService {
@@ -34,10 +34,9 @@ impl StoreService {
         let namespace = request::namespace(request.namespace)?;
         let id = request::session_id("session_id", request.session_id)?;
         let access = request::access(request.access)?;
-        let record = sessions.get(&namespace, &id, access).await?;
-        let not_modified = request.if_version_not == Some(record.version);
-        let session = if not_modified { session_without_attributes(&record) } else { session(&record) };
-        Ok(GetSessionResponse { session, not_modified })
+        let seen = sessions.see(&namespace, &id, access).await?;
+        let not_modified = request.if_version_not == Some(seen.record.version);
+        Ok(GetSessionResponse { session: seen_session(&seen, !not_modified), not_modified })
     }
 
     pub(super) async fn update(&self, request: UpdateSessionRequest) -> Result<UpdateSessionResponse, Status> {
@@ -58,8 +57,8 @@ impl StoreService {
         let sessions = self.sessions()?;
         let namespace = request::namespace(request.namespace)?;
         let id = request::session_id("session_id", request.session_id)?;
-        let record = sessions.get(&namespace, &id, Access::Touch).await?;
-        Ok(TouchSessionResponse { expire_time: Some(timestamp(record.expires_at())), version: record.version })
+        let Seen { record, life } = sessions.see(&namespace, &id, Access::Touch).await?;
+        Ok(TouchSessionResponse { expire_time: Some(timestamp(life.expires_at())), version: record.version })
     }
 
     pub(super) async fn rotate(&self, request: RotateSessionRequest) -> Result<RotateSessionResponse, Status> {

@@ -3,7 +3,7 @@
 use super::Sessions;
 use super::change::SessionChange;
 use super::error::Error;
-use super::lookup::{Key, record_of};
+use super::lookup::Key;
 use super::touches::Access;
 use crate::engine::Draft;
 use crate::model::{Attributes, Credential, EventKind, Handle, Record, SessionId};
@@ -49,7 +49,7 @@ pub(super) fn claim_id(draft: &mut Draft<'_>, key: &Key, sessions: &Sessions) ->
     if touches.find(view, key, Access::Peek)?.is_some() {
         return Err(Error::IdTaken);
     }
-    if let Some(mut ended) = record_of(view, key, touches.now())?
+    if let Some(mut ended) = touches.record_of(view, key)?
         && touches.judge(&mut ended, Access::Peek, view)?.is_none()
     {
         draft.remove(&ended, sessions.policies.cause(EventKind::Expired, &key.namespace, touches.now()))?;

@@ -6,7 +6,7 @@
 use super::policy::Policies;
 use crate::clock::{Clock, Millis};
 use crate::engine::{EngineError, View};
-use crate::model::{Handle, Record};
+use crate::model::{Handle, Life, Record};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -41,29 +41,41 @@ impl Touches {
     }
 
     /// Holds the record to the policy, brings its last access up to date, and tells the present moment, or `None` if the session has expired.
-    ///
-    /// Reading the clock, judging and touching happen under one lock per session: once anyone has found a session
-    /// expired, no touch that began earlier can bring it back.
     pub(super) fn judge(
         &self,
         record: &mut Record,
         access: Access,
         view: &dyn View,
     ) -> Result<Option<Millis>, EngineError> {
+        let (life, now) = self.judge_life(record, access, view)?;
+        record.set_life(life);
+        Ok(now)
+    }
+
+    /// The same without changing the record: how long the session lives by it, the policy and the last access.
+    ///
+    /// Reading the clock, judging and touching happen under one lock per session: once anyone has found a session
+    /// expired, no touch that began earlier can bring it back.
+    pub(super) fn judge_life(
+        &self,
+        record: &Record,
+        access: Access,
+        view: &dyn View,
+    ) -> Result<(Life, Option<Millis>), EngineError> {
         let policy = self.policies.of(&record.namespace);
-        policy.bound(record);
+        let mut life = policy.bounded_life(record);
         let mut shard = self.shard(record.handle);
         let now = self.clock.now();
         let known = known_touch(&shard, record.handle, view)?;
-        record.accessed = record.accessed.max(known.unwrap_or(0));
-        if now >= record.expires_at() {
-            return Ok(None);
+        life.accessed = life.accessed.max(known.unwrap_or(0));
+        if now >= life.expires_at() {
+            return Ok((life, None));
         }
-        if access == Access::Touch && now > record.accessed.saturating_add(policy.touch_granularity) {
-            record.accessed = now;
+        if access == Access::Touch && now > life.accessed.saturating_add(policy.touch_granularity) {
+            life.accessed = now;
             shard.insert(record.handle, now);
         }
-        Ok(Some(now))
+        Ok((life, Some(now)))
     }
 
     /// The last touch of a session, be it in memory or on disk.
