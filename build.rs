@@ -8,6 +8,9 @@ use std::path::PathBuf;
 
 const FILES: [&str; 2] = ["sessiond/v1/session_store.proto", "sessiond/v1/admin.proto"];
 
+/// Calls of a stream with large requests. They are kept apart, so that the others are small enough to be passed on cheaply.
+const LARGE_CALLS: [&str; 3] = ["create", "update", "rotate"];
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let mut contract = protox::compile(FILES, ["proto"])?;
@@ -18,7 +21,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     leave_attributes_undecoded(&mut contract);
     leave_sessions_encoded(&mut contract);
-    tonic_prost_build::configure().build_client(false).bytes(".").compile_fds(contract)?;
+    let mut code =
+        tonic_prost_build::configure().build_client(false).bytes(".").codec_path("crate::service::codec::MessageCodec");
+    for method in LARGE_CALLS {
+        code = code.boxed(format!(".sessiond.v1.Call.method.{method}"));
+    }
+    code.compile_fds(contract)?;
     Ok(())
 }
 
