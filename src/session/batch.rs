@@ -47,7 +47,7 @@ impl Sessions {
     /// Ends many sessions in one atomic step. Returns for each whether this call ended it.
     pub async fn delete_many(&self, namespace: &str, ids: &[SessionId]) -> Result<Vec<Result<bool, Error>>, Error> {
         let keys: Vec<Key> = ids.iter().map(|id| Key::new(namespace, id)).collect();
-        let this = self.clone();
+        let (namespace, this) = (namespace.to_owned(), self.clone());
         let (results, ended) = self
             .transact(move |draft| {
                 let mut ended: Vec<Handle> = Vec::new();
@@ -65,7 +65,7 @@ impl Sessions {
                     let live = live.filter(|live| !ended.contains(&live.record.handle));
                     results.push(Ok(live.is_some()));
                     if let Some(live) = live {
-                        let cause = this.policies.cause(EventKind::Deleted, &key.namespace, live.now);
+                        let cause = this.policies.cause(EventKind::Deleted, &namespace, live.now);
                         draft.remove(&live.record, cause)?;
                         ended.push(live.record.handle);
                     }

@@ -34,7 +34,7 @@ impl Sessions {
                     claim_id(draft, &key, &this)?;
                 }
                 let credential = Credential::new(key.hash, chosen);
-                this.make(draft, handle, &key.namespace, credential, &data)
+                this.make(draft, handle, &new.namespace, credential, &data)
             })
             .await?;
         self.tally.count_created();
@@ -52,7 +52,7 @@ pub(super) fn claim_id(draft: &mut Draft<'_>, key: &Key, sessions: &Sessions) ->
     if let Some(mut ended) = touches.record_of(view, key)?
         && touches.judge(&mut ended, Access::Peek, view)?.is_none()
     {
-        draft.remove(&ended, sessions.policies.cause(EventKind::Expired, &key.namespace, touches.now()))?;
+        draft.remove(&ended, sessions.policies.cause(EventKind::Expired, &ended.namespace, touches.now()))?;
         sessions.tally.count_expired(1);
     }
     Ok(())

@@ -7,17 +7,16 @@ use crate::engine::{EngineError, View};
 use crate::model::{Handle, IdHash, Life, Record, SessionId};
 use std::sync::Arc;
 
-/// A namespace and an ID in it.
-#[derive(Clone, Debug)]
+/// What an ID in a namespace is found by.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Key {
-    pub(super) namespace: String,
     pub(super) hash: IdHash,
     embedded_handle: Option<Handle>,
 }
 
 impl Key {
     pub(super) fn new(namespace: &str, id: &SessionId) -> Self {
-        Self { namespace: namespace.into(), hash: IdHash::of(namespace, id), embedded_handle: id.embedded_handle() }
+        Self { hash: IdHash::of(namespace, id), embedded_handle: id.embedded_handle() }
     }
 }
 
