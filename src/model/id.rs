@@ -15,10 +15,21 @@ const HANDLE_BYTES: usize = 16;
 const SECRET_BYTES: usize = 24;
 const MINTED_BYTES: usize = HANDLE_BYTES + SECRET_BYTES;
 const MINTED_CHARS: usize = (MINTED_BYTES * 4).div_ceil(3);
-/// Groups of four characters, for three bytes each, in which the handle stands.
-const HANDLE_GROUPS: usize = HANDLE_BYTES.div_ceil(3);
 /// Characters that stand for nothing but the handle.
 const HANDLE_CHARS: usize = HANDLE_BYTES * 4 / 3;
+
+/// The six bits that a character of base64url stands for; more than six for what is none. Every call decodes a handle, and
+/// nothing else of its ID.
+const SEXTETS: [u8; 256] = {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut sextets = [u8::MAX; 256];
+    let mut sextet = 0;
+    while sextet < 64 {
+        sextets[alphabet[sextet as usize] as usize] = sextet;
+        sextet += 1;
+    }
+    sextets
+};
 
 /// Names a session for its whole life, across rotation of its ID. Not a secret: this is what logs and lists show.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,10 +57,12 @@ impl Handle {
         if secret.len() != MINTED_CHARS {
             return None;
         }
-        // Only the groups that the handle reaches into.
-        let mut bytes = [0; HANDLE_GROUPS * 3];
-        BASE64_URL_SAFE_NO_PAD.decode_slice(&secret.as_bytes()[..HANDLE_GROUPS * 4], &mut bytes).ok()?;
-        Self::from_slice(&bytes[..HANDLE_BYTES])
+        let sextet = |at: usize| SEXTETS[usize::from(secret.as_bytes()[at])];
+        let append = |(bits, all), sextet| (bits << 6 | u128::from(sextet), all | sextet);
+        let (bits, all) = (0..HANDLE_CHARS).map(sextet).fold((0, 0), append);
+        // Its last two bits are the first of the next character.
+        let last = sextet(HANDLE_CHARS);
+        ((all | last) < 64).then(|| Self(Uuid::from_u128(bits << 2 | u128::from(last >> 4))))
     }
 
     /// The handle as it is shown, in this room for it.
@@ -262,6 +275,14 @@ mod tests {
         assert_eq!(id.embedded_handle(), Some(handle));
         assert_eq!(SessionId::parse(id.clone().reveal()), Some(id.clone()));
         assert_ne!(SessionId::mint(handle), id);
+    }
+
+    #[test]
+    fn what_has_not_the_form_of_a_minted_id_carries_no_handle() {
+        let minted = SessionId::mint(Handle::mint(1)).reveal();
+        for bad in [&minted[1..], &format!("{minted}A"), &minted.replacen(&minted[..1], "+", 1), &"é".repeat(27)] {
+            assert_eq!(Handle::embedded_in(bad), None, "{bad}");
+        }
     }
 
     #[test]
