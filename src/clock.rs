@@ -41,7 +41,9 @@ impl Clock {
             Source::System => system_time(),
             Source::Manual(time) => time.load(Ordering::SeqCst),
         };
-        self.latest.fetch_max(reading, Ordering::SeqCst).max(reading)
+        let latest = self.latest.load(Ordering::SeqCst);
+        // Mostly this millisecond has been seen, and nothing needs to be written that other threads read, too.
+        if reading <= latest { latest } else { self.latest.fetch_max(reading, Ordering::SeqCst).max(reading) }
     }
 }
 

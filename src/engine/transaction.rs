@@ -4,6 +4,7 @@
 use super::{EngineError, Gap};
 use crate::clock::Millis;
 use crate::model::{Credential, Event, EventKind, Handle, IdHash, PrincipalHash, Record};
+use std::sync::Arc;
 
 /// Reads over the newest records.
 pub type Query<'a> = Box<dyn FnMut(&dyn View) -> Result<(), EngineError> + Send + 'a>;
@@ -24,6 +25,11 @@ pub enum Outcome {
 pub trait View {
     /// The record of a session, expired or not.
     fn record(&self, handle: Handle) -> Result<Option<Record>, EngineError>;
+
+    /// The same for who only reads it, without a copy from an engine that keeps records in memory.
+    fn shared_record(&self, handle: Handle) -> Result<Option<Arc<Record>>, EngineError> {
+        Ok(self.record(handle)?.map(Arc::new))
+    }
 
     /// The sessions in the order of their handles, after this one, at most `limit`.
     fn handles(&self, after: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError>;
@@ -204,8 +210,12 @@ impl<'a> Draft<'a> {
             previous.credentials.iter().filter(|credential| !kept(credential.hash)).cloned().collect()
         });
 
-        let principal = Group::of(&record.namespace, &record.principal);
-        let previous_principal = previous.map(|previous| Group::of(&previous.namespace, &previous.principal));
+        // Groups are hashes, which are not made for a session that stays with its principal, as most do.
+        let principal_of = |record: &Record| Group::of(&record.namespace, &record.principal);
+        let is_same = |a: &Record, b: &Record| a.principal == b.principal && a.namespace == b.namespace;
+        let stays = previous.is_some_and(|previous| is_same(previous, &record));
+        let joined = (!stays && !record.principal.is_empty()).then(|| principal_of(&record));
+        let left = previous.filter(|previous| !stays && !previous.principal.is_empty()).map(principal_of);
 
         if let Some(cause) = cause {
             self.emit(cause, &record);
@@ -213,8 +223,8 @@ impl<'a> Draft<'a> {
         if previous.is_none() {
             self.changes.push(Change::PutMember(Group::Namespace(record.namespace.clone()), handle));
         }
-        if matches!(principal, Group::Principal(_)) && previous_principal.as_ref() != Some(&principal) {
-            self.changes.push(Change::PutMember(principal.clone(), handle));
+        if let Some(principal) = joined {
+            self.changes.push(Change::PutMember(principal, handle));
         }
         // A credential that did not change has its row, or had it: an ID whose grace is over may be another session's now.
         let unchanged = |credential| previous.is_some_and(|previous| previous.credentials.contains(credential));
@@ -230,8 +240,8 @@ impl<'a> Draft<'a> {
         if let Some(previous_due) = previous_due.filter(|previous_due| *previous_due != due) {
             self.changes.push(Change::RemoveDue(previous_due));
         }
-        if let Some(previous_principal @ Group::Principal(_)) = previous_principal.filter(|group| *group != principal) {
-            self.changes.push(Change::RemoveMember(previous_principal, handle));
+        if let Some(principal) = left {
+            self.changes.push(Change::RemoveMember(principal, handle));
         }
         self.remove_lookups(handle, &dropped)
     }

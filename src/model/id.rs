@@ -7,7 +7,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 use uuid::Uuid;
 
 const HANDLE_BYTES: usize = 16;
@@ -15,6 +15,21 @@ const HANDLE_BYTES: usize = 16;
 const SECRET_BYTES: usize = 24;
 const MINTED_BYTES: usize = HANDLE_BYTES + SECRET_BYTES;
 const MINTED_CHARS: usize = (MINTED_BYTES * 4).div_ceil(3);
+/// Characters that stand for nothing but the handle.
+const HANDLE_CHARS: usize = HANDLE_BYTES * 4 / 3;
+
+/// The six bits that a character of base64url stands for; more than six for what is none. Every call decodes a handle, and
+/// nothing else of its ID.
+const SEXTETS: [u8; 256] = {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut sextets = [u8::MAX; 256];
+    let mut sextet = 0;
+    while sextet < 64 {
+        sextets[alphabet[sextet as usize] as usize] = sextet;
+        sextet += 1;
+    }
+    sextets
+};
 
 /// Names a session for its whole life, across rotation of its ID. Not a secret: this is what logs and lists show.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,10 +57,17 @@ impl Handle {
         if secret.len() != MINTED_CHARS {
             return None;
         }
-        // The decoder wants room for whole groups.
-        let mut bytes = [0; MINTED_CHARS.div_ceil(4) * 3];
-        let decoded = BASE64_URL_SAFE_NO_PAD.decode_slice(secret, &mut bytes).ok()?;
-        Self::from_slice(bytes[..decoded].get(..HANDLE_BYTES)?)
+        let sextet = |at: usize| SEXTETS[usize::from(secret.as_bytes()[at])];
+        let append = |(bits, all), sextet| (bits << 6 | u128::from(sextet), all | sextet);
+        let (bits, all) = (0..HANDLE_CHARS).map(sextet).fold((0, 0), append);
+        // Its last two bits are the first of the next character.
+        let last = sextet(HANDLE_CHARS);
+        ((all | last) < 64).then(|| Self(Uuid::from_u128(bits << 2 | u128::from(last >> 4))))
+    }
+
+    /// The handle as it is shown, in this room for it.
+    pub(crate) fn text(self, room: &mut [u8; 36]) -> &str {
+        self.0.hyphenated().encode_lower(room)
     }
 
     /// The handle as it is stored.
@@ -100,8 +122,9 @@ impl SessionId {
     /// Takes an ID from outside: 16 to 256 printable ASCII characters without spaces. `None` if it is anything else.
     #[must_use]
     pub fn parse(text: String) -> Option<Self> {
-        let well_formed = (Self::MIN_CHARS..=Self::MAX_CHARS).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_graphic());
+        // Without a way out at the first bad byte, so that many are looked at in one step.
+        let is_graphic = |text: &str| text.bytes().fold(true, |graphic, byte| graphic & byte.is_ascii_graphic());
+        let well_formed = (Self::MIN_CHARS..=Self::MAX_CHARS).contains(&text.len()) && is_graphic(&text);
         well_formed.then_some(Self(text))
     }
 
@@ -110,6 +133,12 @@ impl SessionId {
     #[must_use]
     pub fn embedded_handle(&self) -> Option<Handle> {
         Handle::embedded_in(&self.0)
+    }
+
+    /// The part of an ID that stays when it is rotated, so far as its form tells: in one that was minted, what names the
+    /// session; all of any other.
+    pub(crate) fn lasting_part(id: &str) -> &str {
+        if id.len() == MINTED_CHARS { id.get(..HANDLE_CHARS).unwrap_or(id) } else { id }
     }
 
     /// The bytes of the secret, for keyed hashes.
@@ -221,7 +250,11 @@ impl SecretHash {
 impl PartialEq for SecretHash {
     /// Takes the same time wherever the hashes differ.
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        // In pieces of 16 bytes: by single bytes it costs as much as hashing does.
+        let pieces = self.0.as_chunks().0.iter().zip(other.0.as_chunks().0);
+        let is_equal =
+            |(mine, others): (&[u8; 16], &[u8; 16])| u128::from_ne_bytes(*mine).ct_eq(&u128::from_ne_bytes(*others));
+        pieces.map(is_equal).fold(Choice::from(1), |all, equal| all & equal).into()
     }
 }
 
@@ -242,6 +275,14 @@ mod tests {
         assert_eq!(id.embedded_handle(), Some(handle));
         assert_eq!(SessionId::parse(id.clone().reveal()), Some(id.clone()));
         assert_ne!(SessionId::mint(handle), id);
+    }
+
+    #[test]
+    fn what_has_not_the_form_of_a_minted_id_carries_no_handle() {
+        let minted = SessionId::mint(Handle::mint(1)).reveal();
+        for bad in [&minted[1..], &format!("{minted}A"), &minted.replacen(&minted[..1], "+", 1), &"é".repeat(27)] {
+            assert_eq!(Handle::embedded_in(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -12,5 +12,5 @@ pub use event::{Event, EventKind};
 pub(crate) use id::fill_random;
 pub use id::{Handle, IdHash, PrincipalHash, Secret, SecretHash, SessionId};
 pub use namespace::{NAMESPACE_RULE, is_namespace};
-pub use record::{Credential, Record, Ticket};
+pub use record::{Credential, Life, Record, Ticket};
 pub use value::{MAX_DEPTH, MalformedValue};

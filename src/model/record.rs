@@ -62,12 +62,42 @@ pub struct Ticket {
     pub expires_at: Millis,
 }
 
-impl Record {
+/// What decides when a session ends. It moves with every access, while the rest of the record stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Life {
+    /// As in the [`Record`].
+    pub accessed: Millis,
+    /// As in the [`Record`].
+    pub idle_timeout: Millis,
+    /// As in the [`Record`].
+    pub ends_at: Option<Millis>,
+}
+
+impl Life {
     /// The moment at which the session ends if nothing more happens: there it is absent already.
     #[must_use]
     pub fn expires_at(&self) -> Millis {
         let idle_end = self.accessed.saturating_add(self.idle_timeout);
         self.ends_at.map_or(idle_end, |end| end.min(idle_end))
+    }
+}
+
+impl Record {
+    /// What the record says of the session's end.
+    #[must_use]
+    pub fn life(&self) -> Life {
+        Life { accessed: self.accessed, idle_timeout: self.idle_timeout, ends_at: self.ends_at }
+    }
+
+    /// Replaces what the record says of the session's end.
+    pub fn set_life(&mut self, life: Life) {
+        Life { accessed: self.accessed, idle_timeout: self.idle_timeout, ends_at: self.ends_at } = life;
+    }
+
+    /// The moment at which the session ends if nothing more happens: there it is absent already.
+    #[must_use]
+    pub fn expires_at(&self) -> Millis {
+        self.life().expires_at()
     }
 
     /// The credential with this hash, if it (still) opens the session.

@@ -1,6 +1,6 @@
 //! Create, get, update, touch, rotate and delete.
 
-use super::answer::{session, session_without_attributes, timestamp};
+use super::answer::{seen_session, session_without_attributes, timestamp};
 use super::request;
 use super::store::StoreService;
 use crate::proto::{
@@ -8,7 +8,7 @@ use crate::proto::{
     GetSessionResponse, RotateSessionRequest, RotateSessionResponse, TouchSessionRequest, TouchSessionResponse,
     UpdateSessionRequest, UpdateSessionResponse,
 };
-use crate::session::{Access, Error, NewSession, Rotation, Update};
+use crate::session::{Access, Error, NewSession, Rotation, Seen, Update};
 use tonic::Status;
 
 impl StoreService {
@@ -26,7 +26,7 @@ impl StoreService {
             )?,
         };
         let (id, record) = sessions.create(new).await?;
-        Ok(CreateSessionResponse { session_id: id.reveal(), session: Some(session_without_attributes(record)) })
+        Ok(CreateSessionResponse { session_id: id.reveal(), session: session_without_attributes(&record) })
     }
 
     pub(super) async fn get(&self, request: GetSessionRequest) -> Result<GetSessionResponse, Status> {
@@ -34,10 +34,9 @@ impl StoreService {
         let namespace = request::namespace(request.namespace)?;
         let id = request::session_id("session_id", request.session_id)?;
         let access = request::access(request.access)?;
-        let record = sessions.get(&namespace, &id, access).await?;
-        let not_modified = request.if_version_not == Some(record.version);
-        let session = if not_modified { session_without_attributes(record) } else { session(record) };
-        Ok(GetSessionResponse { session: Some(session), not_modified })
+        let seen = sessions.see(&namespace, &id, access).await?;
+        let not_modified = request.if_version_not == Some(seen.record.version);
+        Ok(GetSessionResponse { session: seen_session(&seen, !not_modified), not_modified })
     }
 
     pub(super) async fn update(&self, request: UpdateSessionRequest) -> Result<UpdateSessionResponse, Status> {
@@ -51,18 +50,15 @@ impl StoreService {
             lock_token: Some(request.lock_token).filter(|token| !token.is_empty()),
         };
         let updated = sessions.update(update).await?;
-        Ok(UpdateSessionResponse {
-            session: Some(session_without_attributes(updated.record)),
-            created: updated.created,
-        })
+        Ok(UpdateSessionResponse { session: session_without_attributes(&updated.record), created: updated.created })
     }
 
     pub(super) async fn touch(&self, request: TouchSessionRequest) -> Result<TouchSessionResponse, Status> {
         let sessions = self.sessions()?;
         let namespace = request::namespace(request.namespace)?;
         let id = request::session_id("session_id", request.session_id)?;
-        let record = sessions.get(&namespace, &id, Access::Touch).await?;
-        Ok(TouchSessionResponse { expire_time: Some(timestamp(record.expires_at())), version: record.version })
+        let Seen { record, life } = sessions.see(&namespace, &id, Access::Touch).await?;
+        Ok(TouchSessionResponse { expire_time: Some(timestamp(life.expires_at())), version: record.version })
     }
 
     pub(super) async fn rotate(&self, request: RotateSessionRequest) -> Result<RotateSessionResponse, Status> {
@@ -76,7 +72,7 @@ impl StoreService {
             expected_version: request.expected_version,
         };
         let (id, record) = sessions.rotate(rotation).await?;
-        Ok(RotateSessionResponse { session_id: id.reveal(), session: Some(session_without_attributes(record)) })
+        Ok(RotateSessionResponse { session_id: id.reveal(), session: session_without_attributes(&record) })
     }
 
     pub(super) async fn delete(&self, request: DeleteSessionRequest) -> Result<DeleteSessionResponse, Status> {

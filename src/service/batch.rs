@@ -1,9 +1,9 @@
 //! Many sessions in one call, with a result for each.
 
-use super::answer::session;
+use super::answer::seen_session;
 use super::store::StoreService;
 use super::{request, status};
-use crate::model::{Record, SessionId};
+use crate::model::SessionId;
 use crate::proto::batch_get_sessions_result::Result as GetResult;
 use crate::proto::{
     BatchDeleteSessionsRequest, BatchDeleteSessionsResponse, BatchDeleteSessionsResult, BatchGetSessionsRequest,
@@ -37,11 +37,11 @@ impl StoreService {
         let (ids, parsed) = parse(request.session_ids)?;
         let room = self.limits.answer_bytes().saturating_sub(parsed.len() * BARE_RESULT_BYTES);
         let found = sessions.get_many(&namespace, &ids, access, room).await?;
-        let taken: usize = found.iter().flatten().map(Record::answer_size).sum();
+        let taken: usize = found.iter().flatten().map(|seen| seen.record.answer_size()).sum();
         let mut errors = ErrorRoom(room.saturating_sub(taken));
         let results = merge(parsed, found).map(|result| BatchGetSessionsResult {
             result: Some(match result {
-                Ok(record) => GetResult::Session(session(record)),
+                Ok(seen) => GetResult::Session(seen_session(&seen, true)),
                 Err(error) => GetResult::Error(errors.fit(error)),
             }),
         });

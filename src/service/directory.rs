@@ -8,8 +8,6 @@ use crate::proto::{
     RevokeSessionsResponse,
 };
 use crate::session::PageBounds;
-use bytes::Bytes;
-use prost::Message;
 use tonic::Status;
 
 impl StoreService {
@@ -26,8 +24,7 @@ impl StoreService {
             attributes: request::is_full_view(request.view)?,
         };
         let walk = async move {
-            let encoded = |record| Bytes::from(session(record).encode_to_vec());
-            let page = sessions.list(&namespace, &principal, bounds, encoded).await?;
+            let page = sessions.list(&namespace, &principal, bounds, |record| session(&record)).await?;
             let next_page_token = page.next.map(|last| page_token::encode(&namespace, &principal, last));
             Ok(ListSessionsResponse { sessions: page.sessions, next_page_token: next_page_token.unwrap_or_default() })
         };

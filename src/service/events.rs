@@ -134,7 +134,7 @@ fn to_proto(mut event: Event, include_attributes: bool) -> SessionEvent {
         sequence: event.sequence,
         kind: kind_to_proto(event.kind).into(),
         event_time: Some(timestamp(event.time)),
-        session: Some(session(event.record)),
+        session: session(&event.record),
     }
 }
 

@@ -33,6 +33,6 @@ impl StoreService {
             new_id: request::optional_session_id("new_session_id", request.new_session_id)?,
         };
         let (id, record) = sessions.redeem_handoff(redemption).await?;
-        Ok(RedeemHandoffResponse { session_id: id.reveal(), session: Some(session(record)) })
+        Ok(RedeemHandoffResponse { session_id: id.reveal(), session: session(&record) })
     }
 }

@@ -9,6 +9,7 @@ mod background;
 mod backup;
 mod basics;
 mod batch;
+pub(crate) mod codec;
 mod counts;
 mod csrf;
 mod directory;

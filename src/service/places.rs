@@ -2,26 +2,38 @@
 
 use super::status::Refusal;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The requests that may be in flight in the whole process; those above them are refused at once instead of queueing.
 /// Clones share one bound.
 #[derive(Clone, Debug)]
-pub struct Places(Arc<Semaphore>);
+pub struct Places {
+    max: usize,
+    taken: Arc<AtomicUsize>,
+}
 
 /// The place of one request in flight, for as long as it is kept.
 #[derive(Debug)]
-pub struct Place(#[expect(dead_code, reason = "held, never looked at")] OwnedSemaphorePermit);
+pub struct Place(Arc<AtomicUsize>);
 
 impl Places {
     /// So many places.
     #[must_use]
     pub fn new(max: usize) -> Self {
-        Self(Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))))
+        Self { max, taken: Arc::default() }
     }
 
     /// Takes a place, if one is free.
     pub fn take(&self) -> Result<Place, Refusal> {
-        Arc::clone(&self.0).try_acquire_owned().map(Place).map_err(|_| Refusal::TooManyRequests)
+        let others = self.taken.fetch_add(1, Ordering::Relaxed);
+        // Given back at once if it is one too many.
+        let place = Place(Arc::clone(&self.taken));
+        if others < self.max { Ok(place) } else { Err(Refusal::TooManyRequests) }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -2,10 +2,10 @@
 
 use super::Sessions;
 use super::error::Error;
-use super::lookup::Key;
+use super::lookup::{Key, Seen};
 use super::touches::Access;
 use crate::engine::EngineError;
-use crate::model::{EventKind, Handle, Record, SessionId};
+use crate::model::{EventKind, Handle, SessionId};
 
 /// Sessions read in one go.
 const SLICE: usize = 64;
@@ -18,14 +18,14 @@ impl Sessions {
         ids: &[SessionId],
         access: Access,
         mut room: usize,
-    ) -> Result<Vec<Result<Record, Error>>, Error> {
+    ) -> Result<Vec<Result<Seen, Error>>, Error> {
         let keys: Vec<Key> = ids.iter().map(|id| Key::new(namespace, id)).collect();
         let mut results = Vec::with_capacity(keys.len());
         for slice in keys.chunks(SLICE) {
             let found = self
                 .query(|view| {
-                    let find = |key: &Key| match self.touches.find(view, key, access) {
-                        Ok(live) => Ok(live.map(|live| live.record).ok_or(Error::NotFound)),
+                    let find = |key: &Key| match self.touches.see(view, key, access) {
+                        Ok(seen) => Ok(seen.ok_or(Error::NotFound)),
                         Err(error @ EngineError::Corrupt(_)) => Ok(Err(error.into())),
                         Err(error) => Err(error),
                     };
@@ -33,9 +33,9 @@ impl Sessions {
                 })
                 .await?;
             for result in found {
-                results.push(result.and_then(|record| {
-                    room = room.checked_sub(record.answer_size()).ok_or(Error::BatchTooLarge)?;
-                    Ok(record)
+                results.push(result.and_then(|seen| {
+                    room = room.checked_sub(seen.record.answer_size()).ok_or(Error::BatchTooLarge)?;
+                    Ok(seen)
                 }));
             }
             // Requests that arrived meanwhile go first.
@@ -47,7 +47,7 @@ impl Sessions {
     /// Ends many sessions in one atomic step. Returns for each whether this call ended it.
     pub async fn delete_many(&self, namespace: &str, ids: &[SessionId]) -> Result<Vec<Result<bool, Error>>, Error> {
         let keys: Vec<Key> = ids.iter().map(|id| Key::new(namespace, id)).collect();
-        let this = self.clone();
+        let (namespace, this) = (namespace.to_owned(), self.clone());
         let (results, ended) = self
             .transact(move |draft| {
                 let mut ended: Vec<Handle> = Vec::new();
@@ -65,7 +65,7 @@ impl Sessions {
                     let live = live.filter(|live| !ended.contains(&live.record.handle));
                     results.push(Ok(live.is_some()));
                     if let Some(live) = live {
-                        let cause = this.policies.cause(EventKind::Deleted, &key.namespace, live.now);
+                        let cause = this.policies.cause(EventKind::Deleted, &namespace, live.now);
                         draft.remove(&live.record, cause)?;
                         ended.push(live.record.handle);
                     }

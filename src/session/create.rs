@@ -3,7 +3,7 @@
 use super::Sessions;
 use super::change::SessionChange;
 use super::error::Error;
-use super::lookup::{Key, record_of};
+use super::lookup::Key;
 use super::touches::Access;
 use crate::engine::Draft;
 use crate::model::{Attributes, Credential, EventKind, Handle, Record, SessionId};
@@ -34,7 +34,7 @@ impl Sessions {
                     claim_id(draft, &key, &this)?;
                 }
                 let credential = Credential::new(key.hash, chosen);
-                this.make(draft, handle, &key.namespace, credential, &data)
+                this.make(draft, handle, &new.namespace, credential, &data)
             })
             .await?;
         self.tally.count_created();
@@ -49,10 +49,10 @@ pub(super) fn claim_id(draft: &mut Draft<'_>, key: &Key, sessions: &Sessions) ->
     if touches.find(view, key, Access::Peek)?.is_some() {
         return Err(Error::IdTaken);
     }
-    if let Some(mut ended) = record_of(view, key, touches.now())?
+    if let Some(mut ended) = touches.record_of(view, key)?
         && touches.judge(&mut ended, Access::Peek, view)?.is_none()
     {
-        draft.remove(&ended, sessions.policies.cause(EventKind::Expired, &key.namespace, touches.now()))?;
+        draft.remove(&ended, sessions.policies.cause(EventKind::Expired, &ended.namespace, touches.now()))?;
         sessions.tally.count_expired(1);
     }
     Ok(())

@@ -43,7 +43,7 @@ impl Sessions {
         lifetime: Millis,
     ) -> Result<(Secret, Millis), Error> {
         let key = Key::new(namespace, id);
-        let this = self.clone();
+        let (namespace, this) = (namespace.to_owned(), self.clone());
         self.transact(move |draft| {
             let live = this.touches.find(draft.view(), &key, Access::Touch)?.ok_or(Error::NotFound)?.writable()?;
             let previous = live.record;
@@ -54,7 +54,7 @@ impl Sessions {
             if record.tickets.len() >= MAX_TICKETS {
                 record.tickets.remove(0);
             }
-            let hash = SecretHash::of_secret(&key.namespace, &ticket);
+            let hash = SecretHash::of_secret(&namespace, &ticket);
             record.tickets.push(Ticket { hash, audience: audience.clone(), expires_at });
             draft.put(record, Some(&previous), None)?;
             Ok((ticket, expires_at))

@@ -4,19 +4,19 @@ use super::error::Error;
 use super::touches::{Access, Touches};
 use crate::clock::Millis;
 use crate::engine::{EngineError, View};
-use crate::model::{Handle, IdHash, Record, SessionId};
+use crate::model::{Handle, IdHash, Life, Record, SessionId};
+use std::sync::Arc;
 
-/// A namespace and an ID in it.
-#[derive(Clone, Debug)]
+/// What an ID in a namespace is found by.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Key {
-    pub(super) namespace: String,
     pub(super) hash: IdHash,
     embedded_handle: Option<Handle>,
 }
 
 impl Key {
     pub(super) fn new(namespace: &str, id: &SessionId) -> Self {
-        Self { namespace: namespace.into(), hash: IdHash::of(namespace, id), embedded_handle: id.embedded_handle() }
+        Self { hash: IdHash::of(namespace, id), embedded_handle: id.embedded_handle() }
     }
 }
 
@@ -47,17 +47,80 @@ impl Live {
     }
 }
 
+/// A session as a read finds it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The record as it is stored.
+    pub record: Arc<Record>,
+    /// How long the session lives, with the last access brought up to date.
+    pub life: Life,
+}
+
+impl Seen {
+    /// The record, with what was brought up to date.
+    #[must_use]
+    pub fn into_record(self) -> Record {
+        let mut record = Arc::unwrap_or_clone(self.record);
+        record.set_life(self.life);
+        record
+    }
+}
+
 impl Touches {
+    /// The live session that this ID opens, for who only reads it.
+    pub(super) fn see(&self, view: &dyn View, key: &Key, access: Access) -> Result<Option<Seen>, EngineError> {
+        Ok(self.judge_opened(view, key, access)?.map(|(seen, ..)| seen))
+    }
+
     /// The live session that this ID opens.
     pub(super) fn find(&self, view: &dyn View, key: &Key, access: Access) -> Result<Option<Live>, EngineError> {
-        let Some(mut record) = record_of(view, key, self.now())? else {
+        let opened = self.judge_opened(view, key, access)?;
+        Ok(opened.map(|(seen, now, retired)| Live { record: seen.into_record(), now, retired }))
+    }
+
+    /// The live session that this ID opens, the moment at which it was found live, and whether the ID was rotated away.
+    fn judge_opened(
+        &self,
+        view: &dyn View,
+        key: &Key,
+        access: Access,
+    ) -> Result<Option<(Seen, Millis, bool)>, EngineError> {
+        let Some((record, retired)) = self.opened(view, key)? else {
             return Ok(None);
         };
-        let Some(now) = self.judge(&mut record, access, view)? else {
+        let (life, Some(now)) = self.judge_life(&record, access, view)? else {
             return Ok(None);
         };
-        let retired = record.credential(&key.hash, now).map(|credential| credential.retires_at.is_some());
-        Ok(retired.map(|retired| Live { record, now, retired }))
+        // The grace of an ID that was rotated away may have ended since.
+        let opens = !retired || record.credential(&key.hash, now).is_some();
+        Ok(opens.then_some((Seen { record, life }, now, retired)))
+    }
+
+    /// The record that this ID opens, expired or not, and whether the ID was rotated away. One that was opens nothing once
+    /// its grace is over: it must not keep the session alive, and may even be given to another session.
+    fn opened(&self, view: &dyn View, key: &Key) -> Result<Option<(Arc<Record>, bool)>, EngineError> {
+        let opened = |record: Arc<Record>| {
+            let same = record.credentials.iter().filter(|credential| credential.hash == key.hash);
+            // Most were never rotated away, and so it takes no look at the clock.
+            let mut open = same.filter(|credential| credential.retires_at.is_none_or(|end| self.now() < end));
+            let retired = open.next()?.retires_at.is_some();
+            Some((record, retired))
+        };
+        if let Some(handle) = key.embedded_handle
+            && let Some(found) = view.shared_record(handle)?.and_then(opened)
+        {
+            return Ok(Some(found));
+        }
+        // An ID that a caller chose; it may have the form of a minted one.
+        match view.handle_of(&key.hash)? {
+            Some(handle) => Ok(view.shared_record(handle)?.and_then(opened)),
+            None => Ok(None),
+        }
+    }
+
+    /// The record that this ID opens, expired or not.
+    pub(super) fn record_of(&self, view: &dyn View, key: &Key) -> Result<Option<Record>, EngineError> {
+        Ok(self.opened(view, key)?.map(|(record, _)| Arc::unwrap_or_clone(record)))
     }
 
     /// The live session with this handle.
@@ -72,21 +135,5 @@ impl Touches {
         };
         let now = self.judge(&mut record, Access::Peek, view)?;
         Ok(now.map(|now| Live { record, now, retired: false }))
-    }
-}
-
-/// The record that this ID opens, expired or not. An ID that was rotated away opens nothing once its grace is over: it
-/// must not keep the session alive, and may even be given to another session.
-pub(super) fn record_of(view: &dyn View, key: &Key, now: Millis) -> Result<Option<Record>, EngineError> {
-    let opens = |record: &Record| record.credential(&key.hash, now).is_some();
-    if let Some(handle) = key.embedded_handle
-        && let Some(record) = view.record(handle)?.filter(opens)
-    {
-        return Ok(Some(record));
-    }
-    // An ID that a caller chose; it may have the form of a minted one.
-    match view.handle_of(&key.hash)? {
-        Some(handle) => Ok(view.record(handle)?.filter(opens)),
-        None => Ok(None),
     }
 }

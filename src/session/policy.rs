@@ -2,7 +2,7 @@
 
 use crate::clock::Millis;
 use crate::engine::Cause;
-use crate::model::{EventKind, Record};
+use crate::model::{EventKind, Life, Record};
 use std::collections::HashMap;
 
 /// No timeout may be longer: 3,660 days, ten years.
@@ -88,11 +88,18 @@ impl Policy {
 
     /// Holds a session to the maxima, which may be stricter now than when it was stored.
     pub(super) fn bound(&self, record: &mut Record) {
-        record.idle_timeout = record.idle_timeout.min(self.max_idle_timeout);
+        record.set_life(self.bounded_life(record));
+    }
+
+    /// How long a session lives by its record and the maxima.
+    pub(super) fn bounded_life(&self, record: &Record) -> Life {
+        let mut life = record.life();
+        life.idle_timeout = life.idle_timeout.min(self.max_idle_timeout);
         if let Some(max) = self.max_absolute_timeout {
             let end = record.created.saturating_add(max);
-            record.ends_at = Some(record.ends_at.map_or(end, |asked| asked.min(end)));
+            life.ends_at = Some(life.ends_at.map_or(end, |asked| asked.min(end)));
         }
+        life
     }
 }
 

@@ -34,7 +34,7 @@ impl Sessions {
     pub async fn rotate(&self, rotation: Rotation) -> Result<(SessionId, Record), Error> {
         let key = Key::new(&rotation.namespace, &rotation.id);
         let this = self.clone();
-        let Rotation { new_id, grace, change, expected_version, .. } = rotation;
+        let Rotation { namespace, new_id, grace, change, expected_version, .. } = rotation;
         let (id, record) = self
             .transact(move |draft| {
                 let live = this.touches.find(draft.view(), &key, Access::Touch)?.ok_or(Error::NotFound)?.writable()?;
@@ -42,15 +42,15 @@ impl Sessions {
                 let previous = live.record;
                 let mut record = previous.clone();
                 let (next_id, next) = if let Some(chosen) = &new_id {
-                    let new_key = Key::new(&key.namespace, chosen);
+                    let new_key = Key::new(&namespace, chosen);
                     claim_id(draft, &new_key, &this)?;
                     (chosen.clone(), Credential::new(new_key.hash, true))
                 } else {
                     let minted = SessionId::mint(record.handle);
-                    let hash = Key::new(&key.namespace, &minted).hash;
+                    let hash = Key::new(&namespace, &minted).hash;
                     (minted, Credential::new(hash, false))
                 };
-                let grace = grace.min(this.policies.of(&key.namespace).max_rotation_grace);
+                let grace = grace.min(this.policies.of(&namespace).max_rotation_grace);
                 let retires_at = live.now.saturating_add(grace);
                 for credential in record.credentials.iter_mut().filter(|credential| credential.hash == key.hash) {
                     credential.retires_at = Some(retires_at);
@@ -61,7 +61,7 @@ impl Sessions {
                 if !change.is_empty() {
                     this.change(draft, &change, &previous, &mut record, live.now)?;
                 }
-                let cause = this.policies.cause(EventKind::Rotated, &key.namespace, live.now);
+                let cause = this.policies.cause(EventKind::Rotated, &namespace, live.now);
                 draft.put(record.clone(), Some(&previous), Some(cause))?;
                 Ok((next_id, record))
             })

@@ -6,12 +6,17 @@
 use super::policy::Policies;
 use crate::clock::{Clock, Millis};
 use crate::engine::{EngineError, View};
-use crate::model::{Handle, Record};
+use crate::model::{Handle, Life, Record};
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Keeps requests for different sessions out of each other's way.
 const SHARDS: usize = 64;
+
+/// The last access of each session. Who may guess at hashes gains nothing: handles are made by the server.
+type Notes = HashMap<Handle, Millis, RandomState>;
 
 /// What to do with a session that is live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +32,7 @@ pub enum Access {
 pub(super) struct Touches {
     clock: Clock,
     policies: Arc<Policies>,
-    shards: Vec<Mutex<HashMap<Handle, Millis>>>,
+    shards: Vec<Mutex<Notes>>,
 }
 
 impl Touches {
@@ -41,34 +46,47 @@ impl Touches {
     }
 
     /// Holds the record to the policy, brings its last access up to date, and tells the present moment, or `None` if the session has expired.
-    ///
-    /// Reading the clock, judging and touching happen under one lock per session: once anyone has found a session
-    /// expired, no touch that began earlier can bring it back.
     pub(super) fn judge(
         &self,
         record: &mut Record,
         access: Access,
         view: &dyn View,
     ) -> Result<Option<Millis>, EngineError> {
+        let (life, now) = self.judge_life(record, access, view)?;
+        record.set_life(life);
+        Ok(now)
+    }
+
+    /// The same without changing the record: how long the session lives by it, the policy and the last access.
+    ///
+    /// Reading the clock, judging and touching happen under one lock per session: once anyone has found a session
+    /// expired, no touch that began earlier can bring it back.
+    pub(super) fn judge_life(
+        &self,
+        record: &Record,
+        access: Access,
+        view: &dyn View,
+    ) -> Result<(Life, Option<Millis>), EngineError> {
         let policy = self.policies.of(&record.namespace);
-        policy.bound(record);
+        let mut life = policy.bounded_life(record);
         let mut shard = self.shard(record.handle);
         let now = self.clock.now();
-        let known = known_touch(&shard, record.handle, view)?;
-        record.accessed = record.accessed.max(known.unwrap_or(0));
-        if now >= record.expires_at() {
-            return Ok(None);
+        let note = shard.entry(record.handle);
+        let known = known_touch(&note, view)?;
+        life.accessed = life.accessed.max(known.unwrap_or(0));
+        if now >= life.expires_at() {
+            return Ok((life, None));
         }
-        if access == Access::Touch && now > record.accessed.saturating_add(policy.touch_granularity) {
-            record.accessed = now;
-            shard.insert(record.handle, now);
+        if access == Access::Touch && now > life.accessed.saturating_add(policy.touch_granularity) {
+            life.accessed = now;
+            note.insert_entry(now);
         }
-        Ok(Some(now))
+        Ok((life, Some(now)))
     }
 
     /// The last touch of a session, be it in memory or on disk.
     pub(super) fn last_touch(&self, handle: Handle, view: &dyn View) -> Result<Option<Millis>, EngineError> {
-        known_touch(&self.shard(handle), handle, view)
+        known_touch(&self.shard(handle).entry(handle), view)
     }
 
     /// A copy of the notes of each shard, to be written back.
@@ -86,7 +104,7 @@ impl Touches {
         }
     }
 
-    fn shard(&self, handle: Handle) -> MutexGuard<'_, HashMap<Handle, Millis>> {
+    fn shard(&self, handle: Handle) -> MutexGuard<'_, Notes> {
         // The last byte of a handle is random.
         let at = usize::from(handle.to_bytes()[15]) % SHARDS;
         lock(&self.shards[at])
@@ -94,14 +112,10 @@ impl Touches {
 }
 
 /// Looked up under the lock, where a note can't be between memory and disk.
-fn known_touch(
-    shard: &HashMap<Handle, Millis>,
-    handle: Handle,
-    view: &dyn View,
-) -> Result<Option<Millis>, EngineError> {
-    match shard.get(&handle) {
-        Some(&pending) => Ok(Some(pending)),
-        None => match view.touched(handle) {
+fn known_touch(note: &Entry<'_, Handle, Millis>, view: &dyn View) -> Result<Option<Millis>, EngineError> {
+    match note {
+        Entry::Occupied(pending) => Ok(Some(*pending.get())),
+        Entry::Vacant(vacant) => match view.touched(*vacant.key()) {
             // A damaged one is as good as none: it is a hint.
             Err(EngineError::Corrupt(_)) => Ok(None),
             touched => touched,
@@ -109,6 +123,6 @@ fn known_touch(
     }
 }
 
-fn lock(shard: &Mutex<HashMap<Handle, Millis>>) -> MutexGuard<'_, HashMap<Handle, Millis>> {
+fn lock(shard: &Mutex<Notes>) -> MutexGuard<'_, Notes> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

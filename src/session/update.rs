@@ -56,7 +56,7 @@ impl Sessions {
                     let credential = Credential::new(key.hash, true);
                     let handle = Handle::mint(this.clock.now());
                     let record = this
-                        .make(draft, handle, &key.namespace, credential, &update.change)
+                        .make(draft, handle, &update.namespace, credential, &update.change)
                         .map_err(|error| error.within("change"))?;
                     return Ok(Updated { record, created: true });
                 };
@@ -70,7 +70,7 @@ impl Sessions {
                 if !update.change.is_empty() {
                     this.change(draft, &update.change, &previous, &mut record, live.now)?;
                     record.credentials.retain(|credential| credential.opens_at(live.now));
-                    let cause = this.policies.cause(EventKind::Updated, &key.namespace, live.now);
+                    let cause = this.policies.cause(EventKind::Updated, &update.namespace, live.now);
                     draft.put(record.clone(), Some(&previous), Some(cause))?;
                 }
                 Ok(Updated { record, created: false })

@@ -31,11 +31,11 @@ pub(super) enum Ended {
 pub(super) fn begin(store: Arc<StoreService>, method: Method) -> Work {
     Box::pin(async move {
         let answer = match method {
-            Method::Create(request) => store.create(request).await.map(Answer::Create),
+            Method::Create(request) => store.create(*request).await.map(Answer::Create),
             Method::Get(request) => store.get(request).await.map(Answer::Get),
-            Method::Update(request) => store.update(request).await.map(Answer::Update),
+            Method::Update(request) => store.update(*request).await.map(Answer::Update),
             Method::Touch(request) => store.touch(request).await.map(Answer::Touch),
-            Method::Rotate(request) => store.rotate(request).await.map(Answer::Rotate),
+            Method::Rotate(request) => store.rotate(*request).await.map(Answer::Rotate),
             Method::Delete(request) => store.delete(request).await.map(Answer::Delete),
         };
         answer.unwrap_or_else(failed)

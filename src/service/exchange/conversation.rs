@@ -14,6 +14,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use std::vec;
 use tokio::task::coop;
 use tokio::time::Instant;
@@ -155,7 +156,7 @@ impl Conversation {
     fn carry_out(&mut self, cx: &mut Context<'_>, call: Call, scope: &Scope) -> Option<Reply> {
         let Call { tag, timeout, method } = call;
         let begun = self.prepare(timeout, method);
-        let (mut work, deadline, place) = match begun {
+        let (mut work, timeout, place) = match begun {
             Ok(begun) => begun,
             Err(status) => return Some(call::reply(tag, call::failed(status))),
         };
@@ -164,6 +165,8 @@ impl Conversation {
         {
             return Some(call::reply(tag, answer));
         }
+        // Most calls end at once, and so it takes no look at the clock.
+        let deadline = timeout.map(|timeout| Instant::now() + timeout);
         let (position, turn) = self.order.enter(scope);
         self.running.push(Box::pin(async move {
             let ended = call::attend(tag, turn, work, deadline).await;
@@ -177,11 +180,11 @@ impl Conversation {
         &self,
         timeout: Option<prost_types::Duration>,
         method: Option<Method>,
-    ) -> Result<(Work, Option<Instant>, Place), Status> {
+    ) -> Result<(Work, Option<Duration>, Place), Status> {
         let method = request::method(method)?;
-        let deadline = request::call_timeout(timeout)?.map(|timeout| Instant::now() + timeout);
+        let timeout = request::call_timeout(timeout)?;
         let place = self.store.places.take()?;
-        Ok((call::begin(Arc::clone(&self.store), method), deadline, place))
+        Ok((call::begin(Arc::clone(&self.store), method), timeout, place))
     }
 
     /// Begins nothing more once the server drains.

@@ -1,6 +1,6 @@
 //! Keeps calls on one session in the order of the stream: each waits until those before it have ended.
 
-use crate::model::Handle;
+use crate::model::SessionId;
 use crate::proto::call::Method;
 use crate::proto::delete_session_request::Target;
 use std::collections::hash_map::RandomState;
@@ -47,11 +47,8 @@ pub(super) struct Position {
 impl Order {
     /// What a call is about.
     pub(super) fn scope(&self, method: &Method) -> Scope {
-        let key = |namespace: &str, id: &str| match Handle::embedded_in(id) {
-            // Under whatever ID minted for it, it is the same session.
-            Some(handle) => self.hasher.hash_one((namespace, handle)),
-            None => self.hasher.hash_one((namespace, id)),
-        };
+        // Under whatever ID minted for it, it is the same session.
+        let key = |namespace: &str, id: &str| self.hasher.hash_one((namespace, SessionId::lasting_part(id)));
         let chosen = |namespace: &str, id: &str| (!id.is_empty()).then(|| key(namespace, id));
         match method {
             Method::Create(create) => match chosen(&create.namespace, &create.session_id) {
