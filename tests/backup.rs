@@ -33,6 +33,9 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
     (0..length).map(|_| next()).collect()
 }
 
+/// Between two steps of a writer. Without it, what a backup has to catch up with grows as fast as it reads where cores are few.
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// Carries out numbered steps, one after the other: step `n` writes `n` into slot `n % SLOTS`; every `STRIDE`th then ends
 /// the victim `n / STRIDE`, and then makes the newcomer of that number.
 async fn work(client: Client, writer: usize, ended: Arc<AtomicBool>) -> i64 {
@@ -47,6 +50,7 @@ async fn work(client: Client, writer: usize, ended: Arc<AtomicBool>) -> i64 {
             let newcomer = id("newcomer", writer, step / STRIDE);
             client.create(CreateSessionRequest::new().session_id(newcomer)).await.unwrap();
         }
+        tokio::time::sleep(PAUSE).await;
     }
     step
 }

@@ -100,6 +100,23 @@ async fn a_missing_server_and_wrong_flags_are_told_in_one_line() {
     assert!(redis.contains("127.0.0.1:1") && redis.trim_end().lines().count() == 1, "{redis}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn many_connections_raise_the_limit_of_open_files_and_name_it_if_it_can_t_be_raised() {
+    let server = Server::start_with(&["--durability", "interval"]);
+    let limited = |limit: &str| {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{limit}; exec \"$0\" \"$@\"")]).arg(binary().get_program());
+        command.args(["bench", "--addr", server.address(), "--json", "--idle-connections", "100"]).args(SHORT);
+        command.output().unwrap()
+    };
+    let found = json(&limited("ulimit -S -n 40"));
+    assert_eq!((&found["errors"], &found["settings"]["idle_connections"]), (&0.into(), &100.into()), "{found}");
+    let refused = limited("ulimit -n 100");
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && told.trim_end().lines().count() == 1, "{told}");
+    assert!(told.contains("102 connections need") && told.contains("no more than 100 here"), "{told}");
+}
+
 /// A Redis of its own, in a folder of its own.
 struct Redis {
     process: Child,

@@ -57,11 +57,13 @@ impl Sessions {
 
     /// Drops what exceeds the bounds.
     pub async fn trim_history(&self, bounds: HistoryBounds) -> Result<(), Error> {
+        // Most often nothing exceeds them, which the oldest event alone tells.
+        let mut batch = 1;
         loop {
             let too_old = self.clock.now().saturating_sub(bounds.age);
             let last_told = *self.engine.last_event().borrow();
             let (events, oldest) = self
-                .query(|view| Ok((view.counts().events, view.events(view.events_dropped_through()?, DROP_BATCH)?)))
+                .query(|view| Ok((view.counts().events, view.events(view.events_dropped_through()?, batch)?)))
                 .await?;
             let excess = usize::try_from(events.saturating_sub(bounds.count)).unwrap_or(usize::MAX);
             let dropped = oldest.iter().enumerate().take_while(|(place, event)| {
@@ -77,9 +79,10 @@ impl Sessions {
                 Ok(())
             })
             .await?;
-            if place + 1 < DROP_BATCH {
+            if place + 1 < batch {
                 return Ok(());
             }
+            batch = DROP_BATCH;
             tokio::task::yield_now().await;
         }
     }

@@ -7,6 +7,7 @@ mod args;
 mod bulk;
 mod idle;
 mod load;
+mod open_files;
 mod pace;
 mod phases;
 mod report;
@@ -37,9 +38,11 @@ use super::output::Report;
 impl BenchArgs {
     pub(super) async fn run(self, err: &mut impl Write) -> Result<Report, Failure> {
         let settings = Arc::new(self.settings());
+        let redis = self.redis();
+        open_files::allow(&settings, redis.as_ref()).map_err(Failure::new)?;
         let sessiond = Sessiond::reach(self.sessiond()).await?;
         // Both must be there before either is loaded.
-        let redis = match self.redis() {
+        let redis = match redis {
             Some(redis) => Some(Redis::reach(redis).await.map_err(Failure::new)?),
             None => None,
         };

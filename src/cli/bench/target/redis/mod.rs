@@ -30,10 +30,17 @@ pub(in crate::cli::bench) struct RedisSettings {
     pub(in crate::cli::bench) commands: Commands,
     /// Commands in one round trip; 1 is no pipelining.
     pub(in crate::cli::bench) pipeline: usize,
-    /// Connections that stand for one of a sessiond, on which as many calls are in flight; with pipelining it is one.
+    /// Calls in flight on one connection of a sessiond.
     pub(in crate::cli::bench) in_flight: usize,
     /// How long a round trip may take.
     pub(in crate::cli::bench) timeout: Duration,
+}
+
+impl RedisSettings {
+    /// Connections that stand for one of a sessiond.
+    pub(in crate::cli::bench) fn sockets(&self) -> usize {
+        if self.pipeline > 1 { 1 } else { self.in_flight }
+    }
 }
 
 /// A Redis or Valkey under load.
@@ -88,8 +95,7 @@ impl Target for Redis {
     }
 
     fn lanes(&self) -> Result<Vec<RedisLane>, String> {
-        let lanes = if self.settings.pipeline > 1 { 1 } else { self.settings.in_flight };
-        Ok((0..lanes).map(|_| self.lane()).collect())
+        Ok((0..self.settings.sockets()).map(|_| self.lane()).collect())
     }
 
     async fn usage(&self) -> Result<Usage, String> {
