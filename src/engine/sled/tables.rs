@@ -204,6 +204,13 @@ impl View for Tables {
         }
     }
 
+    fn shared_record(&self, handle: Handle) -> Result<Option<Arc<Record>>, EngineError> {
+        match &self.cache {
+            Some(cache) => Ok(cache.get(handle, || self.load(handle))?.map(|cached| cached.record)),
+            None => Ok(self.stored_record(handle)?.map(Arc::new)),
+        }
+    }
+
     fn handle_of(&self, hash: &IdHash) -> Result<Option<Handle>, EngineError> {
         self.lookups.get(hash.as_bytes())?.map(codec::decode_handle).transpose()
     }
