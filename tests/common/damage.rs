@@ -36,12 +36,17 @@ impl Random {
     }
 }
 
-/// Flips, overwrites or cuts off bytes of one of a data folder's files; most often of the log. Says what it did.
+/// Flips, overwrites or cuts off bytes of one of a data folder's files; most often of sled's log and the redo log. Says what
+/// it did.
 pub(crate) fn damage(data: &Path, random: &mut Random) -> String {
-    let log = data.join("sled").join("db");
     let mut files: Vec<PathBuf> =
         contents(data).into_iter().filter(|(_, bytes)| !bytes.is_empty()).map(|(path, _)| path).collect();
-    files.extend(vec![log; 8]);
+    let is_log = |path: &&PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name == "db" || name.starts_with("redo.")
+    };
+    let logs: Vec<PathBuf> = files.iter().filter(is_log).cloned().collect();
+    (0..5).for_each(|_| files.extend_from_slice(&logs));
     let path = &files[random.index(files.len())];
     let mut bytes = fs::read(path).unwrap();
     let at = random.index(bytes.len());
