@@ -91,8 +91,8 @@ impl SyncThread {
             (Durability::Interval(interval), Some(age)) if age >= interval => Due::Sync,
             (Durability::None, Some(age)) if age >= UNPROMISED => Due::Write,
             _ if committer.is_urgent() => Due::Write,
-            (Durability::Interval(interval), Some(age)) => Due::In(interval - age),
-            (Durability::None, Some(age)) => Due::In(UNPROMISED - age),
+            (Durability::Interval(interval), Some(age)) => Due::In(interval.saturating_sub(age)),
+            (Durability::None, Some(age)) => Due::In(UNPROMISED.saturating_sub(age)),
             _ => Due::Nothing,
         }
     }
