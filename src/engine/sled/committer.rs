@@ -96,13 +96,14 @@ impl Committer {
             self.tell(last_event, 1);
             return decided.map(|()| None);
         }
-        // Even a refusal may rest on something that is not durable yet.
+        decided?;
+        // Even a decision to change nothing may rest on something that is not durable yet.
         if self.redo.waiting_bytes() == 0 && !self.is_syncing {
-            return decided.map(|()| None);
+            return Ok(None);
         }
         let (answer, answered) = oneshot::channel();
         self.waiting.push(answer);
-        decided.map(|()| Some(answered))
+        Ok(Some(answered))
     }
 
     /// Takes what is to be written next, and synced if that is due; `buffer`, which is empty, takes what comes after it.
@@ -164,7 +165,8 @@ impl Committer {
         }
         self.redo.append(&prepared.rows);
         self.changed_since.get_or_insert_with(Instant::now);
-        self.tables.carry_out(prepared)?;
+        // It is in the redo log already: what readers see must not differ.
+        self.tables.carry_out(prepared).inspect_err(|error| self.fail(error))?;
         self.followers.note(&handles);
         Ok(())
     }
