@@ -8,7 +8,7 @@ use proptest::sample::Index;
 use sessiond::clock::{Clock, ClockHand, Millis};
 use sessiond::engine::sled::{DataFolder, Durability, SledEngine, SledOptions, WatchdogOptions};
 use sessiond::engine::{Engine, MemoryEngine};
-use sessiond::model::{Attribute, Record, SessionId};
+use sessiond::model::{Attribute, Attributes, Record, SessionId};
 use sessiond::session::{
     Access, Error, NewSession, Policies, Policy, Rotation, SessionChange, Sessions, Target, Timeouts, Update,
 };
@@ -285,9 +285,8 @@ impl World {
         assert_eq!(record.version, session.version);
         assert_eq!(record.accessed, session.accessed);
         assert_eq!(record.expires_at(), session.accessed + session.idle);
-        let expected: Vec<Attribute> =
-            session.attributes.iter().map(|(name, value)| attribute(*name, *value)).collect();
-        assert_eq!(record.attributes.iter().cloned().collect::<Vec<_>>(), expected);
+        let expected: Attributes = session.attributes.iter().map(|(name, value)| attribute(*name, *value)).collect();
+        assert_eq!(record.attributes, expected);
     }
 
     /// In the end every ID must open what the model says, and sweeping must leave nothing behind.

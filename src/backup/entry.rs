@@ -178,11 +178,11 @@ impl From<Saved> for Kind {
     fn from(saved: Saved) -> Self {
         match saved {
             Saved::Session { record, lookups } => Self::Session(Session {
-                row: encode_record(*record),
+                row: encode_record(&record),
                 lookups: lookups.iter().map(|hash| Bytes::copy_from_slice(hash.as_bytes())).collect(),
             }),
             Saved::Removed(handle) => Self::Removed(to_bytes(&handle)),
-            Saved::Event(event) => Self::Event(HistoryEvent { sequence: event.sequence, row: encode_event(*event) }),
+            Saved::Event(event) => Self::Event(HistoryEvent { sequence: event.sequence, row: encode_event(&event) }),
         }
     }
 }

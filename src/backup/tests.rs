@@ -3,6 +3,7 @@
 use super::*;
 use crate::engine::sled::{DataFolder, Durability, SledOptions, WatchdogOptions};
 use crate::model::{Attribute, Attributes, Credential, EventKind, SecretHash, Ticket};
+use smallvec::smallvec;
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
@@ -47,7 +48,7 @@ fn record(number: u8) -> Record {
         accessed: 920_000,
         idle_timeout: 4_000_000_000_000,
         ends_at: Some(8_000_000_000_000),
-        credentials: vec![
+        credentials: smallvec![
             Credential::new(hash(number), true),
             Credential { hash: hash(100 + number), chosen: true, retires_at: Some(930_000) },
         ],
@@ -114,7 +115,7 @@ fn large_and_many_entries_take_many_chunks() {
     let mut entry = vec![0x0a, 1, b'a', 0x12];
     prost::encoding::encode_varint(value.len() as u64, &mut entry);
     entry.extend(value);
-    large.attributes.set(Attribute::from_wire(&entry).unwrap());
+    large.attributes.change(&[], &[Attribute::from_wire(&entry).unwrap()]);
     let mut writer = BackupWriter::new(&opening());
     let mut expected = vec![Saved::Session { record: Box::new(large), lookups: Vec::new() }];
     expected.extend((0..10_000_u64).map(|number| Saved::Session {

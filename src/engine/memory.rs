@@ -189,7 +189,7 @@ impl Tables {
             }
             Change::PutLookup(hash, handle) => drop(self.lookups.insert(*hash.as_bytes(), handle)),
             Change::PutDue(due) => drop(self.due.insert(due)),
-            Change::PutRecord(record) => drop(self.records.insert(record.handle, codec::encode_record(*record))),
+            Change::PutRecord(record) => drop(self.records.insert(record.handle, codec::encode_record(&record))),
             Change::PutTouch(handle, at) => drop(self.touches.insert(handle, at)),
             Change::RemoveRecord(handle) => drop(self.records.remove(&handle)),
             Change::RemoveTouch(handle) => drop(self.touches.remove(&handle)),

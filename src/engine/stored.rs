@@ -3,9 +3,10 @@
 use super::EngineError;
 use super::codec::corrupt;
 use crate::clock::Millis;
-use crate::model::{Attribute, Credential, EventKind, Handle, Record, SecretHash, Ticket};
-use bytes::Bytes;
+use crate::model::{Attribute, Credential, Event, EventKind, Handle, Record, SecretHash, Ticket};
+use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
+use prost::encoding::{WireType, bool, btree_map, encode_key, encode_varint, int32, message, string, uint64};
 use std::collections::BTreeMap;
 
 #[derive(Clone, PartialEq, Message)]
@@ -110,25 +111,92 @@ pub(super) struct StoredCredential {
     retires_at: Option<Millis>,
 }
 
-impl From<Record> for StoredRecord {
-    fn from(record: Record) -> Self {
-        Self {
-            handle: Bytes::copy_from_slice(&record.handle.to_bytes()),
-            namespace: record.namespace,
-            version: record.version,
-            revision: record.revision,
-            created: record.created,
-            updated: record.updated,
-            accessed: record.accessed,
-            idle_timeout: record.idle_timeout,
-            ends_at: record.ends_at,
-            credentials: record.credentials.into_iter().map(StoredCredential::from).collect(),
-            principal: record.principal,
-            labels: record.labels,
-            sweep_at: record.sweep_at,
-            attributes: record.attributes.iter().map(|attribute| attribute.entry().clone()).collect(),
-            tickets: record.tickets.into_iter().map(StoredTicket::from).collect(),
-        }
+/// Writes a record as a [`StoredRecord`] is encoded, without making one: every change writes a record or two.
+pub(super) fn put_record(record: &Record, row: &mut BytesMut) {
+    put_bytes(1, &record.handle.to_bytes(), row);
+    put_text(2, &record.namespace, row);
+    put_number(3, record.version, row);
+    put_number(4, record.revision, row);
+    put_number(5, record.created, row);
+    put_number(6, record.updated, row);
+    put_number(7, record.accessed, row);
+    put_number(8, record.idle_timeout, row);
+    if let Some(end) = record.ends_at {
+        uint64::encode(9, &end, row);
+    }
+    for credential in &record.credentials {
+        put_credential(10, credential, row);
+    }
+    put_text(11, &record.principal, row);
+    btree_map::encode(
+        string::encode,
+        string::encoded_len,
+        string::encode,
+        string::encoded_len,
+        12,
+        &record.labels,
+        row,
+    );
+    put_number(13, record.sweep_at, row);
+    for entry in record.attributes.entries() {
+        put_bytes(14, entry, row);
+    }
+    for ticket in &record.tickets {
+        message::encode(15, &StoredTicket::from(ticket), row);
+    }
+}
+
+/// The same for an event.
+pub(super) fn put_event(event: &Event, row: &mut BytesMut) {
+    put_number(1, event.transaction, row);
+    let kind = StoredEventKind::from(event.kind);
+    if kind != StoredEventKind::default() {
+        int32::encode(2, &kind.into(), row);
+    }
+    put_number(3, event.time, row);
+    let mut record = BytesMut::with_capacity(record_size(&event.record));
+    put_record(&event.record, &mut record);
+    put_bytes(4, &record, row);
+}
+
+/// What a record takes as a row, or a little less.
+pub(super) fn record_size(record: &Record) -> usize {
+    const USUAL_BYTES: usize = 144;
+    USUAL_BYTES + record.attributes.fields().len() + record.namespace.len() + record.principal.len()
+}
+
+fn put_credential(field: u32, credential: &Credential, row: &mut BytesMut) {
+    const HASH_FIELD_BYTES: usize = 34;
+    let chosen = if credential.chosen { bool::encoded_len(2, &true) } else { 0 };
+    let retires = credential.retires_at.map_or(0, |end| uint64::encoded_len(3, &end));
+    encode_key(field, WireType::LengthDelimited, row);
+    encode_varint((HASH_FIELD_BYTES + chosen + retires) as u64, row);
+    put_bytes(1, credential.hash.as_bytes(), row);
+    if credential.chosen {
+        bool::encode(2, &true, row);
+    }
+    if let Some(end) = credential.retires_at {
+        uint64::encode(3, &end, row);
+    }
+}
+
+fn put_bytes(field: u32, bytes: &[u8], row: &mut BytesMut) {
+    encode_key(field, WireType::LengthDelimited, row);
+    encode_varint(bytes.len() as u64, row);
+    row.put_slice(bytes);
+}
+
+/// None that is empty, as any encoder.
+fn put_text(field: u32, text: &str, row: &mut BytesMut) {
+    if !text.is_empty() {
+        put_bytes(field, text.as_bytes(), row);
+    }
+}
+
+/// None that is 0, as any encoder.
+fn put_number(field: u32, number: u64, row: &mut BytesMut) {
+    if number != 0 {
+        uint64::encode(field, &number, row);
     }
 }
 
@@ -139,7 +207,7 @@ impl TryFrom<StoredRecord> for Record {
         let attribute = |entry| Attribute::from_stored(entry).ok_or_else(|| corrupt("an attribute is not decodable"));
         Ok(Self {
             handle: Handle::from_slice(&stored.handle).ok_or_else(|| corrupt("a record has no handle"))?,
-            namespace: stored.namespace,
+            namespace: stored.namespace.into(),
             version: stored.version,
             revision: stored.revision,
             created: stored.created,
@@ -148,7 +216,7 @@ impl TryFrom<StoredRecord> for Record {
             idle_timeout: stored.idle_timeout,
             ends_at: stored.ends_at,
             credentials: stored.credentials.into_iter().map(Credential::try_from).collect::<Result<_, _>>()?,
-            principal: stored.principal,
+            principal: stored.principal.into(),
             labels: stored.labels,
             attributes: stored.attributes.into_iter().map(attribute).collect::<Result<_, _>>()?,
             sweep_at: stored.sweep_at,
@@ -157,21 +225,11 @@ impl TryFrom<StoredRecord> for Record {
     }
 }
 
-impl From<Credential> for StoredCredential {
-    fn from(credential: Credential) -> Self {
-        Self {
-            hash: Bytes::copy_from_slice(credential.hash.as_bytes()),
-            chosen: credential.chosen,
-            retires_at: credential.retires_at,
-        }
-    }
-}
-
-impl From<Ticket> for StoredTicket {
-    fn from(ticket: Ticket) -> Self {
+impl From<&Ticket> for StoredTicket {
+    fn from(ticket: &Ticket) -> Self {
         Self {
             hash: Bytes::copy_from_slice(ticket.hash.as_bytes()),
-            audience: ticket.audience,
+            audience: ticket.audience.clone(),
             expires_at: ticket.expires_at,
         }
     }

@@ -4,6 +4,7 @@
 use super::{EngineError, Gap};
 use crate::clock::Millis;
 use crate::model::{Credential, Event, EventKind, Handle, IdHash, PrincipalHash, Record};
+use smol_str::SmolStr;
 use std::sync::Arc;
 
 /// Reads over the newest records.
@@ -90,7 +91,7 @@ pub struct Due {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Group {
     /// All of a namespace.
-    Namespace(String),
+    Namespace(SmolStr),
     /// Those of a principal.
     Principal(PrincipalHash),
 }
@@ -123,7 +124,7 @@ pub enum Change {
     /// Put a row into the sweeper's index.
     PutDue(Due),
     /// Store a record.
-    PutRecord(Box<Record>),
+    PutRecord(Arc<Record>),
     /// Write a touch beside the record.
     PutTouch(Handle, Millis),
     /// Remove a record.
@@ -236,7 +237,7 @@ impl<'a> Draft<'a> {
         if previous_due != Some(due) {
             self.changes.push(Change::PutDue(due));
         }
-        self.changes.push(Change::PutRecord(Box::new(record)));
+        self.changes.push(Change::PutRecord(Arc::new(record)));
         if let Some(previous_due) = previous_due.filter(|previous_due| *previous_due != due) {
             self.changes.push(Change::RemoveDue(previous_due));
         }
@@ -258,7 +259,7 @@ impl<'a> Draft<'a> {
         }
         self.changes.extend(lookups.iter().map(|hash| Change::PutLookup(*hash, handle)));
         self.changes.push(Change::PutDue(Due { at: record.sweep_at, handle }));
-        self.changes.push(Change::PutRecord(Box::new(record)));
+        self.changes.push(Change::PutRecord(Arc::new(record)));
         Ok(())
     }
 

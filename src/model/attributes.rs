@@ -1,13 +1,16 @@
 //! A session's attributes, kept as the encoded `map<string, Value>` entries in which they travel.
 
 use super::value::{self, MalformedValue};
-use bytes::{BufMut, Bytes, BytesMut};
-use prost::encoding::encode_varint;
+use bytes::{BufMut, Bytes};
+use prost::encoding::{decode_varint, encode_varint};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Field 1 (the name), length-delimited.
+/// Field 4 of the contract's `Session`, length-delimited.
+const ATTRIBUTE_KEY: u8 = 0x22;
+/// Field 1 of an entry (the name), length-delimited.
 const NAME_KEY: u8 = 0x0a;
-/// Field 2 (the value), length-delimited.
+/// Field 2 of an entry (the value), length-delimited.
 const VALUE_KEY: u8 = 0x12;
 
 /// One attribute: a name and an encoded value.
@@ -15,8 +18,6 @@ const VALUE_KEY: u8 = 0x12;
 pub struct Attribute {
     /// The entry in canonical form: the name, then the value, nothing else.
     entry: Bytes,
-    /// The part of the entry that is the name.
-    name: Bytes,
 }
 
 /// Why an entry was refused.
@@ -42,29 +43,26 @@ impl Attribute {
     /// Reads an entry that was stored in canonical form; `None` if it is none.
     #[must_use]
     pub fn from_stored(entry: Bytes) -> Option<Self> {
-        let (name, _) = value::entry(&entry).ok()?;
-        let name = entry.slice_ref(name);
-        Some(Self { entry, name })
+        let is_whole = name_of(&entry).is_some() && value::entry(&entry).is_ok();
+        is_whole.then_some(Self { entry })
     }
 
     fn canonical(name: &str, value: &[u8]) -> Self {
-        let mut entry = BytesMut::with_capacity(name.len() + value.len() + 12);
+        let mut entry = Vec::with_capacity(name.len() + value.len() + 12);
         entry.put_u8(NAME_KEY);
         encode_varint(name.len() as u64, &mut entry);
-        let start = entry.len();
         entry.put_slice(name.as_bytes());
         entry.put_u8(VALUE_KEY);
         encode_varint(value.len() as u64, &mut entry);
         entry.put_slice(value);
-        let entry = entry.freeze();
-        let name = entry.slice(start..start + name.len());
-        Self { entry, name }
+        Self { entry: entry.into() }
     }
 
     /// The name, as bytes of UTF-8.
     #[must_use]
     pub fn name(&self) -> &[u8] {
-        &self.name
+        // It was checked when the attribute was made.
+        name_of(&self.entry).unwrap_or_default()
     }
 
     /// The encoded entry, as it goes into answers and records.
@@ -74,65 +72,90 @@ impl Attribute {
     }
 }
 
+/// The name in an entry in canonical form.
+fn name_of(entry: &[u8]) -> Option<&[u8]> {
+    let mut rest = entry.strip_prefix(&[NAME_KEY])?;
+    take(&mut rest)
+}
+
+/// Takes bytes that stand behind their length.
+fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::try_from(decode_varint(rest).ok()?).ok()?;
+    rest.split_off(..length)
+}
+
 /// The attributes of a session, each name once.
+///
+/// They are one piece of memory, as they stand in an answer: a read copies it and nothing else. Shared, since records are
+/// copied more often than changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
-    /// In the order of their names. Shared, since records are copied more often than changed.
-    sorted: Arc<Vec<Attribute>>,
+    /// In the order of their names, each as field 4 of the contract's `Session`.
+    fields: Arc<[u8]>,
+    count: usize,
+    /// Bytes of the entries.
+    size: usize,
 }
 
 impl Attributes {
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.sorted.len()
+        self.count
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.sorted.is_empty()
+        self.count == 0
     }
 
     /// The size of all names and encoded values, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.sorted.iter().map(|attribute| attribute.entry.len()).sum()
+        self.size
     }
 
-    /// The attributes in the order of their names.
-    pub fn iter(&self) -> impl Iterator<Item = &Attribute> {
-        self.sorted.iter()
+    /// All of them, as they stand in an encoded `Session` of the contract.
+    #[must_use]
+    pub fn fields(&self) -> &[u8] {
+        &self.fields
     }
 
-    /// Puts one attribute, in place of the one with the same name.
-    pub fn set(&mut self, attribute: Attribute) {
-        let position = self.position(attribute.name());
-        let sorted = Arc::make_mut(&mut self.sorted);
-        match position {
-            Ok(at) => sorted[at] = attribute,
-            Err(at) => sorted.insert(at, attribute),
+    /// The encoded entries in the order of their names.
+    pub fn entries(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &*self.fields;
+        std::iter::from_fn(move || {
+            rest = rest.strip_prefix(&[ATTRIBUTE_KEY])?;
+            take(&mut rest)
+        })
+    }
+
+    /// Removes some, then puts others, each in place of the one with the same name. Of several with one name the last one
+    /// stays, as in a protobuf map.
+    pub fn change(&mut self, removed: &[String], set: &[Attribute]) {
+        if removed.is_empty() && set.is_empty() {
+            return;
         }
-    }
-
-    /// Removes one attribute; does nothing if it is not there.
-    pub fn remove(&mut self, name: &str) {
-        if let Ok(at) = self.position(name.as_bytes()) {
-            Arc::make_mut(&mut self.sorted).remove(at);
+        let removed = removed.iter().map(|name| (name.as_bytes(), None));
+        let set = set.iter().map(|attribute| (attribute.name(), Some(&attribute.entry[..])));
+        let mut changes: BTreeMap<&[u8], Option<&[u8]>> = removed.chain(set).collect();
+        let added: usize = changes.values().flatten().map(|entry| entry.len() + 12).sum();
+        let mut changed = Builder { fields: Vec::with_capacity(self.fields.len() + added), count: 0, size: 0 };
+        for entry in self.entries() {
+            let name = name_of(entry).unwrap_or_default();
+            while let Some(first) = changes.first_entry().filter(|first| *first.key() < name) {
+                changed.put(first.remove());
+            }
+            changed.put(changes.remove(name).unwrap_or(Some(entry)));
         }
+        changes.into_values().for_each(|entry| changed.put(entry));
+        *self = changed.build();
     }
 
     /// Removes all.
     pub fn clear(&mut self) {
-        self.sorted = Arc::default();
-    }
-
-    fn position(&self, name: &[u8]) -> Result<usize, usize> {
-        // Names mostly arrive in order, as records and previous answers hold them.
-        if self.sorted.last().is_none_or(|last| last.name() < name) {
-            return Err(self.sorted.len());
-        }
-        self.sorted.binary_search_by(|attribute| attribute.name().cmp(name))
+        *self = Self::default();
     }
 }
 
@@ -140,10 +163,30 @@ impl FromIterator<Attribute> for Attributes {
     /// Of several attributes with one name the last one stays, as in a protobuf map.
     fn from_iter<I: IntoIterator<Item = Attribute>>(attributes: I) -> Self {
         let mut collected = Self::default();
-        for attribute in attributes {
-            collected.set(attribute);
-        }
+        collected.change(&[], &attributes.into_iter().collect::<Vec<_>>());
         collected
+    }
+}
+
+/// Puts attributes together in the order of their names.
+struct Builder {
+    fields: Vec<u8>,
+    count: usize,
+    size: usize,
+}
+
+impl Builder {
+    fn put(&mut self, entry: Option<&[u8]>) {
+        let Some(entry) = entry else { return };
+        self.fields.put_u8(ATTRIBUTE_KEY);
+        encode_varint(entry.len() as u64, &mut self.fields);
+        self.fields.put_slice(entry);
+        self.count += 1;
+        self.size += entry.len();
+    }
+
+    fn build(self) -> Attributes {
+        Attributes { fields: self.fields.into(), count: self.count, size: self.size }
     }
 }
 
@@ -157,6 +200,10 @@ mod tests {
         Attribute::canonical(name, &value)
     }
 
+    fn all(attributes: &Attributes) -> Vec<Attribute> {
+        attributes.entries().map(|entry| Attribute::from_stored(Bytes::copy_from_slice(entry)).unwrap()).collect()
+    }
+
     #[test]
     fn entries_become_canonical_and_are_read_back() {
         // The value before the name.
@@ -165,6 +212,7 @@ mod tests {
         assert_eq!(read.name(), b"a");
         assert_eq!(read.entry()[..], [0x0a, 1, b'a', 0x12, 2, 0x10, 1]);
         assert_eq!(Attribute::from_stored(read.entry().clone()), Some(read));
+        assert_eq!(Attribute::from_stored(Bytes::copy_from_slice(&shuffled)), None);
     }
 
     #[test]
@@ -177,11 +225,28 @@ mod tests {
     fn each_name_stands_once_and_in_order() {
         let mut attributes: Attributes =
             [attribute("b", "1"), attribute("a", "1"), attribute("b", "2")].into_iter().collect();
-        let names = |attributes: &Attributes| attributes.iter().map(|a| a.name().to_vec()).collect::<Vec<_>>();
-        assert_eq!(names(&attributes), [b"a", b"b"]);
-        assert_eq!(attributes.iter().last(), Some(&attribute("b", "2")));
-        attributes.remove("a");
-        attributes.remove("never there");
-        assert_eq!(names(&attributes), [b"b"]);
+        assert_eq!(all(&attributes), [attribute("a", "1"), attribute("b", "2")]);
+        attributes.change(&["a".into(), "never there".into()], &[]);
+        assert_eq!(all(&attributes), [attribute("b", "2")]);
+    }
+
+    #[test]
+    fn a_change_is_what_a_map_would_make_of_it() {
+        let names = ["", "a", "b", "bb", "c", "d", "z"];
+        for seed in 0..2_000_u32 {
+            let chosen =
+                |shift: u32| names.iter().enumerate().filter(move |(at, _)| seed.rotate_left(shift) >> at & 1 == 1);
+            let old: Vec<_> = chosen(0).map(|(_, name)| attribute(name, "old")).collect();
+            let removed: Vec<String> = chosen(3).map(|(_, name)| (*name).into()).collect();
+            let set: Vec<_> = chosen(7).map(|(at, name)| attribute(name, &"new".repeat(at))).rev().collect();
+            let mut attributes: Attributes = old.iter().cloned().collect();
+            let mut map: BTreeMap<_, _> = old.into_iter().map(|one| (one.name().to_vec(), one)).collect();
+            attributes.change(&removed, &set);
+            removed.iter().for_each(|name| drop(map.remove(name.as_bytes())));
+            map.extend(set.into_iter().map(|one| (one.name().to_vec(), one)));
+            assert_eq!(all(&attributes), map.values().cloned().collect::<Vec<_>>(), "{seed}");
+            let size = map.values().map(|one| one.entry().len()).sum();
+            assert_eq!((attributes.len(), attributes.size()), (map.len(), size), "{seed}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Record;
 use crate::clock::Millis;
+use smallvec::SmallVec;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,7 +49,7 @@ impl Event {
     /// An event that has no place in the history yet.
     #[must_use]
     pub fn new(kind: EventKind, time: Millis, record: &Record, keep_attributes: bool) -> Self {
-        let mut record = Record { credentials: Vec::new(), tickets: Vec::new(), ..record.clone() };
+        let mut record = Record { credentials: SmallVec::new(), tickets: Vec::new(), ..record.clone() };
         if !keep_attributes {
             record.attributes.clear();
         }

@@ -2,15 +2,19 @@
 
 use super::{Attributes, Handle, IdHash, SecretHash};
 use crate::clock::Millis;
+use smallvec::SmallVec;
+use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
 /// All that is known of one session.
+///
+/// Of most sessions it is one piece of memory besides their attributes, and it is copied without an allocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// The session's lasting name.
     pub handle: Handle,
     /// The isolation unit it lives in.
-    pub namespace: String,
+    pub namespace: SmolStr,
     /// Grows by one with every change of data; what clients compare.
     pub version: u64,
     /// Grows by one each time the record is stored; what engines compare.
@@ -26,11 +30,11 @@ pub struct Record {
     /// The session ends at this moment at the latest.
     pub ends_at: Option<Millis>,
     /// The IDs that open the session.
-    pub credentials: Vec<Credential>,
+    pub credentials: SmallVec<[Credential; 1]>,
     /// Tickets by which another domain can get an ID of its own.
     pub tickets: Vec<Ticket>,
     /// The user that the session belongs to; empty for nobody.
-    pub principal: String,
+    pub principal: SmolStr,
     /// Short texts about the client.
     pub labels: BTreeMap<String, String>,
     /// The data.
@@ -109,8 +113,9 @@ impl Record {
     /// What the session takes in an answer at most, in bytes.
     #[must_use]
     pub fn answer_size(&self) -> usize {
-        // A key and a length of at most 8 bytes stand before each entry; the other fields are small.
-        self.size() + 8 * (self.attributes.len() + 2 * self.labels.len()) + self.namespace.len() + 256
+        // Keys and lengths of at most 16 bytes stand before and in each label; the other fields are small.
+        let labels: usize = self.labels.iter().map(|(name, value)| name.len() + value.len() + 16).sum();
+        self.attributes.fields().len() + labels + self.principal.len() + self.namespace.len() + 256
     }
 
     /// What counts against the limit of a session's size: attributes, labels and principal, in bytes.

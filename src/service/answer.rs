@@ -2,10 +2,10 @@
 //! encoded (see `build.rs`): a record has no field that the contract's message would have to copy first.
 
 use crate::clock::Millis;
-use crate::model::{Attributes, Life, Record};
+use crate::model::{Life, Record};
 use crate::session::Seen;
 use bytes::Bytes;
-use prost::encoding::{WireType, btree_map, bytes as field_bytes, encode_key, encode_varint, string, uint64};
+use prost::encoding::{WireType, btree_map, encode_key, encode_varint, string, uint64};
 use prost_types::{Duration, Timestamp};
 use std::collections::BTreeMap;
 
@@ -43,16 +43,14 @@ pub(super) fn duration(length: Millis) -> Duration {
 
 /// Field by field in the order of their numbers, and none that has its default, as any encoder would.
 fn encode(record: &Record, life: Life, with_attributes: bool) -> Bytes {
-    let attributes = with_attributes.then_some(&record.attributes);
-    let data = attributes.map_or(0, |attributes| attributes.size() + KEY_BYTES * attributes.len());
+    let attributes = if with_attributes { record.attributes.fields() } else { &[] };
     let texts = record.namespace.len() + record.principal.len() + 2 * KEY_BYTES;
-    let mut session = Vec::with_capacity(FIXED_BYTES + texts + data);
+    let mut session = Vec::with_capacity(FIXED_BYTES + texts + attributes.len());
     put_text(1, record.handle.text(&mut [0; 36]), &mut session);
     put_text(2, &record.namespace, &mut session);
     uint64::encode(3, &record.version, &mut session);
-    for attribute in attributes.into_iter().flat_map(Attributes::iter) {
-        field_bytes::encode(4, attribute.entry(), &mut session);
-    }
+    // Field 4.
+    session.extend_from_slice(attributes);
     if !record.principal.is_empty() {
         put_text(5, &record.principal, &mut session);
     }
@@ -114,9 +112,11 @@ fn split(millis: Millis) -> (u64, i32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Attribute, Handle};
+    use crate::model::{Attribute, Attributes, Handle};
     use prost::Message;
     use sessiond_client::proto::Session;
+    use smallvec::SmallVec;
+    use smol_str::SmolStr;
 
     fn record() -> Record {
         Record {
@@ -129,7 +129,7 @@ mod tests {
             accessed: 1_700_000_002_345,
             idle_timeout: 60_000,
             ends_at: Some(1_700_000_009_999),
-            credentials: Vec::new(),
+            credentials: SmallVec::new(),
             tickets: Vec::new(),
             principal: "ada".into(),
             labels: BTreeMap::from([("device".into(), "laptop".into()), ("address".into(), String::new())]),
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn what_is_empty_or_left_out_is_not_there() {
         let bare = Record {
-            principal: String::new(),
+            principal: SmolStr::default(),
             labels: BTreeMap::new(),
             attributes: Attributes::default(),
             ends_at: None,

@@ -61,14 +61,9 @@ impl SessionChange {
         if self.clear_attributes {
             record.attributes.clear();
         }
-        for name in &self.remove_attributes {
-            record.attributes.remove(name);
-        }
-        for attribute in &self.set_attributes {
-            record.attributes.set(attribute.clone());
-        }
+        record.attributes.change(&self.remove_attributes, &self.set_attributes);
         if let Some(principal) = &self.principal {
-            record.principal.clone_from(principal);
+            record.principal = principal.into();
         }
         for name in &self.remove_labels {
             record.labels.remove(name);

@@ -7,6 +7,8 @@ use super::lookup::Key;
 use super::touches::Access;
 use crate::engine::Draft;
 use crate::model::{Attributes, Credential, EventKind, Handle, Record, SessionId};
+use smallvec::smallvec;
+use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
 /// A session to be made.
@@ -38,7 +40,7 @@ impl Sessions {
             })
             .await?;
         self.tally.count_created();
-        tracing::debug!(handle = %record.handle, namespace = record.namespace, "created");
+        tracing::debug!(handle = %record.handle, namespace = %record.namespace, "created");
         Ok((id, record))
     }
 }
@@ -79,9 +81,9 @@ impl Sessions {
             accessed: now,
             idle_timeout: policy.idle_timeout,
             ends_at: None,
-            credentials: vec![credential],
+            credentials: smallvec![credential],
             tickets: Vec::new(),
-            principal: String::new(),
+            principal: SmolStr::default(),
             labels: BTreeMap::new(),
             attributes: Attributes::default(),
             sweep_at: 0,

@@ -8,6 +8,7 @@ use super::lookup::Key;
 use super::touches::Access;
 use crate::clock::Millis;
 use crate::model::{Credential, EventKind, Record, SessionId};
+use smallvec::SmallVec;
 
 /// IDs of one session that can only read, at most; a further one takes the place of the oldest.
 const MAX_RETIRED: usize = 8;
@@ -72,7 +73,7 @@ impl Sessions {
 }
 
 /// Keeps few IDs that can only read: a caller that rotates in a loop must not let the record grow.
-fn drop_oldest_retired(credentials: &mut Vec<Credential>) {
+fn drop_oldest_retired(credentials: &mut SmallVec<[Credential; 1]>) {
     let retired = credentials.iter().filter(|credential| credential.retires_at.is_some()).count();
     let mut excess = retired.saturating_sub(MAX_RETIRED);
     credentials.retain(|credential| {

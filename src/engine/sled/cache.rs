@@ -13,10 +13,10 @@ use quick_cache::sync::{Cache, EntryAction, EntryResult, GuardResult};
 use std::fmt;
 use std::sync::Arc;
 
-/// What a record takes in memory besides its data: itself, its place in the cache, its strings' and lists' allocations.
-const RECORD_BYTES: u64 = 768;
-/// The same for each attribute and label.
-const ENTRY_BYTES: u64 = 192;
+/// What a record takes in memory besides its data: itself, its place in the cache, and what two allocations round up.
+const RECORD_BYTES: u64 = size_of::<Record>() as u64 + 192;
+/// The same for each label.
+const LABEL_BYTES: u64 = 192;
 /// A guess at a record's size, by which the cache makes its first tables.
 const EXPECTED_BYTES: u64 = 2 << 10;
 
@@ -37,8 +37,7 @@ struct ByBytes;
 impl Weighter<Handle, Cached> for ByBytes {
     fn weight(&self, _: &Handle, cached: &Cached) -> u64 {
         let record = &cached.record;
-        let entries = record.attributes.len() + record.labels.len();
-        RECORD_BYTES + record.size() as u64 + ENTRY_BYTES * entries as u64
+        RECORD_BYTES + record.size() as u64 + LABEL_BYTES * record.labels.len() as u64
     }
 }
 
@@ -76,11 +75,10 @@ impl RecordCache {
     }
 
     /// The writer has stored this record. A new one is taken in; another only in place of what is there.
-    pub(super) fn put(&self, record: Record) {
-        let (handle, is_new, record) = (record.handle, record.revision == 1, Arc::new(record));
-        let replace = |cached: &mut Cached| cached.record = Arc::clone(&record);
-        if !self.change(handle, replace) && is_new {
-            self.0.insert(handle, Cached { record, touched: None });
+    pub(super) fn put(&self, record: &Arc<Record>) {
+        let replace = |cached: &mut Cached| cached.record = Arc::clone(record);
+        if !self.change(record.handle, replace) && record.revision == 1 {
+            self.0.insert(record.handle, Cached { record: Arc::clone(record), touched: None });
         }
     }
 

@@ -10,6 +10,8 @@ use super::table::Table;
 use super::tables::{MAX_ROW_BYTES, Tables};
 use crate::clock::Millis;
 use crate::model::{Event, Handle, Record};
+use smol_str::SmolStr;
+use std::sync::Arc;
 
 /// Attributes of a larger session are not kept in its last event: an event has one row.
 const MAX_EVENT_BYTES: usize = 16 << 10;
@@ -28,11 +30,11 @@ pub(super) struct Prepared {
 /// What follows from rows elsewhere.
 #[derive(Debug)]
 enum Effect {
-    RecordPut(Box<Record>),
+    RecordPut(Arc<Record>),
     RecordRemoved(Handle),
     Touched(Handle, Option<Millis>),
-    SessionAdded(String),
-    SessionRemoved(String),
+    SessionAdded(SmolStr),
+    SessionRemoved(SmolStr),
     EventAdded,
     EventsDropped(u64),
     PartsPut,
@@ -147,9 +149,9 @@ impl Tables {
         }
     }
 
-    fn put_record(&self, record: Box<Record>, prepared: &mut Prepared) -> Result<(), EngineError> {
+    fn put_record(&self, record: Arc<Record>, prepared: &mut Prepared) -> Result<(), EngineError> {
         let (handle, revision) = (record.handle, record.revision);
-        let mut row = codec::encode_record(Record::clone(&record));
+        let mut row = codec::encode_record(&record);
         let is_split = row.len() > MAX_ROW_BYTES;
         self.remove_parts(handle, is_split.then_some(revision), prepared)?;
         if is_split {
@@ -187,7 +189,7 @@ impl Tables {
 
     fn follow(&self, effect: Effect) -> Result<(), EngineError> {
         match effect {
-            Effect::RecordPut(record) => self.cache.iter().for_each(|cache| cache.put(Record::clone(&record))),
+            Effect::RecordPut(record) => self.cache.iter().for_each(|cache| cache.put(&record)),
             Effect::RecordRemoved(handle) => self.cache.iter().for_each(|cache| cache.remove(handle)),
             Effect::Touched(handle, at) => self.cache.iter().for_each(|cache| cache.touch(handle, at)),
             Effect::SessionAdded(namespace) => self.ledger().statistics.session_added(&namespace),
@@ -214,6 +216,6 @@ impl Prepared {
             event.record.attributes.clear();
         }
         let key = event.sequence.to_be_bytes();
-        self.rows.push(Row::put(Table::Events, &key, codec::encode_event(event)));
+        self.rows.push(Row::put(Table::Events, &key, codec::encode_event(&event)));
     }
 }

@@ -245,6 +245,7 @@ mod tests {
     use super::super::memtable::Row;
     use super::*;
     use crate::model::{Attributes, EventKind, Handle, Record};
+    use smallvec::SmallVec;
 
     fn event(sequence: u64, bytes: usize) -> Bytes {
         let record = Record {
@@ -257,14 +258,14 @@ mod tests {
             accessed: 1,
             idle_timeout: 1,
             ends_at: None,
-            credentials: Vec::new(),
+            credentials: SmallVec::new(),
             tickets: Vec::new(),
-            principal: "x".repeat(bytes),
+            principal: "x".repeat(bytes).into(),
             labels: BTreeMap::new(),
             attributes: Attributes::default(),
             sweep_at: 1,
         };
-        codec::encode_event(Event { sequence, ..Event::new(EventKind::Updated, 1, &record, false) })
+        codec::encode_event(&Event { sequence, ..Event::new(EventKind::Updated, 1, &record, false) })
     }
 
     struct Fixture {
