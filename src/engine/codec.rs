@@ -7,7 +7,7 @@ use super::EngineError;
 use super::stored::{StoredEvent, StoredEventKind, StoredRecord, put_event, put_record, record_size};
 use crate::clock::Millis;
 use crate::model::{Event, Handle, Record};
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes};
 use prost::Message;
 use prost::encoding::{decode_varint, encode_varint};
 use std::collections::BTreeMap;
@@ -160,14 +160,15 @@ pub(super) fn corrupt(what: &str) -> EngineError {
 }
 
 /// Makes a row: the header, and behind it what `write` writes.
-fn seal(format: u8, capacity: usize, write: impl FnOnce(&mut BytesMut)) -> Bytes {
-    let mut row = BytesMut::with_capacity(HEADER_BYTES + capacity);
+fn seal(format: u8, capacity: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    let mut row = Vec::with_capacity(HEADER_BYTES + capacity);
     row.put_bytes(0, HEADER_BYTES);
     write(&mut row);
     let (header, payload) = row.split_at_mut(HEADER_BYTES);
     header[0] = format;
     header[1..].copy_from_slice(&crc32fast::hash(payload).to_be_bytes());
-    row.freeze()
+    // Without room to spare it has no header of its own in memory, which would be one more place to fetch.
+    row.into_boxed_slice().into()
 }
 
 /// Checks the header of a row and returns what stands behind it.

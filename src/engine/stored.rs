@@ -4,7 +4,7 @@ use super::EngineError;
 use super::codec::corrupt;
 use crate::clock::Millis;
 use crate::model::{Attribute, Credential, Event, EventKind, Handle, Record, SecretHash, Ticket};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use prost::Message;
 use prost::encoding::{WireType, bool, btree_map, encode_key, encode_varint, int32, message, string, uint64};
 use std::collections::BTreeMap;
@@ -112,7 +112,7 @@ pub(super) struct StoredCredential {
 }
 
 /// Writes a record as a [`StoredRecord`] is encoded, without making one: every change writes a record or two.
-pub(super) fn put_record(record: &Record, row: &mut BytesMut) {
+pub(super) fn put_record(record: &Record, row: &mut Vec<u8>) {
     put_bytes(1, &record.handle.to_bytes(), row);
     put_text(2, &record.namespace, row);
     put_number(3, record.version, row);
@@ -147,14 +147,14 @@ pub(super) fn put_record(record: &Record, row: &mut BytesMut) {
 }
 
 /// The same for an event.
-pub(super) fn put_event(event: &Event, row: &mut BytesMut) {
+pub(super) fn put_event(event: &Event, row: &mut Vec<u8>) {
     put_number(1, event.transaction, row);
     let kind = StoredEventKind::from(event.kind);
     if kind != StoredEventKind::default() {
         int32::encode(2, &kind.into(), row);
     }
     put_number(3, event.time, row);
-    let mut record = BytesMut::with_capacity(record_size(&event.record));
+    let mut record = Vec::with_capacity(record_size(&event.record));
     put_record(&event.record, &mut record);
     put_bytes(4, &record, row);
 }
@@ -165,7 +165,7 @@ pub(super) fn record_size(record: &Record) -> usize {
     USUAL_BYTES + record.attributes.fields().len() + record.namespace.len() + record.principal.len()
 }
 
-fn put_credential(field: u32, credential: &Credential, row: &mut BytesMut) {
+fn put_credential(field: u32, credential: &Credential, row: &mut Vec<u8>) {
     const HASH_FIELD_BYTES: usize = 34;
     let chosen = if credential.chosen { bool::encoded_len(2, &true) } else { 0 };
     let retires = credential.retires_at.map_or(0, |end| uint64::encoded_len(3, &end));
@@ -180,21 +180,21 @@ fn put_credential(field: u32, credential: &Credential, row: &mut BytesMut) {
     }
 }
 
-fn put_bytes(field: u32, bytes: &[u8], row: &mut BytesMut) {
+fn put_bytes(field: u32, bytes: &[u8], row: &mut Vec<u8>) {
     encode_key(field, WireType::LengthDelimited, row);
     encode_varint(bytes.len() as u64, row);
     row.put_slice(bytes);
 }
 
 /// None that is empty, as any encoder.
-fn put_text(field: u32, text: &str, row: &mut BytesMut) {
+fn put_text(field: u32, text: &str, row: &mut Vec<u8>) {
     if !text.is_empty() {
         put_bytes(field, text.as_bytes(), row);
     }
 }
 
 /// None that is 0, as any encoder.
-fn put_number(field: u32, number: u64, row: &mut BytesMut) {
+fn put_number(field: u32, number: u64, row: &mut Vec<u8>) {
     if number != 0 {
         uint64::encode(field, &number, row);
     }

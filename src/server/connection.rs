@@ -12,7 +12,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
-use tonic::transport::server::Connected;
 
 /// Who connects and says nothing for so long is cut off, so that silent peers can't take all places.
 const MAX_SILENCE: Duration = Duration::from_secs(10);
@@ -58,12 +57,6 @@ impl Connection {
         };
         Ok(Self { stream, silence: Some(Box::pin(sleep(MAX_SILENCE))), _place: place })
     }
-}
-
-impl Connected for Connection {
-    type ConnectInfo = ();
-
-    fn connect_info(&self) {}
 }
 
 impl AsyncRead for Connection {

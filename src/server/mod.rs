@@ -1,10 +1,11 @@
 //! Running the server: listeners, workers, the engine's opening, health, and an orderly end.
 
 mod connection;
+mod deadline;
 mod health;
-mod limit;
 mod listener;
 mod open;
+mod router;
 mod storage;
 mod sweeper_watch;
 mod worker;
@@ -18,7 +19,6 @@ use crate::engine::{EngineError, EngineStatus};
 use crate::service::{AdminService, Background, Places, RequestLimits, Restores, StoreService};
 use crate::session::{AtSessionLimit, HistoryBounds, Policies, Policy, UpkeepOptions};
 use health::Phase;
-use limit::InFlightLimit;
 use open::{Open, Serving};
 use std::future::Future;
 use std::io;
@@ -85,7 +85,7 @@ pub async fn run(
         admin: AdminService::new(store.clone(), clock.now(), Restores::new(storage.restore_target(), swap_sender)),
         phase,
         sweeper_behind,
-        in_flight: InFlightLimit::new(places),
+        places,
         settings: Arc::clone(&settings),
     };
     let workers = (0..settings.workers).map(|number| Worker::start(number, service.clone()));

@@ -2,23 +2,25 @@
 
 use super::connection::{Connection, Place};
 use super::health::{HealthService, Phase};
-use super::limit::InFlightLimit;
 use super::listener::Accepted;
+use super::router::{AnyService, Router};
 use crate::config::Settings;
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::proto::admin_server::AdminServer;
 use crate::proto::session_store_server::SessionStoreServer;
-use crate::service::{AdminService, StoreService};
+use crate::service::{AdminService, Places, StoreService};
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::future::Future;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 use tokio::runtime;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
-use tokio_stream::StreamExt;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Server;
+use tokio_util::task::TaskTracker;
 
 /// Accepted connections that may wait for one worker to take them.
 const HANDOVER_QUEUE: usize = 128;
@@ -33,7 +35,7 @@ pub(super) struct Service {
     pub(super) admin: AdminService,
     pub(super) phase: watch::Receiver<Phase>,
     pub(super) sweeper_behind: watch::Receiver<bool>,
-    pub(super) in_flight: InFlightLimit,
+    pub(super) places: Places,
     pub(super) settings: Arc<Settings>,
 }
 
@@ -76,43 +78,86 @@ impl Worker {
     }
 }
 
-async fn serve(service: Service, accepted: mpsc::Receiver<(Accepted, Place)>) {
+async fn serve(service: Service, mut accepted: mpsc::Receiver<(Accepted, Place)>) {
     let settings = Arc::clone(&service.settings);
-    let connections = ReceiverStream::new(accepted).map(|(accepted, place)| Connection::adopt(accepted, place));
-    let reflection = settings.reflection.then(|| {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .build_v1()
-            .expect("the descriptors were made by the build")
-    });
-    let store = SessionStoreServer::new(service.store)
-        .max_decoding_message_size(settings.max_message_size)
-        .max_encoding_message_size(settings.max_message_size);
-
     let draining = |mut phase: watch::Receiver<Phase>| async move {
         // Without a sender the server is gone, which ends the worker too.
         phase.wait_for(|phase| *phase == Phase::Draining).await.ok();
     };
-    let served = Server::builder()
-        .max_concurrent_streams(settings.max_streams_per_connection)
-        .http2_max_header_list_size(settings.max_header_size)
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .layer(service.in_flight)
-        .add_service(HealthService::server(service.phase.clone(), service.sweeper_behind))
-        .add_service(store)
-        .add_service(AdminServer::new(service.admin))
-        .add_optional_service(reflection)
-        .serve_with_incoming_shutdown(connections, draining(service.phase.clone()));
-
-    let out_of_time = async {
-        draining(service.phase).await;
-        tokio::time::sleep(settings.drain_timeout).await;
-    };
-    tokio::select! {
-        result = served => if let Err(error) = result {
-            tracing::error!(%error, "a worker stopped serving");
-        },
-        () = out_of_time => tracing::warn!("requests were still in flight when the drain-timeout ended; cutting them off"),
+    let phase = service.phase.clone();
+    let http = http(&settings);
+    let router = router(service);
+    let connections = TaskTracker::new();
+    let mut drain = pin!(draining(phase.clone()));
+    loop {
+        let (accepted, place) = tokio::select! {
+            () = &mut drain => break,
+            accepted = accepted.recv() => match accepted {
+                Some(accepted) => accepted,
+                None => break,
+            },
+        };
+        match Connection::adopt(accepted, place) {
+            Ok(connection) => {
+                let served = http.serve_connection(TokioIo::new(connection), router.clone());
+                connections.spawn(see_through(served, draining(phase.clone())));
+            }
+            Err(error) => tracing::warn!(%error, "a connection can't be served"),
+        }
     }
+    // Those that wait to be served are closed.
+    drop(accepted);
+    connections.close();
+    tokio::select! {
+        () = connections.wait() => {}
+        () = tokio::time::sleep(settings.drain_timeout) => {
+            tracing::warn!("requests were still in flight when the drain-timeout ended; cutting them off");
+        }
+    }
+}
+
+/// Serves a connection to its end. When the server drains, no new request is taken from it.
+async fn see_through(
+    served: http2::Connection<TokioIo<Connection>, Router, TokioExecutor>,
+    draining: impl Future<Output = ()>,
+) {
+    let mut served = pin!(served);
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = draining => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended badly");
+    }
+}
+
+fn http(settings: &Settings) -> http2::Builder<TokioExecutor> {
+    let mut http = http2::Builder::new(TokioExecutor::new());
+    http.timer(TokioTimer::new())
+        .max_concurrent_streams(settings.max_streams_per_connection)
+        .max_header_list_size(settings.max_header_size)
+        .keep_alive_interval(KEEPALIVE_INTERVAL)
+        // No client of gRPC asks for the date.
+        .auto_date_header(false);
+    http
+}
+
+fn router(service: Service) -> Router {
+    let Service { store, admin, phase, sweeper_behind, places, settings } = service;
+    let reflection = settings.reflection.then(|| {
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .build_v1()
+            .expect("the descriptors were made by the build");
+        AnyService::new(reflection)
+    });
+    let store = SessionStoreServer::new(store)
+        .max_decoding_message_size(settings.max_message_size)
+        .max_encoding_message_size(settings.max_message_size);
+    let health = HealthService::server(phase, sweeper_behind);
+    Router { store, admin: AdminServer::new(admin), health, reflection, places }
 }

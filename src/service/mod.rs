@@ -33,4 +33,5 @@ pub use places::{Place, Places};
 pub use request::RequestLimits;
 pub use restore::{Restores, Swap};
 pub use status::Refusal;
+pub(crate) use status::call_timed_out;
 pub use store::StoreService;

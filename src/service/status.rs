@@ -125,8 +125,8 @@ impl From<Error> for Status {
     }
 }
 
-/// A call of the fast lane was not done in its time.
-pub(super) fn call_timed_out() -> Status {
+/// A call was not done in its time.
+pub(crate) fn call_timed_out() -> Status {
     with_reason(
         Code::DeadlineExceeded,
         "the call was not done in its time; it may have been carried out",

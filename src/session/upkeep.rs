@@ -134,7 +134,7 @@ impl Sessions {
         self.transact(move |draft| {
             for (handle, at) in &notes {
                 // The session may have been deleted or updated since it was touched.
-                match draft.view().record(*handle) {
+                match draft.view().shared_record(*handle) {
                     Ok(Some(record)) if record.accessed < *at => draft.touch(*handle, *at),
                     Ok(_) | Err(EngineError::Corrupt(_)) => {}
                     Err(error) => return Err(error.into()),
