@@ -7,7 +7,6 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::idle::Idle;
 use super::pace::Pace;
 use super::settings::Settings;
 use super::tally::Tally;
@@ -32,8 +31,6 @@ pub(super) struct Loaded {
     pub(super) cpu: Option<Duration>,
     /// Resident memory of the server at the end; `None` if it did not answer.
     pub(super) memory_bytes: Option<u64>,
-    /// By how much each idle connection made it grow; `None` without such connections.
-    pub(super) idle_connection_bytes: Option<u64>,
     /// True if it was ended before its time.
     pub(super) interrupted: bool,
 }
@@ -45,7 +42,6 @@ pub(super) async fn load<T: Target>(
     stop: &CancellationToken,
     crowd: &Arc<Crowd>,
 ) -> Result<(Loaded, Vec<String>), String> {
-    let idle = Idle::open(target, settings.idle_connections, crowd).await?;
     let pace = Arc::new(Pace::new(settings.rate));
     let tallies = (0..settings.threads).map(|_| Tally::new().map(Mutex::new)).collect::<Result<Vec<_>, _>>()?;
     let scene = Scene { crowd: Arc::clone(crowd), pace: Arc::clone(&pace), tallies: tallies.into() };
@@ -78,7 +74,6 @@ pub(super) async fn load<T: Target>(
         elapsed,
         cpu,
         memory_bytes: after.ok().map(|usage| usage.memory_bytes),
-        idle_connection_bytes: idle.bytes_each,
         interrupted: stop.is_cancelled(),
     };
     Ok((loaded, own))

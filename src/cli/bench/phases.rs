@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::idle::Idle;
 use super::load::{Loaded, load};
 use super::settings::Settings;
 use super::target::Target;
@@ -23,6 +24,8 @@ pub(super) struct Interrupt {
 pub(super) struct Measured {
     pub(super) server: String,
     pub(super) loaded: Loaded,
+    /// By how much each idle connection made the server grow; `None` without such connections.
+    pub(super) idle_connection_bytes: Option<u64>,
     /// Why sessions were left behind that should not have been.
     pub(super) left_behind: Option<String>,
 }
@@ -41,6 +44,8 @@ pub(super) async fn run<T: Target>(
 ) -> Result<Measured, String> {
     let target = Arc::new(target);
     let values = Values::new(&settings.sizes, settings.seed);
+    // Before there are sessions, of which the work in the background would count as theirs.
+    let idle = Idle::open(&target, settings.idle_connections).await?;
     let mut sessions = Arc::new(Vec::new());
     let mut failure = None;
     if settings.workload.is_preloaded() {
@@ -56,7 +61,8 @@ pub(super) async fn run<T: Target>(
     } else {
         load(&target, settings, &interrupt.load, &crowd).await
     };
-    drop(crowd);
+    let idle_connection_bytes = idle.bytes_each;
+    drop((crowd, idle));
     let mut sessions = Arc::unwrap_or_clone(sessions);
     let loaded = loaded.map(|(loaded, own)| {
         sessions.extend(own);
@@ -64,7 +70,9 @@ pub(super) async fn run<T: Target>(
     });
     let left_behind = if settings.keep { None } else { clean(&target, settings, sessions, &interrupt.cleaning).await };
     match (loaded, left_behind) {
-        (Ok(loaded), left_behind) => Ok(Measured { server: target.name().to_owned(), loaded, left_behind }),
+        (Ok(loaded), left_behind) => {
+            Ok(Measured { server: target.name().to_owned(), loaded, idle_connection_bytes, left_behind })
+        }
         (Err(failure), None) => Err(failure),
         (Err(failure), Some(left_behind)) => Err(format!("{failure}; {left_behind}")),
     }

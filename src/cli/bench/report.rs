@@ -55,7 +55,7 @@ fn text(settings: &Settings, one: &Measured, other: Option<&Measured>) -> String
     let memory = |measured: &Measured| measured.loaded.memory_bytes.map(as_float);
     row("server memory", &memory, &size);
     if settings.idle_connections > 0 {
-        let each = |measured: &Measured| measured.loaded.idle_connection_bytes.map(as_float);
+        let each = |measured: &Measured| measured.idle_connection_bytes.map(as_float);
         row("per idle connection", &each, &size);
     }
     row("errors", &|measured| Some(as_float(measured.tally().failures())), &|count| whole(count));
@@ -129,7 +129,7 @@ fn figures(settings: &Settings, measured: &Measured) -> Json {
         "elapsed_s": measured.loaded.elapsed.as_secs_f64(),
         "server_cpu_us_per_op": cpu_per_operation(measured),
         "server_memory_bytes": measured.loaded.memory_bytes,
-        "idle_connection_bytes": measured.loaded.idle_connection_bytes,
+        "idle_connection_bytes": measured.idle_connection_bytes,
         "interrupted": measured.loaded.interrupted,
         "rate_reached": settings.rate.map(|rate| reached(rate, measured)),
     });

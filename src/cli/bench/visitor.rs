@@ -32,11 +32,6 @@ impl Crowd {
         let popularity = workload.skew().and_then(zipf);
         Self { workload, seed, sessions, values, popularity }
     }
-
-    /// A session that was there before, if there is one; any number will do.
-    pub(super) fn session(&self, number: usize) -> Option<&str> {
-        self.sessions.get(number.checked_rem(self.sessions.len())?).map(String::as_str)
-    }
 }
 
 /// Does one operation after the other.
