@@ -2,6 +2,7 @@
 
 mod cli;
 mod logging;
+mod open_files;
 mod serve;
 
 use clap::error::ErrorKind;

@@ -1,6 +1,7 @@
 //! `sessiond serve`: judge the settings, claim the folder, bind, run, end.
 
 use crate::logging;
+use crate::open_files;
 use sessiond::config::{ConfigError, Durability, Effective, EngineKind, Listen, ServeArgs, Settings};
 use sessiond::engine::sled::{self, DataFolder, SledOptions, WatchdogOptions};
 use sessiond::server::{self, Listener, ServeError, Storage};
@@ -39,6 +40,7 @@ impl Failure {
 pub(crate) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let effective = args.load()?;
     logging::start(&effective)?;
+    allow_connections(&effective.settings);
     let storage = claim_storage(&effective)?;
     explain_panics();
     // This runtime only accepts, sweeps and waits; requests are served by the workers' own. What sweeps may get stuck on a
@@ -48,6 +50,21 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     // An engine that hangs must not keep the process from ending.
     runtime.shutdown_background();
     result
+}
+
+/// Sees to it that all connections can be open at a time. A server with too few serves all the same.
+fn allow_connections(settings: &Settings) {
+    let connections = settings.max_connections;
+    let needed = open_files::needed(connections.into(), settings.workers);
+    let problem = match open_files::allow(needed) {
+        Ok(allowed) if allowed >= needed => return,
+        Ok(allowed) => format!("a process may have no more than {allowed} here"),
+        Err(error) => format!("the limit can't be raised ({error})"),
+    };
+    tracing::warn!(
+        "max-connections = {connections} needs {needed} open files, but {problem}; raise the hard limit (ulimit -Hn, or \
+         LimitNOFILE= of a unit), or lower max-connections"
+    );
 }
 
 /// A panic ends the process, and is most often damage that sled came across where it can't tell it otherwise: says what to

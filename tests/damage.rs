@@ -5,7 +5,7 @@
 mod common;
 
 use common::damage::check;
-use common::{Run, Server, binary, run};
+use common::{Run, Server, binary, eventually, run};
 use sessiond_client::Error;
 use sessiond_client::proto::{CreateSessionRequest, GetSessionRequest, SessionChange};
 use std::fs;
@@ -205,6 +205,46 @@ async fn damage_of_a_page_damages_its_sessions_alone() {
     let client = saved.client();
     assert_eq!(client.get(&id(3)).await.unwrap_err(), Error::SessionNotFound);
     assert_eq!(client.get(&id(SESSIONS - 1)).await.unwrap().session.attributes["more"].as_i64(), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_of_the_history_keeps_no_old_event() {
+    let mut server = Server::start_with(&["--durability", "none"]);
+    let client = server.client();
+    for number in 0..SESSIONS {
+        // Events are compressed: only what is rare among them can be found on disk.
+        let name = if number == 100 { "?Qx7@Zk!9" } else { "common" };
+        let created = client.create(CreateSessionRequest::new().label("name", name)).await.unwrap();
+        client.delete(&created.session_id).await.unwrap();
+    }
+    // In segments of sled's log that are not the last one.
+    server.stop();
+    server.restart();
+    fill(&server).await;
+    server.stop();
+    server.restart();
+    server.stop();
+    flip_each(&log_of(&server), b"?Qx7@Zk!9");
+    // Without it the history can't be begun anew, as a server does where it finds such damage when it starts.
+    let mark = server.data().join("sled/acknowledged");
+    fs::remove_file(&mark).unwrap();
+    server.restart();
+    let checked = check(&server.client()).await;
+    assert!(checked.damaged_events == 1 && checked.events > SESSIONS as u64, "{checked:?}");
+    server.stop();
+    fs::remove_file(&mark).unwrap();
+    server.restart_with(&["--event-history-age", "1s"]);
+    let client = server.client();
+    client.create(CreateSessionRequest::new()).await.unwrap();
+    eventually("the old events are dropped", async || check(&client).await.events <= 1).await;
+    assert_eq!(check(&client).await.damaged_events, 0);
+    assert!(!server.log().contains("trimming the history"), "{}", server.log());
+    // What could not be removed from the disk is no more there than the rest.
+    server.stop();
+    fs::remove_file(&mark).unwrap();
+    server.restart();
+    let checked = check(&server.client()).await;
+    assert!(checked.is_whole() && checked.events <= 1, "{checked:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

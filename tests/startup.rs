@@ -8,10 +8,10 @@ mod common;
 use common::{Run, Server, binary, eventually, read_banner, run};
 use sessiond_client::proto::CreateSessionRequest;
 use std::fs;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
 /// Runs `sessiond serve`, which has to refuse: code 2, nothing on standard output, one line on standard error.
 #[track_caller]
@@ -128,6 +128,49 @@ fn the_settings_can_be_shown_with_their_origins() {
     assert_eq!(row("durability"), "durability none environment SESSIOND_DURABILITY");
     assert_eq!(row("workers"), format!("workers 3 file {}", text(&file)));
     assert_eq!(row("idle-timeout"), "idle-timeout 24h default");
+}
+
+/// Starts a server in a shell that has limited its open files.
+fn start_limited(limit: &str, folder: &Path) -> Child {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{limit}; exec \"$0\" \"$@\"")]).arg(binary().get_program());
+    command.args(["serve", "--listen", "127.0.0.1:0", "--workers", "2", "--data-dir", text(&folder.join("data"))]);
+    let log = fs::File::create(folder.join("log")).unwrap();
+    command.env_clear().stdout(Stdio::piped()).stderr(log).spawn().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_limit_of_open_files_is_raised_for_all_connections() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut process = start_limited("ulimit -S -n 40", folder.path());
+    let banner = read_banner(&mut process).unwrap();
+    let address = banner.lines().find_map(|line| line.trim().strip_prefix("listening")).unwrap().trim();
+    let connections: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let open = PathBuf::from(format!("/proc/{}/fd", process.id()));
+    eventually("all are open", async || fs::read_dir(&open).unwrap().count() > connections.len()).await;
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let log = fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(!log.contains("open files"), "{log}");
+}
+
+#[test]
+fn a_hard_limit_of_open_files_that_is_too_low_is_told_with_its_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut process = start_limited("ulimit -S -n 40; ulimit -H -n 200", folder.path());
+    let banner = read_banner(&mut process);
+    let limits = fs::read_to_string(format!("/proc/{}/limits", process.id())).unwrap();
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let log = fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(banner.is_some(), "{log}");
+    let row = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(row.split_whitespace().nth(3), Some("200"), "{row}");
+    let warnings: Vec<&str> = log.lines().filter(|line| line.contains("open files")).collect();
+    let [warning] = warnings[..] else { panic!("{log}") };
+    for part in ["WARN", "max-connections = 10000 needs", "no more than 200", "LimitNOFILE="] {
+        assert!(warning.contains(part), "{warning}");
+    }
 }
 
 #[test]

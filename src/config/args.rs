@@ -143,6 +143,9 @@ pub struct Settings {
     pub max_header_size: u32,
 
     /// Connections at the same time (1 or more)
+    ///
+    /// Each is an open file: the server raises its limit of them (`ulimit -n`) as far as the hard limit allows, and warns
+    /// at its start if that is too low.
     #[arg(long, value_name = COUNT, value_parser = at_least(count::<u32>, "1"), default_value = "10000",
           help_heading = LIMITS)]
     pub max_connections: u32,

@@ -35,7 +35,7 @@ pub type EngineFuture<'a> = Pin<Box<dyn Future<Output = Result<(), EngineError>>
 
 /// A versioned record store.
 ///
-/// What every engine promises, and `tests/engines.rs` checks on each:
+/// What every engine promises, and `tests/engines` checks on each:
 /// - transactions take effect one after the other, each as a whole or not at all;
 /// - when [`commit`](Engine::commit) has returned `Ok`, every later query and transaction sees the change, and it is as
 ///   durable as the engine was opened to make it;

@@ -1,5 +1,6 @@
 //! Reading the history of events, and keeping it bounded.
 
+use super::step::{Step, sequence_at, step};
 use super::{Error, Sessions};
 use crate::clock::Millis;
 use crate::model::Event;
@@ -55,16 +56,30 @@ impl Sessions {
         Ok(())
     }
 
-    /// Drops what exceeds the bounds.
+    /// Drops what exceeds the bounds. Events that can't be read are as old as the next that can, and go with it.
     pub async fn trim_history(&self, bounds: HistoryBounds) -> Result<(), Error> {
         // Most often nothing exceeds them, which the oldest event alone tells.
         let mut batch = 1;
+        let mut behind_damage = 0;
         loop {
             let too_old = self.clock.now().saturating_sub(bounds.age);
             let last_told = *self.engine.last_event().borrow();
             let (events, oldest) = self
-                .query(|view| Ok((view.counts().events, view.events(view.events_dropped_through()?, batch)?)))
+                .query(|view| {
+                    let after = view.events_dropped_through()?.max(behind_damage);
+                    let read = |place, limit| view.events(sequence_at(place), limit);
+                    Ok((view.counts().events, step(after.into(), last_told.into(), batch, read)?))
+                })
                 .await?;
+            let oldest = match oldest {
+                Step::Read(oldest) => oldest,
+                // Only what stays follows.
+                Step::Skipped(behind) if behind >= last_told.into() => return Ok(()),
+                Step::Skipped(behind) => {
+                    behind_damage = sequence_at(behind);
+                    continue;
+                }
+            };
             let excess = usize::try_from(events.saturating_sub(bounds.count)).unwrap_or(usize::MAX);
             let dropped = oldest.iter().enumerate().take_while(|(place, event)| {
                 // What was not told of yet stays, and with it the newest number.
@@ -79,7 +94,7 @@ impl Sessions {
                 Ok(())
             })
             .await?;
-            if place + 1 < batch {
+            if place + 1 < oldest.len() {
                 return Ok(());
             }
             batch = DROP_BATCH;

@@ -23,6 +23,7 @@ mod rebound;
 mod revoke;
 mod rotate;
 mod scan;
+mod step;
 mod sweeper;
 mod tally;
 mod touches;

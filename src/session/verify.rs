@@ -4,8 +4,9 @@
 //! whatever seems damaged is looked at again in a transaction, where no change is under way.
 
 use super::scan::{SLICE, rest};
+use super::step::{Step, sequence_at, step};
 use super::{Error, Sessions};
-use crate::engine::{EngineError, Group, View, is_indexed, place_behind};
+use crate::engine::{EngineError, Group, View, is_indexed};
 use crate::model::Handle;
 use std::collections::BTreeSet;
 use tokio::time::Instant;
@@ -60,13 +61,6 @@ enum State {
     Gone,
 }
 
-/// A step of a walk that damage does not end.
-enum Step<T> {
-    Read(Vec<T>),
-    /// What follows can't be read, up to this place.
-    Skipped(u128),
-}
-
 impl Sessions {
     /// Looks at every session with its index rows, and at every event, at leisure. Tells now and then how far it has come.
     pub async fn verify(&self, mut tell: impl FnMut(&Verification) + Send) -> Result<Verification, Error> {
@@ -90,7 +84,7 @@ impl Sessions {
         while after < end {
             let began = Instant::now();
             let read = |view: &dyn View, after, limit| view.handles(Some(handle_at(after)), limit);
-            match self.query(|view| step(after, end, |after, limit| read(view, after, limit))).await? {
+            match self.query(|view| step(after, end, SLICE, |after, limit| read(view, after, limit))).await? {
                 Step::Read(handles) => {
                     let Some(last) = handles.last() else { return Ok(()) };
                     after = place(*last);
@@ -145,7 +139,7 @@ impl Sessions {
             let began = Instant::now();
             let read = |view: &dyn View, after, limit| view.events(sequence_at(after), limit);
             let from = after.into();
-            match self.query(|view| step(from, last.into(), |after, limit| read(view, after, limit))).await? {
+            match self.query(|view| step(from, last.into(), SLICE, |after, limit| read(view, after, limit))).await? {
                 Step::Read(events) => {
                     let Some(newest) = events.last() else { return Ok(()) };
                     after = newest.sequence;
@@ -192,33 +186,10 @@ impl Sessions {
     }
 }
 
-/// Reads a slice of what follows a place; close to damage, one by one.
-fn step<T>(
-    after: u128,
-    end: u128,
-    read: impl Fn(u128, usize) -> Result<Vec<T>, EngineError>,
-) -> Result<Step<T>, EngineError> {
-    for limit in [SLICE, 1] {
-        match read(after, limit) {
-            Err(EngineError::Corrupt(_)) => {}
-            read => return read.map(Step::Read),
-        }
-    }
-    let readable = |place| match read(place, 1) {
-        Err(EngineError::Corrupt(_)) => Ok(false),
-        read => read.map(|_| true),
-    };
-    place_behind(after, end, readable).map(Step::Skipped)
-}
-
 fn place(handle: Handle) -> u128 {
     u128::from_be_bytes(handle.to_bytes())
 }
 
 fn handle_at(place: u128) -> Handle {
     Handle::from_slice(&place.to_be_bytes()).unwrap_or(Handle::LAST)
-}
-
-fn sequence_at(place: u128) -> u64 {
-    u64::try_from(place).unwrap_or(u64::MAX)
 }

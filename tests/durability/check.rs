@@ -273,8 +273,16 @@ impl Ledger {
         self.marker = marker.version;
         let is_marker =
             |event: &Event| event.session.handle == marker.handle && event.session.version == marker.version;
-        let reading = self.history.read_until(watch, is_marker);
-        tokio::time::timeout(LONG, reading).await.unwrap_or(false)
+        loop {
+            let before = self.history.seen().sequence;
+            let reading = self.history.read_until(watch, is_marker);
+            match tokio::time::timeout(LONG, reading).await {
+                Ok(came) => return came,
+                // After many crashes the history is long; it may take its time, as long as it goes on.
+                Err(_) if self.history.seen().sequence > before => {}
+                Err(_) => return false,
+            }
+        }
     }
 
     /// Waits until all brief sessions have expired, and looks at the whole history from its start.

@@ -3,7 +3,7 @@
 use crate::common::{LONG, Server, binary, eventually, run};
 use crate::disk::Faults;
 use crate::entry::Promise;
-use crate::kill::BUSY_UPKEEP;
+use crate::kill::{BUSY_UPKEEP, WHOLE_HISTORY};
 use crate::ledger::{Ledger, MIXED};
 use crate::power::mount;
 use crate::{say, seed, setting};
@@ -70,7 +70,7 @@ async fn fail_under_load(name: &str, faults: Faults) {
     let mut rng = Rng::with_seed(seed);
     let data = disk.path().join("data");
     let flags = ["--durability", "always", "--stall-timeout", "5s", "--data-dir", data.to_str().unwrap()];
-    let mut server = Server::start_with(&[&BUSY_UPKEEP[..], &flags].concat());
+    let mut server = Server::start_with(&[&BUSY_UPKEEP[..], &WHOLE_HISTORY, &flags].concat());
     let mut ledger = Ledger::new(&server.client(), seed, Promise::Everything, MIXED).await;
     for _ in 0..failures {
         let load = ledger.begin(|| server.client()).await;

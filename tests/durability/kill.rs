@@ -14,6 +14,8 @@ use tokio::time::sleep;
 /// in memory: so a kill meets them.
 pub(crate) const BUSY_UPKEEP: [&str; 6] =
     ["--sweep-interval", "100ms", "--touch-interval", "100ms", "--cache-size", "2MiB"];
+/// The whole history is checked, however long a run takes.
+pub(crate) const WHOLE_HISTORY: [&str; 4] = ["--event-history-count", "1000000000", "--event-history-age", "90d"];
 /// A process of which a kill is expected to meet the opening lives so long at most.
 const OPENING: std::ops::Range<u64> = 1..60;
 /// What a busy machine may add to the time that a promise names.
@@ -22,7 +24,7 @@ const SLACK: Duration = Duration::from_secs(1);
 /// Starts the server on this data and kills it before it is ready, or soon after.
 async fn interrupt_opening(data: &Path, rng: &mut Rng) {
     let mut command = binary();
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data).args(WHOLE_HISTORY);
     let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     sleep(Duration::from_millis(rng.u64(OPENING))).await;
     process.kill().unwrap();
@@ -32,7 +34,7 @@ async fn interrupt_opening(data: &Path, rng: &mut Rng) {
 async fn kill_again_and_again(name: &str, flags: &[&str], promise: Promise, kills: u64, calls: std::ops::Range<u64>) {
     let seed = seed(name);
     let mut rng = Rng::with_seed(seed);
-    let mut server = Server::start_with(flags);
+    let mut server = Server::start_with(&[flags, &WHOLE_HISTORY].concat());
     let mut ledger = Ledger::new(&server.client(), seed, promise, MIXED).await;
     for _ in 0..kills {
         let load = ledger.begin(|| server.client()).await;

@@ -3,7 +3,7 @@
 use crate::common::{Server, binary, eventually};
 use crate::cut_fs::CutFs;
 use crate::entry::Promise;
-use crate::kill::BUSY_UPKEEP;
+use crate::kill::{BUSY_UPKEEP, WHOLE_HISTORY};
 use crate::ledger::{LARGE, Ledger, MIXED, Style};
 use crate::{say, seed, setting};
 use fastrand::Rng;
@@ -34,7 +34,7 @@ pub(crate) fn mount(test: &str) -> Option<CutFs> {
 /// Starts the server on this data without waiting for it.
 fn open(data: &Path) -> Child {
     let mut command = binary();
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data).args(WHOLE_HISTORY);
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
@@ -73,7 +73,7 @@ async fn cut_again_and_again(name: &str, style: Style, cuts: u64) {
         early += 1;
     }
     let flags = ["--durability", "always", "--data-dir", data.to_str().unwrap()];
-    let mut server = Server::start_with(&[&BUSY_UPKEEP[..], &flags].concat());
+    let mut server = Server::start_with(&[&BUSY_UPKEEP[..], &WHOLE_HISTORY, &flags].concat());
     let mut ledger = Ledger::new(&server.client(), seed, Promise::Everything, style).await;
     ledger.report.interrupted_openings = early;
     for number in 1..=cuts {

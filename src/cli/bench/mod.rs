@@ -7,7 +7,6 @@ mod args;
 mod bulk;
 mod idle;
 mod load;
-mod open_files;
 mod pace;
 mod phases;
 mod report;
@@ -30,16 +29,18 @@ use tokio::task::AbortHandle;
 pub(crate) use args::BenchArgs;
 use phases::{Interrupt, Measured};
 use report::Outline;
-use target::{Redis, Sessiond};
+use settings::Settings;
+use target::{Redis, RedisSettings, Sessiond};
 
 use super::failure::Failure;
 use super::output::Report;
+use crate::open_files;
 
 impl BenchArgs {
     pub(super) async fn run(self, err: &mut impl Write) -> Result<Report, Failure> {
         let settings = Arc::new(self.settings());
         let redis = self.redis();
-        open_files::allow(&settings, redis.as_ref()).map_err(Failure::new)?;
+        allow_connections(&settings, redis.as_ref()).map_err(Failure::new)?;
         let sessiond = Sessiond::reach(self.sessiond()).await?;
         // Both must be there before either is loaded.
         let redis = match redis {
@@ -73,6 +74,21 @@ impl BenchArgs {
             }),
             _ => Ok(report),
         }
+    }
+}
+
+/// Makes sure that all connections can be open at a time, the load's and the idle ones, on the server that needs most.
+fn allow_connections(settings: &Settings, redis: Option<&RedisSettings>) -> Result<(), String> {
+    let each = redis.map_or(1, RedisSettings::sockets);
+    let connections = settings.connections * each + settings.idle_connections;
+    let needed = open_files::needed(connections as u64, settings.threads);
+    match open_files::allow(needed) {
+        Ok(allowed) if allowed >= needed => Ok(()),
+        Ok(allowed) => Err(format!(
+            "{connections} connections need {needed} open files, but a process may have no more than {allowed} here; raise \
+             the hard limit (ulimit -Hn, or LimitNOFILE= of a unit), or take fewer connections"
+        )),
+        Err(error) => Err(format!("can't raise the limit of open files to {needed}: {error}")),
     }
 }
 

@@ -8,8 +8,8 @@ use super::keys::to_bytes;
 use super::memtable::Memtable;
 use super::merge::Direction;
 use super::table::Table;
-use crate::engine::EngineError;
 use crate::engine::codec;
+use crate::engine::{EngineError, place_behind};
 use crate::model::Event;
 use ::sled::{IVec, Tree};
 use bytes::Bytes;
@@ -48,15 +48,11 @@ impl History {
 
     /// From now on nothing up to this number is to be found. How many events that takes away.
     pub(super) fn drop_through(&self, through: u64) -> Result<u64, EngineError> {
-        let mut dropped = 0;
-        let counted = self.walk(0, through, usize::MAX, |_, _| {
-            dropped += 1;
-            true
-        });
+        let dropped = self.count_between(0, through);
         self.dropped_through.fetch_max(through, Ordering::AcqRel);
         // What was never written back need not be.
         self.memtable.forget_through(Table::Events, &through.to_be_bytes());
-        counted.map(|()| dropped)
+        dropped
     }
 
     /// The first events after this number, at most `limit`.
@@ -82,7 +78,7 @@ impl History {
             last = events.into_keys().fold(last, u64::max);
             for key in self.stored.range(&first.to_be_bytes()[..]..&key[..]).keys() {
                 let key = key?;
-                if key.len() == size_of::<u64>() {
+                if !is_block(&key) {
                     last = last.max(number(&key)?);
                 }
             }
@@ -100,18 +96,28 @@ impl History {
         Ok(is_there)
     }
 
-    /// How many events there are, as far as they can be read, once all are written back.
+    /// How many events there are, as far as they can be read.
     pub(super) fn count(&self) -> Result<u64, EngineError> {
-        let mut count = 0;
-        for row in &self.stored {
-            let (key, row) = match row.map_err(EngineError::from) {
-                // What is damaged is reported elsewhere.
-                Err(EngineError::Corrupt(_)) => break,
-                row => row?,
-            };
-            if let Ok(events) = read(&key, to_bytes(row)) {
-                count += events.range(self.dropped_through() + 1..).count() as u64;
+        self.count_between(0, u64::MAX)
+    }
+
+    /// Counts the events after one number and up to another. What can't be read is reported elsewhere.
+    fn count_between(&self, after: u64, through: u64) -> Result<u64, EngineError> {
+        let (mut count, mut after) = (0, after.max(self.dropped_through()));
+        while after < through {
+            let counted = self.walk(after, through, usize::MAX, |sequence, _| {
+                count += 1;
+                after = sequence;
+                true
+            });
+            if !is_damage(&counted) {
+                return counted.map(|()| count);
             }
+            let readable = |place| {
+                let read = self.walk(to_number(place), through, 1, |_, _| false);
+                if is_damage(&read) { Ok(false) } else { read.map(|()| true) }
+            };
+            after = to_number(place_behind(after.into(), through.into(), readable)?);
         }
         Ok(count)
     }
@@ -152,6 +158,13 @@ impl History {
             }
             let wanted = |sequence: u64| after < sequence && sequence <= through;
             found.extend(read(&key, to_bytes(row))?.into_iter().filter(|(sequence, _)| wanted(*sequence)));
+            if is_block(&key) {
+                // Nothing of its group comes behind it; what does may be damaged.
+                let rest = found.split_off(&((group + 1).saturating_mul(BLOCK_NUMBERS)));
+                if !show(std::mem::replace(&mut found, rest)) || group >= through / BLOCK_NUMBERS {
+                    return Ok(());
+                }
+            }
         }
         show(found);
         Ok(())
@@ -180,7 +193,14 @@ pub(super) fn write_back(
     }
     wrote(put_block(stored, group, block))?;
     for key in stored.range(..=dropped_through.to_be_bytes()).keys() {
-        wrote(key.and_then(|key| stored.remove(&key).map(|_| key.len())).map_err(EngineError::from))?;
+        let removed = key.and_then(|key| stored.remove(&key).map(|_| key.len())).map_err(EngineError::from);
+        if is_damage(&removed) {
+            // Not behind it either: sled would merge a page with few rows into the damaged one, and could then read no
+            // other page of theirs.
+            tracing::error!(dropped_through, "dropped events stay on disk, since some of them are damaged");
+            break;
+        }
+        wrote(removed)?;
     }
     Ok(())
 }
@@ -231,10 +251,23 @@ fn number(key: &[u8]) -> Result<u64, EngineError> {
     key.first_chunk().copied().map(u64::from_be_bytes).ok_or_else(|| codec::corrupt("an event's key"))
 }
 
+fn is_block(key: &[u8]) -> bool {
+    key.len() > size_of::<u64>()
+}
+
+fn is_damage<T>(result: &Result<T, EngineError>) -> bool {
+    matches!(result, Err(EngineError::Corrupt(_)))
+}
+
+/// The number at a place of the history.
+fn to_number(place: u128) -> u64 {
+    u64::try_from(place).unwrap_or(u64::MAX)
+}
+
 /// The events of a row.
 pub(super) fn read(key: &[u8], row: Bytes) -> Result<Events, EngineError> {
     let number = number(key)?;
-    if key.len() == size_of::<u64>() {
+    if !is_block(key) {
         return Ok(Events::from([(number, codec::event_payload(row)?)]));
     }
     codec::decode_block(number - number % BLOCK_NUMBERS, row)
@@ -324,6 +357,25 @@ mod tests {
             let rows = fixture.history.stored.len();
             assert!(if bytes == 1 { rows == 4 } else { rows > 10 }, "{rows} rows");
         }
+    }
+
+    #[test]
+    fn damage_hides_nothing_before_or_behind_it() {
+        let fixture = Fixture::new();
+        fixture.append(1..=1_000, 1);
+        fixture.write_back(1);
+        for group in [2, 3, 9] {
+            fixture.history.stored.insert(block_key(group), b"damage").unwrap();
+        }
+        let readable = 1_000 - 3 * BLOCK_NUMBERS;
+        assert_eq!(fixture.history.count().unwrap(), readable);
+        assert_eq!(fixture.numbers(0, 127), (1..128).collect::<Vec<_>>());
+        assert!(fixture.history.after(0, 128).is_err());
+        assert_eq!(fixture.history.drop_through(100).unwrap(), 100);
+        assert_eq!(fixture.history.drop_through(700).unwrap(), 600 - 3 * BLOCK_NUMBERS);
+        fixture.write_back(1);
+        assert_eq!((fixture.history.count().unwrap(), fixture.numbers(0, 1)), (300, vec![701]));
+        assert_eq!(fixture.history.stored.len(), 6, "damaged blocks are removed, too");
     }
 
     #[test]

@@ -1,0 +1,132 @@
+//! The engines under test, and what they are given.
+
+use sessiond::clock::Millis;
+use sessiond::engine::sled::{DataFolder, Durability, SledEngine, SledOptions, WatchdogOptions};
+use sessiond::engine::{Cause, Draft, Due, Engine, EngineError, Group, MemoryEngine, Outcome, View};
+use sessiond::model::{Attribute, Attributes, Credential, EventKind, Handle, IdHash, Record, SessionId};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An engine under test; those on disk can be reopened.
+pub(crate) struct Subject {
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) folder: Option<tempfile::TempDir>,
+}
+
+impl Subject {
+    pub(crate) fn memory() -> Self {
+        Self { engine: Arc::new(MemoryEngine::default()), folder: None }
+    }
+
+    pub(crate) fn sled() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { engine: open_sled(folder.path(), 0), folder: Some(folder) }
+    }
+
+    pub(crate) async fn reopen(&mut self) {
+        let Some(folder) = &self.folder else { return };
+        self.engine.close().await.unwrap();
+        self.engine = Arc::new(MemoryEngine::default());
+        self.engine = open_sled(folder.path(), 0);
+    }
+
+    pub(crate) async fn read<T: Send>(&self, mut read: impl FnMut(&dyn View) -> T + Send) -> T {
+        let mut found = None;
+        self.engine
+            .read(Box::new(|view| {
+                found = Some(read(view));
+                Ok(())
+            }))
+            .await
+            .unwrap();
+        found.unwrap()
+    }
+
+    pub(crate) async fn commit(
+        &self,
+        change: impl FnMut(&mut Draft<'_>) -> Result<Outcome, EngineError> + Send + 'static,
+    ) -> Result<(), EngineError> {
+        self.engine.commit(Box::new(change)).await
+    }
+
+    pub(crate) async fn put(&self, record: &Record, previous: Option<&Record>) {
+        let (record, previous) = (record.clone(), previous.cloned());
+        self.commit(move |draft| {
+            draft.put(record.clone(), previous.as_ref(), Some(cause(EventKind::Updated)))?;
+            Ok(Outcome::Commit)
+        })
+        .await
+        .unwrap();
+    }
+
+    pub(crate) async fn record(&self, handle: Handle) -> Option<Record> {
+        self.read(|view| view.record(handle).unwrap()).await
+    }
+
+    pub(crate) async fn due(&self) -> Vec<Due> {
+        self.read(|view| view.due(Millis::MAX, 1_000).unwrap()).await
+    }
+
+    pub(crate) async fn restore(&self, record: &Record, lookups: &[IdHash]) {
+        let (record, lookups) = (record.clone(), lookups.to_vec());
+        self.commit(move |draft| {
+            draft.restore(record.clone(), &lookups)?;
+            Ok(Outcome::Commit)
+        })
+        .await
+        .unwrap();
+    }
+
+    pub(crate) async fn members(&self, principal: &str) -> Vec<Handle> {
+        self.read(|view| view.members(&Group::of("default", principal), None, 10).unwrap()).await
+    }
+}
+
+pub(crate) fn open_sled(folder: &Path, min_free_bytes: u64) -> Arc<dyn Engine> {
+    let options = SledOptions {
+        cache_bytes: 32 << 20,
+        durability: Durability::Always,
+        watchdog: WatchdogOptions { min_free_bytes, stall_timeout: Duration::from_secs(30) },
+    };
+    Arc::new(SledEngine::open(DataFolder::claim(folder).unwrap(), &options).unwrap())
+}
+
+pub(crate) fn cause(kind: EventKind) -> Cause {
+    Cause { kind, time: 1_500, keep_attributes: kind == EventKind::Deleted }
+}
+
+pub(crate) fn record(attribute_bytes: usize) -> (Record, IdHash) {
+    let handle = Handle::mint(1_000);
+    let hash = IdHash::of("default", &SessionId::mint(handle));
+    let record = Record {
+        handle,
+        namespace: "default".into(),
+        version: 1,
+        revision: 0,
+        created: 1_000,
+        updated: 1_000,
+        accessed: 1_000,
+        idle_timeout: 60_000,
+        ends_at: None,
+        credentials: vec![Credential::new(hash, true)],
+        tickets: Vec::new(),
+        principal: "ada".into(),
+        labels: BTreeMap::from([("device".into(), "laptop".into())]),
+        attributes: attributes(attribute_bytes),
+        sweep_at: 0,
+    };
+    (record, hash)
+}
+
+pub(crate) fn attributes(bytes: usize) -> Attributes {
+    let text = "x".repeat(bytes);
+    let mut value = vec![0x2a];
+    prost::encoding::encode_varint(bytes as u64, &mut value);
+    value.extend(text.as_bytes());
+    let mut entry = vec![0x0a, 1, b'a', 0x12];
+    prost::encoding::encode_varint(value.len() as u64, &mut entry);
+    entry.extend(value);
+    Attributes::from_iter([Attribute::from_wire(&entry).unwrap()])
+}
