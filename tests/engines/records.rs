@@ -25,7 +25,7 @@ pub(crate) async fn replacing_a_record_moves_its_rows(mut subject: Subject) {
     // Another chosen ID, and a later end: the sweeper's row may stay where it is.
     let second_hash = IdHash::of("default", &SessionId::mint(first.handle));
     let mut second = Record { accessed: 5_000, ..first.clone() };
-    second.credentials = vec![Credential::new(second_hash, true)];
+    second.credentials = [Credential::new(second_hash, true)].into();
     subject.put(&second, Some(&first)).await;
     let second = subject.record(first.handle).await.unwrap();
     assert_eq!((second.revision, second.sweep_at), (2, 61_000));

@@ -10,7 +10,7 @@ pub(crate) async fn a_restored_record_keeps_its_numbers(mut subject: Subject) {
     let first = Record { version: 7, revision: 9, accessed: 5_000, sweep_at: 1, ..first };
     // One in parts, and one whose chosen ID leads elsewhere.
     let (second, second_hash) = record(100_000);
-    let second = Record { version: 3, revision: 4, principal: String::new(), ..second };
+    let second = Record { version: 3, revision: 4, principal: "".into(), ..second };
     subject.restore(&first, &[first_hash]).await;
     subject.restore(&second, &[]).await;
     for _ in 0..2 {

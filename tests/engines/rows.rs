@@ -25,7 +25,7 @@ pub(crate) async fn due_rows_come_in_order_and_bounded(subject: Subject) {
 pub(crate) async fn a_lookup_row_of_another_session_is_left_alone(subject: Subject) {
     let (first, hash) = record(10);
     let (mut second, _) = record(10);
-    second.credentials = vec![Credential::new(hash, true)];
+    second.credentials = [Credential::new(hash, true)].into();
     subject.put(&first, None).await;
     subject.put(&second, None).await;
     let first = subject.record(first.handle).await.unwrap();

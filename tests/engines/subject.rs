@@ -110,7 +110,7 @@ pub(crate) fn record(attribute_bytes: usize) -> (Record, IdHash) {
         accessed: 1_000,
         idle_timeout: 60_000,
         ends_at: None,
-        credentials: vec![Credential::new(hash, true)],
+        credentials: [Credential::new(hash, true)].into(),
         tickets: Vec::new(),
         principal: "ada".into(),
         labels: BTreeMap::from([("device".into(), "laptop".into())]),
