@@ -24,7 +24,7 @@ const MOVED_BYTES: usize = 16 << 10;
 /// The tree of which the one row is written so that sled cleans up: it moves a page out of a segment that is mostly free
 /// whenever it writes a whole page anew, which it does after so many changes of it.
 const CLEANING_TREE: &str = "cleaning";
-const CHANGES_TO_CLEAN: u64 = 11;
+const CHANGES_TO_CLEAN: u64 = 10;
 
 /// The log of an open database.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use crate::engine::sled::redo::{Position, RedoFile};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
@@ -35,29 +35,57 @@ pub(super) struct CheckpointThread {
 impl CheckpointThread {
     /// Works until there is nothing more to come, and hands over what it works with; `None` if it failed.
     pub(super) fn run(mut self, ended: &Receiver<Ended>) -> Option<Checkpoint> {
-        while let Ok(generation) = ended.recv() {
-            if let Err(error) = self.write_back(&generation) {
-                self.shared.fail(&error);
-                return None;
+        let mut next = ended.recv().ok();
+        while let Some(generation) = next {
+            next = match self.write_back(generation).and_then(|written| self.clean_up(written, ended)) {
+                Ok(waiting) => waiting.or_else(|| ended.recv().ok()),
+                Err(error) => {
+                    self.shared.fail(&error);
+                    return None;
+                }
             }
         }
         Some(self.checkpoint)
     }
 
-    fn write_back(&mut self, ended: &Ended) -> Result<(), EngineError> {
+    /// How many bytes were written back.
+    fn write_back(&mut self, ended: Ended) -> Result<u64, EngineError> {
         let shared = Arc::clone(&self.shared);
+        let written = ended.rows.bytes() as u64;
         self.checkpoint.write_back(&ended.rows, |done| shared.rest(done))?;
+        let generation = ended.generation;
+        drop(ended);
         self.checkpoint.tables.memtable.forget_frozen();
         let progress = Arc::clone(&self.checkpoint.progress);
         progress.begin();
-        let next = self.use_again(ended.generation)?;
+        let next = self.use_again(generation)?;
         progress.end();
         if let Some(committer) = &mut self.shared.lock().committer {
             committer.next_file = Some(next);
         }
         self.shared.work.notify_one();
         self.shared.room.notify_waiters();
-        Ok(())
+        Ok(written)
+    }
+
+    /// Cleans up after a generation until there is nothing left to clean. While the next one waits, which is returned, no
+    /// more is moved than was written back: with less, cleaning never catches up under lasting load.
+    fn clean_up(&mut self, written: u64, ended: &Receiver<Ended>) -> Result<Option<Ended>, EngineError> {
+        let mut next = None;
+        let mut cleaned = 0;
+        while next.is_none() || cleaned < written {
+            let Some(grown) = self.checkpoint.clean_some()? else { break };
+            cleaned += grown;
+            if next.is_none() {
+                match ended.try_recv() {
+                    Ok(generation) => next = Some(generation),
+                    Err(TryRecvError::Empty) => thread::sleep(REST),
+                    Err(TryRecvError::Disconnected) => break,
+                }
+            }
+        }
+        self.checkpoint.log.sync()?;
+        Ok(next)
     }
 
     /// Makes the file of a generation that is written back that of the one after the next.
