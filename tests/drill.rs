@@ -26,10 +26,11 @@ const CACHE_BYTES: u64 = 128 << 20;
 
 /// Memory that a session may take besides the cache.
 const MEMORY_PER_SESSION: u64 = 300;
-/// How much more than the attributes' bytes the files may take. With 500 B of attributes a session takes 920 B in rows: its
-/// record 666, lists and the sweeper's index 111, its event 141. sled cleans a segment when less than half of it is live, and
-/// keeps up to as many free segments as used ones.
-const DISK_PER_LIVE_BYTE: u64 = 8;
+/// How much more than the attributes' bytes the files may take. With 500 B of attributes a session takes 780 to 920 B in rows:
+/// its record 666, lists and the sweeper's index 111, its events 141 each. After churn another 190 B are older versions in
+/// the changes that sled keeps beside a page, so that 1 GB is live for every 500 MB of attributes, and sled cleans a segment
+/// when less than half of it is live. A minute of churn gave 3.1 times; the rest is for what waits to be cleaned.
+const DISK_PER_LIVE_BYTE: u64 = 4;
 
 fn setting(name: &str) -> Option<usize> {
     std::env::var(name).ok().map(|value| value.parse().unwrap())
