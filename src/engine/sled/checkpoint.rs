@@ -9,14 +9,19 @@ use super::watchdog::Progress;
 use crate::engine::EngineError;
 use std::sync::Arc;
 
-/// After so many bytes of rows sled is made to clean up once. It writes some two to three times as much itself, and each
-/// time a page is moved at most; with less it can't keep up when rows are changed all over.
+/// While there is too much to clean up, sled is made to do so after each so many bytes of rows. It writes some two to three
+/// times as much itself, and each time a page is moved at most; with less it can't keep up when rows are changed all over.
 const BYTES_TO_CLEAN: usize = 6 << 10;
 
-/// How often at a time sled is made to clean up while nothing is written back, and how much the log grows then if there was
-/// hardly a page to move: one time takes 210 to 240 B itself, and the smallest pages are not much larger.
-const IDLE_CLEANS: usize = 64;
-const IDLE_GROWTH: u64 = 264 * IDLE_CLEANS as u64;
+/// How often sled is made to clean up at a time, and how much the log grows then if there was hardly a page to move: one
+/// time takes 210 to 240 B itself, and the smallest pages are not much larger.
+const CLEANS: usize = 16;
+const IDLE_GROWTH: u64 = 264 * CLEANS as u64;
+
+/// There is too much to clean up if the log is so many times as long as when there was nothing, and longer than this. Cleaning
+/// up takes as much of the processor as the calls that make it necessary, so that less is left to times of less load.
+const BLOAT: u64 = 2;
+const BLOAT_BYTES: u64 = 1 << 30;
 
 /// Rows after which a checkpoint may rest.
 const ROWS_BETWEEN_RESTS: u64 = 32;
@@ -28,6 +33,8 @@ pub(super) struct Checkpoint {
     pub(super) tables: Tables,
     /// Whether a part of the folder could not be read at opening.
     pub(super) is_damaged: bool,
+    /// How long the log was, in bytes, when there was nothing to clean up; at first, as far as is known.
+    pub(super) settled: u64,
     pub(super) progress: Arc<Progress>,
 }
 
@@ -46,6 +53,8 @@ impl Checkpoint {
     /// thousandths.
     pub(super) fn write_back(&mut self, layer: &Layer, mut rest: impl FnMut(u64)) -> Result<(), EngineError> {
         let (mut done, all) = (0, layer.len() as u64);
+        // As long as it is not urgent, it can be done when nothing is to be written back.
+        let cleans = self.is_bloated()?;
         let mut uncleaned = 0;
         self.progress.begin();
         for table in Table::ALL {
@@ -54,7 +63,7 @@ impl Checkpoint {
                 let dropped_through = self.tables.history.dropped_through();
                 history::write_back(&stored, layer.rows(table), dropped_through, |wrote| {
                     let bytes = self.outcome(table, wrote)?;
-                    self.clean_after(bytes, &mut uncleaned)
+                    if cleans { self.clean_after(bytes, &mut uncleaned) } else { self.log.note(bytes) }
                 })?;
                 done += layer.rows(table).len() as u64;
                 continue;
@@ -66,7 +75,11 @@ impl Checkpoint {
                 };
                 let bytes = key.len() + value.as_ref().map_or(0, bytes::Bytes::len);
                 let bytes = self.outcome(table, wrote.map(|_| bytes).map_err(EngineError::from))?;
-                self.clean_after(bytes, &mut uncleaned)?;
+                if cleans {
+                    self.clean_after(bytes, &mut uncleaned)?;
+                } else {
+                    self.log.note(bytes)?;
+                }
                 done += 1;
                 if done % ROWS_BETWEEN_RESTS == 0 {
                     self.progress.end();
@@ -110,12 +123,21 @@ impl Checkpoint {
     pub(super) fn clean_some(&mut self) -> Result<Option<u64>, EngineError> {
         let before = self.log.end();
         self.progress.begin();
-        for _ in 0..IDLE_CLEANS {
+        for _ in 0..CLEANS {
             self.clean()?;
         }
         self.progress.end();
         let growth = self.log.end().saturating_sub(before);
-        Ok((growth > IDLE_GROWTH).then_some(growth))
+        if growth > IDLE_GROWTH {
+            return Ok(Some(growth));
+        }
+        self.settled = self.log.file_bytes()?;
+        Ok(None)
+    }
+
+    /// Whether cleaning up can't wait for times of less load.
+    pub(super) fn is_bloated(&self) -> Result<bool, EngineError> {
+        Ok(self.log.file_bytes()? > BLOAT_BYTES.max(BLOAT * self.settled))
     }
 
     fn clean(&mut self) -> Result<(), EngineError> {

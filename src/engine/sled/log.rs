@@ -54,6 +54,11 @@ impl Log {
         log_end(&self.db)
     }
 
+    /// How long its file is, with what is free in it.
+    pub(super) fn file_bytes(&self) -> Result<u64, EngineError> {
+        Ok(self.file.metadata()?.len())
+    }
+
     /// Notes a change of so many bytes, and syncs if no other change may follow before that.
     pub(super) fn note(&mut self, bytes: usize) -> Result<(), EngineError> {
         self.unwritten += bytes;
@@ -70,7 +75,7 @@ impl Log {
     pub(super) fn sync(&mut self) -> Result<(), EngineError> {
         self.db.flush()?;
         // Before the sync: sled may write on at any time, and what it writes after it is not synced.
-        let (log_end, file_bytes) = (self.end(), self.file.metadata()?.len());
+        let (log_end, file_bytes) = (self.end(), self.file_bytes()?);
         // sled's flush only starts the write-back on Linux and leaves the file's size unsynced.
         self.file.sync_data()?;
         (self.synced, self.unwritten) = (log_end, 0);

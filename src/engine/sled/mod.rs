@@ -125,9 +125,11 @@ impl SledEngine {
         let rows = &mut inspection.redo.rows;
         let memtable = Memtable::of(if is_damaged { rows.clone() } else { std::mem::take(rows) });
         let progress = [Arc::new(Progress::default()), Arc::new(Progress::default())];
+        let log = Log::new(db.clone(), &folder, Arc::clone(&mark))?;
         let mut checkpoint = Checkpoint {
             tables: Tables::open(&db, memtable)?,
-            log: Log::new(db.clone(), &folder, Arc::clone(&mark))?,
+            settled: log.file_bytes()?,
+            log,
             is_damaged,
             progress: Arc::clone(&progress[1]),
         };

@@ -10,13 +10,16 @@ use crate::engine::sled::redo::{Position, RedoFile};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How far it may be ahead of what makes it necessary before it rests, in thousandths, and for how long.
 const LEAD: u64 = 50;
 const REST: Duration = Duration::from_millis(1);
+
+/// While cleaning up is not urgent it takes a tenth of the time.
+const IDLE_RESTS: u32 = 9;
 
 /// A generation that has ended, and is synced.
 pub(super) struct Ended {
@@ -35,17 +38,23 @@ pub(super) struct CheckpointThread {
 impl CheckpointThread {
     /// Works until there is nothing more to come, and hands over what it works with; `None` if it failed.
     pub(super) fn run(mut self, ended: &Receiver<Ended>) -> Option<Checkpoint> {
-        let mut next = ended.recv().ok();
-        while let Some(generation) = next {
-            next = match self.write_back(generation).and_then(|written| self.clean_up(written, ended)) {
-                Ok(waiting) => waiting.or_else(|| ended.recv().ok()),
-                Err(error) => {
-                    self.shared.fail(&error);
-                    return None;
-                }
+        match self.work(ended) {
+            Ok(()) => Some(self.checkpoint),
+            Err(error) => {
+                self.shared.fail(&error);
+                None
             }
         }
-        Some(self.checkpoint)
+    }
+
+    fn work(&mut self, ended: &Receiver<Ended>) -> Result<(), EngineError> {
+        // An earlier server may have left something to clean up.
+        let mut next = self.clean_up(0, ended)?;
+        while let Some(generation) = next.or_else(|| ended.recv().ok()) {
+            let written = self.write_back(generation)?;
+            next = self.clean_up(written, ended)?;
+        }
+        Ok(())
     }
 
     /// How many bytes were written back.
@@ -68,20 +77,27 @@ impl CheckpointThread {
         Ok(written)
     }
 
-    /// Cleans up after a generation until there is nothing left to clean. While the next one waits, which is returned, no
-    /// more is moved than was written back: with less, cleaning never catches up under lasting load.
+    /// Cleans up after so many bytes were written back, with much rest, until there is nothing left to clean up or the next
+    /// generation waits, which is returned. If there is too much, it waits until as much is moved as was written: with less,
+    /// cleaning up would never catch up under lasting load.
     fn clean_up(&mut self, written: u64, ended: &Receiver<Ended>) -> Result<Option<Ended>, EngineError> {
         let mut next = None;
         let mut cleaned = 0;
-        while next.is_none() || cleaned < written {
+        loop {
+            let began = Instant::now();
             let Some(grown) = self.checkpoint.clean_some()? else { break };
             cleaned += grown;
+            let is_urgent = self.checkpoint.is_bloated()?;
             if next.is_none() {
-                match ended.try_recv() {
+                let rest = if is_urgent { REST } else { IDLE_RESTS * began.elapsed() };
+                match ended.recv_timeout(rest) {
                     Ok(generation) => next = Some(generation),
-                    Err(TryRecvError::Empty) => thread::sleep(REST),
-                    Err(TryRecvError::Disconnected) => break,
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => break,
                 }
+            }
+            if next.is_some() && (!is_urgent || cleaned >= written) {
+                break;
             }
         }
         self.checkpoint.log.sync()?;

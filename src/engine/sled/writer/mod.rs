@@ -54,7 +54,7 @@ impl Limits {
     /// What fits a cache of this size. Under load there are two layers of rows, each of twice the limit: together they take
     /// their quarter of it.
     pub(super) fn of(cache_bytes: u64) -> Self {
-        let memtable = usize::try_from(cache_bytes / 16).unwrap_or(usize::MAX).clamp(128 << 10, 128 << 20);
+        let memtable = usize::try_from(cache_bytes / 16).unwrap_or(usize::MAX).clamp(128 << 10, 256 << 20);
         Self { memtable, redo: 2 * memtable as u64, waiting: 16 << 20, early: 512 << 10 }
     }
 }
