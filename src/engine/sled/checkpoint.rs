@@ -23,6 +23,19 @@ const IDLE_GROWTH: u64 = 264 * CLEANS as u64;
 const BLOAT: u64 = 2;
 const BLOAT_BYTES: u64 = 1 << 30;
 
+/// In which order the tables are written back. Rows that are changed often come late: most of them have changed again by
+/// then, and need not be written. The last one says which generation of an index is in use.
+const ORDER: [Table; Table::ALL.len()] = [
+    Table::Events,
+    Table::Members,
+    Table::Lookups,
+    Table::Due,
+    Table::Parts,
+    Table::Touches,
+    Table::Sessions,
+    Table::Meta,
+];
+
 /// Rows after which a checkpoint may rest.
 const ROWS_BETWEEN_RESTS: u64 = 32;
 
@@ -49,15 +62,16 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Writes a layer back and makes it durable. `rest` is called now and then with what is done, in
-    /// thousandths.
+    /// Writes a layer back and makes it durable, but for rows that were changed again since then: they come with the next
+    /// layer. So the redo log of this one is needed until that of the next is durable up to here. `rest` is called now and
+    /// then with what is done, in thousandths.
     pub(super) fn write_back(&mut self, layer: &Layer, mut rest: impl FnMut(u64)) -> Result<(), EngineError> {
         let (mut done, all) = (0, layer.len() as u64);
         // As long as it is not urgent, it can be done when nothing is to be written back.
         let cleans = self.is_bloated()?;
         let mut uncleaned = 0;
         self.progress.begin();
-        for table in Table::ALL {
+        for table in ORDER {
             let stored = self.tables.stored(table).clone();
             if table == Table::Events {
                 let dropped_through = self.tables.history.dropped_through();
@@ -69,6 +83,10 @@ impl Checkpoint {
                 continue;
             }
             for (key, value) in layer.rows(table) {
+                done += 1;
+                if self.tables.memtable.has_changed(table, key) {
+                    continue;
+                }
                 let wrote = match value {
                     Some(value) => stored.insert(key, &value[..]),
                     None => stored.remove(key),
@@ -80,7 +98,6 @@ impl Checkpoint {
                 } else {
                     self.log.note(bytes)?;
                 }
-                done += 1;
                 if done % ROWS_BETWEEN_RESTS == 0 {
                     self.progress.end();
                     rest(done * 1_000 / all);

@@ -148,6 +148,11 @@ impl Memtable {
         Some(value.clone().map_or(Recent::Removed, Recent::Put))
     }
 
+    /// Whether a row was changed again since the last layer was frozen.
+    pub(super) fn has_changed(&self, table: Table, key: &[u8]) -> bool {
+        self.read().active.rows(table).contains_key(key)
+    }
+
     /// The changed rows of a part of a table, at most `limit`. The second is the last key up to which that is all there
     /// is, if it is not all of the range.
     pub(super) fn slice(
@@ -232,6 +237,7 @@ mod tests {
         assert_eq!(memtable.get(Table::Due, &[2]), Some(Recent::Put("old".into())));
         assert_eq!(memtable.get(Table::Due, &[3]), None);
         assert_eq!(memtable.get(Table::Meta, &[1]), None);
+        assert!(memtable.has_changed(Table::Due, &[1]) && !memtable.has_changed(Table::Due, &[2]));
         memtable.forget_frozen();
         assert_eq!(memtable.get(Table::Due, &[2]), None);
         assert!(memtable.bytes() > 0);

@@ -15,7 +15,7 @@ pub(super) enum Table {
 }
 
 impl Table {
-    /// By number. The last one says which generation of an index is in use, so it is also the last to be written back.
+    /// By number.
     pub(super) const ALL: [Self; 8] =
         [Self::Sessions, Self::Parts, Self::Lookups, Self::Touches, Self::Due, Self::Members, Self::Events, Self::Meta];
 

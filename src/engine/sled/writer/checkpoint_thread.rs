@@ -9,8 +9,8 @@ use crate::engine::sled::memtable::Layer;
 use crate::engine::sled::redo::{Position, RedoFile};
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -62,6 +62,10 @@ impl CheckpointThread {
         let shared = Arc::clone(&self.shared);
         let written = ended.rows.bytes() as u64;
         self.checkpoint.write_back(&ended.rows, |done| shared.rest(done))?;
+        if !shared.sync_all()? {
+            // The server ends, and writes back what was skipped before it forgets any redo log.
+            return Ok(written);
+        }
         let generation = ended.generation;
         drop(ended);
         self.checkpoint.tables.memtable.forget_frozen();
@@ -116,6 +120,26 @@ impl CheckpointThread {
 }
 
 impl Shared {
+    /// Waits until all that was changed so far is durable. False if nothing more will be, since the engine is closed.
+    fn sync_all(&self) -> Result<bool, EngineError> {
+        let mut state = self.lock();
+        let Some(end) = state.committer.as_ref().map(|committer| committer.redo.end()) else {
+            return Err(EngineError::Stopped);
+        };
+        while state.synced < end {
+            if state.committer.as_ref().is_none_or(|committer| committer.has_failed) {
+                return Err(EngineError::Stopped);
+            }
+            if state.has_stopped {
+                return Ok(false);
+            }
+            state.is_sync_wanted = true;
+            self.work.notify_one();
+            state = self.synced.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(true)
+    }
+
     /// Lets others have the processor, as long as the checkpoint is ahead of what makes it necessary.
     fn rest(&self, done: u64) {
         let ahead = {

@@ -12,6 +12,7 @@ use super::checkpoint::Checkpoint;
 use super::committer::{Answered, Committer};
 use super::folder::DataFolder;
 use super::mark::MarkFile;
+use super::redo::Position;
 use super::watchdog::Progress;
 use crate::engine::{EngineError, Transaction};
 use checkpoint_thread::CheckpointThread;
@@ -69,6 +70,8 @@ struct Shared {
     state: Mutex<State>,
     /// Wakes the syncing thread.
     work: Condvar,
+    /// Wakes the checkpoint, which waits for a sync.
+    synced: Condvar,
     /// Wakes those for whom there was no room.
     room: Notify,
 }
@@ -78,6 +81,12 @@ struct State {
     committer: Option<Committer>,
     sleep: Sleep,
     closing: Option<oneshot::Sender<Result<(), EngineError>>>,
+    /// How far the redo log is durable.
+    synced: Position,
+    /// Whether the checkpoint waits for it to be durable to its end.
+    is_sync_wanted: bool,
+    /// Whether the syncing thread syncs no more.
+    has_stopped: bool,
     /// Whether the syncing thread has ended.
     has_ended: bool,
 }
@@ -106,8 +115,21 @@ impl Writer {
     pub(super) fn start(parts: Parts, last_event: watch::Receiver<u64>) -> io::Result<Self> {
         let Parts { committer, checkpoint, folder, mark, progress } = parts;
         let durability = committer.durability;
-        let state = State { committer: Some(committer), sleep: Sleep::Awake, closing: None, has_ended: false };
-        let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), room: Notify::new() });
+        let state = State {
+            synced: committer.redo.end(),
+            committer: Some(committer),
+            sleep: Sleep::Awake,
+            closing: None,
+            is_sync_wanted: false,
+            has_stopped: false,
+            has_ended: false,
+        };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            synced: Condvar::new(),
+            room: Notify::new(),
+        });
         let (layers, to_write_back) = channel();
         let checkpoint = CheckpointThread {
             checkpoint,
@@ -202,5 +224,6 @@ impl Shared {
         }
         self.room.notify_waiters();
         self.work.notify_one();
+        self.synced.notify_one();
     }
 }

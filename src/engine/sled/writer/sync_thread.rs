@@ -58,16 +58,18 @@ impl SyncThread {
     fn next_group(&self, buffer: &mut Vec<u8>) -> Option<Group> {
         let mut state = self.shared.lock();
         loop {
-            let is_closing = state.closing.is_some();
+            let (is_closing, is_sync_wanted) = (state.closing.is_some(), state.is_sync_wanted);
             let committer = state.committer.as_mut().filter(|committer| !committer.has_failed)?;
             committer.is_syncing = false;
-            if is_closing && !committer.has_work() {
+            if is_closing && !committer.has_work() && !is_sync_wanted {
                 return None;
             }
-            let due = if is_closing { Due::Sync } else { self.due(committer) };
+            let due = if is_closing || is_sync_wanted { Due::Sync } else { self.due(committer) };
             let wait = match due {
                 Due::Sync | Due::Write => {
-                    return Some(committer.take_group(std::mem::take(buffer), due == Due::Sync));
+                    let group = committer.take_group(std::mem::take(buffer), due == Due::Sync);
+                    state.is_sync_wanted &= due != Due::Sync;
+                    return Some(group);
                 }
                 Due::In(wait) => Some(wait),
                 Due::Nothing => None,
@@ -105,9 +107,11 @@ impl SyncThread {
         let written = self.write(write, is_synced, last_event);
         self.progress.end();
         let answer = written.as_ref().map(drop).map_err(EngineError::clone);
-        if answer.is_ok() && self.durability == Durability::Always {
-            let state = self.shared.lock();
-            if let Some(committer) = &state.committer {
+        if answer.is_ok() && is_synced {
+            let mut state = self.shared.lock();
+            state.synced = end;
+            self.shared.synced.notify_one();
+            if let Some(committer) = state.committer.as_ref().filter(|_| self.durability == Durability::Always) {
                 committer.tell(last_event, answers.len() as u64);
             }
         }
@@ -135,6 +139,8 @@ impl SyncThread {
     /// Once no more is to be synced: writes everything back, unless something failed.
     fn end(self) {
         // The checkpoint finishes what it is at.
+        self.shared.lock().has_stopped = true;
+        self.shared.synced.notify_one();
         drop(self.layers);
         let checkpoint = self.checkpoint.join().ok().flatten();
         let (committer, closing) = {
