@@ -82,7 +82,9 @@ async fn fail_under_load(name: &str, faults: Faults) {
         let crash = Instant::now();
         let log = server.log().split_off(logged);
         assert_eq!(status.code(), Some(1), "{log}");
-        assert!(log.contains("the storage failed; no change is accepted any more"), "{log}");
+        // Who notices first, a change or the watchdog, is a matter of chance.
+        let reasons = ["the storage failed; no change is accepted any more", "sled could not write in the background"];
+        assert!(reasons.iter().any(|reason| log.contains(reason)), "{log}");
         assert!(log.contains("the storage has failed; a restart recovers what was acknowledged"), "{log}");
         ledger.end(load).await;
         if rng.bool() {

@@ -9,10 +9,6 @@ use super::watchdog::Progress;
 use crate::engine::EngineError;
 use std::sync::Arc;
 
-/// While there is too much to clean up, sled is made to do so after each so many bytes of rows. It writes some two to three
-/// times as much itself, and each time a page is moved at most; with less it can't keep up when rows are changed all over.
-const BYTES_TO_CLEAN: usize = 6 << 10;
-
 /// How often sled is made to clean up at a time, and how much the log grows then if there was hardly a page to move: one
 /// time takes 210 to 240 B itself, and the smallest pages are not much larger.
 const CLEANS: usize = 16;
@@ -20,7 +16,7 @@ const IDLE_GROWTH: u64 = 264 * CLEANS as u64;
 
 /// There is too much to clean up if the log is so many times as long as when there was nothing, and longer than this. Cleaning
 /// up takes as much of the processor as the calls that make it necessary, so that less is left to times of less load.
-const BLOAT: u64 = 2;
+pub(super) const BLOAT: u64 = 2;
 const BLOAT_BYTES: u64 = 1 << 30;
 
 /// In which order the tables are written back. Rows that are changed often come late: most of them have changed again by
@@ -46,7 +42,8 @@ pub(super) struct Checkpoint {
     pub(super) tables: Tables,
     /// Whether a part of the folder could not be read at opening.
     pub(super) is_damaged: bool,
-    /// How long the log was, in bytes, when there was nothing to clean up; at first, as far as is known.
+    /// How long the log was, in bytes, when there was nothing to clean up. After opening that is not known, and the log should
+    /// not grow before it is.
     pub(super) settled: u64,
     pub(super) progress: Arc<Progress>,
 }
@@ -67,9 +64,6 @@ impl Checkpoint {
     /// then with what is done, in thousandths.
     pub(super) fn write_back(&mut self, layer: &Layer, mut rest: impl FnMut(u64)) -> Result<(), EngineError> {
         let (mut done, all) = (0, layer.len() as u64);
-        // As long as it is not urgent, it can be done when nothing is to be written back.
-        let cleans = self.is_bloated()?;
-        let mut uncleaned = 0;
         self.progress.begin();
         for table in ORDER {
             let stored = self.tables.stored(table).clone();
@@ -77,7 +71,7 @@ impl Checkpoint {
                 let dropped_through = self.tables.history.dropped_through();
                 history::write_back(&stored, layer.rows(table), dropped_through, |wrote| {
                     let bytes = self.outcome(table, wrote)?;
-                    if cleans { self.clean_after(bytes, &mut uncleaned) } else { self.log.note(bytes) }
+                    self.log.note(bytes)
                 })?;
                 done += layer.rows(table).len() as u64;
                 continue;
@@ -93,11 +87,7 @@ impl Checkpoint {
                 };
                 let bytes = key.len() + value.as_ref().map_or(0, bytes::Bytes::len);
                 let bytes = self.outcome(table, wrote.map(|_| bytes).map_err(EngineError::from))?;
-                if cleans {
-                    self.clean_after(bytes, &mut uncleaned)?;
-                } else {
-                    self.log.note(bytes)?;
-                }
+                self.log.note(bytes)?;
                 if done % ROWS_BETWEEN_RESTS == 0 {
                     self.progress.end();
                     rest(done * 1_000 / all);
@@ -123,16 +113,6 @@ impl Checkpoint {
             }
             wrote => wrote,
         }
-    }
-
-    fn clean_after(&mut self, bytes: usize, uncleaned: &mut usize) -> Result<(), EngineError> {
-        self.log.note(bytes)?;
-        *uncleaned += bytes;
-        while *uncleaned >= BYTES_TO_CLEAN {
-            *uncleaned -= BYTES_TO_CLEAN;
-            self.clean()?;
-        }
-        Ok(())
     }
 
     /// Moves some pages out of segments that are mostly free. How many bytes were written; `None` if there were hardly any

@@ -47,7 +47,7 @@ pub use writer::Durability;
 
 use super::follow::Followers;
 use super::{ChangeFollower, Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, Query, Transaction};
-use checkpoint::Checkpoint;
+use checkpoint::{BLOAT, Checkpoint};
 use committer::Committer;
 use disk::Inspection;
 use log::Log;
@@ -128,7 +128,7 @@ impl SledEngine {
         let log = Log::new(db.clone(), &folder, Arc::clone(&mark))?;
         let mut checkpoint = Checkpoint {
             tables: Tables::open(&db, memtable)?,
-            settled: log.file_bytes()?,
+            settled: log.file_bytes()? / BLOAT,
             log,
             is_damaged,
             progress: Arc::clone(&progress[1]),

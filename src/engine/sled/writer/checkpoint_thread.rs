@@ -18,8 +18,11 @@ use std::time::{Duration, Instant};
 const LEAD: u64 = 50;
 const REST: Duration = Duration::from_millis(1);
 
-/// While cleaning up is not urgent it takes a tenth of the time.
-const IDLE_RESTS: u32 = 9;
+/// What was changed since the generation that waits, at most, in thousandths of what ends one.
+const LATEST: u64 = 500;
+
+/// While changes are made, cleaning up that is not urgent takes a tenth of the time; otherwise half of it.
+const BUSY_RESTS: u32 = 9;
 
 /// A generation that has ended, and is synced.
 pub(super) struct Ended {
@@ -88,19 +91,22 @@ impl CheckpointThread {
         let mut next = None;
         let mut cleaned = 0;
         loop {
-            let began = Instant::now();
+            let (began, changed) = (Instant::now(), self.shared.changed());
             let Some(grown) = self.checkpoint.clean_some()? else { break };
             cleaned += grown;
             let is_urgent = self.checkpoint.is_bloated()?;
             if next.is_none() {
-                let rest = if is_urgent { REST } else { IDLE_RESTS * began.elapsed() };
-                match ended.recv_timeout(rest) {
+                // Others have the processor, if there are any who need it.
+                let rests = if is_urgent || changed == self.shared.changed() { 1 } else { BUSY_RESTS };
+                match ended.recv_timeout(rests * began.elapsed()) {
                     Ok(generation) => next = Some(generation),
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
             }
-            if next.is_some() && (!is_urgent || cleaned >= written) {
+            // Nobody should have to wait for room because of it.
+            let is_late = self.shared.filled() > LATEST;
+            if next.is_some() && (!is_urgent || cleaned >= written || is_late) {
                 break;
             }
         }
@@ -120,6 +126,11 @@ impl CheckpointThread {
 }
 
 impl Shared {
+    /// Where the redo log ends, which tells whether anything has changed.
+    fn changed(&self) -> Option<Position> {
+        self.lock().committer.as_ref().map(|committer| committer.redo.end())
+    }
+
     /// Waits until all that was changed so far is durable. False if nothing more will be, since the engine is closed.
     fn sync_all(&self) -> Result<bool, EngineError> {
         let mut state = self.lock();
@@ -142,13 +153,13 @@ impl Shared {
 
     /// Lets others have the processor, as long as the checkpoint is ahead of what makes it necessary.
     fn rest(&self, done: u64) {
-        let ahead = {
-            let state = self.lock();
-            let filled = state.committer.as_ref().map_or(1_000, Committer::filled);
-            state.closing.is_none() && done > filled + LEAD
-        };
-        if ahead {
+        if self.lock().closing.is_none() && done > self.filled() + LEAD {
             thread::sleep(REST);
         }
+    }
+
+    /// How full what is changed now is, in thousandths of what ends a generation.
+    fn filled(&self) -> u64 {
+        self.lock().committer.as_ref().map_or(1_000, Committer::filled)
     }
 }
