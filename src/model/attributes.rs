@@ -141,16 +141,18 @@ impl Attributes {
         let set = set.iter().map(|attribute| (attribute.name(), Some(&attribute.entry[..])));
         let mut changes: BTreeMap<&[u8], Option<&[u8]>> = removed.chain(set).collect();
         let added: usize = changes.values().flatten().map(|entry| entry.len() + 12).sum();
-        let mut changed = Builder { fields: Vec::with_capacity(self.fields.len() + added), count: 0, size: 0 };
+        let mut builder = Builder { fields: Vec::with_capacity(self.fields.len() + added), count: 0, size: 0 };
         for entry in self.entries() {
             let name = name_of(entry).unwrap_or_default();
             while let Some(first) = changes.first_entry().filter(|first| *first.key() < name) {
-                changed.put(first.remove());
+                builder.put(first.remove());
             }
-            changed.put(changes.remove(name).unwrap_or(Some(entry)));
+            builder.put(changes.remove(name).unwrap_or(Some(entry)));
         }
-        changes.into_values().for_each(|entry| changed.put(entry));
-        *self = changed.build();
+        for entry in changes.into_values() {
+            builder.put(entry);
+        }
+        *self = builder.build();
     }
 
     /// Removes all.
@@ -242,7 +244,9 @@ mod tests {
             let mut attributes: Attributes = old.iter().cloned().collect();
             let mut map: BTreeMap<_, _> = old.into_iter().map(|one| (one.name().to_vec(), one)).collect();
             attributes.change(&removed, &set);
-            removed.iter().for_each(|name| drop(map.remove(name.as_bytes())));
+            for name in &removed {
+                map.remove(name.as_bytes());
+            }
             map.extend(set.into_iter().map(|one| (one.name().to_vec(), one)));
             assert_eq!(all(&attributes), map.values().cloned().collect::<Vec<_>>(), "{seed}");
             let size = map.values().map(|one| one.entry().len()).sum();
