@@ -18,6 +18,8 @@ const FORMAT: u8 = 1;
 const FORMAT_PART_LIST: u8 = 2;
 /// The format of a row with the events of a block.
 const FORMAT_BLOCK: u8 = 3;
+/// The format of a row that holds many small rows.
+const FORMAT_LEAF: u8 = 4;
 const HEADER_BYTES: usize = 1 + size_of::<u32>();
 
 /// Encodes a record.
@@ -113,14 +115,80 @@ pub(super) fn decode_event_payload(sequence: u64, payload: Bytes) -> Result<Even
     })
 }
 
-/// What an event's row holds behind its header.
-pub(super) fn event_payload(row: Bytes) -> Result<Bytes, EngineError> {
+/// What a row holds behind its header.
+pub(super) fn payload(row: Bytes) -> Result<Bytes, EngineError> {
     unseal(FORMAT, row)
 }
 
 /// Puts the header back.
-pub(super) fn encode_event_payload(payload: &[u8]) -> Bytes {
-    seal(FORMAT, payload.len(), |row| row.put_slice(payload))
+pub(super) fn encode_payload(payload: &[u8]) -> Bytes {
+    if payload.is_empty() { empty_row() } else { seal(FORMAT, payload.len(), |row| row.put_slice(payload)) }
+}
+
+/// Whether a row holds many small rows.
+pub(super) fn is_leaf(row: &[u8]) -> bool {
+    row.first() == Some(&FORMAT_LEAF)
+}
+
+/// Encodes rows as one: their keys, which are sorted, and what they hold behind their headers. Of each key only that is
+/// kept in which it differs from the one before.
+pub(super) fn encode_leaf<'a>(rows: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Bytes {
+    let mut leaf = Vec::new();
+    let mut previous: &[u8] = &[];
+    for (key, payload) in rows {
+        let shared = shared_prefix(previous, key);
+        encode_varint(shared as u64, &mut leaf);
+        for bytes in [&key[shared..], payload] {
+            encode_varint(bytes.len() as u64, &mut leaf);
+            leaf.put_slice(bytes);
+        }
+        previous = key;
+    }
+    seal(FORMAT_LEAF, leaf.len(), |row| row.put_slice(&leaf))
+}
+
+/// What a row takes in a leaf behind another key, but for the lengths.
+pub(super) fn leaf_bytes(previous: &[u8], key: &[u8], payload: &[u8]) -> usize {
+    key.len() - shared_prefix(previous, key) + payload.len() + 3
+}
+
+/// Reads the rows of a leaf one after the other, without copying those that are not wanted.
+pub(super) struct LeafReader {
+    rest: Bytes,
+    key: Vec<u8>,
+}
+
+impl LeafReader {
+    pub(super) fn new(row: Bytes) -> Result<Self, EngineError> {
+        Ok(Self { rest: unseal(FORMAT_LEAF, row)?, key: Vec::new() })
+    }
+
+    /// The next row: its key, and what stands behind its header.
+    pub(super) fn next(&mut self) -> Result<Option<(&[u8], Bytes)>, EngineError> {
+        if !self.rest.has_remaining() {
+            return Ok(None);
+        }
+        let row = self.read().ok_or_else(|| corrupt("a row of small rows is not decodable"))?;
+        Ok(Some((&self.key, row)))
+    }
+
+    fn read(&mut self) -> Option<Bytes> {
+        let shared = self.length().filter(|shared| *shared <= self.key.len())?;
+        self.key.truncate(shared);
+        let length = self.length().filter(|length| *length <= self.rest.len())?;
+        self.key.extend_from_slice(&self.rest[..length]);
+        self.rest.advance(length);
+        let length = self.length().filter(|length| *length <= self.rest.len())?;
+        Some(self.rest.split_to(length))
+    }
+
+    fn length(&mut self) -> Option<usize> {
+        usize::try_from(decode_varint(&mut self.rest).ok()?).ok()
+    }
+}
+
+fn shared_prefix(one: &[u8], other: &[u8]) -> usize {
+    one.iter().zip(other).take_while(|(one, other)| one == other).count()
 }
 
 /// Encodes the payloads of events of which the numbers differ in the last byte only.
@@ -152,7 +220,8 @@ pub(super) fn decode_block(first: u64, row: Bytes) -> Result<BTreeMap<u64, Bytes
 
 /// The value of a row whose key says everything.
 pub(super) fn empty_row() -> Bytes {
-    seal(FORMAT, 0, |_| {})
+    // The checksum of nothing is 0.
+    Bytes::from_static(&[FORMAT, 0, 0, 0, 0])
 }
 
 pub(super) fn corrupt(what: &str) -> EngineError {

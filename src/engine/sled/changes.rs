@@ -65,10 +65,10 @@ impl Tables {
     /// that was found damaged at opening: damage that comes later ends the engine, and the next opening finds it.
     pub(super) fn probe(&self, prepared: &Prepared) -> Result<(), EngineError> {
         for row in &prepared.rows {
-            match row.table {
+            match self.tree(row.table) {
+                Some(tree) => tree.stored.probe(&row.key)?,
                 // It goes into a block at the end, beside the newest.
-                Table::Events => drop(self.history.stored.last()?),
-                table => drop(self.stored(table).contains_key(&row.key)?),
+                None => drop(self.history.stored.last()?),
             }
         }
         Ok(())

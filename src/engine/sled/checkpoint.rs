@@ -1,12 +1,12 @@
 //! Writing rows back into sled, so that the redo log can be used again.
 
-use super::history;
 use super::log::Log;
 use super::memtable::Layer;
 use super::table::Table;
 use super::tables::Tables;
 use super::watchdog::Progress;
 use crate::engine::EngineError;
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// How often sled is made to clean up at a time, and how much the log grows then if there was hardly a page to move: one
@@ -32,8 +32,8 @@ const ORDER: [Table; Table::ALL.len()] = [
     Table::Meta,
 ];
 
-/// Rows after which a checkpoint may rest.
-const ROWS_BETWEEN_RESTS: u64 = 32;
+/// Steps after which a checkpoint may rest.
+const STEPS_BETWEEN_RESTS: u64 = 32;
 
 /// What it takes to write rows back. Whoever has it may change sled, and nobody else.
 #[derive(Debug)]
@@ -63,36 +63,29 @@ impl Checkpoint {
     /// layer. So the redo log of this one is needed until that of the next is durable up to here. `rest` is called now and
     /// then with what is done, in thousandths.
     pub(super) fn write_back(&mut self, layer: &Layer, mut rest: impl FnMut(u64)) -> Result<(), EngineError> {
-        let (mut done, all) = (0, layer.len() as u64);
+        let all = layer.len() as u64;
+        let (done, mut steps) = (Cell::new(0), 0_u64);
+        let tables = self.tables.clone();
         self.progress.begin();
         for table in ORDER {
-            let stored = self.tables.stored(table).clone();
-            if table == Table::Events {
-                let dropped_through = self.tables.history.dropped_through();
-                history::write_back(&stored, layer.rows(table), dropped_through, |wrote| {
-                    let bytes = self.outcome(table, wrote)?;
-                    self.log.note(bytes)
-                })?;
-                done += layer.rows(table).len() as u64;
-                continue;
-            }
-            for (key, value) in layer.rows(table) {
-                done += 1;
-                if self.tables.memtable.has_changed(table, key) {
-                    continue;
-                }
-                let wrote = match value {
-                    Some(value) => stored.insert(key, &value[..]),
-                    None => stored.remove(key),
-                };
-                let bytes = key.len() + value.as_ref().map_or(0, bytes::Bytes::len);
-                let bytes = self.outcome(table, wrote.map(|_| bytes).map_err(EngineError::from))?;
+            let rows = layer.rows(table).iter().inspect(|_| done.set(done.get() + 1));
+            let wrote = |wrote| {
+                let bytes = self.outcome(table, wrote)?;
                 self.log.note(bytes)?;
-                if done % ROWS_BETWEEN_RESTS == 0 {
+                steps += 1;
+                if steps % STEPS_BETWEEN_RESTS == 0 {
                     self.progress.end();
-                    rest(done * 1_000 / all);
+                    rest(done.get() * 1_000 / all);
                     self.progress.begin();
                 }
+                Ok(())
+            };
+            match tables.tree(table) {
+                Some(tree) => {
+                    let unchanged = rows.filter(|(key, _)| !tables.memtable.has_changed(table, key));
+                    tree.stored.write_back(unchanged, wrote)?;
+                }
+                None => tables.history.write_back(rows, wrote)?,
             }
         }
         self.log.sync()?;

@@ -140,7 +140,7 @@ impl History {
         let mut found = Events::new();
         for (key, row) in new {
             if let Some(row) = row {
-                found.insert(number(&key)?, codec::event_payload(row)?);
+                found.insert(number(&key)?, codec::payload(row)?);
             }
         }
         let mut show = |events: Events| events.into_iter().all(|(sequence, payload)| visit(sequence, payload));
@@ -169,40 +169,41 @@ impl History {
         show(found);
         Ok(())
     }
-}
 
-/// Puts events into sled, and removes those that were dropped. `wrote` is told after each change how many bytes it has.
-pub(super) fn write_back(
-    stored: &Tree,
-    events: &BTreeMap<IVec, Option<Bytes>>,
-    dropped_through: u64,
-    mut wrote: impl FnMut(Result<usize, EngineError>) -> Result<(), EngineError>,
-) -> Result<(), EngineError> {
-    let mut block = Events::new();
-    let mut group = 0;
-    for (key, row) in events {
-        let (sequence, Some(row)) = (number(key)?, row) else { continue };
-        if sequence <= dropped_through {
-            continue;
+    /// Puts these events, which come in order, into sled, and removes those that were dropped. `wrote` is told after each step
+    /// how many bytes it has.
+    pub(super) fn write_back<'a>(
+        &self,
+        events: impl Iterator<Item = (&'a IVec, &'a Option<Bytes>)>,
+        mut wrote: impl FnMut(Result<usize, EngineError>) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        let dropped_through = self.dropped_through();
+        let mut block = Events::new();
+        let mut group = 0;
+        for (key, row) in events {
+            let (sequence, Some(row)) = (number(key)?, row) else { continue };
+            if sequence <= dropped_through {
+                continue;
+            }
+            if sequence / BLOCK_NUMBERS != group {
+                wrote(put_block(&self.stored, group, std::mem::take(&mut block)))?;
+                group = sequence / BLOCK_NUMBERS;
+            }
+            block.insert(sequence, codec::payload(row.clone())?);
         }
-        if sequence / BLOCK_NUMBERS != group {
-            wrote(put_block(stored, group, std::mem::take(&mut block)))?;
-            group = sequence / BLOCK_NUMBERS;
+        wrote(put_block(&self.stored, group, block))?;
+        for key in self.stored.range(..=dropped_through.to_be_bytes()).keys() {
+            let removed = key.and_then(|key| self.stored.remove(&key).map(|_| key.len())).map_err(EngineError::from);
+            if is_damage(&removed) {
+                // Not behind it either: sled would merge a page with few rows into the damaged one, and could then read no
+                // other page of theirs.
+                tracing::error!(dropped_through, "dropped events stay on disk, since some of them are damaged");
+                break;
+            }
+            wrote(removed)?;
         }
-        block.insert(sequence, codec::event_payload(row.clone())?);
+        Ok(())
     }
-    wrote(put_block(stored, group, block))?;
-    for key in stored.range(..=dropped_through.to_be_bytes()).keys() {
-        let removed = key.and_then(|key| stored.remove(&key).map(|_| key.len())).map_err(EngineError::from);
-        if is_damage(&removed) {
-            // Not behind it either: sled would merge a page with few rows into the damaged one, and could then read no
-            // other page of theirs.
-            tracing::error!(dropped_through, "dropped events stay on disk, since some of them are damaged");
-            break;
-        }
-        wrote(removed)?;
-    }
-    Ok(())
 }
 
 /// Puts events into their block, beside those that are there. How many bytes were written.
@@ -233,7 +234,7 @@ fn put_block(stored: &Tree, group: u64, mut new: Events) -> Result<usize, Engine
         stored.insert(key, &row[..])?;
     }
     for (sequence, payload) in new {
-        let row = codec::encode_event_payload(&payload);
+        let row = codec::encode_payload(&payload);
         written += row.len();
         stored.insert(sequence.to_be_bytes(), &row[..])?;
     }
@@ -268,7 +269,7 @@ fn to_number(place: u128) -> u64 {
 pub(super) fn read(key: &[u8], row: Bytes) -> Result<Events, EngineError> {
     let number = number(key)?;
     if !is_block(key) {
-        return Ok(Events::from([(number, codec::event_payload(row)?)]));
+        return Ok(Events::from([(number, codec::payload(row)?)]));
     }
     codec::decode_block(number - number % BLOCK_NUMBERS, row)
 }
@@ -322,8 +323,7 @@ mod tests {
         fn write_back(&self, times: usize) {
             let layer = self.memtable.freeze();
             for _ in 0..times {
-                let dropped = self.history.dropped_through();
-                write_back(&self.history.stored, layer.rows(Table::Events), dropped, |wrote| wrote.map(drop)).unwrap();
+                self.history.write_back(layer.rows(Table::Events).iter(), |wrote| wrote.map(drop)).unwrap();
             }
             self.memtable.forget_frozen();
         }

@@ -27,6 +27,7 @@ mod log;
 mod mark;
 mod memtable;
 mod merge;
+mod packed;
 mod record;
 mod recovery;
 mod redo;

@@ -33,6 +33,12 @@ impl Table {
         }
     }
 
+    /// Whether many of its rows stand in one of sled's: those that are small, come beside each other, and are seldom asked for
+    /// one by one, as lookups are.
+    pub(super) fn is_packed(self) -> bool {
+        matches!(self, Self::Touches | Self::Due | Self::Members)
+    }
+
     pub(super) fn from_number(number: u8) -> Option<Self> {
         Self::ALL.get(usize::from(number)).copied()
     }

@@ -26,7 +26,7 @@ use super::keys::{
 use super::memtable::{Memtable, Row};
 use super::merge::Direction;
 use super::table::Table;
-use super::tree::Tree;
+use super::tree::{Stored, Tree};
 use crate::clock::Millis;
 use crate::model::{Event, Handle, IdHash, Record};
 use ::sled::Db;
@@ -94,17 +94,17 @@ impl Tables {
         self.cache = Some(RecordCache::new(bytes));
     }
 
-    /// sled's tree of a table.
-    pub(super) fn stored(&self, table: Table) -> &::sled::Tree {
+    /// A table, but for the events.
+    pub(super) fn tree(&self, table: Table) -> Option<&Tree> {
         match table {
-            Table::Sessions => &self.sessions.stored,
-            Table::Parts => &self.parts.stored,
-            Table::Lookups => &self.lookups.stored,
-            Table::Touches => &self.touches.stored,
-            Table::Due => &self.due.stored,
-            Table::Members => &self.members.stored,
-            Table::Events => &self.history.stored,
-            Table::Meta => &self.meta.stored,
+            Table::Sessions => Some(&self.sessions),
+            Table::Parts => Some(&self.parts),
+            Table::Lookups => Some(&self.lookups),
+            Table::Touches => Some(&self.touches),
+            Table::Due => Some(&self.due),
+            Table::Members => Some(&self.members),
+            Table::Events => None,
+            Table::Meta => Some(&self.meta),
         }
     }
 
@@ -124,7 +124,7 @@ impl Tables {
                 return Ok(());
             }
         };
-        tree.stored = stored;
+        tree.stored = Stored::new(table, stored);
         Ok(())
     }
 
@@ -135,12 +135,11 @@ impl Tables {
 
     /// A moment behind the damaged page that follows this one, or `end`.
     fn readable_due_after(&self, damaged: Millis, end: Millis) -> Result<Millis, EngineError> {
-        let readable =
-            |at: u128| match self.due.stored.contains_key(millis(at).to_be_bytes()).map_err(EngineError::from) {
-                Ok(_) => Ok(true),
-                Err(EngineError::Corrupt(_)) => Ok(false),
-                Err(error) => Err(error),
-            };
+        let readable = |at: u128| match self.due.stored.get(&millis(at).to_be_bytes()) {
+            Ok(_) => Ok(true),
+            Err(EngineError::Corrupt(_)) => Ok(false),
+            Err(error) => Err(error),
+        };
         place_behind(damaged.into(), end.into(), readable).map(millis)
     }
 

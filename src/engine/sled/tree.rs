@@ -1,8 +1,9 @@
-//! A table as it is: sled's tree, under the rows that are not in it yet.
+//! A table as it is: what stands in sled, under the rows that are not in it yet.
 
 use super::keys::to_bytes;
 use super::memtable::{Memtable, Range, Recent};
 use super::merge::{Direction, merge};
+use super::packed::Packed;
 use super::table::Table;
 use crate::engine::EngineError;
 use ::sled::IVec;
@@ -19,13 +20,77 @@ const SCAN_ROWS: usize = 1_024;
 pub(super) struct Tree {
     table: Table,
     /// What is written back. It lags behind; only the checkpoint changes it.
-    pub(super) stored: ::sled::Tree,
+    pub(super) stored: Stored,
     memtable: Memtable,
 }
 
+/// How rows stand in sled.
+#[derive(Clone, Debug)]
+pub(super) enum Stored {
+    /// Each for itself.
+    Single(::sled::Tree),
+    /// Many in one.
+    Packed(Packed),
+}
+
+impl Stored {
+    pub(super) fn new(table: Table, tree: ::sled::Tree) -> Self {
+        if table.is_packed() { Self::Packed(Packed::new(tree)) } else { Self::Single(tree) }
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        match self {
+            Self::Single(tree) => Ok(tree.get(key)?.map(to_bytes)),
+            Self::Packed(packed) => packed.get(key),
+        }
+    }
+
+    fn range<'a>(
+        &'a self,
+        range: &Range,
+        direction: Direction,
+    ) -> Box<dyn Iterator<Item = Result<(IVec, Bytes), EngineError>> + 'a> {
+        let own = |row: ::sled::Result<(IVec, IVec)>| Ok(row.map(|(key, row)| (key, to_bytes(row)))?);
+        match (self, direction) {
+            (Self::Single(tree), Direction::Up) => Box::new(tree.range(range.clone()).map(own)),
+            (Self::Single(tree), Direction::Down) => Box::new(tree.range(range.clone()).rev().map(own)),
+            (Self::Packed(packed), _) => Box::new(packed.range(range, direction)),
+        }
+    }
+
+    /// Fails if the place of this row can't be read.
+    pub(super) fn probe(&self, key: &[u8]) -> Result<(), EngineError> {
+        match self {
+            Self::Single(tree) => Ok(tree.get(key).map(drop)?),
+            Self::Packed(packed) => packed.probe(key),
+        }
+    }
+
+    /// Changes these rows, which come in order; `None` removes. `wrote` is told after each step how many bytes it has, or why
+    /// a row has no place.
+    pub(super) fn write_back<'a>(
+        &self,
+        rows: impl Iterator<Item = (&'a IVec, &'a Option<Bytes>)>,
+        mut wrote: impl FnMut(Result<usize, EngineError>) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        let tree = match self {
+            Self::Packed(packed) => return packed.write_back(rows, wrote),
+            Self::Single(tree) => tree,
+        };
+        for (key, row) in rows {
+            let written = match row {
+                Some(row) => tree.insert(key, &row[..]).map(|_| key.len() + row.len()),
+                None => tree.remove(key).map(|_| key.len()),
+            };
+            wrote(written.map_err(EngineError::from))?;
+        }
+        Ok(())
+    }
+}
+
 impl Tree {
-    pub(super) fn new(table: Table, stored: ::sled::Tree, memtable: Memtable) -> Self {
-        Self { table, stored, memtable }
+    pub(super) fn new(table: Table, tree: ::sled::Tree, memtable: Memtable) -> Self {
+        Self { table, stored: Stored::new(table, tree), memtable }
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
@@ -33,14 +98,14 @@ impl Tree {
             Some(Recent::Put(value)) => Ok(Some(value)),
             Some(Recent::Removed) => Ok(None),
             // A row that is written back meanwhile is there before the memtable forgets it.
-            None => Ok(self.stored.get(key)?.map(to_bytes)),
+            None => self.stored.get(key),
         }
     }
 
     pub(super) fn contains_key(&self, key: &[u8]) -> Result<bool, EngineError> {
         match self.memtable.get(self.table, key) {
             Some(recent) => Ok(recent != Recent::Removed),
-            None => Ok(self.stored.contains_key(key)?),
+            None => Ok(self.stored.get(key)?.is_some()),
         }
     }
 
@@ -80,8 +145,8 @@ impl Scan<'_> {
         let (changed, known_to) = self.tree.memtable.slice(self.tree.table, rest, self.direction, self.rows);
         let part = known_to.as_ref().map_or_else(|| rest.clone(), |last| self.up_to(rest, last));
         let failure = Cell::new(None);
-        let stored = self.stored(&part).map_while(|row| match row {
-            Ok((key, value)) => Some((key, Some(to_bytes(value)))),
+        let stored = self.tree.stored.range(&part, self.direction).map_while(|row| match row {
+            Ok((key, value)) => Some((key, Some(value))),
             Err(error) => {
                 failure.set(Some(error));
                 None
@@ -90,7 +155,7 @@ impl Scan<'_> {
         let mut last = None;
         for (key, value) in merge(changed.into_iter(), stored, self.direction) {
             if let Some(error) = failure.take() {
-                self.fetched.push_back(Err(error.into()));
+                self.fetched.push_back(Err(error));
                 return;
             }
             last = Some(key.clone());
@@ -100,19 +165,11 @@ impl Scan<'_> {
             }
         }
         if let Some(error) = failure.take() {
-            self.fetched.push_back(Err(error.into()));
+            self.fetched.push_back(Err(error));
         } else if self.fetched.len() >= self.rows {
             self.rest = last.map(|last| self.behind(rest, last));
         } else {
             self.rest = known_to.map(|last| self.behind(rest, last));
-        }
-    }
-
-    fn stored(&self, range: &Range) -> Box<dyn Iterator<Item = ::sled::Result<(IVec, IVec)>>> {
-        let rows = self.tree.stored.range(range.clone());
-        match self.direction {
-            Direction::Up => Box::new(rows),
-            Direction::Down => Box::new(rows.rev()),
         }
     }
 
@@ -151,17 +208,17 @@ mod tests {
     /// Of the numbers below 100: even ones in sled, of which those that 6 divides are removed; and those that 5 divides.
     fn tree() -> Tree {
         let db = ::sled::Config::new().temporary(true).open().unwrap();
-        let stored = db.open_tree("due").unwrap();
+        let stored = db.open_tree("sessions").unwrap();
         let memtable = Memtable::default();
         for number in (0..100_u8).step_by(2) {
             stored.insert([number], &[1]).unwrap();
         }
-        let removed = (0..100_u8).step_by(6).map(|number| Row::remove(Table::Due, &[number]));
+        let removed = (0..100_u8).step_by(6).map(|number| Row::remove(Table::Sessions, &[number]));
         memtable.apply(removed.collect());
         memtable.freeze();
-        let put = (0..100_u8).step_by(5).map(|number| Row::put(Table::Due, &[number], Bytes::from_static(&[2])));
+        let put = (0..100_u8).step_by(5).map(|number| Row::put(Table::Sessions, &[number], Bytes::from_static(&[2])));
         memtable.apply(put.collect());
-        Tree::new(Table::Due, stored, memtable)
+        Tree::new(Table::Sessions, stored, memtable)
     }
 
     fn expected(number: u8) -> Option<u8> {

@@ -1,9 +1,11 @@
 //! The rows of sled's trees, as far as their pages can be read.
 
+use super::super::packed;
 use super::super::table::Table;
 use super::Inspection;
 use super::node::{self, Content, Node};
 use super::pages::{Pages, ROOTS_PAGE};
+use crate::engine::codec;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -46,15 +48,16 @@ impl Inspection {
             changed.iter().filter_map(|(key, value)| Some((&**key, value.as_ref()?))).collect();
         let mut pages = tree.leaves.iter();
         let mut is_over = false;
+        let mut unpacking = Unpacking::default();
         std::iter::from_fn(move || {
-            let Some((low, high, page)) = pages.next() else {
-                let rest = std::mem::take(&mut new);
-                let rest: Rows = rest.into_iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
-                return (!std::mem::replace(&mut is_over, true)).then_some(Ok(rest));
-            };
-            let mut rows = match self.rows_of_page(low, high, *page) {
-                Ok(rows) => rows,
-                Err(error) => return Some(Err(error)),
+            let mut rows = match pages.next() {
+                Some((low, high, page)) => match self.rows_of_page(low, high, *page) {
+                    Ok(rows) if tree.table.is_packed() => unpacking.unpack(rows, high),
+                    Ok(rows) => rows,
+                    Err(error) => return Some(Err(error)),
+                },
+                None if std::mem::replace(&mut is_over, true) => return None,
+                None => std::mem::take(&mut unpacking.rest),
             };
             rows.retain_mut(|(key, value)| match changed.get(&key[..]) {
                 Some(None) => false,
@@ -65,6 +68,9 @@ impl Inspection {
                 }
                 None => true,
             });
+            if is_over {
+                rows.extend(std::mem::take(&mut new).into_iter().map(|(key, value)| (key.to_vec(), value.to_vec())));
+            }
             Some(Ok(rows))
         })
     }
@@ -78,6 +84,32 @@ impl Inspection {
         // A page that is about to be merged away may still hold what its neighbour holds already.
         let belongs = |key: &[u8]| key >= low && (high.is_empty() || key < high);
         Ok(rows.into_iter().filter(|(key, _)| belongs(key)).collect())
+    }
+}
+
+/// Takes the small rows out of those in which many stand, page by page.
+#[derive(Default)]
+struct Unpacking {
+    /// What may belong to the next page.
+    rest: Rows,
+}
+
+impl Unpacking {
+    /// The small rows of a page, with what is left of the one before, as far as the next page can't know better.
+    fn unpack(&mut self, page: Rows, high: &[u8]) -> Rows {
+        let mut rows = std::mem::take(&mut self.rest);
+        for (low, row) in page {
+            rows.truncate(rows.partition_point(|(key, _)| *key < low));
+            // What can't be decoded is a hint less.
+            let _ = packed::read(&low, row.into(), |key, payload| {
+                rows.push((key.to_vec(), codec::encode_payload(&payload).to_vec()));
+                true
+            });
+        }
+        if !high.is_empty() {
+            self.rest = rows.split_off(rows.partition_point(|(key, _)| &key[..] < high));
+        }
+        rows
     }
 }
 
