@@ -13,6 +13,8 @@
 //! | `meta`     | `events-dropped-through`     | sequence number                   |
 //! |            | `generation-of-` name        | n, if the tree is now `name.n`    |
 //! |            | `gap-after-` sequence number | the last sequence number of a gap |
+//!
+//! In sled, rows of `touches`, `due` and `members` stand many in one ([`Packed`](super::packed::Packed)).
 
 use super::super::codec::{self, RecordRow};
 use super::super::transaction::{Counts, Due, Group, View};

@@ -20,7 +20,7 @@ use ::sled::{IVec, Tree};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::iter::Peekable;
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 /// A larger leaf is divided, and a smaller one joined with the next, in bytes. Where leaves are made of many new rows, room is
@@ -102,7 +102,7 @@ impl Packed {
             while found.is_empty() {
                 match leaves.next()? {
                     Ok(rows) => {
-                        let rows = rows.into_iter().filter(|(key, _)| contains(&range, key));
+                        let rows = rows.into_iter().filter(|(key, _)| range.contains(key));
                         found.extend(rows.map(|(key, payload)| Ok((key, codec::encode_payload(&payload)))));
                     }
                     Err(error) => found.push_back(Err(error)),
@@ -130,7 +130,7 @@ impl Packed {
         let mut rows = rows.peekable();
         while let Some((key, _)) = rows.peek() {
             match self.place(key) {
-                Ok(place) => wrote(Ok(self.carry_out(self.plan(place, &mut rows)?)?))?,
+                Ok(place) => wrote(self.plan(place, &mut rows).and_then(|steps| self.carry_out(steps)))?,
                 Err(damage) => {
                     rows.next();
                     wrote(Err(damage))?;
@@ -160,7 +160,7 @@ impl Packed {
             joined.push(leaf.low);
             next = behind;
         }
-        let mut leaves = divide(rows);
+        let mut leaves = divide(&rows);
         // Not by its first row: what is to come before that belongs there, too.
         leaves[0].0 = low;
         // From the last on: what is divided off stands in its new place before it goes from its old one.
@@ -286,8 +286,8 @@ fn change<'a>(
         newer.push((key.clone(), row.clone().map(codec::payload).transpose()?));
     }
     let older = clip(rows, end).into_iter().map(|(key, payload)| (key, Some(payload)));
-    let changed = merge(newer.into_iter(), older, Direction::Up);
-    Ok(changed.filter_map(|(key, payload)| Some((key, payload?))).collect())
+    let merged = merge(newer.into_iter(), older, Direction::Up);
+    Ok(merged.filter_map(|(key, payload)| Some((key, payload?))).collect())
 }
 
 /// What these rows take in a leaf.
@@ -302,8 +302,8 @@ fn sizes(rows: &Rows) -> impl Iterator<Item = usize> + use<'_> {
 }
 
 /// Divides rows into leaves of about the same size, one at least, each under its first key.
-fn divide(rows: Rows) -> Vec<(IVec, Bytes)> {
-    let all = bytes(&rows);
+fn divide(rows: &Rows) -> Vec<(IVec, Bytes)> {
+    let all = bytes(rows);
     let count = if all <= MAX_BYTES { 1 } else { all.div_ceil(FILLED_BYTES) };
     let mut leaves = Vec::with_capacity(count);
     let (mut begin, mut filled) = (0, 0);
@@ -311,7 +311,7 @@ fn divide(rows: Rows) -> Vec<(IVec, Bytes)> {
         let low = rows.first().map_or_else(IVec::default, |(key, _)| key.clone());
         leaves.push((low, codec::encode_leaf(rows.iter().map(|(key, payload)| (&**key, &payload[..])))));
     };
-    for (at, size) in sizes(&rows).enumerate() {
+    for (at, size) in sizes(rows).enumerate() {
         if filled > 0 && filled + size > all.div_ceil(count) {
             cut(&rows[begin..at]);
             (begin, filled) = (at, 0);
@@ -320,9 +320,4 @@ fn divide(rows: Rows) -> Vec<(IVec, Bytes)> {
     }
     cut(&rows[begin..]);
     leaves
-}
-
-fn contains(range: &Range, key: &IVec) -> bool {
-    use std::ops::RangeBounds;
-    range.contains(key)
 }
