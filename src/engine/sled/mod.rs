@@ -76,8 +76,8 @@ const DATABASE_FILE: &str = "db";
 const MAX_LOCK_ATTEMPTS: u32 = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
-/// sled counts a page by its bytes in the log; as rows in memory it takes up to three times as much (2.3 times with the lists
-/// of a million sessions). The cache is told less than it may have, so that the setting is what it takes.
+/// sled counts a page by its bytes in the log; as rows in memory it takes up to three times as much (2.3 times with a million
+/// small rows). The cache is told less than it may have, so that the setting is what it takes.
 const BYTES_PER_CACHED_BYTE: u64 = 3;
 
 /// Half of the cache is for decoded records, a quarter for rows that are not in sled yet, and the rest for sled's pages.

@@ -171,6 +171,8 @@ impl Scan<'_> {
         } else {
             self.rest = known_to.map(|last| self.behind(rest, last));
         }
+        // There may be many that are removed and still in sled, as where sessions were swept.
+        self.rows = (2 * self.rows).min(SCAN_ROWS);
     }
 
     fn up_to(&self, (from, to): &Range, last: &IVec) -> Range {

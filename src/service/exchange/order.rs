@@ -32,10 +32,13 @@ pub(super) struct Order {
     hasher: RandomState,
     last_number: u64,
     /// For each session the numbers of its calls; the first one runs.
-    queues: HashMap<Key, VecDeque<u64>>,
+    queues: Map<VecDeque<u64>>,
     /// Calls that wait: in how many queues they do not stand first.
-    waiting: HashMap<u64, (usize, oneshot::Sender<()>)>,
+    waiting: Map<(usize, oneshot::Sender<()>)>,
 }
+
+/// By numbers that a client can't choose, so that a fast hash will do.
+type Map<Value> = HashMap<u64, Value, foldhash::fast::RandomState>;
 
 /// The place of a call in the order.
 #[derive(Debug)]
