@@ -217,10 +217,14 @@ async fn damage_of_the_history_keeps_no_old_event() {
         let created = client.create(CreateSessionRequest::new().label("name", name)).await.unwrap();
         client.delete(&created.session_id).await.unwrap();
     }
-    // In segments of sled's log that are not the last one.
+    // In segments of sled's log that are far from the last one.
     server.stop();
     server.restart();
     fill(&server).await;
+    let client = server.client();
+    for _ in 0..2 * SESSIONS {
+        client.create(CreateSessionRequest::new().attribute("filling", "z".repeat(FILLING))).await.unwrap();
+    }
     server.stop();
     server.restart();
     server.stop();
