@@ -29,10 +29,9 @@ const LONGEST_REST: Duration = Duration::from_secs(60);
 
 /// Memory that a session may take besides the cache, once the server is left alone.
 const MEMORY_PER_SESSION: u64 = 300;
-/// How much more than the attributes' bytes the files may take. With 500 B of attributes a session takes 780 to 920 B in rows:
-/// its record 666, lists and the sweeper's index 111, its events 141 each. After churn another 190 B are older versions in
-/// the changes that sled keeps beside a page. sled cleans a segment when less than half of it is live, and cleaning up gives way
-/// to changes: with nothing but changes the log grows to six times the attributes, and does not become shorter again.
+/// How much more than the attributes' bytes the files may take. With 500 B of attributes the record of a session takes 666 B and
+/// its events 141 each. After churn another 190 B are older versions in the changes that sled keeps beside a page. sled cleans a
+/// segment when less than half of it is live, cleaning up gives way to changes, and the log does not become shorter again.
 const DISK_PER_LIVE_BYTE: u64 = 8;
 
 fn setting(name: &str) -> Option<usize> {
