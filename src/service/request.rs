@@ -296,7 +296,7 @@ pub(super) fn change(change: Option<proto::SessionChange>, limits: &RequestLimit
 }
 
 fn to_attributes(field: &str, entries: &[Bytes], limits: &RequestLimits) -> Result<Vec<Attribute>, Error> {
-    check_count(field, entries.len(), limits.max_attributes)?;
+    check_fits("the number of attributes", entries.len(), limits.max_attributes)?;
     entries
         .iter()
         .map(|entry| {
@@ -309,7 +309,7 @@ fn to_attributes(field: &str, entries: &[Bytes], limits: &RequestLimits) -> Resu
 }
 
 fn to_labels(field: &str, labels: HashMap<String, String>) -> Result<BTreeMap<String, String>, Error> {
-    check_count(field, labels.len(), MAX_LABELS)?;
+    check_fits("the number of labels", labels.len(), MAX_LABELS)?;
     for (name, value) in &labels {
         check_length(field, "a label's name", name.len(), 1, MAX_LABEL_NAME_BYTES)?;
         check_length(&in_map(field, name), "a label", value.len(), 0, MAX_LABEL_BYTES)?;
@@ -362,6 +362,11 @@ fn moment_to_millis(moment: Timestamp) -> Option<Millis> {
 fn join_millis(seconds: i64, nanos: i32) -> Option<Millis> {
     let nanos = u64::try_from(nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
     u64::try_from(seconds).ok()?.checked_mul(1_000)?.checked_add(nanos / 1_000_000)
+}
+
+/// A request that sets more than any session may have is refused as the session would be.
+fn check_fits(subject: &'static str, actual: usize, limit: usize) -> Result<(), Error> {
+    if actual <= limit { Ok(()) } else { Err(Error::TooLarge { subject, limit, actual }) }
 }
 
 fn check_count(field: &str, count: usize, max: usize) -> Result<(), Error> {

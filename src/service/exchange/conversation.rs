@@ -5,9 +5,9 @@ use super::order::{Order, Position, Scope};
 use crate::proto::call::Method;
 use crate::proto::{Call, ExchangeRequest, ExchangeResponse, Reply};
 use crate::service::places::Place;
-use crate::service::request;
 use crate::service::status::Refusal;
 use crate::service::store::StoreService;
+use crate::service::{protocol, request};
 use futures_util::stream::FuturesUnordered;
 use prost::Message;
 use std::future::Future;
@@ -206,7 +206,7 @@ impl Incoming {
             }
             match ready!(Pin::new(&mut **messages).poll_next(cx)) {
                 Some(Ok(message)) => *calls = message.calls.into_iter(),
-                Some(Err(status)) => *self = Self::Ended(Some(status)),
+                Some(Err(status)) => *self = Self::Ended(Some(protocol::of_stream(status))),
                 None => *self = Self::Ended(None),
             }
         }
