@@ -1,6 +1,7 @@
 """The way to the server: lazy, safe for threads and forks, a deadline on every call, few retries, typed errors."""
 
 import json
+import math
 import os
 import threading
 from typing import Any
@@ -66,8 +67,8 @@ class Connection:
     def __init__(self, address: str | None = None, *, timeout: float = DEFAULT_TIMEOUT):
         self.address = address or address_from_env()
         self.timeout = timeout
-        if timeout <= 0:
-            raise ValueError("timeout must be more than 0 seconds")
+        if not (isinstance(timeout, (int, float)) and 0 < timeout < math.inf):
+            raise ValueError("timeout must be a number of seconds above 0")
         host, colon, rest = self.address.partition(":")
         if not (host and colon and rest):
             raise ValueError(f"address {self.address!r} is neither HOST:PORT nor unix:PATH")
