@@ -5,6 +5,7 @@ mod event;
 mod id;
 mod namespace;
 mod record;
+mod size;
 mod value;
 
 pub use attributes::{Attribute, Attributes, MalformedAttribute};
@@ -13,4 +14,7 @@ pub(crate) use id::fill_random;
 pub use id::{Handle, IdHash, PrincipalHash, Secret, SecretHash, SessionId};
 pub use namespace::{NAMESPACE_RULE, is_namespace};
 pub use record::{Credential, Life, Record, Ticket};
+pub use size::{
+    COMMON_MESSAGE_BYTES, ENVELOPE_BYTES, LARGEST_MESSAGE, MAX_ATTRIBUTES, MAX_LABELS, MAX_SESSION_BYTES, message_with,
+};
 pub use value::{MAX_DEPTH, MalformedValue};

@@ -5,6 +5,7 @@ use super::health::{HealthService, Phase};
 use super::listener::Accepted;
 use super::router::{AnyService, Router};
 use crate::config::Settings;
+use crate::model::LARGEST_MESSAGE;
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::proto::admin_server::AdminServer;
 use crate::proto::session_store_server::SessionStoreServer;
@@ -157,7 +158,8 @@ fn router(service: Service) -> Router {
     });
     let store = SessionStoreServer::new(store)
         .max_decoding_message_size(settings.max_message_size)
-        .max_encoding_message_size(settings.max_message_size);
+        // A session that was stored under larger bounds can still be read.
+        .max_encoding_message_size(settings.max_message_size.max(LARGEST_MESSAGE));
     let health = HealthService::server(phase, sweeper_behind);
     Router { store, admin: AdminServer::new(admin), health, reflection, places }
 }

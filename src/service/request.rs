@@ -1,15 +1,18 @@
 //! From requests to what the session rules take: every field is checked here against its bound, and a refusal names both.
 
 use crate::clock::Millis;
-use crate::model::{Attribute, Event, EventKind, Handle, NAMESPACE_RULE, SessionId, is_namespace};
+use crate::model::{
+    Attribute, COMMON_MESSAGE_BYTES, ENVELOPE_BYTES, Event, EventKind, Handle, MAX_LABELS, NAMESPACE_RULE, SessionId,
+    is_namespace, message_with,
+};
 use crate::proto;
 use crate::proto::call::Method;
 use crate::proto::delete_session_request::Target as ProtoTarget;
 use crate::proto::revoke_sessions_request::Scope;
 use crate::proto::timeouts::Absolute;
 use crate::session::{
-    AbsoluteEnd, Access, Error, MAX_GRACE, MAX_LABELS, MAX_LEASE, MAX_LOCK_WAIT, MAX_TICKET_LIFETIME, MAX_TIMEOUT,
-    MIN_LEASE, MIN_TICKET_LIFETIME, RevokeScope, SessionChange, Target, Timeouts,
+    AbsoluteEnd, Access, Error, MAX_GRACE, MAX_LEASE, MAX_LOCK_WAIT, MAX_TICKET_LIFETIME, MAX_TIMEOUT, MIN_LEASE,
+    MIN_TICKET_LIFETIME, RevokeScope, SessionChange, Target, Timeouts,
 };
 use bytes::Bytes;
 use prost_types::{Duration, Timestamp};
@@ -39,21 +42,27 @@ pub struct RequestLimits {
     pub max_attributes: usize,
     /// Bytes of an answer.
     pub max_message_bytes: usize,
+    /// Bytes of a message with the largest session.
+    pub session_message_bytes: usize,
 }
 
-/// Room in an answer for what is not sessions.
-const ENVELOPE_BYTES: usize = 4 << 10;
-
 impl RequestLimits {
-    /// Bytes of an answer that sessions may take.
+    /// Bytes that sessions may take in an answer with many. However large a message may be, such an answer is one that every
+    /// client takes, unless a single session is larger.
     pub(super) fn answer_bytes(&self) -> usize {
-        self.max_message_bytes.saturating_sub(ENVELOPE_BYTES)
+        let bytes = self.max_message_bytes.min(COMMON_MESSAGE_BYTES.max(self.session_message_bytes));
+        bytes.saturating_sub(ENVELOPE_BYTES)
     }
 }
 
 impl Default for RequestLimits {
     fn default() -> Self {
-        Self { max_attribute_name_bytes: 256, max_attributes: 1_024, max_message_bytes: 4 << 20 }
+        Self {
+            max_attribute_name_bytes: 256,
+            max_attributes: 1_024,
+            max_message_bytes: 4 << 20,
+            session_message_bytes: message_with(256 << 10, 1_024),
+        }
     }
 }
 

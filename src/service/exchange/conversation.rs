@@ -38,6 +38,8 @@ pub struct Conversation {
     order: Order,
     /// A call that waits until no other is in flight.
     held_back: Option<Call>,
+    /// A reply that had no room in the last message.
+    left_over: Option<Reply>,
     /// While it runs, no other call begins.
     runs_alone: bool,
     draining: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -54,21 +56,28 @@ enum Incoming {
 /// A call in flight.
 type Running = Pin<Box<dyn Future<Output = (Position, Option<Ended>)> + Send>>;
 
-/// The replies of one message.
+/// The replies of one message, and the one that had no room in it.
 #[derive(Default)]
 struct Replies {
     replies: Vec<Reply>,
     bytes: usize,
+    next: Option<Reply>,
 }
 
 impl Replies {
     fn push(&mut self, reply: Reply) {
-        self.bytes += reply.encoded_len();
-        self.replies.push(reply);
+        let bytes = reply.encoded_len();
+        // A large one goes alone: together with others it could be larger than a message may be.
+        if !self.replies.is_empty() && self.bytes + bytes > MESSAGE_BYTES {
+            self.next = Some(reply);
+        } else {
+            self.bytes += bytes;
+            self.replies.push(reply);
+        }
     }
 
     fn is_full(&self) -> bool {
-        self.bytes >= MESSAGE_BYTES
+        self.bytes >= MESSAGE_BYTES || self.next.is_some()
     }
 }
 
@@ -81,6 +90,7 @@ impl StoreService {
             running: FuturesUnordered::new(),
             order: Order::default(),
             held_back: None,
+            left_over: None,
             runs_alone: false,
             draining: Box::pin(async move {
                 // Without a sender the server is gone.
@@ -220,12 +230,16 @@ impl Stream for Conversation {
         let this = &mut *self;
         this.end_if_draining(cx);
         let mut replies = Replies::default();
+        if let Some(reply) = this.left_over.take() {
+            replies.push(reply);
+        }
         loop {
             this.reap(cx, &mut replies);
             if !this.begin(cx, &mut replies) {
                 break;
             }
         }
+        this.left_over = replies.next;
         if !replies.replies.is_empty() {
             return Poll::Ready(Some(Ok(ExchangeResponse { replies: replies.replies })));
         }

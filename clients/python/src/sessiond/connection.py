@@ -46,6 +46,8 @@ _OPTIONS = [
     # A peer that vanished without a word is noticed while calls wait for it.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 5_000),
+    # The largest answer that a server can be set to send; gRPC itself takes 4 MiB.
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
     # Connections are not shared between Connection objects, nor are their reconnect delays.
     ("grpc.use_local_subchannel_pool", 1),
 ]
