@@ -485,7 +485,15 @@ def test_settings_from_the_environment(server, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"SESSIOND_ADDR": "nonsense"}, {"SESSIOND_TIMEOUT": "soon"}, {"SESSIOND_TIMEOUT": -1}]
+    "wrong",
+    [
+        {"SESSIOND_ADDR": "nonsense"},
+        {"SESSIOND_ADDR": ["a:1", "b:2"]},
+        {"SESSIOND_TIMEOUT": "soon"},
+        {"SESSIOND_TIMEOUT": -1},
+        {"SESSIOND_TIMEOUT": float("nan")},
+        {"SESSIOND_TIMEOUT": [1]},
+    ],
 )
 def test_bad_settings_are_named(wrong):
     with override_settings(**wrong), pytest.raises(ImproperlyConfigured, match="SESSIOND_"):
