@@ -10,6 +10,6 @@ Django's own SESSION_* settings mean what they always do. What the engine keeps,
 engine, stands in the README of this package.
 """
 
-from sessiond.django.store import SessionStore
+from sessiond.django.store import SessionStore, principal_of
 
-__all__ = ["SessionStore"]
+__all__ = ["SessionStore", "principal_of"]
