@@ -19,6 +19,7 @@ use sessiond_client::proto::{
     UnlockSessionRequest, UpdateSessionRequest, VerifyCsrfTokenRequest, WatchSessionsRequest,
 };
 use sessiond_client::{Client, Error};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use tokio::time::timeout;
@@ -186,14 +187,16 @@ fn table() -> String {
         let text = |name: &str| row[name].as_str().unwrap_or_default();
         let settings: Vec<_> = text("setting").split_terminator(", ").map(|name| format!("`{name}`")).collect();
         let code = if text("code").contains(' ') { text("code").to_owned() } else { format!("`{}`", text("code")) };
-        table += &format!(
-            "| {} | {} | {} | {code} | `{}` | {} |\n",
+        writeln!(
+            table,
+            "| {} | {} | {} | {code} | `{}` | {} |",
             text("bound"),
             text("allowed"),
             settings.join(", "),
             text("reason"),
             text("checked_by"),
-        );
+        )
+        .unwrap();
     }
     table
 }

@@ -12,7 +12,7 @@ use tower::ServiceExt;
 pub(crate) async fn call(channel: Channel, path: &str, message: impl Into<Bytes>) -> Result<(), Status> {
     let mut grpc = tonic::client::Grpc::new(channel);
     grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-    let path = PathAndQuery::from_maybe_shared(path.to_owned()).unwrap();
+    let path = path.parse::<PathAndQuery>().unwrap();
     grpc.server_streaming(Request::new(message.into()), path, BytesCodec).await.map(drop)
 }
 
@@ -62,7 +62,7 @@ impl Decoder for BytesCodec {
 pub(crate) async fn end(channel: Channel, path: &str, message: impl Into<Bytes>) -> Option<Status> {
     let mut grpc = tonic::client::Grpc::new(channel);
     grpc.ready().await.unwrap();
-    let path = PathAndQuery::from_maybe_shared(path.to_owned()).unwrap();
+    let path = path.parse::<PathAndQuery>().unwrap();
     let answer = grpc.server_streaming(Request::new(message.into()), path, BytesCodec).await;
     let mut messages = match answer {
         Ok(answer) => answer.into_inner(),

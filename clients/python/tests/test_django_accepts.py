@@ -88,6 +88,7 @@ def test_expiries_without_time_zones(expiry):
     judge(expiry)
 
 
+@pytest.mark.filterwarnings("ignore:DateTimeField")
 @override_settings(USE_TZ=True, TIME_ZONE="Europe/Berlin")
 @pytest.mark.parametrize("expiry", EXPIRIES, ids=repr)
 def test_expiries_with_time_zones(expiry):

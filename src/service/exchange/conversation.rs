@@ -59,7 +59,7 @@ type Running = Pin<Box<dyn Future<Output = (Position, Option<Ended>)> + Send>>;
 /// The replies of one message, and the one that had no room in it.
 #[derive(Default)]
 struct Replies {
-    replies: Vec<Reply>,
+    together: Vec<Reply>,
     bytes: usize,
     next: Option<Reply>,
 }
@@ -68,11 +68,11 @@ impl Replies {
     fn push(&mut self, reply: Reply) {
         let bytes = reply.encoded_len();
         // A large one goes alone: together with others it could be larger than a message may be.
-        if !self.replies.is_empty() && self.bytes + bytes > MESSAGE_BYTES {
+        if !self.together.is_empty() && self.bytes + bytes > MESSAGE_BYTES {
             self.next = Some(reply);
         } else {
             self.bytes += bytes;
-            self.replies.push(reply);
+            self.together.push(reply);
         }
     }
 
@@ -240,8 +240,8 @@ impl Stream for Conversation {
             }
         }
         this.left_over = replies.next;
-        if !replies.replies.is_empty() {
-            return Poll::Ready(Some(Ok(ExchangeResponse { replies: replies.replies })));
+        if !replies.together.is_empty() {
+            return Poll::Ready(Some(Ok(ExchangeResponse { replies: replies.together })));
         }
         match &mut this.incoming {
             Incoming::Ended(status) if this.running.is_empty() => Poll::Ready(status.take().map(Err)),
