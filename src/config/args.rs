@@ -133,6 +133,10 @@ pub struct Settings {
     pub event_history_count: u64,
 
     /// The largest gRPC message, received or sent (64KiB to 64MiB)
+    ///
+    /// Has to have room for the largest session (max-session-size, max-attributes) and what is around it. Clients of gRPC
+    /// take 4MiB by default: an answer with many sessions is kept below that, and only one with a single larger session
+    /// is not.
     #[arg(long, value_name = SIZE, value_parser = between(size::<usize>, "64KiB", "64MiB"), default_value = "4MiB",
           help_heading = LIMITS)]
     pub max_message_size: usize,
@@ -198,6 +202,13 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The largest message that carries one session, in any namespace.
+    #[must_use]
+    pub fn session_message_size(&self) -> usize {
+        let own = self.namespaces.values().map(PolicySettings::session_message_size);
+        own.fold(self.policy.session_message_size(), usize::max)
+    }
+
     /// A command whose flags are exactly the settings.
     pub(super) fn command() -> Command {
         command_of::<Self>()

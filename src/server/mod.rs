@@ -74,6 +74,7 @@ pub async fn run(
             max_attribute_name_bytes: settings.max_attribute_name_bytes,
             max_attributes: policies.iter().map(|policy| policy.max_attributes).max().unwrap_or_default(),
             max_message_bytes: settings.max_message_size,
+            session_message_bytes: settings.session_message_size(),
         },
         places.clone(),
         Background::start()?,
