@@ -81,7 +81,10 @@ pub struct Settings {
           help_heading = STORAGE)]
     pub cache_size: u64,
 
-    /// Refuse writes when the disk has less free space than this; 0 never refuses
+    /// Refuse writes that would leave less free space than this on the disk; 0 never refuses
+    ///
+    /// What is free inside the database's file counts as free. A quarter of that file and 8 MiB, 1 GiB at most, are kept
+    /// beside it for deleting and cleaning up, which go on while writes are refused.
     #[arg(long, value_name = SIZE, value_parser = size::<u64>, default_value = "256MiB", help_heading = STORAGE)]
     pub min_free_space: u64,
 

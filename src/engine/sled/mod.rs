@@ -33,6 +33,7 @@ mod recovery;
 mod redo;
 mod repair;
 mod salvage;
+mod space;
 mod table;
 mod tables;
 mod tree;
@@ -55,10 +56,10 @@ use log::Log;
 use mark::MarkFile;
 use memtable::Memtable;
 use redo::{RedoFile, RedoWriter};
+use space::Space;
 use std::future::ready;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tables::Tables;
 use tokio::sync::watch;
@@ -126,13 +127,16 @@ impl SledEngine {
         let rows = &mut inspection.redo.rows;
         let memtable = Memtable::of(if is_damaged { rows.clone() } else { std::mem::take(rows) });
         let progress = [Arc::new(Progress::default()), Arc::new(Progress::default())];
-        let log = Log::new(db.clone(), &folder, Arc::clone(&mark))?;
+        let space = Arc::new(Space::new(&sled_path, options.watchdog.min_free_bytes));
+        let log = Log::new(db.clone(), &folder, Arc::clone(&mark), Arc::clone(&space))?;
         let mut checkpoint = Checkpoint {
             tables: Tables::open(&db, memtable)?,
             settled: log.file_bytes()? / BLOAT,
+            turned_at: log.end(),
             log,
             is_damaged,
             progress: Arc::clone(&progress[1]),
+            space: Arc::clone(&space),
         };
         checkpoint.repair_indexes(&db, &inspection)?;
         checkpoint.tables.set_right(known)?;
@@ -144,13 +148,12 @@ impl SledEngine {
         mark.update(|mark| mark.last_event = last_event)?;
         let generation = inspection.redo.next_generation;
         redo::empty(&sled_path, &mark, generation)?;
-        let files = [generation, generation + 1].map(|generation| RedoFile::make(&sled_path, generation, None));
+        let files = [generation, generation + 1].map(|generation| RedoFile::make(&sled_path, generation, None, false));
         let [file, next_file] = files;
         drop(inspection);
 
         let (status_sender, status) = watch::channel(EngineStatus::Ready);
         let status_sender = Arc::new(status_sender);
-        let low_space = Arc::new(AtomicBool::new(false));
         let followers = Followers::default();
         let (last_event_sender, last_event) = watch::channel(last_event);
         let committer = Committer {
@@ -159,7 +162,7 @@ impl SledEngine {
             durability: options.durability,
             limits: Limits::of(options.cache_bytes),
             status: Arc::clone(&status_sender),
-            low_space: Arc::clone(&low_space),
+            space: Arc::clone(&space),
             is_damaged,
             followers: followers.clone(),
             last_event: last_event_sender,
@@ -167,11 +170,13 @@ impl SledEngine {
             changed_since: None,
             is_syncing: false,
             next_file: Some((generation + 1, next_file?)),
+            is_reclaiming: false,
             has_failed: false,
         };
         let parts = Parts { committer, checkpoint, folder: folder.clone(), mark, progress: Arc::clone(&progress[0]) };
         let writer = Writer::start(parts, last_event)?;
-        let watchdog = Watchdog::start(&folder, options.watchdog.clone(), progress, status_sender, low_space, config)?;
+        let watched = options.watchdog.clone();
+        let watchdog = Watchdog::start(&folder, watched, progress, status_sender, space, writer.reclaimer(), config)?;
         Ok(Self { tables, writer, status, followers, watchdog, _folder: folder })
     }
 }

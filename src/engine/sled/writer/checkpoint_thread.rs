@@ -28,6 +28,8 @@ const BUSY_RESTS: u32 = 9;
 pub(super) struct Ended {
     pub(super) generation: u64,
     pub(super) rows: Arc<Layer>,
+    /// Whether its file is to be made shorter.
+    pub(super) reclaims: bool,
 }
 
 /// Writes generations back that have ended.
@@ -69,12 +71,11 @@ impl CheckpointThread {
             // The server ends, and writes back what was skipped before it forgets any redo log.
             return Ok(written);
         }
-        let generation = ended.generation;
-        drop(ended);
+        let Ended { generation, reclaims, .. } = ended;
         self.checkpoint.tables.memtable.forget_frozen();
         let progress = Arc::clone(&self.checkpoint.progress);
         progress.begin();
-        let next = self.use_again(generation)?;
+        let next = self.use_again(generation, reclaims)?;
         progress.end();
         if let Some(committer) = &mut self.shared.lock().committer {
             committer.next_file = Some(next);
@@ -92,7 +93,12 @@ impl CheckpointThread {
         let mut cleaned = 0;
         loop {
             let (began, changed) = (Instant::now(), self.shared.changed());
-            let Some(grown) = self.checkpoint.clean_some()? else { break };
+            let Some(grown) = self.checkpoint.clean_some()? else {
+                if next.is_none() {
+                    self.checkpoint.turn_over()?;
+                }
+                break;
+            };
             cleaned += grown;
             let is_urgent = self.checkpoint.is_bloated()?;
             if next.is_none() {
@@ -115,13 +121,13 @@ impl CheckpointThread {
     }
 
     /// Makes the file of a generation that is written back that of the one after the next.
-    fn use_again(&self, generation: u64) -> io::Result<(u64, RedoFile)> {
+    fn use_again(&self, generation: u64, reclaims: bool) -> io::Result<(u64, RedoFile)> {
         let needed = Position { generation: generation + 1, bytes: 0 };
         self.mark.update(|mark| mark.redo = mark.redo.max(needed))?;
         // It must not name the old file after a power cut.
         self.mark.sync()?;
         let next = generation + 2;
-        Ok((next, RedoFile::make(&self.folder, next, Some(generation))?))
+        Ok((next, RedoFile::make(&self.folder, next, Some(generation), reclaims)?))
     }
 }
 
