@@ -37,11 +37,12 @@ const ORDER: [Table; Table::ALL.len()] = [
 /// Steps after which a checkpoint may rest.
 const STEPS_BETWEEN_RESTS: u64 = 32;
 
-/// What must have been written before the log is turned over, which takes three segments itself: usually, and while space is
-/// tight; in bytes.
+/// What must have been written before the log is turned over: usually, while space is tight, and if nobody changes anything
+/// then; in bytes.
 const TURN_OVER: u64 = 16 << 20;
-const TURN_OVER_TIGHT: u64 = 2 << 20;
-const LEAST_TURNS: usize = 2;
+const TURN_OVER_TIGHT: u64 = 4 << 20;
+const TURN_OVER_IDLE: u64 = 64 << 10;
+const LEAST_TURNS: usize = 3;
 
 /// How much a checkpoint writes, in bytes, before it cleans up while space is tight, and how often it then does so at most.
 const BYTES_BETWEEN_CLEANS: u64 = SEGMENT_BYTES as u64 / 4;
@@ -156,20 +157,26 @@ impl Checkpoint {
         Ok(None)
     }
 
-    /// Once there is hardly anything left to move, has sled free what was emptied; what it frees may leave more to move. Nothing
-    /// happens if too little was written since that was last done for it to be worth it.
+    /// Whether so much was written since sled last freed all that was emptied that it is worth to have it do so again: three
+    /// segments are written for that. Where nobody changes anything, less is enough.
+    pub(super) fn is_worth_a_turn(&self, is_idle: bool) -> bool {
+        let least = match (self.space.is_tight(), is_idle) {
+            (true, true) => TURN_OVER_IDLE,
+            (true, false) => TURN_OVER_TIGHT,
+            (false, _) => TURN_OVER,
+        };
+        !self.is_damaged && self.log.end().saturating_sub(self.turned_at) >= least
+    }
+
+    /// Once there is hardly anything left to move, has sled free what was emptied; what it frees may leave more to move.
     pub(super) fn turn_over(&mut self) -> Result<(), EngineError> {
-        let least = if self.space.is_tight() { TURN_OVER_TIGHT } else { TURN_OVER };
-        if self.is_damaged || self.log.end().saturating_sub(self.turned_at) < least {
-            return Ok(());
-        }
         let mut in_use = self.log.segments_in_use();
         for turn in 1.. {
             self.progress.begin();
             self.log.turn_over()?;
             self.progress.end();
             let left = self.log.segments_in_use();
-            // The first time sled mostly begins to move what the second time it frees.
+            // What one turn moves the next one frees.
             if turn >= LEAST_TURNS && left >= in_use {
                 break;
             }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// What writing back and cleaning up need for a while, in bytes, though they give back more in the end: sled uses a segment
 /// again only two segments later. A part of the log comes on top of it, since the pages from which something is deleted are
 /// written anew before what they leave behind is worth cleaning up.
-const WORKING_BYTES: u64 = 4 * SEGMENT_BYTES as u64;
+const WORKING_BYTES: u64 = 6 * SEGMENT_BYTES as u64;
 const WORKING_SHARE: u64 = 4;
 const MAX_WORKING_BYTES: u64 = 1 << 30;
 
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn space_inside_the_file_counts_as_free() {
-        assert!(!space(16 * MIB, 25 * MIB, 0).is_low());
+        assert!(!space(16 * MIB, 29 * MIB, 0).is_low());
         assert!(space(16 * MIB, 20 * MIB, 0).is_low());
         assert!(!space(16 * MIB, 10 * MIB, 100 * MIB).is_low());
         assert!(!space(0, 0, 0).is_low(), "0 never refuses");

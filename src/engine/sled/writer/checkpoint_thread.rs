@@ -24,6 +24,9 @@ const LATEST: u64 = 500;
 /// While changes are made, cleaning up that is not urgent takes a tenth of the time; otherwise half of it.
 const BUSY_RESTS: u32 = 9;
 
+/// After so long without a generation nobody would have to wait.
+const IDLE: Duration = Duration::from_secs(1);
+
 /// A generation that has ended, and is synced.
 pub(super) struct Ended {
     pub(super) generation: u64,
@@ -55,11 +58,28 @@ impl CheckpointThread {
     fn work(&mut self, ended: &Receiver<Ended>) -> Result<(), EngineError> {
         // An earlier server may have left something to clean up.
         let mut next = self.clean_up(0, ended)?;
-        while let Some(generation) = next.or_else(|| ended.recv().ok()) {
+        loop {
+            let Some(generation) = (match next {
+                Some(generation) => Some(generation),
+                None => self.wait(ended)?,
+            }) else {
+                return Ok(());
+            };
             let written = self.write_back(generation)?;
             next = self.clean_up(written, ended)?;
         }
-        Ok(())
+    }
+
+    /// Waits for the next generation; `None` if there will be none. If it does not come soon, what is dead is given back.
+    fn wait(&mut self, ended: &Receiver<Ended>) -> Result<Option<Ended>, EngineError> {
+        if self.checkpoint.is_worth_a_turn(true) {
+            match ended.recv_timeout(IDLE) {
+                Ok(generation) => return Ok(Some(generation)),
+                Err(RecvTimeoutError::Timeout) => self.checkpoint.turn_over()?,
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+            }
+        }
+        Ok(ended.recv().ok())
     }
 
     /// How many bytes were written back.
@@ -94,7 +114,7 @@ impl CheckpointThread {
         loop {
             let (began, changed) = (Instant::now(), self.shared.changed());
             let Some(grown) = self.checkpoint.clean_some()? else {
-                if next.is_none() {
+                if next.is_none() && self.checkpoint.is_worth_a_turn(false) {
                     self.checkpoint.turn_over()?;
                 }
                 break;
