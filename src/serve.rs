@@ -131,6 +131,7 @@ fn sled_options(settings: &Settings) -> SledOptions {
             Durability::Interval => sled::Durability::Interval(settings.flush_interval),
             Durability::None => sled::Durability::None,
         },
+        accept_unmarked: settings.accept_unmarked_data,
         watchdog: WatchdogOptions { min_free_bytes: settings.min_free_space, stall_timeout: settings.stall_timeout },
     }
 }

@@ -102,6 +102,7 @@ async fn into_folder(source: impl Read + Send + 'static, folder: PathBuf) -> Res
     let options = SledOptions {
         cache_bytes: CACHE_BYTES,
         durability: Durability::None,
+        accept_unmarked: false,
         watchdog: WatchdogOptions { min_free_bytes: MIN_FREE_BYTES, stall_timeout: STALL_TIMEOUT },
     };
     let work = move || {

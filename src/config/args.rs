@@ -83,7 +83,7 @@ pub struct Settings {
 
     /// Refuse writes that would leave less free space than this on the disk; 0 never refuses
     ///
-    /// What is free inside the database's file counts as free. A quarter of that file and 8 MiB, 1 GiB at most, are kept
+    /// What is free inside the database's file counts as free. A quarter of that file and 12 MiB, 1 GiB at most, are kept
     /// beside it for deleting and cleaning up, which go on while writes are refused.
     #[arg(long, value_name = SIZE, value_parser = size::<u64>, default_value = "256MiB", help_heading = STORAGE)]
     pub min_free_space: u64,
@@ -94,6 +94,14 @@ pub struct Settings {
     #[arg(long, value_name = DURATION, value_parser = between(duration, "5s", "10m"), default_value = "30s",
           help_heading = STORAGE)]
     pub stall_timeout: Duration,
+
+    /// Open a data folder that has no file `acknowledged`, as those of versions before it had none
+    ///
+    /// Without that file nobody can tell whether the newest changes are all there, so such a folder is refused otherwise. The
+    /// server makes the file: say this for one start only.
+    #[arg(long, value_name = BOOL, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
+          default_value = "false", help_heading = STORAGE)]
+    pub accept_unmarked_data: bool,
 
     /// What holds in each namespace that has no other policy.
     #[command(flatten)]

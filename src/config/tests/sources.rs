@@ -41,6 +41,7 @@ fn defaults_are_as_documented() {
         cache_size: 256 << 20,
         min_free_space: 256 << 20,
         stall_timeout: Duration::from_secs(30),
+        accept_unmarked_data: false,
         policy: PolicySettings {
             idle_timeout: Duration::from_secs(24 * 3600),
             absolute_timeout: None,

@@ -53,7 +53,7 @@ use checkpoint::{BLOAT, Checkpoint};
 use committer::Committer;
 use disk::Inspection;
 use log::Log;
-use mark::MarkFile;
+use mark::{Mark, MarkFile};
 use memtable::Memtable;
 use redo::{RedoFile, RedoWriter};
 use space::Space;
@@ -92,6 +92,8 @@ pub struct SledOptions {
     pub cache_bytes: u64,
     /// When an answered change is on disk.
     pub durability: Durability,
+    /// Whether to open a folder of a version that kept no mark of what was acknowledged.
+    pub accept_unmarked: bool,
     /// What is watched, and from when on it counts as trouble.
     pub watchdog: WatchdogOptions,
 }
@@ -114,8 +116,12 @@ impl SledEngine {
         folder.clean_up_interrupted_open()?;
         folder.sync()?;
         let mut inspection = Inspection::of(&folder.sled_path())?;
-        judge(&inspection, &folder)?;
+        judge(&inspection, &folder, options.accept_unmarked)?;
         folder.remove_segments(inspection.stray_segments())?;
+        if inspection.is_new() {
+            // Before sled's files: a folder with data and without a mark is refused, also after a crash at this place.
+            MarkFile::create(&folder.sled_path(), Mark::default())?;
+        }
         let config = config(&folder, options);
         let db = open_db(&config).map_err(|error| refuse(error, &folder))?;
         folder.sync()?;
@@ -204,8 +210,9 @@ fn config(folder: &DataFolder, options: &SledOptions) -> ::sled::Config {
 }
 
 /// Refuses a folder with which sled would lose changes or could not work, and says what to do.
-fn judge(inspection: &Inspection, folder: &DataFolder) -> Result<(), EngineError> {
-    if let Some(damage) = inspection.refusal() {
+fn judge(inspection: &Inspection, folder: &DataFolder, accept_unmarked: bool) -> Result<(), EngineError> {
+    let accepted = accept_unmarked && inspection.is_unmarked();
+    if let Some(damage) = if accepted { inspection.damage_beside_mark() } else { inspection.refusal() } {
         return Err(EngineError::Damaged { folder: folder.path().into(), damage });
     }
     if inspection.damaged_pages() > 0 {
@@ -216,10 +223,10 @@ fn judge(inspection: &Inspection, folder: &DataFolder) -> Result<(), EngineError
             "the data is damaged in places; what is there answers DATA_LOSS, and no space is reclaimed; stop the server and run sessiond salvage"
         );
     }
-    if inspection.mark == mark::Found::Missing && inspection.used_pages() > 0 {
+    if accepted {
         tracing::warn!(
             folder = %folder.path().display(),
-            "there is no file acknowledged, as in folders of older versions: damage to the newest changes would go unnoticed this time"
+            "there is no file acknowledged, which accept-unmarked-data takes: damage to the newest changes goes unnoticed this time"
         );
     }
     Ok(())

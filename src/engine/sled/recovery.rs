@@ -13,7 +13,7 @@ use crate::model::{Event, Handle};
 
 /// Where the sequence goes on after an opening: beyond all numbers that may have been told of and then lost with a crash
 /// that took unsynced changes.
-const SEQUENCE_JUMP: u64 = 1 << 24;
+pub(super) const SEQUENCE_JUMP: u64 = 1 << 24;
 
 impl Tables {
     /// Sets right what a crash left. `mark` is the one that the folder had.
