@@ -107,6 +107,11 @@ async fn an_older_log_under_newer_files_revives_nothing() {
             change(&server.client(), 0..SESSIONS / 2).await;
             fs::copy(file(&server, "db"), file(&server, "db.older")).unwrap();
             change(&server.client(), SESSIONS / 2..SESSIONS).await;
+            // So much that all of that is written back.
+            for _ in 0..SESSIONS {
+                let request = CreateSessionRequest::new().attribute("filling", "z".repeat(3_000));
+                server.client().create(request).await.unwrap();
+            }
             server.kill();
         } else {
             server.stop();
