@@ -10,7 +10,8 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use super::environment::environment_name;
 use super::policy::PolicySettings;
 use super::values::{
-    Durability, EngineKind, Listen, LogFormat, at_least, between, count, duration, path, size, text, workers,
+    Durability, EngineKind, Listen, LogFormat, at_least, between, count, duration, path, size, socket_mode, text,
+    workers,
 };
 
 // The name of a value in the help also says which TOML type the file has to use for it; see file.rs.
@@ -34,6 +35,13 @@ pub struct Settings {
     /// unless allow-plaintext is set. Port 0 takes any free port.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',', default_value = "127.0.0.1:50051", help_heading = NETWORK)]
     pub listen: Vec<Listen>,
+
+    /// Who may connect to a Unix socket: the mode of its file, in octal (0600 to 0777)
+    ///
+    /// Who can connect can read and end every session, so it is the server's own user only, unless this says otherwise, such as
+    /// 0660 for the group of the socket's file. The umask does not matter.
+    #[arg(long, value_name = "MODE", value_parser = socket_mode, default_value = "0600", help_heading = NETWORK)]
+    pub socket_mode: u32,
 
     /// Listen beyond loopback although there is no TLS
     ///

@@ -15,6 +15,7 @@
 //! - an interrupted open is cleaned up before the next, and sled's other files are synced too (`folder`);
 //! - free space and the progress of the threads are watched (`watchdog`).
 
+mod access;
 mod cache;
 mod changes;
 mod checkpoint;

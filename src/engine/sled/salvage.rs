@@ -45,9 +45,11 @@ impl Salvaged {
 /// older than what was acknowledged, or may have been ended since.
 pub async fn salvage(old: &Path, new: &Path, doubtful: bool) -> Result<Salvaged, EngineError> {
     let _held = DataFolder::hold(old)?;
-    let new = DataFolder::claim_new(new)?;
+    DataFolder::require_new(new)?;
     let inspection = Inspection::of(&old.join("sled"))?;
     let history = History::read(&inspection)?;
+    // Only now: what can't be read leaves no folder behind.
+    let new = DataFolder::claim_new(new)?;
     let options = SledOptions {
         cache_bytes: 64 << 20,
         durability: Durability::None,

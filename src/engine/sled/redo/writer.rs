@@ -1,10 +1,11 @@
 //! Writing the redo log.
 
 use super::{Position, entry, path_of};
+use crate::engine::sled::access::PRIVATE_FILE;
 use crate::engine::sled::memtable::Row;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -120,7 +121,7 @@ impl RedoFile {
         if let Some(retired) = retired {
             fs::rename(path_of(folder, retired), &path)?;
         }
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(PRIVATE_FILE).open(path)?;
         if reclaims && file.metadata()?.len() > GROWTH {
             // Of what is cut off nothing is needed any more; what a power cut brings back is of an older generation.
             file.set_len(GROWTH)?;
