@@ -151,6 +151,15 @@ pub struct Settings {
           default_value = "1000000", help_heading = SESSIONS)]
     pub event_history_count: u64,
 
+    /// How many bytes the events of the history take (1MiB or more)
+    ///
+    /// The oldest beyond that are dropped, even if event-history-age would keep them. The default, a quarter of what
+    /// cache-size is by default, holds about half a million events without attributes. On disk they take up to twice as much
+    /// until it is cleaned up.
+    #[arg(long, value_name = SIZE, value_parser = at_least(size::<u64>, "1MiB"), default_value = "64MiB",
+          help_heading = SESSIONS)]
+    pub event_history_size: u64,
+
     /// The largest gRPC message, received or sent (64KiB to 64MiB)
     #[arg(long, value_name = SIZE, value_parser = between(size::<usize>, "64KiB", "64MiB"), default_value = "4MiB",
           help_heading = LIMITS)]

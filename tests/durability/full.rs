@@ -3,12 +3,13 @@
 //!
 //! The disk is real: a file system in a file, or in memory where there are no loop devices. Mounting it takes root.
 
-use crate::common::{Server, eventually};
+use crate::common::{Server, binary, eventually, run as common_run};
 use crate::{say, seed, setting};
 use fastrand::Rng;
 use sessiond_client::proto::{CreateSessionRequest, DeleteSessionRequest, GetSessionRequest};
 use sessiond_client::{Client, Error, Health};
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -232,6 +233,46 @@ async fn fill_again_and_again(name: &str, disk_mib: u64, bytes: usize, rounds: u
     }
     server.stop();
     assert!(!server.log().contains("panicked"), "{}", server.log());
+}
+
+/// Takes all of the disk that is free, down to the last block.
+fn take_the_rest(disk: &SmallDisk) -> PathBuf {
+    let path = disk.path().join("taken");
+    let mut file = File::create(&path).unwrap();
+    for block in [MIB, 4_096, 512] {
+        let zeros = vec![0; usize::try_from(block).unwrap()];
+        while file.write_all(&zeros).is_ok() {}
+    }
+    file.sync_all().ok();
+    path
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_can_not_start_for_a_full_disk_says_so_and_loses_nothing() {
+    let name = "starting on a full disk";
+    let Some(disk) = mount(name, 96) else { return };
+    let data = disk.path().join("data");
+    let mut server = Server::start_with(&["--data-dir", data.to_str().unwrap(), "--min-free-space", "16MiB"]);
+    let created = server.client().create(CreateSessionRequest::new().attribute("n", 1)).await.unwrap();
+    let taken = take_the_rest(&disk);
+    let client = server.client();
+    eventually("the server takes no writes", async || {
+        client.health("sessiond.writes").await.unwrap() == Health::NotServing
+    })
+    .await;
+    client.get(&created.session_id).await.unwrap();
+    server.kill();
+    // Also for a folder that there is no space to make.
+    for folder in [data.clone(), disk.path().join("another")] {
+        let ended = common_run(binary().args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&folder));
+        assert!(matches!(ended.code, Some(1 | 2)), "{ended:?}");
+        let line = ended.stderr.lines().last().unwrap();
+        assert!(line.contains("is full") && line.contains("free some space") && !line.contains("Os {"), "{line}");
+    }
+    std::fs::remove_file(taken).unwrap();
+    server.restart();
+    server.client().get(&created.session_id).await.unwrap();
+    server.stop();
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]

@@ -61,6 +61,7 @@ fn defaults_are_as_documented() {
         sweep_batch: 64,
         event_history_age: Duration::from_secs(3600),
         event_history_count: 1_000_000,
+        event_history_size: 64 << 20,
         max_message_size: 4 << 20,
         max_header_size: 16 << 10,
         max_connections: 10_000,

@@ -56,6 +56,9 @@ pub enum FolderError {
     /// The folder is no data folder, or can't be read.
     #[error("{0} can't be read as a data folder ({1})")]
     NotReadable(PathBuf, io::Error),
+    /// The folder can't be made, or not be used, since the disk has no space left.
+    #[error("the disk of {0} is full; free some space there, or choose a folder on another disk")]
+    DiskFull(PathBuf),
     /// The folder can't be made or written to.
     #[error(
         "{0} is not a folder that can be written to ({1}); create it and give this user the right to write, or choose another folder"
@@ -63,12 +66,23 @@ pub enum FolderError {
     NotWritable(PathBuf, io::Error),
 }
 
+impl FolderError {
+    fn not_writable(path: &Path, error: io::Error) -> Self {
+        if is_full(&error) { Self::DiskFull(path.into()) } else { Self::NotWritable(path.into(), error) }
+    }
+}
+
+/// Whether the disk, or what this user may take of it, has no space left.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
 impl DataFolder {
     /// Makes the folder if it is missing, checks that it can be written to, and claims it.
     pub fn claim(path: &Path) -> Result<Self, FolderError> {
         let folder = Self::lock(path)?;
         let made = access::make_folder(&folder.sled_path());
-        made.map_err(|error| FolderError::NotWritable(path.into(), error))?;
+        made.map_err(|error| FolderError::not_writable(path, error))?;
         Ok(folder)
     }
 
@@ -79,13 +93,13 @@ impl DataFolder {
             Ok(false) => Err(FolderError::NotEmpty(path.into())),
             Ok(true) => Ok(folder),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(folder),
-            Err(error) => Err(FolderError::NotWritable(path.into(), error)),
+            Err(error) => Err(FolderError::not_writable(path, error)),
         }
     }
 
     /// Claims the folder and removes what an interrupted restore left in it.
     fn lock(path: &Path) -> Result<Self, FolderError> {
-        let not_writable = |error| FolderError::NotWritable(path.into(), error);
+        let not_writable = |error| FolderError::not_writable(path, error);
         access::make_folder(path).map_err(not_writable)?;
         let lock = OpenOptions::new()
             .create(true)

@@ -290,6 +290,7 @@ impl From<::sled::Error> for EngineError {
     fn from(error: ::sled::Error) -> Self {
         match error {
             ::sled::Error::Corruption { .. } => Self::Corrupt("a page of the data can't be read".into()),
+            error if is_full(&error) => Self::DiskFull,
             // The file ends before the page does.
             ::sled::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 Self::Corrupt("a page of the data is cut off".into())
@@ -305,8 +306,16 @@ impl From<FolderError> for EngineError {
     }
 }
 
+/// Whether sled met a disk without space; it tells some errors by their texts only.
+fn is_full(error: &::sled::Error) -> bool {
+    match error {
+        ::sled::Error::Io(error) => folder::is_full(error) || error.to_string().contains("code: 28,"),
+        _ => false,
+    }
+}
+
 impl From<std::io::Error> for EngineError {
     fn from(error: std::io::Error) -> Self {
-        Self::Storage(Arc::new(error))
+        if folder::is_full(&error) { Self::DiskFull } else { Self::Storage(Arc::new(error)) }
     }
 }

@@ -67,7 +67,8 @@ impl Tables {
             let namespace = key.split(|byte| *byte == 0).next().and_then(|name| std::str::from_utf8(name).ok());
             ledger.statistics.session_added(namespace.ok_or_else(|| codec::corrupt("a member's key"))?);
         }
-        ledger.statistics.events = self.history.count()?;
+        let held = self.history.count()?;
+        (ledger.statistics.events, ledger.statistics.event_bytes) = (held.events, held.bytes);
         ledger.has_parts = self.parts.all().next().is_some();
         let skipped = self.gaps()?.last().map_or(0, |gap| gap.through);
         let last = self.history.last()?.max(self.history.dropped_through()).max(acknowledged).max(skipped);
