@@ -254,6 +254,10 @@ async fn a_server_that_can_not_start_for_a_full_disk_says_so_and_loses_nothing()
     let data = disk.path().join("data");
     let mut server = Server::start_with(&["--data-dir", data.to_str().unwrap(), "--min-free-space", "16MiB"]);
     let created = server.client().create(CreateSessionRequest::new().attribute("n", 1)).await.unwrap();
+    let mut doomed = Vec::new();
+    for _ in 0..200 {
+        doomed.push(server.client().create(CreateSessionRequest::new()).await.unwrap().session_id);
+    }
     let taken = take_the_rest(&disk);
     let client = server.client();
     eventually("the server takes no writes", async || {
@@ -261,6 +265,9 @@ async fn a_server_that_can_not_start_for_a_full_disk_says_so_and_loses_nothing()
     })
     .await;
     client.get(&created.session_id).await.unwrap();
+    // Without a single free block.
+    let dead = doomed[0].clone();
+    delete(&client, doomed).await;
     server.kill();
     // Also for a folder that there is no space to make.
     for folder in [data.clone(), disk.path().join("another")] {
@@ -272,6 +279,8 @@ async fn a_server_that_can_not_start_for_a_full_disk_says_so_and_loses_nothing()
     std::fs::remove_file(taken).unwrap();
     server.restart();
     server.client().get(&created.session_id).await.unwrap();
+    assert_eq!(server.client().get(dead).await.map(drop), Err(Error::SessionNotFound));
+    server.client().create(CreateSessionRequest::new()).await.unwrap();
     server.stop();
 }
 

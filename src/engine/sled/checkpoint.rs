@@ -165,7 +165,7 @@ impl Checkpoint {
             (true, false) => TURN_OVER_TIGHT,
             (false, _) => TURN_OVER,
         };
-        !self.is_damaged && self.log.end().saturating_sub(self.turned_at) >= least
+        !self.is_damaged && !self.space.is_exhausted() && self.log.end().saturating_sub(self.turned_at) >= least
     }
 
     /// Once there is hardly anything left to move, has sled free what was emptied; what it frees may leave more to move.

@@ -15,6 +15,9 @@ use tokio::sync::{oneshot, watch};
 pub(super) type Answer = oneshot::Sender<Result<(), EngineError>>;
 pub(super) type Answered = oneshot::Receiver<Result<(), EngineError>>;
 
+/// What a transaction may take in the redo log, in bytes, as far as its file must not grow for want of space.
+const ROOM_BYTES: u64 = 256 << 10;
+
 /// What it takes to change the data. Whoever has the lock on it is the only one who does.
 pub(super) struct Committer {
     pub(super) tables: Tables,
@@ -61,6 +64,9 @@ impl Committer {
     /// Whether there is room for another change, in memory and in the redo log.
     pub(super) fn has_room(&self) -> bool {
         let Limits { memtable, redo, waiting, .. } = self.space.limits(self.limits);
+        if self.space.is_exhausted() && self.redo.left_in_file() < ROOM_BYTES {
+            return false;
+        }
         self.redo.waiting_bytes() < waiting
             && (self.next_file.is_some()
                 || (self.tables.memtable.bytes() < 2 * memtable && self.redo.end().bytes < 2 * redo))
@@ -70,6 +76,7 @@ impl Committer {
     pub(super) fn ends_generation(&self) -> bool {
         let Limits { memtable, redo, .. } = self.space.limits(self.limits);
         self.next_file.is_some()
+            && !self.space.is_exhausted()
             && (self.tables.memtable.bytes() >= memtable || self.redo.end().bytes >= redo || self.is_reclaiming)
     }
 
@@ -82,7 +89,8 @@ impl Committer {
 
     /// Whether an end of the generation would give space back: of rows that are dead in sled, or of the redo log.
     pub(super) fn has_dead_space(&self) -> bool {
-        self.next_file.is_some() && (self.tables.memtable.bytes() > 0 || self.redo.has_grown())
+        let is_dead = self.tables.memtable.bytes() > 0 || self.redo.has_grown();
+        is_dead && self.next_file.is_some() && !self.space.is_exhausted()
     }
 
     /// Ends the generation soon, if that gives space back. Whether it does.

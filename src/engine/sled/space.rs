@@ -18,6 +18,9 @@ const WORKING_BYTES: u64 = 6 * SEGMENT_BYTES as u64;
 const WORKING_SHARE: u64 = 4;
 const MAX_WORKING_BYTES: u64 = 1 << 30;
 
+/// With less than this nothing is written back any more, in bytes.
+const EXHAUSTED_BYTES: u64 = 3 * SEGMENT_BYTES as u64;
+
 /// With more than this beyond what is left alone, what is free inside sled's file does not matter, and is not counted.
 const PLENTY_BYTES: u64 = 4 << 30;
 
@@ -39,6 +42,7 @@ pub(super) struct Space {
     /// What may still be filled.
     spare: AtomicU64,
     is_low: AtomicBool,
+    is_exhausted: AtomicBool,
 }
 
 impl Space {
@@ -51,6 +55,7 @@ impl Space {
             log_bytes: AtomicU64::new(0),
             spare: AtomicU64::new(u64::MAX),
             is_low: AtomicBool::new(false),
+            is_exhausted: AtomicBool::new(false),
         };
         space.look();
         space
@@ -67,8 +72,7 @@ impl Space {
 
     /// Whether it is worth knowing what is free inside sled's file.
     pub(super) fn wants_count(&self) -> bool {
-        self.min_free_bytes > 0
-            && self.disk_free.load(Ordering::Relaxed) < self.min_free_bytes.saturating_add(PLENTY_BYTES)
+        self.disk_free.load(Ordering::Relaxed) < self.min_free_bytes.saturating_add(PLENTY_BYTES)
     }
 
     /// Notes how long sled's file is, and how much of it is free.
@@ -87,19 +91,29 @@ impl Space {
         self.spare.load(Ordering::Relaxed) < self.log_bytes.load(Ordering::Relaxed) / 2
     }
 
+    /// Whether others have taken so much of the disk that sled might find no room for what is written back, which would end
+    /// the server. Until there is some, deletions go into the redo log alone, as far as its file reaches.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.is_exhausted.load(Ordering::Relaxed)
+    }
+
     /// How much may wait to be written back, of `most`.
     pub(super) fn limits(&self, most: Limits) -> Limits {
+        if self.is_exhausted() {
+            return most;
+        }
         let share = self.spare.load(Ordering::Relaxed) / SHARES;
         most.at_most(share)
     }
 
     fn judge(&self) {
+        let there = self.disk_free.load(Ordering::Relaxed).saturating_add(self.inside.load(Ordering::Relaxed));
+        self.is_exhausted.store(there < EXHAUSTED_BYTES, Ordering::Relaxed);
         if self.min_free_bytes == 0 {
             return;
         }
         let log_bytes = self.log_bytes.load(Ordering::Relaxed);
         let working = (WORKING_BYTES + log_bytes / WORKING_SHARE).min(MAX_WORKING_BYTES);
-        let there = self.disk_free.load(Ordering::Relaxed).saturating_add(self.inside.load(Ordering::Relaxed));
         let needed = self.min_free_bytes.saturating_add(working);
         // Wants more before it lets go, so that it doesn't flutter.
         let more = if self.is_low() { (self.min_free_bytes / 10).max(WORKING_BYTES / 4) } else { 0 };

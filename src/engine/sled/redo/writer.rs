@@ -66,6 +66,11 @@ impl RedoWriter {
         self.buffer.len()
     }
 
+    /// How much can be appended before its file has to grow.
+    pub(in super::super) fn left_in_file(&self) -> u64 {
+        self.file.length.load(Ordering::Relaxed).saturating_sub(self.end().bytes)
+    }
+
     /// Whether its file is longer than one has to be.
     pub(in super::super) fn has_grown(&self) -> bool {
         self.file.length.load(Ordering::Relaxed) > GROWTH
@@ -126,8 +131,14 @@ impl RedoFile {
             // Of what is cut off nothing is needed any more; what a power cut brings back is of an older generation.
             file.set_len(GROWTH)?;
         }
+        let mut length = file.metadata()?.len();
+        if length < GROWTH {
+            // So much has its place from the begin on, also if others fill the disk meanwhile.
+            let zeros = vec![0; usize::try_from(GROWTH - length).unwrap_or(0)];
+            file.write_all_at(&zeros, length)?;
+            length = GROWTH;
+        }
         File::open(folder)?.sync_all()?;
-        let length = file.metadata()?.len().into();
-        Ok(Self { file, length })
+        Ok(Self { file, length: length.into() })
     }
 }

@@ -51,8 +51,9 @@ impl DiskWatch {
 fn ask(watch: &Weak<DiskWatch>, folder: &Path) -> Option<()> {
     let watch = watch.upgrade()?;
     watch.progress.begin();
+    let was_exhausted = watch.space.is_exhausted();
     watch.space.look();
-    if watch.space.is_tight() {
+    if was_exhausted || watch.space.is_tight() {
         watch.reclaimer.reclaim();
     }
     watch.used_bytes.store(bytes_of(folder), Ordering::Relaxed);

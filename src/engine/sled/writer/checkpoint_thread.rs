@@ -111,7 +111,7 @@ impl CheckpointThread {
     fn clean_up(&mut self, written: u64, ended: &Receiver<Ended>) -> Result<Option<Ended>, EngineError> {
         let mut next = None;
         let mut cleaned = 0;
-        loop {
+        while !self.checkpoint.space.is_exhausted() {
             let (began, changed) = (Instant::now(), self.shared.changed());
             let Some(grown) = self.checkpoint.clean_some()? else {
                 if next.is_none() && self.checkpoint.is_worth_a_turn(false) {

@@ -81,9 +81,11 @@ pub(super) struct Writer {
 pub(super) struct Reclaimer(Weak<Shared>);
 
 impl Reclaimer {
-    /// Has what was changed written back now, and cleaned up behind; nothing happens if there is nothing.
+    /// Has what was changed written back now, and cleaned up behind; nothing happens if there is nothing. Who waits for room
+    /// looks again whether there is some.
     pub(super) fn reclaim(&self) {
         let Some(shared) = self.0.upgrade() else { return };
+        shared.room.notify_waiters();
         let mut state = shared.lock();
         let State { committer, sleep, .. } = &mut *state;
         if let Some(committer) = committer
