@@ -19,6 +19,7 @@ pub(super) type Answered = oneshot::Receiver<Result<(), EngineError>>;
 const ROOM_BYTES: u64 = 256 << 10;
 
 /// What it takes to change the data. Whoever has the lock on it is the only one who does.
+#[expect(clippy::struct_excessive_bools, reason = "each says something else, and none follows from another")]
 pub(super) struct Committer {
     pub(super) tables: Tables,
     pub(super) redo: RedoWriter,
