@@ -233,7 +233,11 @@ fn upkeep_options(settings: &Settings) -> UpkeepOptions {
         touch_interval: settings.touch_interval,
         sweep_interval: settings.sweep_interval,
         sweep_batch: settings.sweep_batch,
-        history: HistoryBounds { age: millis(settings.event_history_age), count: settings.event_history_count },
+        history: HistoryBounds {
+            age: millis(settings.event_history_age),
+            count: settings.event_history_count,
+            bytes: settings.event_history_size,
+        },
     }
 }
 

@@ -183,7 +183,7 @@ fn engine_failure(error: &EngineError) -> Status {
             tracing::error!(%error, "a request met damaged data");
             with_reason(Code::DataLoss, "the stored session is damaged", "SESSION_CORRUPT", HashMap::new())
         }
-        EngineError::Storage(_) | EngineError::Damaged { .. } => {
+        EngineError::Storage(_) | EngineError::DiskFull | EngineError::Damaged { .. } => {
             tracing::error!(%error, "a request failed");
             with_reason(Code::Internal, "the storage failed; see the server's log", "INTERNAL", HashMap::new())
         }

@@ -15,7 +15,7 @@ from django.test import RequestFactory, override_settings
 
 import sessiond
 from sessiond.django import SessionStore, principal_of
-from sessiond.ids import mapped_id
+from sessiond.django.store import _id
 
 BERLIN = override_settings(USE_TZ=False, TIME_ZONE="Europe/Berlin")
 
@@ -170,7 +170,7 @@ def test_any_key_can_be_chosen(client, key):
     session.save(must_create=True)
     assert session.session_key == key
     assert SessionStore(key)["a"] == 1
-    assert client.get(mapped_id(key)).attributes == {"a": 1}
+    assert client.get(_id(key)).attributes == {"a": 1}
     again = SessionStore(key)
     again["b"] = 2
     again.save()
