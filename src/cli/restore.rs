@@ -11,6 +11,7 @@ use bytes::Bytes;
 use clap::Args;
 use indicatif::ProgressBar;
 use sessiond::backup::{Restored, restore};
+use sessiond::clock::ClockFile;
 use sessiond::engine::sled::{DataFolder, Durability, SledOptions, WatchdogOptions};
 use sessiond_client::{Address, BackupSummary, Client};
 use tokio::sync::mpsc;
@@ -108,7 +109,13 @@ async fn into_folder(source: impl Read + Send + 'static, folder: PathBuf) -> Res
         let folder = DataFolder::claim_empty(&folder).map_err(|error| Failure::new(error.to_string()))?;
         let built = restore(source, &folder, &options);
         let built = built.map_err(|error| Failure::new(format!("nothing was restored: {error}")))?;
-        built.install().map_err(|error| Failure::new(format!("the restored data could not be put in place: {error}")))
+        let restored = built.install();
+        // What had expired when the backup was made stays so, also under a clock that is behind.
+        let restored = restored.and_then(|restored| {
+            ClockFile::raise(folder.path(), restored.backup.cut.moment)?;
+            Ok(restored)
+        });
+        restored.map_err(|error| Failure::new(format!("the restored data could not be put in place: {error}")))
     };
     let Restored { backup, sessions, events } =
         tokio::task::spawn_blocking(work).await.map_err(|error| Failure::new(error.to_string()))??;

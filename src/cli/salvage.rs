@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
+use sessiond::clock::ClockFile;
 use sessiond::engine::sled::{Salvaged, salvage};
 
 use super::failure::Failure;
@@ -48,6 +49,9 @@ impl SalvageArgs {
     pub(super) async fn run(self) -> Result<Report, Failure> {
         let salvaged = salvage(&self.data_dir, &self.to, self.doubtful).await;
         let salvaged = salvaged.map_err(|error| Failure::new(error.to_string()))?;
+        // What had expired stays so, also under a clock that is behind.
+        ClockFile::inherit(&self.data_dir, &self.to)
+            .map_err(|error| Failure::new(format!("the newest time could not be saved: {error}")))?;
         let report = report(&salvaged, self.doubtful);
         if salvaged.is_complete() {
             return Ok(report);

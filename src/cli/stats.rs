@@ -15,7 +15,7 @@ use super::args::{ServerArgs, positive_duration};
 use super::complain;
 use super::failure::Stop;
 use super::output::Report;
-use super::units::{counted, grouped, length, moment, now, printable};
+use super::units::{counted, grouped, length, moment, now, printable, rough};
 
 /// Moves a terminal's cursor to its first line and clears everything below.
 const CLEAR: &str = "\u{1b}[H\u{1b}[J";
@@ -118,7 +118,20 @@ fn table(statistics: &Statistics, now: Timestamp) -> String {
     line("refused", &format!("{} for lack of disk space since the start", grouped(statistics.refused_for_space)));
     line("damage", &format!("met by {} since the start", counted(statistics.met_damage, "request")));
     line("stalls", &format!("{} of the storage since the start", grouped(statistics.storage_stalls)));
+    if let Some(ahead) = statistics.clock_ahead {
+        let set = counted(statistics.clock_steps, "time");
+        line("clock", &format!("{}; the system's clock was set {set} since the start", agreement(ahead)));
+    }
     text
+}
+
+/// How the time of sessions and the system's clock agree.
+fn agreement(ahead: sessiond_client::Duration) -> String {
+    let word = if ahead.seconds < 0 { "behind" } else { "ahead of" };
+    match ahead.seconds.unsigned_abs() {
+        0 => "as the system's".to_owned(),
+        seconds => format!("{} {word} the system's", rough(seconds)),
+    }
 }
 
 /// In words; "none" if it is zero, or unknown to an older server.
@@ -166,6 +179,9 @@ fn to_json(statistics: &Statistics) -> Json {
         "met_damage": statistics.met_damage,
         "storage_stalls": statistics.storage_stalls,
         "cpu_time": statistics.cpu_time.map(|time| time.to_string()),
+        "clock_steps": statistics.clock_steps,
+        "clock_ahead": statistics.clock_ahead.map(|ahead| ahead.to_string()),
+        "current_time": statistics.current_time.map(|time| time.to_string()),
     })
 }
 
@@ -192,6 +208,8 @@ mod tests {
             met_damage: 1,
             storage_stalls: 2,
             cpu_time: Some(sessiond_client::Duration { seconds: 90, nanos: 5_000_000 }),
+            clock_steps: 1,
+            clock_ahead: Some(sessiond_client::Duration { seconds: -3_600, nanos: 0 }),
             ..Statistics::default()
         };
         let now = Timestamp { seconds: 60, nanos: 0 };
@@ -210,7 +228,8 @@ last event    1041
 watchers      0
 refused       0 for lack of disk space since the start
 damage        met by 1 request since the start
-stalls        2 of the storage since the start";
+stalls        2 of the storage since the start
+clock         1h behind the system's; the system's clock was set 1 time since the start";
         assert_eq!(table(&statistics, now), expected);
     }
 }
