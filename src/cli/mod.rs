@@ -11,6 +11,7 @@ mod count;
 mod create;
 mod csrf;
 mod delete;
+mod exact;
 mod failure;
 mod get;
 mod handoff;
@@ -19,6 +20,7 @@ mod list;
 mod lock;
 mod misplaced;
 mod output;
+mod printable;
 mod progress;
 mod restore;
 mod revoke;
@@ -43,6 +45,7 @@ use clap::Subcommand;
 use failure::{Failure, Stop};
 pub(crate) use misplaced::misplaced;
 use output::Report;
+use printable::printable;
 
 /// The commands that talk to a running server or work on the data folder of a stopped one.
 #[derive(Debug, Subcommand)]
@@ -97,7 +100,7 @@ pub(crate) enum ClientCommand {
 
 /// Runs a command: its result goes to standard output, what went wrong to standard error in one line.
 ///
-/// The exit code is 0 for success, 1 for an error, 2 for wrong usage, 3 if there is no such session or attribute.
+/// The exit code is 0 for success, 1 for an error, 2 for wrong usage, which the server may find, 3 if there is no such session or attribute.
 pub(crate) async fn run(command: ClientCommand) -> ExitCode {
     let (mut out, mut err) = (io::stdout(), io::stderr());
     let (json, result) = match command {
@@ -155,8 +158,8 @@ fn fail(failure: &Failure, err: &mut impl Write) -> u8 {
 }
 
 fn complain(err: &mut impl Write, message: &str) {
-    // If standard error is closed, the exit code has to say it all.
-    let _ = writeln!(err, "sessiond: {message}");
+    // What the server says may repeat what others wrote. If standard error is closed, the exit code has to say it all.
+    let _ = writeln!(err, "sessiond: {}", printable(message));
 }
 
 #[cfg(test)]

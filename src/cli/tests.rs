@@ -82,6 +82,9 @@ fn wrong_usage_is_refused_before_anything_is_sent() {
         &["create", "{\"a\":"],
         &["create", "--absolute-timeout", "12h", "--expire-at", "2030-01-31T12:00:00Z"],
         &["create", "--idle-timeout", "soon"],
+        &["create", "--expire-at", "2030-01-31T12:00:00"],
+        &["create", "--expire-at", "2030-01-31"],
+        &["create", "--expire-at", "2030-01-31T23:59:60Z"],
         &["create", "--quiet", "--json"],
         &["get"],
         &["get", "id", "--addr", "nowhere"],
@@ -188,7 +191,8 @@ fn wrong_usage_is_explained() {
         (&["create", "--label", "=1"], r#"--label: "=1" has no name before the "="; write NAME=VALUE"#),
         (
             &["create", "--expire-at", "x"],
-            r#"--expire-at: "x" is not a moment; write for example 2026-01-31T12:00:00Z"#,
+            "--expire-at: \"x\" is not a moment with its zone; write for example 2026-01-31T12:00:00Z or \
+             2026-01-31T13:00:00+01:00",
         ),
         (
             &["list", "--limit", "0"],

@@ -186,7 +186,10 @@ pub struct Settings {
           help_heading = PROCESS)]
     pub drain_timeout: Duration,
 
-    /// What is logged: a level, or a filter in the syntax of tracing's `EnvFilter`, such as info,sessiond=debug
+    /// What is logged: off, error, warn, info, debug or trace, or a filter such as info,sessiond::session=debug
+    ///
+    /// A level is that of sessiond; libraries such as h2, hyper, tonic, tower and sled log warnings and errors. A filter in the
+    /// syntax of tracing's `EnvFilter` names them to get more: debug,h2=debug.
     #[arg(long, value_name = "FILTER", value_parser = text, default_value = "info", help_heading = PROCESS)]
     pub log: String,
 
