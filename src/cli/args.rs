@@ -126,8 +126,7 @@ impl ClientArgs {
 pub(super) struct TimeoutArgs {
     /// End the session this long after its last access, such as 30m
     ///
-    /// If any of the timeouts is given, all of them are replaced: one that is left out returns to the default of the
-    /// namespace.
+    /// If any timeout is given, all of them are replaced: one that is not given gets the default of the namespace.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     idle_timeout: Option<Duration>,
 
@@ -178,7 +177,7 @@ pub(super) struct ChangeArgs {
     #[arg(long)]
     clear: bool,
 
-    /// Set the user that the session belongs to; the empty text removes it
+    /// Set the user that the session belongs to; an empty text removes it
     #[arg(long)]
     principal: Option<String>,
 

@@ -60,7 +60,7 @@ pub(crate) enum ClientCommand {
     Set(Box<set::SetArgs>),
     /// Slide a session's idle timeout
     Touch(touch::TouchArgs),
-    /// Give a session a new ID, as at every log in, and print it
+    /// Give a session a new ID, as after each log in, and print it
     Rotate(Box<rotate::RotateArgs>),
     /// End a session
     Delete(delete::DeleteArgs),
@@ -82,11 +82,11 @@ pub(crate) enum ClientCommand {
     /// Issue and verify tokens against cross-site request forgery
     #[command(subcommand)]
     Csrf(csrf::CsrfCommand),
-    /// Show what a server holds and does
+    /// Show the statistics of a server
     Stats(stats::StatsArgs),
-    /// Remove the sessions that have expired, at once
+    /// Remove expired sessions now
     Sweep(sweep::SweepArgs),
-    /// Check what a running server holds, or the data folder of a stopped one, for damage
+    /// Check the data of a running server, or the data folder of a stopped one, for damage
     Verify(verify::VerifyArgs),
     /// Save what can be read from a damaged data folder into a new one
     Salvage(salvage::SalvageArgs),
@@ -100,7 +100,8 @@ pub(crate) enum ClientCommand {
 
 /// Runs a command: its result goes to standard output, what went wrong to standard error in one line.
 ///
-/// The exit code is 0 for success, 1 for an error, 2 for wrong usage, which the server may find, 3 if there is no such session or attribute.
+/// The exit code is 0 for success, 1 for an error, 2 for wrong usage, be it found here or by the server, and 3 if there is no
+/// such session or attribute.
 pub(crate) async fn run(command: ClientCommand) -> ExitCode {
     let (mut out, mut err) = (io::stdout(), io::stderr());
     let (json, result) = match command {

@@ -31,7 +31,7 @@ With --json, each line is one object.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct StatsArgs {
-    /// Show them again and again, every 2s if nothing else is said; Ctrl-C ends it
+    /// Show the statistics again and again, by default every 2s; Ctrl-C ends it
     #[arg(long, value_name = "DURATION", value_parser = positive_duration, num_args = 0..=1, require_equals = true,
           default_missing_value = "2s")]
     watch: Option<Duration>,
