@@ -4,7 +4,7 @@
 //! again. Two copies in two sectors of the disk are written in turn: one that a power cut tears leaves the other.
 
 use super::Millis;
-use super::source::Nanos;
+use super::source::{LATEST, Nanos};
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::FileExt;
@@ -63,7 +63,7 @@ impl Known {
         };
         Some(Self {
             through: through.parse().ok()?,
-            time: time.parse().ok()?,
+            time: time.parse().ok().filter(|time| *time <= LATEST)?,
             elapsed: elapsed.parse().ok()?,
             wall: wall.parse().ok()?,
             boot: Some(boot).filter(|boot| *boot != "-").map(str::to_owned),

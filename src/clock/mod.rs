@@ -24,7 +24,7 @@ mod start;
 
 pub use file::{ClockFile, Known};
 
-use source::{ManualClocks, Nanos, Reading, Source};
+use source::{LATEST, ManualClocks, Nanos, Reading, Source};
 use start::{Finding, Start};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -53,6 +53,8 @@ struct Shared {
     steps: AtomicU64,
     /// Whether it was behind at the start, so that it is not known how long the server was stopped.
     is_unsure: AtomicBool,
+    /// How far it may then be ahead once it has passed, in nanoseconds.
+    jump_limit: AtomicI64,
     last: Mutex<Reading>,
 }
 
@@ -97,6 +99,7 @@ impl Clock {
             latest: AtomicU64::default(),
             steps: AtomicU64::default(),
             is_unsure: AtomicBool::default(),
+            jump_limit: AtomicI64::new(Nanos::MAX),
             last: Mutex::new(reading),
         };
         Self { source, shared: Arc::new(shared) }
@@ -118,12 +121,13 @@ impl Clock {
     /// The system's clock is ahead by more than `limit`. The clock is as it was, and this can be tried again.
     pub fn begin(&self, known: Option<&Known>, floor: Millis, limit: Option<Duration>) -> Result<(), TooFarAhead> {
         let reading = self.source.read();
-        let limit = limit.map(|limit| Nanos::try_from(limit.as_nanos()).unwrap_or(Nanos::MAX));
+        let limit = limit.map_or(Nanos::MAX, |limit| Nanos::try_from(limit.as_nanos()).unwrap_or(Nanos::MAX));
         let start = start::judge(known, floor, file::boot().as_deref(), reading, limit).map_err(TooFarAhead)?;
         let Start { time, is_unsure, finding } = start;
         self.shared.offset.store(time - reading.elapsed, Ordering::SeqCst);
         self.shared.latest.store(to_millis(time), Ordering::SeqCst);
         self.shared.is_unsure.store(is_unsure, Ordering::SeqCst);
+        self.shared.jump_limit.store(limit, Ordering::SeqCst);
         *self.shared.last.lock().unwrap_or_else(PoisonError::into_inner) = reading;
         if matches!(finding, Finding::Stepped(_) | Finding::Behind(_)) {
             self.shared.steps.fetch_add(1, Ordering::SeqCst);
@@ -148,15 +152,16 @@ impl Clock {
                 direction(moved.step)
             );
         }
-        let by = if self.shared.is_unsure.load(Ordering::SeqCst) && reading.wall >= time {
-            self.shared.is_unsure.store(false, Ordering::SeqCst);
-            tell_caught_up(reading.wall - time);
-            reading.wall - time
+        let ahead = reading.wall - time;
+        let is_believed = (0..=self.shared.jump_limit.load(Ordering::SeqCst)).contains(&ahead);
+        let by = if is_believed && self.shared.is_unsure.swap(false, Ordering::SeqCst) {
+            tell_caught_up(ahead);
+            ahead
         } else {
             moved.by
         };
         self.shared.offset.fetch_add(by, Ordering::SeqCst);
-        (reading.wall - time - by).abs() > reading.blur
+        (ahead - by).abs() > reading.blur
     }
 
     /// Goes on from this moment, unless it has passed: sessions come from where it was seen.
@@ -175,9 +180,9 @@ impl Clock {
     /// What to write down for the next start, if time may go on for `reserve` until it is written down again.
     #[must_use]
     pub fn known(&self, reserve: Millis) -> Known {
-        let Reading { wall, elapsed, .. } = self.source.read();
         // Never less than what was told, which a move back may have left ahead.
         let told = to_nanos(self.now());
+        let Reading { wall, elapsed, .. } = self.source.read();
         let time = told.max(elapsed + self.shared.offset.load(Ordering::SeqCst));
         // Rounded up: the part of a millisecond that has passed counts.
         Known { through: to_millis(time) + 1 + reserve, time, elapsed, wall, boot: file::boot() }
@@ -246,7 +251,7 @@ fn to_millis(nanos: Nanos) -> Millis {
 }
 
 fn to_nanos(millis: Millis) -> Nanos {
-    Nanos::try_from(millis).unwrap_or(Nanos::MAX).saturating_mul(1_000_000)
+    Nanos::try_from(millis).unwrap_or(LATEST).saturating_mul(1_000_000).min(LATEST)
 }
 
 /// Moves a manual [`Clock`].

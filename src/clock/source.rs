@@ -7,6 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Nanoseconds; those of the time of day count from the Unix epoch.
 pub(super) type Nanos = i64;
 
+/// No moment counts as later than this one in the year 2160, so that there is room for the time that passes.
+pub(super) const LATEST: Nanos = 6_000_000_000_000_000_000;
+
 /// Two looks at the elapsed time that are no farther apart, with one at the time of day between them, are as good as one.
 const CLOSE: Nanos = 20_000;
 
@@ -81,7 +84,7 @@ fn read_system_once() -> Reading {
 fn system_wall() -> Nanos {
     // Before 1970 there were no web sessions: such a clock counts as standing at the epoch.
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Nanos::try_from(since_epoch.as_nanos()).unwrap_or(Nanos::MAX)
+    Nanos::try_from(since_epoch.as_nanos()).unwrap_or(LATEST).min(LATEST)
 }
 
 fn system_elapsed() -> Nanos {

@@ -38,7 +38,7 @@ pub(super) fn judge(
     floor: Millis,
     boot: Option<&str>,
     reading: Reading,
-    limit: Option<Nanos>,
+    limit: Nanos,
 ) -> Result<Start, Nanos> {
     let floor = to_nanos(floor);
     if let Some(known) = known
@@ -64,7 +64,7 @@ pub(super) fn judge(
     }
     // A folder without a known time is new, or of an older version.
     let ahead = if known.is_some() { reading.wall - newest } else { 0 };
-    if limit.is_some_and(|limit| ahead > limit) {
+    if ahead > limit {
         return Err(ahead);
     }
     let finding = if ahead > LONG_STOP { Finding::Ahead(ahead) } else { Finding::Nothing };
@@ -90,7 +90,7 @@ mod tests {
         }
     }
 
-    fn start(boot: &str, elapsed: Nanos, wall: Nanos, limit: Option<Nanos>) -> Result<Start, Nanos> {
+    fn start(boot: &str, elapsed: Nanos, wall: Nanos, limit: Nanos) -> Result<Start, Nanos> {
         judge(Some(&known()), 0, Some(boot), Reading { wall, elapsed, blur: 0 }, limit)
     }
 
@@ -103,17 +103,17 @@ mod tests {
             (NOW + 3 * SECOND - DAY, Finding::Stepped(-DAY)),
             (NOW + 3 * SECOND + DAY, Finding::Stepped(DAY)),
         ] {
-            assert_eq!(start("one", three, wall, Some(SECOND)), Ok(Start { time, is_unsure: false, finding }));
+            assert_eq!(start("one", three, wall, SECOND), Ok(Start { time, is_unsure: false, finding }));
         }
         // The server has run for no longer than was written down in advance.
-        let long = start("one", 500 * SECOND + DAY, NOW + DAY, None).map(|start| start.time);
+        let long = start("one", 500 * SECOND + DAY, NOW + DAY, Nanos::MAX).map(|start| start.time);
         assert_eq!(long, Ok(NOW + DAY + 10 * SECOND / SLEW));
     }
 
     #[test]
     fn after_another_start_of_the_machine_the_system_clock_is_held_against_the_newest_time() {
         let newest = NOW + 10 * SECOND;
-        let starts = |wall| start("two", 5 * SECOND, wall, Some(2 * DAY));
+        let starts = |wall| start("two", 5 * SECOND, wall, 2 * DAY);
         let sure = |time, finding| Ok(Start { time, is_unsure: false, finding });
         assert_eq!(starts(NOW + 60 * SECOND), sure(NOW + 60 * SECOND, Finding::Nothing));
         assert_eq!(starts(newest + DAY), sure(newest + DAY, Finding::Ahead(DAY)));
@@ -125,14 +125,14 @@ mod tests {
 
     #[test]
     fn a_machine_that_has_run_for_less_time_was_started_again() {
-        let started = start("one", 5 * SECOND, NOW + DAY, None).map(|start| start.time);
+        let started = start("one", 5 * SECOND, NOW + DAY, Nanos::MAX).map(|start| start.time);
         assert_eq!(started, Ok(NOW + DAY), "another machine may have been given the same name");
     }
 
     #[test]
     fn without_a_known_time_the_newest_event_is_the_least() {
         let reading = Reading { wall: NOW, elapsed: 0, blur: 0 };
-        let started = |floor| judge(None, floor, Some("one"), reading, Some(SECOND)).map(|start| start.time);
+        let started = |floor| judge(None, floor, Some("one"), reading, SECOND).map(|start| start.time);
         assert_eq!(started(0), Ok(NOW));
         assert_eq!(started(to_millis(NOW - DAY)), Ok(NOW));
         assert_eq!(started(to_millis(NOW + DAY)), Ok(NOW + DAY));

@@ -68,6 +68,31 @@ fn a_clock_that_was_behind_at_the_start_is_believed_once_it_has_passed() {
 }
 
 #[test]
+fn a_clock_that_was_behind_is_not_believed_beyond_the_limit() {
+    let (clock, hand) = Clock::manual(START - HOUR);
+    clock.begin(Some(&Known::elsewhere(START)), 0, Some(Duration::from_secs(2 * 3_600))).unwrap();
+    hand.set_by(DAY);
+    pass(&clock, &hand, 1_000);
+    assert!(clock.now() <= START + 1_020, "it has followed by {} ms", clock.now() - START);
+    hand.set_by(-DAY + 2 * 3_600_000);
+    clock.follow();
+    assert_eq!(clock.now(), START + HOUR + 1_000);
+}
+
+#[test]
+fn no_moment_is_so_late_that_time_can_t_go_on() {
+    let (clock, hand) = Clock::manual(Millis::MAX);
+    let latest = clock.now();
+    hand.advance(1_000);
+    clock.follow();
+    assert_eq!(clock.now(), latest + 1_000);
+    clock.raise(Millis::MAX);
+    hand.advance(1_000);
+    assert_eq!(clock.now(), latest + 2_000);
+    assert!(clock.known(RESERVE).through > latest);
+}
+
+#[test]
 fn a_start_waits_for_a_clock_that_is_too_far_ahead() {
     let (clock, hand) = Clock::manual(START + 3 * HOUR);
     let limit = Some(Duration::from_secs(2 * 3_600));
