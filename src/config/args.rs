@@ -186,7 +186,7 @@ pub struct Settings {
           help_heading = PROCESS)]
     pub drain_timeout: Duration,
 
-    /// What is logged: off, error, warn, info, debug or trace, or a filter such as info,sessiond::session=debug
+    /// What is logged: off, error, warn, info, debug or trace, or a filter such as info,h2=debug
     ///
     /// A level is that of sessiond; libraries such as h2, hyper, tonic, tower and sled log warnings and errors. A filter in the
     /// syntax of tracing's `EnvFilter` names them to get more: debug,h2=debug.

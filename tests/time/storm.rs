@@ -91,7 +91,7 @@ impl Visit {
                 storm.ended.fetch_add(1, Ordering::Relaxed);
                 let unused = answered - self.from;
                 let kills = u32::try_from(storm.kills.load(Ordering::SeqCst) - self.kills).unwrap();
-                let least = (self.idle - self.idle / OFF).saturating_sub(ROUNDING + LOST_BY_A_KILL * kills);
+                let least = self.idle.saturating_sub(self.idle / OFF + ROUNDING + LOST_BY_A_KILL * kills);
                 if restarts == Restarts::OfTheServer && unused < least {
                     return Err(format!("gone after {unused:?} with an idle timeout of {:?}", self.idle));
                 }
