@@ -8,10 +8,10 @@ use smol_str::SmolStr;
 use std::sync::Arc;
 
 /// Reads over the newest records.
-pub type Query<'a> = Box<dyn FnMut(&dyn View) -> Result<(), EngineError> + Send + 'a>;
+pub type Query<'a> = &'a mut (dyn FnMut(&dyn View) -> Result<(), EngineError> + Send);
 
 /// Decides on a change. With an error or [`Outcome::Abandon`] nothing is changed.
-pub type Transaction = Box<dyn FnMut(&mut Draft<'_>) -> Result<Outcome, EngineError> + Send>;
+pub type Transaction<'a> = &'a mut (dyn FnMut(&mut Draft<'_>) -> Result<Outcome, EngineError> + Send);
 
 /// What a transaction decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,13 +24,8 @@ pub enum Outcome {
 
 /// The newest records and index rows.
 pub trait View {
-    /// The record of a session, expired or not.
-    fn record(&self, handle: Handle) -> Result<Option<Record>, EngineError>;
-
-    /// The same for who only reads it, without a copy from an engine that keeps records in memory.
-    fn shared_record(&self, handle: Handle) -> Result<Option<Arc<Record>>, EngineError> {
-        Ok(self.record(handle)?.map(Arc::new))
-    }
+    /// The record of a session, expired or not. Shared, since an engine may keep it in memory.
+    fn record(&self, handle: Handle) -> Result<Option<Arc<Record>>, EngineError>;
 
     /// The sessions in the order of their handles, after this one, at most `limit`.
     fn handles(&self, after: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError>;
@@ -190,13 +185,13 @@ impl<'a> Draft<'a> {
     }
 
     /// Stores a new record, or a new state of `previous`, together with its index rows and the event that tells of it.
-    /// Without a cause nothing happened that anyone should hear of.
+    /// Without a cause nothing happened that anyone should hear of. Returns the record as it is stored.
     pub fn put(
         &mut self,
         mut record: Record,
         previous: Option<&Record>,
         cause: Option<Cause>,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Arc<Record>, EngineError> {
         let handle = record.handle;
         record.revision = previous.map_or(1, |previous| previous.revision + 1);
         record.sweep_at = match previous {
@@ -237,14 +232,16 @@ impl<'a> Draft<'a> {
         if previous_due != Some(due) {
             self.changes.push(Change::PutDue(due));
         }
-        self.changes.push(Change::PutRecord(Arc::new(record)));
+        let record = Arc::new(record);
+        self.changes.push(Change::PutRecord(Arc::clone(&record)));
         if let Some(previous_due) = previous_due.filter(|previous_due| *previous_due != due) {
             self.changes.push(Change::RemoveDue(previous_due));
         }
         if let Some(principal) = left {
             self.changes.push(Change::RemoveMember(principal, handle));
         }
-        self.remove_lookups(handle, &dropped)
+        self.remove_lookups(handle, &dropped)?;
+        Ok(record)
     }
 
     /// Stores a record as it was in another engine, in place of what stands here under its handle: version and revision
