@@ -21,7 +21,7 @@ pub(crate) use damage::place_behind;
 pub use follow::ChangeFollower;
 pub use future::EngineFuture;
 pub use gap::Gap;
-pub(crate) use index::is_indexed;
+pub(crate) use index::{IndexRow, is_indexed, rows_of};
 pub use memory::MemoryEngine;
 pub use statistics::EngineStatistics;
 pub use transaction::{Cause, Change, Counts, Draft, Due, Group, Outcome, Query, Transaction, View};
