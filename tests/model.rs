@@ -209,7 +209,7 @@ impl World {
 
     async fn get(&mut self, id: SessionId, touch: bool) {
         let access = if touch { Access::Touch } else { Access::Peek };
-        let result = self.sessions.get("n", &id, access).await;
+        let result = self.sessions.see("n", &id, access).await.map(|seen| seen.to_record());
         match self.model.position(&id) {
             None => assert!(matches!(result, Err(Error::NotFound)), "{result:?}"),
             Some(at) => {
@@ -241,7 +241,7 @@ impl World {
             let updated = result.unwrap();
             assert!(updated.created);
             return self.model.sessions.push(ModelSession {
-                handle: updated.record.handle.to_string(),
+                handle: updated.session.record.handle.to_string(),
                 version: 1,
                 attributes: set.into_iter().collect(),
                 accessed: self.model.now,
@@ -258,7 +258,7 @@ impl World {
             assert!(matches!(result, Err(Error::VersionMismatch { current: c }) if c == current), "{result:?}");
         } else {
             self.model.change(at, set, remove);
-            self.check(&result.unwrap().record, at);
+            self.check(&result.unwrap().session.to_record(), at);
         }
     }
 
@@ -332,13 +332,13 @@ impl World {
         self.hand.advance(Policy::default().idle_timeout * 2);
         while self.sessions.sweep(10).await.unwrap().looked_at > 0 {}
         self.engine
-            .read(Box::new(|view| {
+            .read(&mut |view| {
                 assert_eq!(view.due(Millis::MAX, 1)?, []);
                 for session in &self.model.sessions {
                     assert_eq!(view.record(session.handle.parse().unwrap())?, None);
                 }
                 Ok(())
-            }))
+            })
             .await
             .unwrap();
     }

@@ -148,7 +148,7 @@ impl Target {
         if batch.is_empty() {
             return Ok(());
         }
-        self.transact(move |draft| {
+        self.transact(|draft| {
             batch.iter().try_for_each(|saved| match saved {
                 Saved::Session { record, lookups } => draft.restore(Record::clone(record), lookups),
                 Saved::Removed(handle) => draft.restore_absence(*handle),
@@ -162,10 +162,10 @@ impl Target {
 
     fn transact(
         &self,
-        mut change: impl FnMut(&mut Draft<'_>) -> Result<(), EngineError> + Send + 'static,
+        mut change: impl FnMut(&mut Draft<'_>) -> Result<(), EngineError> + Send,
     ) -> Result<(), EngineError> {
-        let transaction = move |draft: &mut Draft<'_>| change(draft).map(|()| Outcome::Commit);
-        self.runtime.block_on(self.engine.commit(Box::new(transaction)))
+        let mut transaction = |draft: &mut Draft<'_>| change(draft).map(|()| Outcome::Commit);
+        self.runtime.block_on(self.engine.commit(&mut transaction))
     }
 
     /// Makes everything durable and closes the engine; how many sessions and events it holds.
@@ -173,7 +173,7 @@ impl Target {
         self.commit()?;
         let dropped_through = cut.dropped_through;
         let gaps: Vec<Gap> = cut.gaps.iter().copied().chain([Gap::behind(cut.last_event)]).collect();
-        self.transact(move |draft| {
+        self.transact(|draft| {
             if dropped_through > 0 {
                 draft.drop_events(dropped_through);
             }

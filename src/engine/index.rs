@@ -1,12 +1,92 @@
-//! Which index rows belong to a record.
+//! The index rows of a record: what leads to it from a list, from an ID that a caller chose, and from the sweeper.
+//!
+//! They are derived here and nowhere else. A change writes the difference between the rows of two states, a removal removes
+//! all, an index that is built anew is filled with them, and a check looks whether they are there.
 
 use super::EngineError;
-use super::transaction::{Due, Group, View};
+use super::transaction::{Change, Due, Group, View};
 use crate::clock::Millis;
-use crate::model::Record;
+use crate::model::{IdHash, Record};
+use smol_str::SmolStr;
 
-/// Whether everything that leads to this record is there and can be read: its places in the lists, in the sweeper's index,
-/// and under the chosen IDs that open it at this moment; and also its last touch.
+/// One index row of a record. It borrows: most changes keep their rows, and those need no keys, which are hashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IndexRow<'a> {
+    /// Its place in the list of its namespace.
+    Namespace(&'a SmolStr),
+    /// Its place in the list of its principal.
+    Principal(&'a SmolStr, &'a SmolStr),
+    /// What leads to it from an ID that a caller chose.
+    Lookup(&'a IdHash),
+    /// When the sweeper looks at it.
+    Due(Millis),
+}
+
+/// The rows of a record, in the order in which they are written.
+pub(crate) fn rows_of(record: &Record) -> impl Iterator<Item = IndexRow<'_>> {
+    let principal = Some(&record.principal).filter(|principal| !principal.is_empty());
+    let chosen = record.credentials.iter().filter(|credential| credential.chosen);
+    std::iter::once(IndexRow::Namespace(&record.namespace))
+        .chain(principal.map(|principal| IndexRow::Principal(&record.namespace, principal)))
+        .chain(chosen.map(|credential| IndexRow::Lookup(&credential.hash)))
+        .chain(std::iter::once(IndexRow::Due(record.sweep_at)))
+}
+
+/// Those of the rows of one state that another state does not have.
+pub(crate) fn rows_beyond<'a>(record: &'a Record, other: Option<&'a Record>) -> impl Iterator<Item = IndexRow<'a>> {
+    rows_of(record).filter(move |row| other.is_none_or(|other| !row.is_of(other)))
+}
+
+impl IndexRow<'_> {
+    /// Whether a record has this row. Its namespace and handle are taken to be the same.
+    fn is_of(&self, record: &Record) -> bool {
+        match *self {
+            IndexRow::Namespace(_) => true,
+            IndexRow::Principal(_, principal) => record.principal == *principal,
+            IndexRow::Lookup(hash) => record.credentials.iter().any(|own| own.chosen && own.hash == *hash),
+            IndexRow::Due(at) => record.sweep_at == at,
+        }
+    }
+
+    /// The step that writes the row.
+    pub(crate) fn put(self, record: &Record) -> Change {
+        match self {
+            IndexRow::Lookup(hash) => Change::PutLookup(*hash, record.handle),
+            IndexRow::Due(at) => Change::PutDue(Due { at, handle: record.handle }),
+            IndexRow::Namespace(_) | IndexRow::Principal(..) => Change::PutMember(self.group(), record.handle),
+        }
+    }
+
+    /// The step that removes the row.
+    pub(crate) fn remove(self, record: &Record) -> Change {
+        match self {
+            IndexRow::Lookup(hash) => Change::RemoveLookup(*hash),
+            IndexRow::Due(at) => Change::RemoveDue(Due { at, handle: record.handle }),
+            IndexRow::Namespace(_) | IndexRow::Principal(..) => Change::RemoveMember(self.group(), record.handle),
+        }
+    }
+
+    /// The list in which a row is a place; for other rows that of no session.
+    fn group(self) -> Group {
+        match self {
+            IndexRow::Namespace(namespace) => Group::Namespace(namespace.clone()),
+            IndexRow::Principal(namespace, principal) => Group::of(namespace, principal),
+            IndexRow::Lookup(_) | IndexRow::Due(_) => Group::Namespace(SmolStr::default()),
+        }
+    }
+
+    /// Whether the row is there.
+    fn is_in(self, view: &dyn View, record: &Record) -> Result<bool, EngineError> {
+        match self {
+            IndexRow::Lookup(hash) => Ok(view.handle_of(hash)? == Some(record.handle)),
+            IndexRow::Due(at) => view.has_due(Due { at, handle: record.handle }),
+            IndexRow::Namespace(_) | IndexRow::Principal(..) => view.has_member(&self.group(), record.handle),
+        }
+    }
+}
+
+/// Whether everything that leads to this record is there and can be read, and its last touch, too. An ID that no longer opens
+/// it may lead to another by now.
 ///
 /// The record must be the one in the view, and no change may be under way.
 pub(crate) fn is_indexed(view: &dyn View, record: &Record, now: Millis) -> Result<bool, EngineError> {
@@ -17,18 +97,13 @@ pub(crate) fn is_indexed(view: &dyn View, record: &Record, now: Millis) -> Resul
 }
 
 fn has_rows(view: &dyn View, record: &Record, now: Millis) -> Result<bool, EngineError> {
-    let handle = record.handle;
-    // Without a principal the two are one.
-    for principal in ["", &record.principal] {
-        if !view.has_member(&Group::of(&record.namespace, principal), handle)? {
+    for row in rows_of(record) {
+        let opens = |hash: &IdHash| record.credential(hash, now).is_some();
+        let is_needed = !matches!(row, IndexRow::Lookup(hash) if !opens(hash));
+        if is_needed && !row.is_in(view, record)? {
             return Ok(false);
         }
     }
-    for credential in record.credentials.iter().filter(|credential| credential.chosen && credential.opens_at(now)) {
-        if view.handle_of(&credential.hash)? != Some(handle) {
-            return Ok(false);
-        }
-    }
-    view.touched(handle)?;
-    view.has_due(Due { at: record.sweep_at, handle })
+    view.touched(record.handle)?;
+    Ok(true)
 }

@@ -7,9 +7,8 @@ use crate::clock::Millis;
 use crate::model::{Event, Handle, IdHash, Record};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::future::ready;
 use std::ops::Bound;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 
 /// Keeps records in memory.
@@ -59,11 +58,11 @@ impl MemoryEngine {
 }
 
 impl Engine for MemoryEngine {
-    fn read<'a>(&'a self, mut query: Query<'a>) -> EngineFuture<'a> {
-        Box::pin(ready(query(&*self.read_tables())))
+    fn read<'a>(&'a self, query: Query<'a>) -> EngineFuture<'a> {
+        EngineFuture::done(query(&*self.read_tables()))
     }
 
-    fn commit(&self, mut transaction: Transaction) -> EngineFuture<'_> {
+    fn commit<'a>(&'a self, transaction: Transaction<'a>) -> EngineFuture<'a> {
         let mut tables = self.write_tables();
         let mut draft = Draft::new(&*tables);
         let outcome = transaction(&mut draft);
@@ -78,7 +77,7 @@ impl Engine for MemoryEngine {
             tables.statistics.group_committed(1);
             self.last_event.send_if_modified(|last| std::mem::replace(last, tables.last_sequence) != *last);
         }
-        Box::pin(ready(outcome.map(drop)))
+        EngineFuture::done(outcome.map(drop))
     }
 
     fn status(&self) -> watch::Receiver<EngineStatus> {
@@ -99,13 +98,13 @@ impl Engine for MemoryEngine {
     }
 
     fn close(&self) -> EngineFuture<'_> {
-        Box::pin(ready(Ok(())))
+        EngineFuture::done(Ok(()))
     }
 }
 
 impl View for Tables {
-    fn record(&self, handle: Handle) -> Result<Option<Record>, EngineError> {
-        self.records.get(&handle).cloned().map(codec::decode_record).transpose()
+    fn record(&self, handle: Handle) -> Result<Option<Arc<Record>>, EngineError> {
+        self.records.get(&handle).cloned().map(|row| codec::decode_record(row).map(Arc::new)).transpose()
     }
 
     fn handle_of(&self, hash: &IdHash) -> Result<Option<Handle>, EngineError> {

@@ -7,6 +7,7 @@
 mod codec;
 mod damage;
 mod follow;
+mod future;
 mod gap;
 mod index;
 mod memory;
@@ -18,20 +19,16 @@ mod transaction;
 pub(crate) use codec::{decode_event, decode_record, encode_event, encode_record};
 pub(crate) use damage::place_behind;
 pub use follow::ChangeFollower;
+pub use future::EngineFuture;
 pub use gap::Gap;
-pub(crate) use index::is_indexed;
+pub(crate) use index::{IndexRow, is_indexed, rows_of};
 pub use memory::MemoryEngine;
 pub use statistics::EngineStatistics;
 pub use transaction::{Cause, Change, Counts, Draft, Due, Group, Outcome, Query, Transaction, View};
 
-use std::future::Future;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::watch;
-
-/// A future that an engine hands out.
-pub type EngineFuture<'a> = Pin<Box<dyn Future<Output = Result<(), EngineError>> + Send + 'a>>;
 
 /// A versioned record store.
 ///
@@ -52,7 +49,7 @@ pub trait Engine: Send + Sync + 'static {
     /// change is durable; a transaction that decided against changing anything returns when what it saw is.
     ///
     /// Like a query it may be run more than once; only its last run counts.
-    fn commit(&self, transaction: Transaction) -> EngineFuture<'_>;
+    fn commit<'a>(&'a self, transaction: Transaction<'a>) -> EngineFuture<'a>;
 
     /// Whether the engine can do its work, as it changes.
     fn status(&self) -> watch::Receiver<EngineStatus>;

@@ -1,17 +1,18 @@
 //! How the session rules see an engine: a [`View`] of the newest records, and a [`Draft`] in which a transaction notes
 //! what it changes.
 
+use super::index::{IndexRow, rows_beyond, rows_of};
 use super::{EngineError, Gap};
 use crate::clock::Millis;
-use crate::model::{Credential, Event, EventKind, Handle, IdHash, PrincipalHash, Record};
+use crate::model::{Event, EventKind, Handle, IdHash, PrincipalHash, Record};
 use smol_str::SmolStr;
 use std::sync::Arc;
 
 /// Reads over the newest records.
-pub type Query<'a> = Box<dyn FnMut(&dyn View) -> Result<(), EngineError> + Send + 'a>;
+pub type Query<'a> = &'a mut (dyn FnMut(&dyn View) -> Result<(), EngineError> + Send);
 
 /// Decides on a change. With an error or [`Outcome::Abandon`] nothing is changed.
-pub type Transaction = Box<dyn FnMut(&mut Draft<'_>) -> Result<Outcome, EngineError> + Send>;
+pub type Transaction<'a> = &'a mut (dyn FnMut(&mut Draft<'_>) -> Result<Outcome, EngineError> + Send);
 
 /// What a transaction decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,13 +25,8 @@ pub enum Outcome {
 
 /// The newest records and index rows.
 pub trait View {
-    /// The record of a session, expired or not.
-    fn record(&self, handle: Handle) -> Result<Option<Record>, EngineError>;
-
-    /// The same for who only reads it, without a copy from an engine that keeps records in memory.
-    fn shared_record(&self, handle: Handle) -> Result<Option<Arc<Record>>, EngineError> {
-        Ok(self.record(handle)?.map(Arc::new))
-    }
+    /// The record of a session, expired or not. Shared, since an engine may keep it in memory.
+    fn record(&self, handle: Handle) -> Result<Option<Arc<Record>>, EngineError>;
 
     /// The sessions in the order of their handles, after this one, at most `limit`.
     fn handles(&self, after: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError>;
@@ -192,13 +188,13 @@ impl<'a> Draft<'a> {
     }
 
     /// Stores a new record, or a new state of `previous`, together with its index rows and the event that tells of it.
-    /// Without a cause nothing happened that anyone should hear of.
+    /// Without a cause nothing happened that anyone should hear of. Returns the record as it is stored.
     pub fn put(
         &mut self,
         mut record: Record,
         previous: Option<&Record>,
         cause: Option<Cause>,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Arc<Record>, EngineError> {
         let handle = record.handle;
         record.revision = previous.map_or(1, |previous| previous.revision + 1);
         record.sweep_at = match previous {
@@ -206,47 +202,21 @@ impl<'a> Draft<'a> {
             Some(previous) if record.sweep_at == previous.sweep_at => record.expires_at().min(previous.sweep_at),
             _ => record.expires_at(),
         };
-        let due = Due { at: record.sweep_at, handle };
-        let previous_due = previous.map(|previous| Due { at: previous.sweep_at, handle });
-        let dropped: Vec<Credential> = previous.map_or_else(Vec::new, |previous| {
-            let kept = |hash| record.credentials.iter().any(|credential| credential.hash == hash);
-            previous.credentials.iter().filter(|credential| !kept(credential.hash)).cloned().collect()
-        });
-
-        // Groups are hashes, which are not made for a session that stays with its principal, as most do.
-        let principal_of = |record: &Record| Group::of(&record.namespace, &record.principal);
-        let is_same = |a: &Record, b: &Record| a.principal == b.principal && a.namespace == b.namespace;
-        let stays = previous.is_some_and(|previous| is_same(previous, &record));
-        let joined = (!stays && !record.principal.is_empty()).then(|| principal_of(&record));
-        let left = previous.filter(|previous| !stays && !previous.principal.is_empty()).map(principal_of);
-
         if let Some(cause) = cause {
             self.emit(cause, &record);
         }
-        if previous.is_none() {
-            self.changes.push(Change::PutMember(Group::Namespace(record.namespace.clone()), handle));
-        }
-        if let Some(principal) = joined {
-            self.changes.push(Change::PutMember(principal, handle));
-        }
-        // A credential that did not change has its row, or had it: an ID whose grace is over may be another session's now.
-        let unchanged = |credential| previous.is_some_and(|previous| previous.credentials.contains(credential));
-        for credential in record.credentials.iter().filter(|credential| credential.chosen && !unchanged(credential)) {
-            if self.view.handle_of(&credential.hash)? != Some(handle) {
-                self.changes.push(Change::PutLookup(credential.hash, handle));
+        for row in rows_beyond(&record, previous) {
+            // An ID may have its row already, left by a crash.
+            if !matches!(row, IndexRow::Lookup(hash) if self.view.handle_of(hash)? == Some(handle)) {
+                self.changes.push(row.put(&record));
             }
         }
-        if previous_due != Some(due) {
-            self.changes.push(Change::PutDue(due));
+        let record = Arc::new(record);
+        self.changes.push(Change::PutRecord(Arc::clone(&record)));
+        if let Some(previous) = previous {
+            self.remove_rows(previous, Some(&record))?;
         }
-        self.changes.push(Change::PutRecord(Arc::new(record)));
-        if let Some(previous_due) = previous_due.filter(|previous_due| *previous_due != due) {
-            self.changes.push(Change::RemoveDue(previous_due));
-        }
-        if let Some(principal) = left {
-            self.changes.push(Change::RemoveMember(principal, handle));
-        }
-        self.remove_lookups(handle, &dropped)
+        Ok(record)
     }
 
     /// Stores a record as it was in another engine, in place of what stands here under its handle: version and revision
@@ -255,12 +225,8 @@ impl<'a> Draft<'a> {
         let handle = record.handle;
         self.restore_absence(handle)?;
         record.sweep_at = record.expires_at();
-        self.changes.push(Change::PutMember(Group::Namespace(record.namespace.clone()), handle));
-        if !record.principal.is_empty() {
-            self.changes.push(Change::PutMember(Group::of(&record.namespace, &record.principal), handle));
-        }
-        self.changes.extend(lookups.iter().map(|hash| Change::PutLookup(*hash, handle)));
-        self.changes.push(Change::PutDue(Due { at: record.sweep_at, handle }));
+        let leads_here = |row: &IndexRow<'_>| !matches!(row, IndexRow::Lookup(hash) if !lookups.contains(*hash));
+        self.changes.extend(rows_of(&record).filter(leads_here).map(|row| row.put(&record)));
         self.changes.push(Change::PutRecord(Arc::new(record)));
         Ok(())
     }
@@ -292,24 +258,18 @@ impl<'a> Draft<'a> {
     /// Removes a record of which the history tells already that it is gone.
     pub(super) fn remove_untold(&mut self, record: &Record) -> Result<(), EngineError> {
         self.changes.push(Change::RemoveRecord(record.handle));
-        self.changes.push(Change::RemoveDue(Due { at: record.sweep_at, handle: record.handle }));
-        let namespace = Group::Namespace(record.namespace.clone());
-        self.changes.push(Change::RemoveMember(namespace, record.handle));
-        if !record.principal.is_empty() {
-            let principal = Group::of(&record.namespace, &record.principal);
-            self.changes.push(Change::RemoveMember(principal, record.handle));
-        }
         if self.view.touched(record.handle)?.is_some() {
             self.changes.push(Change::RemoveTouch(record.handle));
         }
-        self.remove_lookups(record.handle, &record.credentials)
+        self.remove_rows(record, None)
     }
 
-    fn remove_lookups(&mut self, handle: Handle, credentials: &[Credential]) -> Result<(), EngineError> {
-        for credential in credentials.iter().filter(|credential| credential.chosen) {
+    /// Removes the rows of a state that the next one, if there is one, does not have.
+    fn remove_rows(&mut self, record: &Record, next: Option<&Record>) -> Result<(), EngineError> {
+        for row in rows_beyond(record, next) {
             // The ID may have been given to another session since it was rotated away here.
-            if self.view.handle_of(&credential.hash)? == Some(handle) {
-                self.changes.push(Change::RemoveLookup(credential.hash));
+            if !matches!(row, IndexRow::Lookup(hash) if self.view.handle_of(hash)? != Some(record.handle)) {
+                self.changes.push(row.remove(record));
             }
         }
         Ok(())

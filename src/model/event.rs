@@ -1,6 +1,6 @@
 //! What happened to a session, as it is kept for watchers.
 
-use super::Record;
+use super::{Attributes, Record};
 use crate::clock::Millis;
 use smallvec::SmallVec;
 
@@ -49,10 +49,15 @@ impl Event {
     /// An event that has no place in the history yet.
     #[must_use]
     pub fn new(kind: EventKind, time: Millis, record: &Record, keep_attributes: bool) -> Self {
-        let mut record = Record { credentials: SmallVec::new(), tickets: Vec::new(), ..record.clone() };
-        if !keep_attributes {
-            record.attributes.clear();
-        }
+        let record = Record {
+            credentials: SmallVec::new(),
+            tickets: Vec::new(),
+            namespace: record.namespace.clone(),
+            principal: record.principal.clone(),
+            labels: record.labels.clone(),
+            attributes: if keep_attributes { record.attributes.clone() } else { Attributes::default() },
+            ..*record
+        };
         Self { sequence: 0, transaction: 0, kind, time, record }
     }
 }

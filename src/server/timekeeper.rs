@@ -2,7 +2,7 @@
 
 use super::storage::Storage;
 use crate::clock::{Clock, ClockFile, Millis, RESERVE};
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, View};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
@@ -99,12 +99,12 @@ async fn write(file: Option<ClockFile>, clock: &Clock, reserve: Millis) -> Optio
 /// there is none or it can't be read.
 async fn newest_event(engine: &dyn Engine) -> Result<Millis, EngineError> {
     let mut newest = 0;
-    let read = engine.read(Box::new(|view| {
+    let mut query = |view: &dyn View| {
         let before = view.counts().last_event.saturating_sub(1);
         newest = view.events(before, 1)?.last().map_or(0, |event| event.time);
         Ok(())
-    }));
-    match read.await {
+    };
+    match engine.read(&mut query).await {
         Err(EngineError::Corrupt(_)) | Ok(()) => Ok(newest),
         Err(error) => Err(error),
     }

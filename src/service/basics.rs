@@ -53,7 +53,7 @@ impl StoreService {
             lock_token,
         };
         let updated = sessions.update(update).await?;
-        Ok(UpdateSessionResponse { session: session_without_attributes(&updated.record), created: updated.created })
+        Ok(UpdateSessionResponse { session: seen_session(&updated.session, false), created: updated.created })
     }
 
     pub(super) async fn touch(&self, request: TouchSessionRequest) -> Result<TouchSessionResponse, Status> {

@@ -1,6 +1,6 @@
 //! Listing, counting and revoking sessions.
 
-use super::answer::session;
+use super::answer::seen_session;
 use super::store::StoreService;
 use super::{page_token, request};
 use crate::proto::{
@@ -27,7 +27,7 @@ impl StoreService {
             attributes: request::is_full_view(request.view)?,
         };
         let walk = async move {
-            let show = |record| session(&record);
+            let show = seen_session;
             let page = match handles {
                 Some(handles) => sessions.list_handles(&namespace, handles, bounds, show).await?,
                 None => sessions.list(&namespace, &principal, bounds, show).await?,

@@ -1,6 +1,6 @@
 //! Locks.
 
-use super::answer::{session, timestamp};
+use super::answer::{seen_session, timestamp};
 use super::request;
 use super::store::StoreService;
 use crate::proto::{LockSessionRequest, LockSessionResponse, UnlockSessionRequest, UnlockSessionResponse};
@@ -19,8 +19,8 @@ impl StoreService {
             wait: request::lock_wait(request.wait, renewed.is_some())?,
             renewed,
         };
-        let Locked { token, until, record } = sessions.lock(wanted).await?;
-        let session = if request.include_session { session(&record) } else { Bytes::new() };
+        let Locked { token, until, session } = sessions.lock(wanted).await?;
+        let session = if request.include_session { seen_session(&session, true) } else { Bytes::new() };
         Ok(LockSessionResponse { lock_token: token, expire_time: Some(timestamp(until)), session })
     }
 

@@ -152,12 +152,11 @@ impl Sessions {
 
     /// Reads the sessions that are left, and the bounds of the history, in one transaction; `None` if too many are left.
     async fn cut(&self, progress: &mut Progress, sink: &mut impl BackupSink) -> Result<Option<Cut>, BackupStopped> {
-        let (this, events_through, damaged) = (self.clone(), progress.events_through, progress.history_damaged);
-        let follower = progress.follower.clone();
-        let last = self.transact(move |draft| {
+        let (events_through, damaged) = (progress.events_through, progress.history_damaged);
+        let last = self.transact(|draft| {
             let view = draft.view();
-            let Some(handles) = follower.few(FEW) else { return Ok(None) };
-            let found = this.find(&handles, FEW_BYTES, view)?;
+            let Some(handles) = progress.follower.few(FEW) else { return Ok(None) };
+            let found = self.find(&handles, FEW_BYTES, view)?;
             let dropped_through = view.events_dropped_through()?;
             let events =
                 if damaged { Ok(Vec::new()) } else { view.events(events_through.max(dropped_through), FEW + 1) };
@@ -168,7 +167,7 @@ impl Sessions {
             if found.len() < handles.len() || events.len() > FEW {
                 return Ok(None);
             }
-            let (counts, moment) = (view.counts(), this.clock.now());
+            let (counts, moment) = (view.counts(), self.clock.now());
             Ok(Some((
                 found,
                 events,
@@ -209,7 +208,8 @@ impl Sessions {
                 break;
             }
             found.push(match view.record(*handle) {
-                Ok(Some(mut record)) => {
+                Ok(Some(record)) => {
+                    let mut record = Record::clone(&record);
                     bytes += record.answer_size();
                     record.accessed = record.accessed.max(self.touches.last_touch(*handle, view)?.unwrap_or(0));
                     Found::Whole(Saved::Session { lookups: lookups(&record, view)?, record: Box::new(record) })

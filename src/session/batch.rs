@@ -47,13 +47,12 @@ impl Sessions {
     /// Ends many sessions in one atomic step. Returns for each whether this call ended it.
     pub async fn delete_many(&self, namespace: &str, ids: &[SessionId]) -> Result<Vec<Result<bool, Error>>, Error> {
         let keys: Vec<Key> = ids.iter().map(|id| Key::new(namespace, id)).collect();
-        let (namespace, this) = (namespace.to_owned(), self.clone());
         let (results, ended) = self
-            .transact(move |draft| {
+            .transact(|draft| {
                 let mut ended: Vec<Handle> = Vec::new();
                 let mut results = Vec::with_capacity(keys.len());
                 for key in &keys {
-                    let live = match this.touches.find(draft.view(), key, Access::Peek) {
+                    let live = match self.touches.find(draft.view(), key, Access::Peek) {
                         Ok(live) => live,
                         Err(error @ EngineError::Corrupt(_)) => {
                             results.push(Err(error.into()));
@@ -65,8 +64,8 @@ impl Sessions {
                     let live = live.filter(|live| !ended.contains(&live.record.handle));
                     results.push(Ok(live.is_some()));
                     if let Some(live) = live {
-                        let cause = this.policies.cause(EventKind::Deleted, &namespace, live.now);
-                        draft.remove(&live.record, cause)?;
+                        let cause = self.policies.cause(EventKind::Deleted, namespace, live.now);
+                        draft.remove(&live.to_record(), cause)?;
                         ended.push(live.record.handle);
                     }
                 }

@@ -3,7 +3,7 @@
 use super::Sessions;
 use super::change::SessionChange;
 use super::error::Error;
-use super::lookup::Key;
+use super::lookup::{Key, with_life};
 use super::policy::MAX_TIMEOUT;
 use super::touches::Access;
 use crate::clock::Millis;
@@ -12,6 +12,7 @@ use crate::model::{Attributes, Credential, EventKind, Handle, Record, SessionId}
 use smallvec::smallvec;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A session to be made.
 #[derive(Clone, Debug)]
@@ -38,19 +39,18 @@ pub struct Past {
 
 impl Sessions {
     /// Makes a session and returns its ID and its record. A taken ID is never overwritten.
-    pub async fn create(&self, new: NewSession) -> Result<(SessionId, Record), Error> {
+    pub async fn create(&self, new: NewSession) -> Result<(SessionId, Arc<Record>), Error> {
         let handle = Handle::mint(self.clock.now());
         let chosen = new.id.is_some();
         let id = new.id.unwrap_or_else(|| SessionId::mint(handle));
         let key = Key::new(&new.namespace, &id);
-        let (data, past, this) = (new.data, new.past, self.clone());
         let record = self
-            .transact(move |draft| {
+            .transact(|draft| {
                 if chosen {
-                    claim_id(draft, &key, &this)?;
+                    claim_id(draft, &key, self)?;
                 }
                 let credential = Credential::new(key.hash, chosen);
-                this.make(draft, handle, &new.namespace, credential, &data, past)
+                self.make(draft, handle, &new.namespace, credential, &new.data, new.past)
             })
             .await?;
         self.tally.count_created();
@@ -65,10 +65,13 @@ pub(super) fn claim_id(draft: &mut Draft<'_>, key: &Key, sessions: &Sessions) ->
     if touches.find(view, key, Access::Peek)?.is_some() {
         return Err(Error::IdTaken);
     }
-    if let Some(mut ended) = touches.record_of(view, key)?
-        && touches.judge(&mut ended, Access::Peek, view)?.is_none()
+    if let Some(ended) = touches.record_of(view, key)?
+        && let (life, None) = touches.judge(&ended, Access::Peek, view)?
     {
-        draft.remove(&ended, sessions.policies.cause(EventKind::Expired, &ended.namespace, touches.now()))?;
+        draft.remove(
+            &with_life(&ended, life),
+            sessions.policies.cause(EventKind::Expired, &ended.namespace, touches.now()),
+        )?;
         sessions.tally.count_expired(1);
     }
     Ok(())
@@ -84,7 +87,7 @@ impl Sessions {
         credential: Credential,
         data: &SessionChange,
         past: Past,
-    ) -> Result<Record, Error> {
+    ) -> Result<Arc<Record>, Error> {
         let (policy, now) = (self.policies.of(namespace), self.clock.now());
         let created = past.created.map_or(now, |created| created.min(now));
         if now.saturating_sub(created) > MAX_TIMEOUT {
@@ -115,7 +118,6 @@ impl Sessions {
             return Err(Error::invalid(field, "must not lie so far back that the session would have ended by now"));
         }
         self.make_room(draft, namespace, &record.principal, handle, now)?;
-        draft.put(record.clone(), None, Some(self.policies.cause(EventKind::Created, namespace, now)))?;
-        Ok(record)
+        Ok(draft.put(record, None, Some(self.policies.cause(EventKind::Created, namespace, now)))?)
     }
 }

@@ -18,15 +18,14 @@ pub enum Target {
 impl Sessions {
     /// Ends a session. After this returned, no slower request brings it back.
     pub async fn delete(&self, namespace: String, target: Target) -> Result<(), Error> {
-        let this = self.clone();
         let handle = self
-            .transact(move |draft| {
+            .transact(|draft| {
                 let live = match &target {
-                    Target::Handle(handle) => this.touches.find_by_handle(draft.view(), &namespace, *handle)?,
-                    Target::Id(id) => this.touches.find(draft.view(), &Key::new(&namespace, id), Access::Peek)?,
+                    Target::Handle(handle) => self.touches.find_by_handle(draft.view(), &namespace, *handle)?,
+                    Target::Id(id) => self.touches.find(draft.view(), &Key::new(&namespace, id), Access::Peek)?,
                 };
                 let live = live.ok_or(Error::NotFound)?;
-                draft.remove(&live.record, this.policies.cause(EventKind::Deleted, &namespace, live.now))?;
+                draft.remove(&live.to_record(), self.policies.cause(EventKind::Deleted, &namespace, live.now))?;
                 Ok(live.record.handle)
             })
             .await?;

@@ -7,6 +7,7 @@ use super::lookup::Key;
 use super::touches::Access;
 use crate::clock::Millis;
 use crate::model::{Credential, Record, Secret, SecretHash, SessionId, Ticket};
+use std::sync::Arc;
 
 /// The shortest lifetime of a ticket: 1 s.
 pub const MIN_TICKET_LIFETIME: Millis = 1_000;
@@ -43,44 +44,40 @@ impl Sessions {
         lifetime: Millis,
     ) -> Result<(Secret, Millis), Error> {
         let key = Key::new(namespace, id);
-        let (namespace, this) = (namespace.to_owned(), self.clone());
-        self.transact(move |draft| {
-            let live = this.touches.find(draft.view(), &key, Access::Touch)?.ok_or(Error::NotFound)?.writable()?;
-            let previous = live.record;
-            let mut record = previous.clone();
+        self.transact(|draft| {
+            let live = self.touches.find(draft.view(), &key, Access::Touch)?.ok_or(Error::NotFound)?.writable()?;
+            let mut record = live.to_record();
             let ticket = Secret::mint(record.handle);
             let expires_at = live.now.saturating_add(lifetime);
             record.tickets.retain(|ticket| live.now < ticket.expires_at);
             if record.tickets.len() >= MAX_TICKETS {
                 record.tickets.remove(0);
             }
-            let hash = SecretHash::of_secret(&namespace, &ticket);
+            let hash = SecretHash::of_secret(namespace, &ticket);
             record.tickets.push(Ticket { hash, audience: audience.clone(), expires_at });
-            draft.put(record, Some(&previous), None)?;
+            draft.put(record, Some(&live.record), None)?;
             Ok((ticket, expires_at))
         })
         .await
     }
 
     /// Exchanges a ticket for an ID of the same session. A ticket that is shown by the wrong audience is burnt.
-    pub async fn redeem_handoff(&self, redemption: Redemption) -> Result<(SessionId, Record), Error> {
+    pub async fn redeem_handoff(&self, redemption: Redemption) -> Result<(SessionId, Arc<Record>), Error> {
         let Redemption { namespace, ticket, audience, new_id } = redemption;
         let (ticket, handle) = Secret::parse(ticket).ok_or(Error::HandoffInvalid)?;
         let hash = SecretHash::of_secret(&namespace, &ticket);
-        let this = self.clone();
         let (id, record) = self
-            .transact(move |draft| {
-                let found = this.touches.find_by_handle(draft.view(), &namespace, handle)?;
+            .transact(|draft| {
+                let found = self.touches.find_by_handle(draft.view(), &namespace, handle)?;
                 let live = found.ok_or(Error::HandoffInvalid)?;
-                let previous = live.record;
-                let mut record = previous.clone();
+                let mut record = live.to_record();
                 let at = record.tickets.iter().position(|ticket| ticket.hash == hash);
                 let ticket = record.tickets.remove(at.ok_or(Error::HandoffInvalid)?);
                 if live.now >= ticket.expires_at {
                     return Err(Error::HandoffInvalid);
                 }
                 if ticket.audience != audience {
-                    draft.put(record, Some(&previous), None)?;
+                    draft.put(record, Some(&live.record), None)?;
                     // Returned as a result of the transaction, so that the ticket is burnt.
                     return Ok(Err(Error::HandoffInvalid));
                 }
@@ -95,12 +92,11 @@ impl Sessions {
                 };
                 let key = Key::new(&namespace, &id);
                 if chosen {
-                    claim_id(draft, &key, &this)?;
+                    claim_id(draft, &key, self)?;
                 }
                 record.credentials.push(Credential::new(key.hash, chosen));
                 record.accessed = live.now;
-                draft.put(record.clone(), Some(&previous), None)?;
-                Ok(Ok((id, record)))
+                Ok(Ok((id, draft.put(record, Some(&live.record), None)?)))
             })
             .await??;
         tracing::debug!(handle = %record.handle, "handed off");

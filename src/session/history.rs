@@ -100,7 +100,7 @@ impl Sessions {
                 return Ok(());
             };
             let through = last.sequence;
-            self.transact(move |draft| {
+            self.transact(|draft| {
                 draft.drop_events(through);
                 Ok(())
             })

@@ -1,10 +1,10 @@
 //! Listing and counting sessions.
 
-use super::lookup::Live;
+use super::lookup::{Live, Seen};
 use super::scan::rest;
 use super::{Error, Sessions};
 use crate::engine::EngineError;
-use crate::model::{Handle, Record};
+use crate::model::Handle;
 use tokio::time::Instant;
 
 /// Rows that one page looks at, at most: behind it many sessions may have ended and not be swept yet.
@@ -40,24 +40,22 @@ struct Filling<T, F> {
     show: F,
 }
 
-impl<T, F: Fn(Record) -> T> Filling<T, F> {
+impl<T, F: Fn(&Seen, bool) -> T> Filling<T, F> {
     fn new(wanted: PageBounds, show: F) -> Self {
         Self { page: Page { sessions: Vec::new(), next: None }, wanted, room: wanted.bytes, show }
     }
 
     /// Adds a session; `false` if the page has no room for it.
-    fn add(&mut self, mut record: Record) -> bool {
-        if !self.wanted.attributes {
-            record.attributes.clear();
-        }
-        let (size, count) = (record.answer_size(), self.page.sessions.len());
+    fn add(&mut self, seen: &Seen) -> bool {
+        let attributes = if self.wanted.attributes { 0 } else { seen.record.attributes.fields().len() };
+        let (size, count) = (seen.record.answer_size() - attributes, self.page.sessions.len());
         // A page holds one session at least, or it would be no step forward.
         if count == self.wanted.sessions || (size > self.room && count > 0) {
             return false;
         }
         self.room = self.room.saturating_sub(size);
-        self.page.next = Some(record.handle);
-        self.page.sessions.push((self.show)(record));
+        self.page.next = Some(seen.record.handle);
+        self.page.sessions.push((self.show)(seen, self.wanted.attributes));
         true
     }
 
@@ -75,14 +73,14 @@ impl Sessions {
         namespace: &str,
         principal: &str,
         wanted: PageBounds,
-        show: impl Fn(Record) -> T,
+        show: impl Fn(&Seen, bool) -> T,
     ) -> Result<Page<T>, Error> {
         let mut page = Filling::new(wanted, show);
         let mut before = wanted.before;
         for _ in 0..MAX_ROWS_PER_PAGE.div_ceil(super::scan::SLICE) {
             let slice = self.slice(namespace, principal, before).await?;
-            for record in slice.live {
-                if !page.add(record) {
+            for seen in &slice.live {
+                if !page.add(seen) {
                     return Ok(page.finish());
                 }
             }
@@ -100,7 +98,7 @@ impl Sessions {
         namespace: &str,
         mut handles: Vec<Handle>,
         wanted: PageBounds,
-        show: impl Fn(Record) -> T,
+        show: impl Fn(&Seen, bool) -> T,
     ) -> Result<Page<T>, Error> {
         handles.sort_unstable_by(|one, other| other.cmp(one));
         handles.dedup();
@@ -119,7 +117,7 @@ impl Sessions {
                 })
                 .await?;
             for live in found.into_iter().flatten() {
-                if !page.add(live.record) {
+                if !page.add(&live.into()) {
                     return Ok(page.finish());
                 }
             }

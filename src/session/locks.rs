@@ -5,10 +5,10 @@
 
 use super::Sessions;
 use super::error::Error;
-use super::lookup::Key;
+use super::lookup::{Key, Seen};
 use super::touches::Access;
 use crate::clock::{Clock, Millis};
-use crate::model::{Handle, Record, Secret, SessionId};
+use crate::model::{Handle, Secret, SessionId};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -239,14 +239,14 @@ pub struct Locked {
     /// Its end.
     pub until: Millis,
     /// The session under the lock.
-    pub record: Record,
+    pub session: Seen,
 }
 
 impl Sessions {
     /// Takes the session's lock for a time, waiting for it if another holds it, or renews it.
     pub async fn lock(&self, request: LockRequest) -> Result<Locked, Error> {
         let key = Key::new(&request.namespace, &request.id);
-        let handle = self.writable_session(&key).await?.handle;
+        let handle = self.writable_session(&key).await?.record.handle;
         let (token, until) = match request.renewed {
             Some(token) => {
                 let until = self.locks.renew(handle, &token, request.lease)?;
@@ -256,7 +256,7 @@ impl Sessions {
         };
         // It may have ended while this request waited.
         match self.writable_session(&key).await {
-            Ok(record) => Ok(Locked { token, until, record }),
+            Ok(session) => Ok(Locked { token, until, session }),
             Err(error) => {
                 self.locks.release(handle, &token);
                 Err(error)
@@ -271,8 +271,8 @@ impl Sessions {
         Ok(live.is_some_and(|live| self.locks.release(live.record.handle, token)))
     }
 
-    async fn writable_session(&self, key: &Key) -> Result<Record, Error> {
+    async fn writable_session(&self, key: &Key) -> Result<Seen, Error> {
         let live = self.query(|view| self.touches.find(view, key, Access::Touch)).await?;
-        Ok(live.ok_or(Error::NotFound)?.writable()?.record)
+        Ok(live.ok_or(Error::NotFound)?.writable()?.into())
     }
 }

@@ -23,8 +23,10 @@ impl Key {
 /// A session that is live.
 #[derive(Debug)]
 pub(super) struct Live {
-    /// The record, with the last access brought up to date.
-    pub(super) record: Record,
+    /// The record as it is stored.
+    pub(super) record: Arc<Record>,
+    /// How long the session lives, with the last access brought up to date.
+    pub(super) life: Life,
     /// The moment at which it was found live.
     pub(super) now: Millis,
     /// Whether the ID by which it was found was rotated away and can only read.
@@ -32,6 +34,11 @@ pub(super) struct Live {
 }
 
 impl Live {
+    /// A copy of the record with the last access brought up to date, to be changed.
+    pub(super) fn to_record(&self) -> Record {
+        with_life(&self.record, self.life)
+    }
+
     /// Refuses IDs that can only read.
     pub(super) fn writable(self) -> Result<Self, Error> {
         if self.retired { Err(Error::IdRetired) } else { Ok(self) }
@@ -57,13 +64,31 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// The record, with what was brought up to date.
+    /// A copy of the record with the last access brought up to date.
     #[must_use]
-    pub fn into_record(self) -> Record {
-        let mut record = Arc::unwrap_or_clone(self.record);
-        record.set_life(self.life);
-        record
+    pub fn to_record(&self) -> Record {
+        with_life(&self.record, self.life)
     }
+}
+
+impl From<Live> for Seen {
+    fn from(live: Live) -> Self {
+        Self { record: live.record, life: live.life }
+    }
+}
+
+/// A record as it has just been stored.
+impl From<Arc<Record>> for Seen {
+    fn from(record: Arc<Record>) -> Self {
+        Self { life: record.life(), record }
+    }
+}
+
+/// A copy of a record that lives so long.
+pub(super) fn with_life(record: &Record, life: Life) -> Record {
+    let mut record = record.clone();
+    record.set_life(life);
+    record
 }
 
 impl Touches {
@@ -75,7 +100,7 @@ impl Touches {
     /// The live session that this ID opens.
     pub(super) fn find(&self, view: &dyn View, key: &Key, access: Access) -> Result<Option<Live>, EngineError> {
         let opened = self.judge_opened(view, key, access)?;
-        Ok(opened.map(|(seen, now, retired)| Live { record: seen.into_record(), now, retired }))
+        Ok(opened.map(|(Seen { record, life }, now, retired)| Live { record, life, now, retired }))
     }
 
     /// The live session that this ID opens, the moment at which it was found live, and whether the ID was rotated away.
@@ -88,7 +113,7 @@ impl Touches {
         let Some((record, retired)) = self.opened(view, key)? else {
             return Ok(None);
         };
-        let (life, Some(now)) = self.judge_life(&record, access, view)? else {
+        let (life, Some(now)) = self.judge(&record, access, view)? else {
             return Ok(None);
         };
         // The grace of an ID that was rotated away may have ended since.
@@ -107,20 +132,20 @@ impl Touches {
             Some((record, retired))
         };
         if let Some(handle) = key.embedded_handle
-            && let Some(found) = view.shared_record(handle)?.and_then(opened)
+            && let Some(found) = view.record(handle)?.and_then(opened)
         {
             return Ok(Some(found));
         }
         // An ID that a caller chose; it may have the form of a minted one.
         match view.handle_of(&key.hash)? {
-            Some(handle) => Ok(view.shared_record(handle)?.and_then(opened)),
+            Some(handle) => Ok(view.record(handle)?.and_then(opened)),
             None => Ok(None),
         }
     }
 
     /// The record that this ID opens, expired or not.
-    pub(super) fn record_of(&self, view: &dyn View, key: &Key) -> Result<Option<Record>, EngineError> {
-        Ok(self.opened(view, key)?.map(|(record, _)| Arc::unwrap_or_clone(record)))
+    pub(super) fn record_of(&self, view: &dyn View, key: &Key) -> Result<Option<Arc<Record>>, EngineError> {
+        Ok(self.opened(view, key)?.map(|(record, _)| record))
     }
 
     /// The live session with this handle.
@@ -130,10 +155,10 @@ impl Touches {
         namespace: &str,
         handle: Handle,
     ) -> Result<Option<Live>, EngineError> {
-        let Some(mut record) = view.record(handle)?.filter(|record| record.namespace == namespace) else {
+        let Some(record) = view.record(handle)?.filter(|record| record.namespace == namespace) else {
             return Ok(None);
         };
-        let now = self.judge(&mut record, Access::Peek, view)?;
-        Ok(now.map(|now| Live { record, now, retired: false }))
+        let (life, now) = self.judge(&record, Access::Peek, view)?;
+        Ok(now.map(|now| Live { record, life, now, retired: false }))
     }
 }

@@ -57,7 +57,7 @@ use crate::clock::{Agreement, Clock, Millis};
 use crate::engine::{Draft, Engine, EngineError, EngineStatistics, Outcome, View};
 use crate::model::Handle;
 use locks::Locks;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tally::Tally;
 use touches::Touches;
 
@@ -119,34 +119,33 @@ impl Sessions {
     ) -> Result<T, EngineError> {
         let mut found = None;
         self.engine
-            .read(Box::new(|view| {
+            .read(&mut |view| {
                 found = Some(read(view)?);
                 Ok(())
-            }))
+            })
             .await?;
         Ok(found.expect("an engine runs a query before it returns Ok"))
     }
 
     /// Runs a transaction and returns what it decided, once that is durable.
-    async fn transact<T: Send + 'static>(
+    async fn transact<T: Send>(
         &self,
-        mut decide: impl FnMut(&mut Draft<'_>) -> Result<T, Error> + Send + 'static,
+        mut decide: impl FnMut(&mut Draft<'_>) -> Result<T, Error> + Send,
     ) -> Result<T, Error> {
-        let decision = Arc::new(Mutex::new(None));
-        let decided = Arc::clone(&decision);
-        let transaction = move |draft: &mut Draft<'_>| {
-            let result = match decide(draft) {
-                Err(Error::Engine(error)) => return Err(error),
-                result => result,
-            };
-            let outcome = if result.is_ok() { Outcome::Commit } else { Outcome::Abandon };
-            let ended: Vec<Handle> = draft.removed().collect();
-            *decided.lock().unwrap_or_else(PoisonError::into_inner) = Some((result, ended));
-            Ok(outcome)
-        };
-        self.engine.commit(Box::new(transaction)).await?;
-        let decided = decision.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (result, ended) = decided.expect("an engine runs a transaction before it returns Ok");
+        let mut decision = None;
+        self.engine
+            .commit(&mut |draft| {
+                let result = match decide(draft) {
+                    Err(Error::Engine(error)) => return Err(error),
+                    result => result,
+                };
+                let outcome = if result.is_ok() { Outcome::Commit } else { Outcome::Abandon };
+                let ended: Vec<Handle> = draft.removed().collect();
+                decision = Some((result, ended));
+                Ok(outcome)
+            })
+            .await?;
+        let (result, ended) = decision.expect("an engine runs a transaction before it returns Ok");
         if result.is_ok() {
             for handle in ended {
                 self.locks.end(handle);

@@ -1,11 +1,12 @@
 //! The limit of sessions per principal.
 
+use super::lookup::Seen;
 use super::policy::AtSessionLimit;
 use super::touches::Access;
 use super::{Error, Sessions};
 use crate::clock::Millis;
 use crate::engine::{Draft, EngineError, Group};
-use crate::model::{EventKind, Handle, Record};
+use crate::model::{EventKind, Handle};
 
 /// Sessions looked at in one go.
 const SLICE: usize = 64;
@@ -33,7 +34,7 @@ impl Sessions {
             AtSessionLimit::Refuse => Err(Error::SessionLimit { limit }),
             AtSessionLimit::EndOldest => {
                 for oldest in &live[limit.saturating_sub(1)..] {
-                    draft.remove(oldest, self.policies.cause(EventKind::Revoked, namespace, now))?;
+                    draft.remove(&oldest.to_record(), self.policies.cause(EventKind::Revoked, namespace, now))?;
                 }
                 Ok(())
             }
@@ -47,7 +48,7 @@ impl Sessions {
         namespace: &str,
         principal: &str,
         joining: Handle,
-    ) -> Result<Vec<Record>, Error> {
+    ) -> Result<Vec<Seen>, Error> {
         let view = draft.view();
         let group = Group::of(namespace, principal);
         let (mut live, mut before) = (Vec::new(), None);
@@ -59,11 +60,11 @@ impl Sessions {
                     Err(EngineError::Corrupt(_)) => continue,
                     record => record?,
                 };
-                let Some(mut record) = record.filter(|r| r.namespace == namespace && r.principal == principal) else {
+                let Some(record) = record.filter(|r| r.namespace == namespace && r.principal == principal) else {
                     continue;
                 };
-                if self.touches.judge(&mut record, Access::Peek, view)?.is_some() {
-                    live.push(record);
+                if let (life, Some(_)) = self.touches.judge(&record, Access::Peek, view)? {
+                    live.push(Seen { record, life });
                 }
             }
             if handles.len() < SLICE {

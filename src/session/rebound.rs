@@ -29,7 +29,7 @@ impl Sessions {
     }
 
     async fn rebound_slice(&self, handles: Vec<Handle>) -> Result<(), Error> {
-        let moves = |record: &Record| self.bounded(record.clone()).expires_at() < record.sweep_at;
+        let moves = |record: &Record| self.bounded(record).expires_at() < record.sweep_at;
         let found = self
             .query(|view| {
                 let mut found = Vec::new();
@@ -47,11 +47,10 @@ impl Sessions {
         if found.is_empty() {
             return Ok(());
         }
-        let this = self.clone();
-        self.transact(move |draft| {
+        self.transact(|draft| {
             for handle in &found {
                 if let Some(stored) = draft.view().record(*handle)? {
-                    draft.put(this.bounded(stored.clone()), Some(&stored), None)?;
+                    draft.put(self.bounded(&stored), Some(&stored), None)?;
                 }
             }
             Ok(())
@@ -59,7 +58,8 @@ impl Sessions {
         .await
     }
 
-    fn bounded(&self, mut record: Record) -> Record {
+    fn bounded(&self, record: &Record) -> Record {
+        let mut record = record.clone();
         self.policies.of(&record.namespace).bound(&mut record);
         record
     }

@@ -30,11 +30,11 @@ impl Sessions {
     /// Ends the sessions and returns how many there were. Sessions made after the call began are left alone.
     pub async fn revoke(&self, namespace: &str, scope: RevokeScope) -> Result<u64, Error> {
         match scope {
-            RevokeScope::Handles(handles) => self.revoke_handles(namespace, String::new(), handles).await,
+            RevokeScope::Handles(handles) => self.revoke_handles(namespace, "", &handles).await,
             RevokeScope::WholeNamespace => self.revoke_group(namespace, "", None).await,
             RevokeScope::Principal { principal, except } => {
                 let except = match except {
-                    Some(id) => Some(self.get(namespace, &id, Access::Peek).await?.handle),
+                    Some(id) => Some(self.see(namespace, &id, Access::Peek).await?.record.handle),
                     None => None,
                 };
                 self.revoke_group(namespace, &principal, except).await
@@ -46,11 +46,11 @@ impl Sessions {
         let (mut revoked, mut before) = (0, None);
         loop {
             let slice = self.slice(namespace, principal, before).await?;
-            let handles: Vec<Handle> = slice.live.iter().map(|record| record.handle).collect();
+            let handles: Vec<Handle> = slice.live.iter().map(|seen| seen.record.handle).collect();
             let handles: Vec<Handle> = handles.into_iter().filter(|handle| Some(*handle) != except).collect();
             for few in handles.chunks(REVOKED_AT_ONCE) {
                 let began = Instant::now();
-                revoked += self.revoke_handles(namespace, principal.into(), few.to_vec()).await?;
+                revoked += self.revoke_handles(namespace, principal, few).await?;
                 if slice.next.is_some() {
                     // Requests get at least two thirds of the writer's time.
                     tokio::time::sleep(2 * began.elapsed()).await;
@@ -66,17 +66,15 @@ impl Sessions {
     }
 
     /// Ends those of the sessions that are there, and still the principal's unless it is empty.
-    async fn revoke_handles(&self, namespace: &str, principal: String, handles: Vec<Handle>) -> Result<u64, Error> {
+    async fn revoke_handles(&self, namespace: &str, principal: &str, handles: &[Handle]) -> Result<u64, Error> {
         if handles.is_empty() {
             return Ok(0);
         }
-        let this = self.clone();
-        let namespace = namespace.to_owned();
         let ended = self
-            .transact(move |draft| {
+            .transact(|draft| {
                 let mut ended: Vec<Handle> = Vec::new();
-                for handle in &handles {
-                    let live = match this.touches.find_by_handle(draft.view(), &namespace, *handle) {
+                for handle in handles {
+                    let live = match self.touches.find_by_handle(draft.view(), namespace, *handle) {
                         // A damaged session opens for nobody; it must not save the others.
                         Err(EngineError::Corrupt(_)) => continue,
                         live => live?,
@@ -86,7 +84,7 @@ impl Sessions {
                     let Some(live) = live.filter(|live| !ended.contains(&live.record.handle)) else {
                         continue;
                     };
-                    draft.remove(&live.record, this.policies.cause(EventKind::Revoked, &namespace, live.now))?;
+                    draft.remove(&live.to_record(), self.policies.cause(EventKind::Revoked, namespace, live.now))?;
                     ended.push(*handle);
                 }
                 Ok(ended)

@@ -9,6 +9,7 @@ use super::touches::Access;
 use crate::clock::Millis;
 use crate::model::{Credential, EventKind, Record, SessionId};
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// IDs of one session that can only read, at most; a further one takes the place of the oldest.
 const MAX_RETIRED: usize = 8;
@@ -32,26 +33,24 @@ pub struct Rotation {
 
 impl Sessions {
     /// Gives a session a new ID and keeps everything else. Returns the ID and the session.
-    pub async fn rotate(&self, rotation: Rotation) -> Result<(SessionId, Record), Error> {
+    pub async fn rotate(&self, rotation: Rotation) -> Result<(SessionId, Arc<Record>), Error> {
         let key = Key::new(&rotation.namespace, &rotation.id);
-        let this = self.clone();
         let Rotation { namespace, new_id, grace, change, expected_version, .. } = rotation;
         let (id, record) = self
-            .transact(move |draft| {
-                let live = this.touches.find(draft.view(), &key, Access::Touch)?.ok_or(Error::NotFound)?.writable()?;
+            .transact(|draft| {
+                let live = self.touches.find(draft.view(), &key, Access::Touch)?.ok_or(Error::NotFound)?.writable()?;
                 live.check_version(expected_version)?;
-                let previous = live.record;
-                let mut record = previous.clone();
+                let mut record = live.to_record();
                 let (next_id, next) = if let Some(chosen) = &new_id {
                     let new_key = Key::new(&namespace, chosen);
-                    claim_id(draft, &new_key, &this)?;
+                    claim_id(draft, &new_key, self)?;
                     (chosen.clone(), Credential::new(new_key.hash, true))
                 } else {
                     let minted = SessionId::mint(record.handle);
                     let hash = Key::new(&namespace, &minted).hash;
                     (minted, Credential::new(hash, false))
                 };
-                let grace = grace.min(this.policies.of(&namespace).max_rotation_grace);
+                let grace = grace.min(self.policies.of(&namespace).max_rotation_grace);
                 let retires_at = live.now.saturating_add(grace);
                 for credential in record.credentials.iter_mut().filter(|credential| credential.hash == key.hash) {
                     credential.retires_at = Some(retires_at);
@@ -60,11 +59,10 @@ impl Sessions {
                 drop_oldest_retired(&mut record.credentials);
                 record.credentials.push(next);
                 if !change.is_empty() {
-                    this.change(draft, &change, &previous, &mut record, live.now)?;
+                    self.change(draft, &change, &live.record, &mut record, live.now)?;
                 }
-                let cause = this.policies.cause(EventKind::Rotated, &namespace, live.now);
-                draft.put(record.clone(), Some(&previous), Some(cause))?;
-                Ok((next_id, record))
+                let cause = self.policies.cause(EventKind::Rotated, &namespace, live.now);
+                Ok((next_id, draft.put(record, Some(&live.record), Some(cause))?))
             })
             .await?;
         tracing::debug!(handle = %record.handle, "rotated");

@@ -1,6 +1,7 @@
 //! Walking over the sessions of a principal or a namespace in slices, so that no walk holds up the requests beside it or
 //! needs much memory; and healing the lists on the way.
 
+use super::lookup::Seen;
 use super::touches::Access;
 use super::{Error, Sessions};
 use crate::engine::{EngineError, Group};
@@ -23,14 +24,14 @@ const PAUSE_PER_WORK: u32 = 2;
 #[derive(Debug)]
 pub(super) struct Slice {
     /// Those that are live.
-    pub(super) live: Vec<Record>,
+    pub(super) live: Vec<Seen>,
     /// Where to go on; `None` at the end.
     pub(super) next: Option<Handle>,
 }
 
 /// What a slice found at one place of a list.
 enum Found {
-    Live(Box<Record>),
+    Live(Seen),
     /// Expired or damaged: the sweeper's business.
     Ended,
     /// Nothing that belongs on the list.
@@ -54,10 +55,10 @@ impl Sessions {
                 let found: Result<Vec<Found>, _> = handles
                     .into_iter()
                     .map(|handle| match view.record(handle) {
-                        Ok(Some(mut record)) if belongs(&record, namespace, principal) => {
-                            match self.touches.judge(&mut record, Access::Peek, view)? {
-                                Some(_) => Ok(Found::Live(Box::new(record))),
-                                None => Ok(Found::Ended),
+                        Ok(Some(record)) if belongs(&record, namespace, principal) => {
+                            match self.touches.judge(&record, Access::Peek, view)? {
+                                (life, Some(_)) => Ok(Found::Live(Seen { record, life })),
+                                (_, None) => Ok(Found::Ended),
                             }
                         }
                         Ok(_) => Ok(Found::Stale(handle)),
@@ -72,13 +73,13 @@ impl Sessions {
         let mut stale = Vec::new();
         for found in found {
             match found {
-                Found::Live(record) => live.push(*record),
+                Found::Live(seen) => live.push(seen),
                 Found::Stale(handle) => stale.push(handle),
                 Found::Ended => {}
             }
         }
         if !stale.is_empty() {
-            self.heal(group, namespace.into(), principal.into(), stale).await?;
+            self.heal(&group, namespace, principal, &stale).await?;
         }
         if next.is_some() {
             rest(began).await;
@@ -87,13 +88,13 @@ impl Sessions {
     }
 
     /// Takes rows off a list that a crash left there, or that a change is just about to fill.
-    async fn heal(&self, group: Group, namespace: String, principal: String, stale: Vec<Handle>) -> Result<(), Error> {
-        self.transact(move |draft| {
-            for handle in &stale {
+    async fn heal(&self, group: &Group, namespace: &str, principal: &str, stale: &[Handle]) -> Result<(), Error> {
+        self.transact(|draft| {
+            for handle in stale {
                 // Looked at again, where no change is under way.
                 let record = draft.view().record(*handle)?;
-                if record.is_none_or(|record| !belongs(&record, &namespace, &principal)) {
-                    draft.drop_member(&group, *handle);
+                if record.is_none_or(|record| !belongs(&record, namespace, principal)) {
+                    draft.drop_member(group, *handle);
                 }
             }
             Ok(())

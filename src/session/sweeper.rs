@@ -1,6 +1,7 @@
 //! Removing what has ended. Sweeping is only cleaning: whether a session has ended is judged at each access, so nobody
 //! can tell whether the sweeper has run.
 
+use super::lookup::with_life;
 use super::touches::Access;
 use super::{Error, Sessions};
 use crate::engine::{Draft, Due, EngineError};
@@ -23,14 +24,13 @@ impl Sessions {
         if due.is_empty() {
             return Ok(Swept::default());
         }
-        let this = self.clone();
         let looked_at = due.len();
         let removed = self
-            .transact(move |draft| {
+            .transact(|draft| {
                 draft.clean_up();
                 let mut removed = 0;
                 for due in &due {
-                    removed += usize::from(this.sweep_one(draft, *due)?);
+                    removed += usize::from(self.sweep_one(draft, *due)?);
                 }
                 Ok(removed)
             })
@@ -56,13 +56,14 @@ impl Sessions {
             }
             Err(error) => return Err(error.into()),
         };
-        let mut record = stored.clone();
-        if self.touches.judge(&mut record, Access::Peek, draft.view())?.is_none() {
+        let (life, now) = self.touches.judge(&stored, Access::Peek, draft.view())?;
+        if now.is_none() {
             let cause = self.policies.cause(EventKind::Expired, &stored.namespace, self.clock.now());
             draft.remove(&stored, cause)?;
             return Ok(true);
         }
         // Touched since the row was written: look again when the session ends now.
+        let mut record = with_life(&stored, life);
         Draft::reschedule(&mut record);
         draft.put(record, Some(&stored), None)?;
         Ok(false)

@@ -45,23 +45,12 @@ impl Touches {
         self.clock.now()
     }
 
-    /// Holds the record to the policy, brings its last access up to date, and tells the present moment, or `None` if the session has expired.
-    pub(super) fn judge(
-        &self,
-        record: &mut Record,
-        access: Access,
-        view: &dyn View,
-    ) -> Result<Option<Millis>, EngineError> {
-        let (life, now) = self.judge_life(record, access, view)?;
-        record.set_life(life);
-        Ok(now)
-    }
-
-    /// The same without changing the record: how long the session lives by it, the policy and the last access.
+    /// Judges whether a session is live: how long it lives by its record, the policy and the last access, and the present
+    /// moment, or `None` if it has expired.
     ///
     /// Reading the clock, judging and touching happen under one lock per session: once anyone has found a session
     /// expired, no touch that began earlier can bring it back.
-    pub(super) fn judge_life(
+    pub(super) fn judge(
         &self,
         record: &Record,
         access: Access,

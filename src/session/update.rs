@@ -4,7 +4,7 @@ use super::Sessions;
 use super::change::SessionChange;
 use super::create::{Past, claim_id};
 use super::error::Error;
-use super::lookup::Key;
+use super::lookup::{Key, Seen};
 use super::touches::Access;
 use crate::clock::Millis;
 use crate::engine::Draft;
@@ -33,7 +33,7 @@ pub struct Update {
 #[derive(Clone, Debug)]
 pub struct Updated {
     /// The session afterwards.
-    pub record: Record,
+    pub session: Seen,
     /// Whether upsert made it.
     pub created: bool,
 }
@@ -43,11 +43,9 @@ impl Sessions {
     /// is said.
     pub async fn update(&self, update: Update) -> Result<Updated, Error> {
         let key = Key::new(&update.namespace, &update.id);
-        let this = self.clone();
-        let released = update.lock_token.clone().filter(|_| update.unlock);
         let updated = self
-            .transact(move |draft| {
-                let Some(live) = this.touches.find(draft.view(), &key, Access::Touch)? else {
+            .transact(|draft| {
+                let Some(live) = self.touches.find(draft.view(), &key, Access::Touch)? else {
                     if !update.upsert {
                         return Err(Error::NotFound);
                     }
@@ -55,37 +53,38 @@ impl Sessions {
                     if update.lock_token.is_some() {
                         return Err(Error::LockLost);
                     }
-                    claim_id(draft, &key, &this)?;
+                    claim_id(draft, &key, self)?;
                     let credential = Credential::new(key.hash, true);
-                    let handle = Handle::mint(this.clock.now());
-                    let record = this
+                    let handle = Handle::mint(self.clock.now());
+                    let record = self
                         .make(draft, handle, &update.namespace, credential, &update.change, Past::default())
                         .map_err(|error| error.within("change"))?;
-                    return Ok(Updated { record, created: true });
+                    return Ok(Updated { session: record.into(), created: true });
                 };
                 let live = live.writable()?;
                 live.check_version(update.expected_version)?;
-                if update.lock_token.as_ref().is_some_and(|token| !this.locks.holds(live.record.handle, token)) {
+                if update.lock_token.as_ref().is_some_and(|token| !self.locks.holds(live.record.handle, token)) {
                     return Err(Error::LockLost);
                 }
-                let previous = live.record;
-                let mut record = previous.clone();
-                if !update.change.is_empty() {
-                    this.change(draft, &update.change, &previous, &mut record, live.now)?;
-                    record.credentials.retain(|credential| credential.opens_at(live.now));
-                    let cause = this.policies.cause(EventKind::Updated, &update.namespace, live.now);
-                    draft.put(record.clone(), Some(&previous), Some(cause))?;
+                if update.change.is_empty() {
+                    return Ok(Updated { session: live.into(), created: false });
                 }
-                Ok(Updated { record, created: false })
+                let mut record = live.to_record();
+                self.change(draft, &update.change, &live.record, &mut record, live.now)?;
+                record.credentials.retain(|credential| credential.opens_at(live.now));
+                let cause = self.policies.cause(EventKind::Updated, &update.namespace, live.now);
+                let record = draft.put(record, Some(&live.record), Some(cause))?;
+                Ok(Updated { session: record.into(), created: false })
             })
             .await?;
         if updated.created {
             self.tally.count_created();
         }
-        if let Some(token) = released {
-            self.locks.release(updated.record.handle, &token);
+        let Updated { session: Seen { record, .. }, .. } = &updated;
+        if let Some(token) = update.lock_token.as_ref().filter(|_| update.unlock) {
+            self.locks.release(record.handle, token);
         }
-        tracing::debug!(handle = %updated.record.handle, version = updated.record.version, "updated");
+        tracing::debug!(handle = %record.handle, version = record.version, "updated");
         Ok(updated)
     }
 

@@ -124,17 +124,17 @@ impl Sessions {
         // Neighbours share a page on disk, which is then written once for many of them.
         pending.sort_unstable();
         for notes in pending.chunks(TOUCHES_PER_TRANSACTION) {
-            self.write_notes(notes.to_vec()).await?;
+            self.write_notes(notes).await?;
             self.touches.written(notes);
         }
         Ok(())
     }
 
-    async fn write_notes(&self, notes: Vec<(Handle, Millis)>) -> Result<(), Error> {
-        self.transact(move |draft| {
-            for (handle, at) in &notes {
+    async fn write_notes(&self, notes: &[(Handle, Millis)]) -> Result<(), Error> {
+        self.transact(|draft| {
+            for (handle, at) in notes {
                 // The session may have been deleted or updated since it was touched.
-                match draft.view().shared_record(*handle) {
+                match draft.view().record(*handle) {
                     Ok(Some(record)) if record.accessed < *at => draft.touch(*handle, *at),
                     Ok(_) | Err(EngineError::Corrupt(_)) => {}
                     Err(error) => return Err(error.into()),

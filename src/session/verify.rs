@@ -164,8 +164,7 @@ impl Sessions {
             states.iter().filter(|(_, state)| doubtful(*state)).map(|(handle, _)| *handle).collect();
         if !suspects.is_empty() {
             states.retain(|(_, state)| !doubtful(*state));
-            let this = self.clone();
-            states.extend(self.transact(move |draft| Ok(this.states(&suspects, draft.view())?)).await?);
+            states.extend(self.transact(|draft| Ok(self.states(&suspects, draft.view())?)).await?);
         }
         Ok(states)
     }

@@ -35,10 +35,10 @@ impl Subject {
     pub(crate) async fn read<T: Send>(&self, mut read: impl FnMut(&dyn View) -> T + Send) -> T {
         let mut found = None;
         self.engine
-            .read(Box::new(|view| {
+            .read(&mut |view| {
                 found = Some(read(view));
                 Ok(())
-            }))
+            })
             .await
             .unwrap();
         found.unwrap()
@@ -46,15 +46,14 @@ impl Subject {
 
     pub(crate) async fn commit(
         &self,
-        change: impl FnMut(&mut Draft<'_>) -> Result<Outcome, EngineError> + Send + 'static,
+        mut change: impl FnMut(&mut Draft<'_>) -> Result<Outcome, EngineError> + Send,
     ) -> Result<(), EngineError> {
-        self.engine.commit(Box::new(change)).await
+        self.engine.commit(&mut change).await
     }
 
     pub(crate) async fn put(&self, record: &Record, previous: Option<&Record>) {
-        let (record, previous) = (record.clone(), previous.cloned());
-        self.commit(move |draft| {
-            draft.put(record.clone(), previous.as_ref(), Some(cause(EventKind::Updated)))?;
+        self.commit(|draft| {
+            draft.put(record.clone(), previous, Some(cause(EventKind::Updated)))?;
             Ok(Outcome::Commit)
         })
         .await
@@ -62,7 +61,7 @@ impl Subject {
     }
 
     pub(crate) async fn record(&self, handle: Handle) -> Option<Record> {
-        self.read(|view| view.record(handle).unwrap()).await
+        self.read(|view| view.record(handle).unwrap().map(Arc::unwrap_or_clone)).await
     }
 
     pub(crate) async fn due(&self) -> Vec<Due> {
@@ -70,9 +69,8 @@ impl Subject {
     }
 
     pub(crate) async fn restore(&self, record: &Record, lookups: &[IdHash]) {
-        let (record, lookups) = (record.clone(), lookups.to_vec());
-        self.commit(move |draft| {
-            draft.restore(record.clone(), &lookups)?;
+        self.commit(|draft| {
+            draft.restore(record.clone(), lookups)?;
             Ok(Outcome::Commit)
         })
         .await

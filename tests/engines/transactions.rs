@@ -35,7 +35,7 @@ pub(crate) async fn transactions_see_those_before_them(subject: Subject) {
             subject
                 .commit(move |draft| {
                     let previous = draft.view().record(handle)?.unwrap();
-                    let next = Record { version: previous.version + 1, ..previous.clone() };
+                    let next = Record { version: previous.version + 1, ..Record::clone(&previous) };
                     draft.put(next, Some(&previous), None)?;
                     Ok(Outcome::Commit)
                 })

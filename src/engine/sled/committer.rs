@@ -111,7 +111,7 @@ impl Committer {
     }
 
     /// Carries out a transaction. If its answer has to wait for a sync, returns what to wait for.
-    pub(super) fn commit(&mut self, transaction: &mut Transaction) -> Result<Option<Answered>, EngineError> {
+    pub(super) fn commit(&mut self, transaction: Transaction<'_>) -> Result<Option<Answered>, EngineError> {
         if self.has_failed {
             return Err(EngineError::Stopped);
         }
@@ -174,7 +174,7 @@ impl Committer {
         self.last_event.send_if_modified(|last| std::mem::replace(last, last_event) != last_event);
     }
 
-    fn transact(&mut self, transaction: &mut Transaction) -> Result<(), EngineError> {
+    fn transact(&mut self, transaction: Transaction<'_>) -> Result<(), EngineError> {
         let mut draft = Draft::new(&self.tables);
         let outcome = transaction(&mut draft)?;
         let refused = self.space.is_low() && draft.needs_space();

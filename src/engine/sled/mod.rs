@@ -58,7 +58,6 @@ use mark::{Mark, MarkFile};
 use memtable::Memtable;
 use redo::{RedoFile, RedoWriter};
 use space::Space;
-use std::future::ready;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -256,12 +255,12 @@ fn open_db(config: &::sled::Config) -> Result<::sled::Db, ::sled::Error> {
 }
 
 impl Engine for SledEngine {
-    fn read<'a>(&'a self, mut query: Query<'a>) -> EngineFuture<'a> {
-        Box::pin(ready(query(&self.tables)))
+    fn read<'a>(&'a self, query: Query<'a>) -> EngineFuture<'a> {
+        EngineFuture::done(query(&self.tables))
     }
 
-    fn commit(&self, transaction: Transaction) -> EngineFuture<'_> {
-        Box::pin(self.writer.commit(transaction))
+    fn commit<'a>(&'a self, transaction: Transaction<'a>) -> EngineFuture<'a> {
+        self.writer.commit(transaction)
     }
 
     fn status(&self) -> watch::Receiver<EngineStatus> {
@@ -282,7 +281,7 @@ impl Engine for SledEngine {
     }
 
     fn close(&self) -> EngineFuture<'_> {
-        Box::pin(self.writer.close())
+        EngineFuture::under_way(self.writer.close())
     }
 }
 

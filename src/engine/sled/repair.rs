@@ -1,7 +1,7 @@
 //! Putting right at an opening what damage did to index rows: they follow from the records.
 
-use super::super::EngineError;
-use super::super::transaction::{Change, Due, Group};
+use super::super::transaction::Change;
+use super::super::{EngineError, IndexRow, rows_of};
 use super::checkpoint::Checkpoint;
 use super::disk::{Inspection, Tree};
 use super::mark::Found;
@@ -80,20 +80,12 @@ impl Checkpoint {
     }
 }
 
+/// The rows of a record that stand in this index.
 fn index_rows(table: Table, record: &Record) -> Vec<Change> {
-    let handle = record.handle;
-    match table {
-        Table::Members => {
-            let namespace = Group::Namespace(record.namespace.clone());
-            let principal =
-                Some(Group::of(&record.namespace, &record.principal)).filter(|_| !record.principal.is_empty());
-            std::iter::once(namespace).chain(principal).map(|group| Change::PutMember(group, handle)).collect()
-        }
-        Table::Due => vec![Change::PutDue(Due { at: record.sweep_at, handle })],
-        Table::Lookups => {
-            let chosen = record.credentials.iter().filter(|credential| credential.chosen);
-            chosen.map(|credential| Change::PutLookup(credential.hash, handle)).collect()
-        }
-        _ => Vec::new(),
-    }
+    let stands_there = |row: &IndexRow<'_>| match row {
+        IndexRow::Namespace(_) | IndexRow::Principal(..) => table == Table::Members,
+        IndexRow::Due(_) => table == Table::Due,
+        IndexRow::Lookup(_) => table == Table::Lookups,
+    };
+    rows_of(record).filter(stands_there).map(|row| row.put(record)).collect()
 }

@@ -116,16 +116,16 @@ impl Salvage<'_> {
         // So that who watched the old folder is told that events are missing.
         let last = self.history.last;
         self.engine
-            .commit(Box::new(move |draft| {
+            .commit(&mut |draft| {
                 draft.drop_events(last);
                 Ok(Outcome::Commit)
-            }))
+            })
             .await?;
         Ok(salvaged)
     }
 
     async fn restore(&self, records: Vec<Record>) -> Result<(), EngineError> {
-        let transaction = move |draft: &mut crate::engine::Draft<'_>| {
+        let mut transaction = |draft: &mut crate::engine::Draft<'_>| {
             for record in &records {
                 let chosen = record.credentials.iter().filter(|credential| credential.chosen);
                 let lookups: Vec<IdHash> = chosen.map(|credential| credential.hash).collect();
@@ -133,7 +133,7 @@ impl Salvage<'_> {
             }
             Ok(Outcome::Commit)
         };
-        self.engine.commit(Box::new(transaction)).await
+        self.engine.commit(&mut transaction).await
     }
 
     /// Every row of a tree.

@@ -198,14 +198,7 @@ impl Tables {
 }
 
 impl View for Tables {
-    fn record(&self, handle: Handle) -> Result<Option<Record>, EngineError> {
-        match &self.cache {
-            Some(cache) => Ok(cache.get(handle, || self.load(handle))?.map(|cached| Record::clone(&cached.record))),
-            None => self.stored_record(handle),
-        }
-    }
-
-    fn shared_record(&self, handle: Handle) -> Result<Option<Arc<Record>>, EngineError> {
+    fn record(&self, handle: Handle) -> Result<Option<Arc<Record>>, EngineError> {
         match &self.cache {
             Some(cache) => Ok(cache.get(handle, || self.load(handle))?.map(|cached| cached.record)),
             None => Ok(self.stored_record(handle)?.map(Arc::new)),

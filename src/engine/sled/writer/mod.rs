@@ -14,7 +14,7 @@ use super::folder::DataFolder;
 use super::mark::MarkFile;
 use super::redo::{self, Position};
 use super::watchdog::Progress;
-use crate::engine::{EngineError, Transaction};
+use crate::engine::{EngineError, EngineFuture, Transaction};
 use checkpoint_thread::CheckpointThread;
 use std::io;
 use std::sync::mpsc::channel;
@@ -197,14 +197,12 @@ impl Writer {
         self.last_event.clone()
     }
 
-    pub(super) async fn commit(&self, mut transaction: Transaction) -> Result<(), EngineError> {
-        let answered = match self.commit_at_once(&mut transaction) {
-            Some(begun) => begun?,
-            None => self.commit_with_room(&mut transaction).await?,
-        };
-        match answered {
-            None => Ok(()),
-            Some(answered) => answered.await.map_err(|_| EngineError::Stopped)?,
+    pub(super) fn commit<'a>(&'a self, transaction: Transaction<'a>) -> EngineFuture<'a> {
+        match self.commit_at_once(transaction) {
+            Some(Ok(None)) => EngineFuture::done(Ok(())),
+            Some(Ok(Some(answered))) => EngineFuture::under_way(answer(answered)),
+            Some(Err(error)) => EngineFuture::done(Err(error)),
+            None => EngineFuture::under_way(self.commit_with_room(transaction)),
         }
     }
 
@@ -221,18 +219,23 @@ impl Writer {
         answered.await.map_err(|_| EngineError::Stopped)?
     }
 
-    async fn commit_with_room(&self, transaction: &mut Transaction) -> Result<Option<Answered>, EngineError> {
+    async fn commit_with_room(&self, transaction: Transaction<'_>) -> Result<(), EngineError> {
         loop {
             let room = self.shared.room.notified();
-            if let Some(begun) = self.commit_at_once(transaction) {
-                return begun;
+            match self.commit_at_once(transaction) {
+                Some(begun) => {
+                    return match begun? {
+                        Some(answered) => answer(answered).await,
+                        None => Ok(()),
+                    };
+                }
+                None => room.await,
             }
-            room.await;
         }
     }
 
     /// Carries a transaction out; `None` if there is no room for it.
-    fn commit_at_once(&self, transaction: &mut Transaction) -> Option<Result<Option<Answered>, EngineError>> {
+    fn commit_at_once(&self, transaction: Transaction<'_>) -> Option<Result<Option<Answered>, EngineError>> {
         let mut state = self.shared.lock();
         let State { committer, sleep, .. } = &mut *state;
         let Some(committer) = committer else { return Some(Err(EngineError::Stopped)) };
@@ -251,6 +254,11 @@ impl Writer {
         }
         Some(begun)
     }
+}
+
+/// Waits until a change is on disk, or is not.
+async fn answer(answered: Answered) -> Result<(), EngineError> {
+    answered.await.map_err(|_| EngineError::Stopped)?
 }
 
 impl Shared {
