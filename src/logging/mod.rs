@@ -1,9 +1,14 @@
 //! Where log lines go and how they look.
 
+mod limit;
+
+use limit::Limit;
 use sessiond::config::{Effective, LogFormat};
 use std::io::{self, IsTerminal};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, fmt};
 
 /// sled logs rows at its lowest levels. They hold no session ID, but session data, which is nobody's business; it is
 /// logged only by those who name sled in the filter.
@@ -21,12 +26,15 @@ pub(crate) fn start(effective: &Effective) -> Result<(), sessiond::config::Confi
         if settings.log.contains("sled=") { settings.log.clone() } else { format!("{},{QUIET_SLED}", settings.log) };
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| effective.refuse("log", format!("{error}; write for example info or info,sessiond=debug")))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let limit = Limit::default();
+    limit.start().map_err(|error| effective.refuse("log", error))?;
     let terminal = io::stderr().is_terminal();
-    match settings.log_format {
-        LogFormat::Json => lines.json().flatten_event(true).init(),
-        LogFormat::Auto if !terminal => lines.json().flatten_event(true).init(),
-        LogFormat::Text | LogFormat::Auto => lines.with_ansi(terminal).init(),
-    }
+    let lines = fmt::layer().with_writer(io::stderr);
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match settings.log_format {
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Auto if !terminal => lines.json().flatten_event(true).boxed(),
+        LogFormat::Text | LogFormat::Auto => lines.with_ansi(terminal).boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(filter.and(limit))).init();
     Ok(())
 }
