@@ -1,28 +1,25 @@
-//! Leads each request to its service, within the bound of those in flight and within its deadline.
+//! Leads each request to its service.
 //!
-//! A request is led by the prefix of its path, without the layers of a web framework: on the path of a unary call those
-//! took an eighth of its instructions.
+//! It is led by its path, without the layers of a web framework: on the path of a unary call those took an eighth of its
+//! instructions.
 
-use super::deadline;
 use super::health::HealthService;
-use crate::proto::admin_server::{AdminServer, SERVICE_NAME as ADMIN};
-use crate::proto::session_store_server::{SERVICE_NAME as STORE, SessionStoreServer};
-use crate::service::{AdminService, Place, Places, StoreService, call_timed_out};
-use hyper::body::Incoming;
+use super::request::RequestBody;
+use super::route::Target;
+use crate::proto::admin_server::AdminServer;
+use crate::proto::session_store_server::SessionStoreServer;
+use crate::service::{AdminService, StoreService};
 use std::convert::Infallible;
 use std::future::{Future, ready};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
-use tokio::time::{Sleep, sleep};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::{Request, Response};
-use tonic_health::pb::health_server::{HealthServer, SERVICE_NAME as HEALTH};
+use tonic_health::pb::health_server::HealthServer;
 use tower::{Service, util::BoxCloneSyncService};
 
 /// A service of any kind.
-pub(super) type AnyService = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
+pub(super) type AnyService = BoxCloneSyncService<Request<RequestBody>, Response<Body>, Infallible>;
 
 /// The services of one worker.
 #[derive(Clone)]
@@ -32,66 +29,21 @@ pub(super) struct Router {
     pub(super) health: HealthServer<HealthService>,
     /// Whatever else is asked for.
     pub(super) reflection: Option<AnyService>,
-    pub(super) places: Places,
-}
-
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-
-impl hyper::service::Service<Request<Incoming>> for Router {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Answering;
-
-    fn call(&self, request: Request<Incoming>) -> Answering {
-        let timeout = deadline::of(request.headers());
-        let service = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
-        let place = match service {
-            // Health checks must be answered above all when there is too much else to do.
-            HEALTH => None,
-            _ => match self.places.take() {
-                Ok(place) => Some(place),
-                // At once, instead of queueing.
-                Err(refusal) => return Answering::with(refusal.into()),
-            },
-        };
-        let answer: Answer = match service {
-            STORE => self.store.clone().call(request),
-            ADMIN => self.admin.clone().call(request),
-            HEALTH => self.health.clone().call(request),
-            _ => match self.reflection.clone() {
-                Some(mut reflection) => Box::pin(reflection.call(request)),
-                None => return Answering::with(Status::unimplemented("no such service")),
-            },
-        };
-        Answering { answer, timeout, deadline: None, _place: place }
-    }
 }
 
 /// A request that is being answered.
-pub(super) struct Answering {
-    answer: Answer,
-    timeout: Option<Duration>,
-    /// Most answers are there at once, and so need no timer.
-    deadline: Option<Pin<Box<Sleep>>>,
-    _place: Option<Place>,
-}
+pub(super) type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
-impl Answering {
-    fn with(status: Status) -> Self {
-        Self { answer: Box::pin(ready(Ok(status.into_http()))), timeout: None, deadline: None, _place: None }
-    }
-}
-
-impl Future for Answering {
-    type Output = Result<Response<Body>, Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let answered @ Poll::Ready(_) = self.answer.as_mut().poll(cx) {
-            return answered;
+impl Router {
+    pub(super) fn call(&self, target: Target, request: Request<RequestBody>) -> Answering {
+        match target {
+            Target::Store => self.store.clone().call(request),
+            Target::Admin => self.admin.clone().call(request),
+            Target::Health => self.health.clone().call(request),
+            Target::Other => match self.reflection.clone() {
+                Some(mut reflection) => Box::pin(reflection.call(request)),
+                None => Box::pin(ready(Ok(Status::unimplemented("no such service").into_http()))),
+            },
         }
-        let Some(timeout) = self.timeout else { return Poll::Pending };
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(timeout)));
-        ready!(deadline.as_mut().poll(cx));
-        Poll::Ready(Ok(call_timed_out().into_http()))
     }
 }

@@ -6,7 +6,7 @@
 use super::answer::timestamp;
 use super::status::Refusal;
 use super::store::StoreService;
-use super::stream::{AnswerStream, MAX_STALL};
+use super::stream::{AnswerStream, MAX_STALL, Outgoing};
 use crate::backup::{BackupWriter, Cut, FORMAT_VERSION, Opening, Saved};
 use crate::proto::{BackupResponse, BackupSummary};
 use crate::session::{BackupSink, BackupStopped};
@@ -46,7 +46,7 @@ impl StoreService {
 /// Where the bytes of a backup leave.
 struct Outlet {
     writer: BackupWriter,
-    messages: mpsc::Sender<BackupResponse>,
+    messages: mpsc::Sender<Outgoing<BackupResponse>>,
     expected: u64,
 }
 
@@ -54,7 +54,7 @@ impl Outlet {
     async fn send(&self, data: Bytes, summary: Option<BackupSummary>) -> Result<(), BackupStopped> {
         let message =
             BackupResponse { data, sessions_sent: self.writer.sessions(), sessions_expected: self.expected, summary };
-        self.messages.send_timeout(message, MAX_STALL).await.map_err(|error| match error {
+        self.messages.send_timeout(message.into(), MAX_STALL).await.map_err(|error| match error {
             mpsc::error::SendTimeoutError::Timeout(_) => BackupStopped::TooSlow,
             mpsc::error::SendTimeoutError::Closed(_) => BackupStopped::Gone,
         })
