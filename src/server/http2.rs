@@ -66,8 +66,8 @@ pub(super) async fn serve(connection: Connection, peer: Peer, phase: watch::Rece
     let mut leave = pin!(peer.seat.told_to_leave());
     let mut farewell = Farewell::None;
     loop {
+        // Not biased: a peer that sends without a pause must not keep the farewell from being noticed.
         tokio::select! {
-            biased;
             accepted = connection.accept() => match accepted {
                 Some(accepted) => {
                     let (request, reply) = accepted?;

@@ -13,6 +13,9 @@ use tokio::time::{Instant, timeout};
 /// Between two looks for a connection that can go, while somebody waits.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// One of so many connections may be told to go in each look, so that a crowd that waits is let in quickly.
+const LEAVING_PART: usize = 256;
+
 /// A greeting that is not finished after so long can go, and so can a connection without a call for so long.
 const QUIET: Duration = Duration::from_secs(1);
 
@@ -76,7 +79,7 @@ impl Seats {
         loop {
             match timeout(LOOK_EVERY, Arc::clone(&self.free).acquire_owned()).await {
                 Ok(permit) => return permit.ok().map(|permit| self.seat(permit)),
-                Err(_) => self.send_one_away(),
+                Err(_) => self.send_away(),
             }
         }
     }
@@ -96,15 +99,20 @@ impl Seats {
         Seat { number, seats: Arc::clone(self), sitter, _permit: permit }
     }
 
-    /// Tells the connection to go that can be spared best. One that was told before frees its seat shortly.
-    fn send_one_away(&self) {
+    /// Tells those connections to go that can be spared best. Those that were told before free their seats shortly.
+    fn send_away(&self) {
         let now = self.now();
         let taken = self.taken();
-        if taken.values().any(|sitter| sitter.is_leaving.load(Ordering::Relaxed)) {
-            return;
-        }
-        let spared = taken.values().filter_map(|sitter| Some((sitter.usefulness(now)?, sitter)));
-        if let Some((_, sitter)) = spared.min_by_key(|(usefulness, _)| *usefulness) {
+        let is_leaving = |sitter: &Sitter| sitter.is_leaving.load(Ordering::Relaxed);
+        let leaving = taken.values().filter(|sitter| is_leaving(sitter)).count();
+        let more = (1 + taken.len() / LEAVING_PART).saturating_sub(leaving);
+        let mut spared: Vec<_> = taken
+            .values()
+            .filter(|sitter| !is_leaving(sitter))
+            .filter_map(|sitter| Some((sitter.usefulness(now)?, sitter)))
+            .collect();
+        spared.sort_unstable_by_key(|(usefulness, _)| *usefulness);
+        for (_, sitter) in spared.into_iter().take(more) {
             sitter.is_leaving.store(true, Ordering::Relaxed);
             sitter.leave.notify_one();
         }
@@ -232,13 +240,13 @@ mod tests {
             seat.greeted();
             quiet_for(Duration::from_millis(10)).await;
         }
-        seats.send_one_away();
+        seats.send_away();
         for seat in &sitting {
             assert!(!is_told(seat).await, "none has been quiet for long");
         }
         quiet_for(QUIET_WITH_CALLS).await;
         for (number, next) in [unfinished, early, late, stream].into_iter().enumerate() {
-            seats.send_one_away();
+            seats.send_away();
             assert!(is_told(next).await, "number {number}");
             // As if it had gone.
             seats.taken().remove(&next.number);
@@ -254,7 +262,7 @@ mod tests {
         quiet_for(QUIET_WITH_CALLS / 2).await;
         call.says();
         quiet_for(QUIET_WITH_CALLS / 2).await;
-        seats.send_one_away();
+        seats.send_away();
         assert!(!is_told(&seat).await);
         drop(seat);
     }

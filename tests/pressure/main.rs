@@ -10,6 +10,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod half_sent;
+mod large;
 mod others;
 mod seats;
 mod unread;
