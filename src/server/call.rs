@@ -1,6 +1,7 @@
 //! One call, from its headers to the end of its answer.
 
 use super::answer::{Lost, Outlet, Piece};
+use super::compression::Compression;
 use super::deadline;
 use super::request::{Arrival, Missing, RequestBody, one_message};
 use super::route::{Route, Target};
@@ -36,6 +37,7 @@ struct Carried {
     response: Response<Body>,
     /// What the call holds until its answer has been taken.
     held: Held,
+    compression: Compression,
 }
 
 /// Why a call ends without an answer.
@@ -91,12 +93,18 @@ impl Peer {
             Arrival { max_message_size: self.settings.max_message_size, timeout: self.settings.receive_timeout };
         let refusal = |status: Status| {
             let (response, held) = (status.into_http(), self.share.hold_answer(0));
-            Ok(Carried { response, held })
+            Ok(Carried { response, held, compression: Compression::default() })
         };
         let (size, limit) = (header_size(&head), self.settings.max_header_size as usize);
         if size > limit {
             return refusal(headers_too_large(size, limit));
         }
+        let compression =
+            if route.asks_in_stream { Ok(Compression::default()) } else { Compression::of(&mut head.headers) };
+        let compression = match compression {
+            Ok(compression) => compression,
+            Err(status) => return refusal(status),
+        };
 
         // A request of one message takes its place only when it has arrived.
         let arrived = if route.asks_in_stream {
@@ -130,10 +138,19 @@ impl Peer {
             head.extensions.insert(intake.clone());
         }
         let (body, request_held) = match arrived {
-            Some((message, arrived)) => (RequestBody::Whole(message), arrived),
+            Some((message, arrived)) => {
+                let compressed = message.len();
+                let message = match compression.open(message, arrival.max_message_size).await {
+                    Ok(message) => message,
+                    Err(status) => return refusal(status),
+                };
+                let more = message.len().saturating_sub(compressed);
+                let opened = (more > 0).then(|| self.share.hold(more));
+                (RequestBody::Whole(message), [arrived, opened])
+            }
             None => {
                 let body = RequestBody::stream(body, Arc::clone(&self.share), intake, arrival, Arc::clone(call));
-                (body, None)
+                (body, [None, None])
             }
         };
         let mut answering = self.router.call(route.target, Request::from_parts(head, body));
@@ -165,19 +182,19 @@ impl Peer {
             // It lasts for as long as the caller likes, and is bounded otherwise.
             held.leave();
         }
-        Ok(Carried { response, held })
+        Ok(Carried { response, held, compression })
     }
 
     /// Sends the answer.
     async fn send(
         &self,
         route: Route,
-        Carried { response, mut held }: Carried,
+        Carried { response, mut held, compression }: Carried,
         reply: &mut SendResponse<Piece>,
         call: Arc<Call>,
     ) -> Result<(), Aborted> {
         let (head, body) = response.into_parts();
-        let head = Response::from_parts(head, ());
+        let mut head = Response::from_parts(head, ());
         let mut body = pin!(body);
         if body.is_end_stream() {
             return reply.send_response(head, true).map(drop).map_err(|_| Aborted::Gone);
@@ -187,6 +204,8 @@ impl Peer {
         if !route.answers_in_stream {
             let mut frame = next_frame(body.as_mut(), reply).await?;
             if let Some(message) = frame.as_mut().and_then(Frame::data_mut) {
+                held.set(message.len());
+                *message = compression.close(std::mem::take(message), head.headers_mut()).await;
                 held.set(message.len());
             }
             first = Some(frame);

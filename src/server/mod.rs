@@ -2,6 +2,7 @@
 
 mod answer;
 mod call;
+mod compression;
 mod connection;
 mod deadline;
 mod health;

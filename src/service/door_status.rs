@@ -3,7 +3,11 @@
 use super::status::{Refusal, with_reason};
 use std::collections::HashMap;
 use std::time::Duration;
+use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
+
+/// The encodings of messages that are understood.
+pub(crate) const ACCEPTED_ENCODINGS: &str = "identity,gzip";
 
 /// The request did not arrive in its time.
 pub(crate) fn request_too_slow(receive_timeout: Duration, is_draining: bool) -> Status {
@@ -36,6 +40,38 @@ pub(crate) fn headers_too_large(actual: usize, limit: usize) -> Status {
         Code::ResourceExhausted,
         format!("the request headers take {actual} bytes, {limit} are allowed (setting max-header-size)"),
         "HEADERS_TOO_LARGE",
-        HashMap::from([("limit".into(), limit.to_string()), ("actual".into(), actual.to_string())]),
+        bounds(limit, Some(actual)),
     )
+}
+
+/// A message is larger than allowed once it is decompressed.
+pub(crate) fn decompressed_too_large(limit: usize) -> Status {
+    with_reason(
+        Code::ResourceExhausted,
+        format!("the decompressed message takes more than the {limit} bytes allowed (setting max-message-size)"),
+        "MESSAGE_TOO_LARGE",
+        bounds(limit, None),
+    )
+}
+
+/// A message can't be decompressed.
+pub(crate) fn not_decompressible(problem: &str) -> Status {
+    with_reason(Code::InvalidArgument, format!("the message: {problem}"), "ENCODING_INVALID", HashMap::new())
+}
+
+/// The messages are encoded in a way that the server does not know.
+pub(crate) fn unknown_encoding() -> Status {
+    let mut status = with_reason(
+        Code::Unimplemented,
+        format!("the header grpc-encoding names an unknown encoding; known here: {ACCEPTED_ENCODINGS}"),
+        "ENCODING_UNKNOWN",
+        HashMap::new(),
+    );
+    status.metadata_mut().insert("grpc-accept-encoding", MetadataValue::from_static(ACCEPTED_ENCODINGS));
+    status
+}
+
+fn bounds(limit: usize, actual: Option<usize>) -> HashMap<String, String> {
+    let actual = actual.map(|actual| ("actual".to_owned(), actual.to_string()));
+    actual.into_iter().chain([("limit".to_owned(), limit.to_string())]).collect()
 }
