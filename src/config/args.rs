@@ -177,7 +177,7 @@ pub struct Settings {
     /// What one connection may take of message-memory (64KiB or more)
     ///
     /// It may be exceeded by one message.
-    #[arg(long, value_name = SIZE, value_parser = at_least(size::<usize>, "64KiB"), default_value = "32MiB",
+    #[arg(long, value_name = SIZE, value_parser = at_least(size::<usize>, "64KiB"), default_value = "64MiB",
           help_heading = LIMITS)]
     pub message_memory_per_connection: usize,
 

@@ -88,19 +88,19 @@ impl Peer {
         call: &Arc<Call>,
     ) -> Result<Carried, Aborted> {
         let deadline = deadline::of(request.headers());
-        let (mut head, mut body) = request.into_parts();
+        let (mut parts, mut body) = request.into_parts();
         let arrival =
             Arrival { max_message_size: self.settings.max_message_size, timeout: self.settings.receive_timeout };
         let refusal = |status: Status| {
             let (response, held) = (status.into_http(), self.share.hold_answer(0));
             Ok(Carried { response, held, compression: Compression::default() })
         };
-        let (size, limit) = (header_size(&head), self.settings.max_header_size as usize);
+        let (size, limit) = (header_size(&parts), self.settings.max_header_size as usize);
         if size > limit {
             return refusal(headers_too_large(size, limit));
         }
         let compression =
-            if route.asks_in_stream { Ok(Compression::default()) } else { Compression::of(&mut head.headers) };
+            if route.asks_in_stream { Ok(Compression::default()) } else { Compression::of(&mut parts.headers) };
         let compression = match compression {
             Ok(compression) => compression,
             Err(status) => return refusal(status),
@@ -135,7 +135,7 @@ impl Peer {
         }
         let intake = Intake::new(Arc::clone(&self.share));
         if route.asks_in_stream || route.answers_in_stream {
-            head.extensions.insert(intake.clone());
+            parts.extensions.insert(intake.clone());
         }
         let (body, request_held) = match arrived {
             Some((message, arrived)) => {
@@ -153,7 +153,7 @@ impl Peer {
                 (body, [None, None])
             }
         };
-        let mut answering = self.router.call(route.target, Request::from_parts(head, body));
+        let mut answering = self.router.call(route.target, Request::from_parts(parts, body));
         let mut timer: Option<Pin<Box<Sleep>>> = None;
         let mut is_waiting = false;
         let response = poll_fn(|cx: &mut Context<'_>| {
@@ -193,11 +193,11 @@ impl Peer {
         reply: &mut SendResponse<Piece>,
         call: Arc<Call>,
     ) -> Result<(), Aborted> {
-        let (head, body) = response.into_parts();
-        let mut head = Response::from_parts(head, ());
+        let (parts, body) = response.into_parts();
+        let mut parts = Response::from_parts(parts, ());
         let mut body = pin!(body);
         if body.is_end_stream() {
-            return reply.send_response(head, true).map(drop).map_err(|_| Aborted::Gone);
+            return reply.send_response(parts, true).map(drop).map_err(|_| Aborted::Gone);
         }
         // The one message of an answer is encoded at once: from here on it is known what it takes.
         let mut first = None;
@@ -205,14 +205,14 @@ impl Peer {
             let mut frame = next_frame(body.as_mut(), reply).await?;
             if let Some(message) = frame.as_mut().and_then(Frame::data_mut) {
                 held.set(message.len());
-                *message = compression.close(std::mem::take(message), head.headers_mut()).await;
+                *message = compression.close(std::mem::take(message), parts.headers_mut()).await;
                 held.set(message.len());
             }
             first = Some(frame);
         }
         // A watcher that does not read is told so by the stream itself, which takes as long: that must come first.
         let patience = if route.answers_in_stream { 2 } else { 1 };
-        let stream = reply.send_response(head, false).map_err(|_| Aborted::Gone)?;
+        let stream = reply.send_response(parts, false).map_err(|_| Aborted::Gone)?;
         let timeout = patience * self.settings.send_timeout;
         let mut outlet = Outlet { stream, share: Arc::clone(&self.share), call, timeout };
         loop {
@@ -283,13 +283,13 @@ async fn next_frame(mut body: Pin<&mut Body>, call: &mut impl Withdrawal) -> Res
 }
 
 /// The size of the headers as HTTP/2 counts it: each with its name, its value and 32 bytes.
-fn header_size(head: &Parts) -> usize {
+fn header_size(parts: &Parts) -> usize {
     const EACH: usize = 32;
     let of = |name: usize, value: usize| name + value + EACH;
-    let fields = head.headers.iter().map(|(name, value)| of(name.as_str().len(), value.len()));
-    let uri = &head.uri;
+    let fields = parts.headers.iter().map(|(name, value)| of(name.as_str().len(), value.len()));
+    let uri = &parts.uri;
     let path = uri.path_and_query().map_or(0, |path| of(":path".len(), path.as_str().len()));
     let authority = uri.authority().map_or(0, |authority| of(":authority".len(), authority.as_str().len()));
     let scheme = uri.scheme_str().map_or(0, |scheme| of(":scheme".len(), scheme.len()));
-    fields.sum::<usize>() + path + authority + scheme + of(":method".len(), head.method.as_str().len())
+    fields.sum::<usize>() + path + authority + scheme + of(":method".len(), parts.method.as_str().len())
 }

@@ -10,6 +10,12 @@ use tokio::sync::Notify;
 /// and when many want all of them, some are left for those that want few.
 const PLACES_PER_FREE_ONE: usize = 8;
 
+/// This part of the places is kept for connections that have only [`FEW`]: connections that take all they can, one after the
+/// other, would leave none.
+const KEPT_PART: usize = 16;
+
+const FEW: usize = 4;
+
 /// Room is scarce when less than this part of it is free.
 const SCARCE_PART: usize = 4;
 
@@ -96,7 +102,9 @@ impl Share {
         // Given back at once if it is one too many.
         let held = Held { share: Arc::clone(self), requests: 1, bytes: 0, is_answer: true };
         let free = self.room.bounds.requests.saturating_sub(all);
-        if own < free.saturating_mul(PLACES_PER_FREE_ONE) { Ok(held) } else { Err(Refusal::TooManyRequests) }
+        let is_kept = free <= self.room.bounds.requests / KEPT_PART;
+        let may_take = own < free.saturating_mul(PLACES_PER_FREE_ONE) && (!is_kept || own < FEW);
+        if may_take { Ok(held) } else { Err(Refusal::TooManyRequests) }
     }
 
     /// Holds these bytes of a request, whether or not there is room: who comes here has waited for it, or can't.
@@ -293,7 +301,7 @@ mod tests {
         let first = places.share();
         let held = fill(&first);
         assert_eq!(held.len(), 4);
-        let others: Vec<_> = (0..5).map(|_| fill(&places.share())).collect();
+        let others: Vec<_> = (0..3).map(|_| fill(&places.share())).collect();
         assert!(others.iter().all(|held| !held.is_empty()), "each gets something");
         assert!(!first.has_room());
         drop((held, others));

@@ -12,6 +12,7 @@ pub(crate) const HEADERS: u8 = 1;
 pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
 pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
 pub(crate) const CONTINUATION: u8 = 9;
 
 const ACK: u8 = 1;
@@ -78,6 +79,8 @@ impl Peer {
         let mut peer = Self::greet(address);
         peer.receive(|frame| frame.kind == SETTINGS && frame.flags & ACK == 0).unwrap();
         assert!(peer.send(&frame(SETTINGS, ACK, 0, &[])));
+        // Before this the window of the connection is the small one of the standard.
+        peer.receive(|frame| frame.kind == WINDOW_UPDATE).unwrap();
         peer
     }
 

@@ -65,7 +65,7 @@ fn defaults_are_as_documented() {
         max_streams_per_connection: 1000,
         max_requests_in_flight: 10_000,
         message_memory: 256 << 20,
-        message_memory_per_connection: 32 << 20,
+        message_memory_per_connection: 64 << 20,
         receive_timeout: Duration::from_secs(10),
         send_timeout: Duration::from_secs(30),
         max_attribute_name_bytes: 256,
