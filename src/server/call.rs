@@ -137,21 +137,18 @@ impl Peer {
         if route.asks_in_stream || route.answers_in_stream {
             parts.extensions.insert(intake.clone());
         }
-        let (body, request_held) = match arrived {
-            Some((message, arrived)) => {
-                let compressed = message.len();
-                let message = match compression.open(message, arrival.max_message_size).await {
-                    Ok(message) => message,
-                    Err(status) => return refusal(status),
-                };
-                let more = message.len().saturating_sub(compressed);
-                let opened = (more > 0).then(|| self.share.hold(more));
-                (RequestBody::Whole(message), [arrived, opened])
-            }
-            None => {
-                let body = RequestBody::stream(body, Arc::clone(&self.share), intake, arrival, Arc::clone(call));
-                (body, [None, None])
-            }
+        let (body, request_held) = if let Some((message, arrived)) = arrived {
+            let compressed = message.len();
+            let message = match compression.open(message, arrival.max_message_size).await {
+                Ok(message) => message,
+                Err(status) => return refusal(status),
+            };
+            let more = message.len().saturating_sub(compressed);
+            let opened = (more > 0).then(|| self.share.hold(more));
+            (RequestBody::Whole(message), [arrived, opened])
+        } else {
+            let body = RequestBody::stream(body, Arc::clone(&self.share), intake, arrival, Arc::clone(call));
+            (body, [None, None])
         };
         let mut answering = self.router.call(route.target, Request::from_parts(parts, body));
         let mut timer: Option<Pin<Box<Sleep>>> = None;
@@ -216,13 +213,12 @@ impl Peer {
         let timeout = patience * self.settings.send_timeout;
         let mut outlet = Outlet { stream, share: Arc::clone(&self.share), call, timeout };
         loop {
-            let frame = match first.take() {
-                Some(frame) => frame,
-                None => {
-                    // Who keeps it waiting is given up meanwhile: then there is room.
-                    while !self.room_to_answer(&mut outlet.stream).await? {}
-                    next_frame(body.as_mut(), &mut outlet.stream).await?
-                }
+            let frame = if let Some(frame) = first.take() {
+                frame
+            } else {
+                // Who keeps it waiting is given up meanwhile: then there is room.
+                while !self.room_to_answer(&mut outlet.stream).await? {}
+                next_frame(body.as_mut(), &mut outlet.stream).await?
             };
             let Some(frame) = frame else { return outlet.end(HeaderMap::new()).map_err(Aborted::from) };
             match frame.into_data() {

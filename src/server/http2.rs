@@ -122,14 +122,14 @@ fn may_end(farewell: Farewell, connection: &mut Http2<Connection, Piece>, peer: 
 
 /// Looks now and then whether the peer is still there; after a farewell, the clock of that.
 struct Pings {
-    pings: Option<PingPong>,
+    peer: Option<PingPong>,
     alarm: Pin<Box<Sleep>>,
     awaits_pong: bool,
 }
 
 impl Pings {
-    fn new(pings: Option<PingPong>) -> Self {
-        Self { pings, alarm: Box::pin(sleep(PING_EVERY)), awaits_pong: false }
+    fn new(peer: Option<PingPong>) -> Self {
+        Self { peer, alarm: Box::pin(sleep(PING_EVERY)), awaits_pong: false }
     }
 
     /// Asks and listens, until the peer is gone, which is an error. After a farewell it only waits for the alarm.
@@ -139,18 +139,18 @@ impl Pings {
                 self.alarm.as_mut().await;
                 return Ok(());
             }
-            let Some(pings) = &mut self.pings else { return std::future::pending().await };
+            let Some(peer) = &mut self.peer else { return std::future::pending().await };
             if self.awaits_pong {
                 tokio::select! {
                     biased;
-                    pong = poll_fn(|cx| pings.poll_pong(cx)) => pong.map(drop)?,
+                    pong = poll_fn(|cx| peer.poll_pong(cx)) => pong.map(drop)?,
                     () = self.alarm.as_mut() => return Err(Broken::Silent),
                 }
                 self.awaits_pong = false;
                 self.alarm.as_mut().reset(Instant::now() + PING_EVERY);
             } else {
                 self.alarm.as_mut().await;
-                pings.send_ping(Ping::opaque())?;
+                peer.send_ping(Ping::opaque())?;
                 self.awaits_pong = true;
                 self.alarm.as_mut().reset(Instant::now() + PONG_WITHIN);
             }

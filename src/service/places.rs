@@ -221,6 +221,7 @@ impl Held {
     }
 
     /// The part that holds so many of its bytes.
+    #[must_use]
     pub fn split(&mut self, bytes: usize) -> Self {
         let bytes = bytes.min(self.bytes);
         self.bytes -= bytes;
