@@ -134,6 +134,28 @@ async fn calls_that_are_cancelled_at_once_are_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_peer_cannot_flood_the_log() {
+    let server = Server::start();
+    let headers = call_headers("GetSession");
+    let mut attack = Vec::new();
+    for call in 0..60_u32 {
+        let stream = 2 * call + 1;
+        attack.extend(frame(HEADERS, END_HEADERS, stream, &headers));
+        attack.extend(frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes()));
+    }
+    for _ in 0..200 {
+        let mut peer = Peer::greet(server.address());
+        peer.send(&attack);
+        while !peer.is_closed() {}
+    }
+    let lines = || server.log().lines().filter(|line| line.contains("WARN")).count();
+    assert!(lines() > 0, "something is told");
+    eventually("what was left out is told", async || server.log().contains("left_out")).await;
+    assert!(lines() < 100, "{} lines", lines());
+    still_serves(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_settings_does_no_harm() {
     let server = Server::start();
     let before = server.memory();

@@ -5,13 +5,13 @@
 mod common;
 
 use common::wire::{
-    END_HEADERS, HEADERS, MAX_CONCURRENT_STREAMS, MAX_HEADER_LIST_SIZE, Peer, RST_STREAM, SETTINGS, call_headers,
-    frame, setting,
+    DATA, END_HEADERS, END_STREAM, HEADERS, MAX_CONCURRENT_STREAMS, MAX_HEADER_LIST_SIZE, Peer, RST_STREAM, SETTINGS,
+    call_headers, frame, literal, message, setting,
 };
 use common::{LONG, Server, eventually, reason};
 use sessiond_client::proto::{
-    CreateSessionRequest, GetSessionRequest, TouchSessionRequest, TouchSessionResponse, UpdateSessionRequest,
-    WatchSessionsRequest,
+    CreateSessionRequest, GetSessionRequest, LockSessionRequest, TouchSessionRequest, TouchSessionResponse,
+    UpdateSessionRequest, WatchSessionsRequest,
 };
 use sessiond_client::{Error, Health};
 use std::time::Duration;
@@ -19,22 +19,39 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
-use tonic::{Code, Request};
+use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 
 /// Long enough for a call to be answered if nothing keeps it, on a machine that is not at its limit.
 const A_WHILE: Duration = Duration::from_millis(300);
 
-/// A call whose request never arrives: it is in flight until it is aborted.
-fn stalled_call(channel: Channel) -> JoinHandle<()> {
+/// A call whose request never arrives; the error that it is answered with in the end.
+fn stalled_call(channel: Channel) -> JoinHandle<Status> {
     tokio::spawn(async move {
         let mut grpc = tonic::client::Grpc::new(channel);
         grpc.ready().await.unwrap();
         let path = PathAndQuery::from_static("/sessiond.v1.SessionStore/TouchSession");
         let codec = ProstCodec::<TouchSessionRequest, TouchSessionResponse>::default();
         let request = Request::new(tokio_stream::pending());
-        let answer = grpc.client_streaming(request, path, codec).await;
-        panic!("nothing was asked, but answered: {answer:?}");
+        grpc.client_streaming(request, path, codec).await.unwrap_err()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_does_not_arrive_is_told_so() {
+    let server = Server::start_with(&["--receive-timeout", "1s"]);
+    let status = timeout(LONG, stalled_call(server.channel())).await.unwrap().unwrap();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::DeadlineExceeded, "REQUEST_TOO_SLOW"));
+    assert!(status.message().contains("receive-timeout"), "{status:?}");
+}
+
+/// A call that waits for a lock which somebody else holds: it is in flight until it is aborted.
+fn waiting_call(server: &Server, id: &str) -> JoinHandle<()> {
+    let (mut stub, id) = (server.stub(), id.to_owned());
+    tokio::spawn(async move {
+        let wait = LockSessionRequest::new(id).lease(Duration::from_secs(1)).wait(Duration::from_secs(30));
+        let answer = stub.lock_session(wait).await;
+        panic!("the lock is held, but answered: {answer:?}");
     })
 }
 
@@ -43,7 +60,8 @@ async fn requests_above_the_limit_are_refused_and_health_is_not() {
     let server = Server::start_with(&["--max-requests-in-flight", "2"]);
     let client = server.client();
     let id = client.create(CreateSessionRequest::new()).await.unwrap().session_id;
-    let stalled = [stalled_call(server.channel()), stalled_call(server.channel())];
+    let _lock = client.lock(LockSessionRequest::new(&id).lease(Duration::from_secs(60))).await.unwrap();
+    let waiting = [waiting_call(&server, &id), waiting_call(&server, &id)];
     eventually("both places are taken", async || matches!(client.get(&id).await, Err(Error::TooManyRequests { .. })))
         .await;
 
@@ -52,9 +70,9 @@ async fn requests_above_the_limit_are_refused_and_health_is_not() {
     assert!(status.message().contains("max-requests-in-flight"), "{status:?}");
     assert_eq!(client.health("").await.unwrap(), Health::Serving);
 
-    stalled[0].abort();
+    waiting[0].abort();
     eventually("the place is free again", async || client.get(&id).await.is_ok()).await;
-    stalled[1].abort();
+    waiting[1].abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,7 +157,8 @@ async fn a_peer_that_ignores_the_limit_of_streams_is_refused_them() {
     let mut peer = Peer::greet(server.address());
     let settings = peer.receive(|frame| frame.kind == SETTINGS && frame.flags == 0).unwrap();
     assert_eq!(setting(&settings, MAX_CONCURRENT_STREAMS), Some(3));
-    assert_eq!(setting(&settings, MAX_HEADER_LIST_SIZE), Some(8 << 10));
+    // More than is allowed, so that a call with too much of it can be told so.
+    assert_eq!(setting(&settings, MAX_HEADER_LIST_SIZE), Some(32 << 10));
     for stream in [1, 3, 5, 7] {
         assert!(peer.send(&frame(HEADERS, END_HEADERS, stream, &call_headers("GetSession"))));
     }
@@ -174,8 +193,33 @@ async fn headers_above_the_limit_are_refused() {
         request
     };
     stub.get_session(request(2 << 10)).await.unwrap();
-    let status = stub.get_session(request(5 << 10)).await.unwrap_err();
-    assert_ne!(status.code(), Code::NotFound, "{status:?}");
-    assert!(!format!("{status:?}").contains(&id));
+    for bytes in [4 << 10, 5 << 10, 14 << 10] {
+        let status = stub.get_session(request(bytes)).await.unwrap_err();
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::ResourceExhausted, "HEADERS_TOO_LARGE"));
+        assert!(status.message().contains("max-header-size"), "{status:?}");
+        assert!(!format!("{status:?}").contains(&id));
+    }
     stub.get_session(request(2 << 10)).await.unwrap();
+}
+
+/// The connection goes on, and so does a call that is under way on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_above_the_limit_harm_no_other_call() {
+    let server = Server::start_with(&["--max-header-size", "4KiB"]);
+    let mut peer = Peer::greet(server.address());
+    let begun = frame(HEADERS, END_HEADERS, 1, &call_headers("GetSession"));
+    let mut large = call_headers("GetSession");
+    for _ in 0..60 {
+        literal(&mut large, b"x-padding", &[b'x'; 100]);
+    }
+    let large = frame(HEADERS, END_HEADERS | END_STREAM, 3, &large);
+    let rest = frame(DATA, END_STREAM, 1, &message(&GetSessionRequest::new("x")));
+    for frames in [begun, large] {
+        assert!(peer.send(&frames));
+    }
+    let refused = peer.receive(|frame| frame.stream == 3).unwrap();
+    assert_eq!((refused.kind, refused.flags & END_STREAM), (HEADERS, END_STREAM));
+    assert!(peer.send(&rest));
+    let answered = peer.receive(|frame| frame.stream == 1).unwrap();
+    assert_eq!((answered.kind, answered.flags & END_STREAM), (HEADERS, END_STREAM));
 }

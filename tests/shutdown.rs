@@ -5,10 +5,10 @@
 
 mod common;
 
-use common::wire::Peer;
+use common::wire::{DATA, END_HEADERS, HEADERS, INITIAL_WINDOW_SIZE, Peer, call, call_headers, frame};
 use common::{LONG, Server, eventually};
 use rustix::process::Signal;
-use sessiond_client::proto::{CreateSessionRequest, SessionChange};
+use sessiond_client::proto::{CreateSessionRequest, GetSessionRequest, SessionChange};
 use sessiond_client::{Client, Error, RetryPolicy};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -160,6 +160,40 @@ async fn peers_that_never_answer_do_not_outlast_the_drain_timeout() {
     server.signal(Signal::TERM);
     assert_eq!(server.wait(PROMPT).code(), Some(0), "{}", server.log());
     drop((silent, greeted));
+}
+
+/// Peers that do nothing more, each in another phase: not yet greeted, without a call, with a call half-sent, and with an
+/// answer that it does not take.
+#[tokio::test(flavor = "multi_thread")]
+async fn frozen_peers_do_not_hold_the_end_up() {
+    let freeze = |server: &Server, id: &str, phase: usize| {
+        if phase == 0 {
+            return Peer::connect(server.address());
+        }
+        let mut peer = Peer::greet_with(server.address(), &[(INITIAL_WINDOW_SIZE, u32::from(phase < 3))]);
+        let frames = match phase {
+            1 => call("DeleteSession", 1, &GetSessionRequest::new("x")),
+            2 => [frame(HEADERS, END_HEADERS, 1, &call_headers("GetSession")), frame(DATA, 0, 1, &[0, 0, 0, 0, 9])]
+                .concat(),
+            _ => call("GetSession", 1, &GetSessionRequest::new(id)),
+        };
+        assert!(peer.send(&frames));
+        if phase != 2 {
+            assert!(peer.receive(|frame| frame.kind == HEADERS).is_some());
+        }
+        peer
+    };
+    for phase in 0..4 {
+        let mut server = Server::start_with(&LONG_DRAIN);
+        let client = server.client();
+        let id = client.create(CreateSessionRequest::new()).await.unwrap().session_id;
+        let frozen: Vec<Peer> = (0..3).map(|_| freeze(&server, &id, phase)).collect();
+        client.get(&id).await.unwrap();
+        drop(client);
+        server.signal(Signal::TERM);
+        assert_eq!(server.wait(PROMPT).code(), Some(0), "phase {phase}: {}", server.log());
+        drop(frozen);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

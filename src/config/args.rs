@@ -179,13 +179,16 @@ pub struct Settings {
     pub max_message_size: usize,
 
     /// The largest set of request headers (1KiB to 1MiB)
+    ///
+    /// Each counts with its name, its value and 32 bytes. A call with larger ones is answered with `RESOURCE_EXHAUSTED`.
     #[arg(long, value_name = SIZE, value_parser = between(size::<u32>, "1KiB", "1MiB"), default_value = "16KiB",
           help_heading = LIMITS)]
     pub max_header_size: u32,
 
     /// Connections at the same time (1 or more)
     ///
-    /// Each is an open file: the server raises its limit of them (`ulimit -n`) as far as the hard limit allows, and warns
+    /// While there are as many and another one waits, one goes that is of no use: one that did not finish its greeting, that has
+    /// no call for a second, or whose streams were silent for ten. Each is an open file: the server raises its limit of them (`ulimit -n`) as far as the hard limit allows, and warns
     /// at its start if that is too low.
     #[arg(long, value_name = COUNT, value_parser = at_least(count::<u32>, "1"), default_value = "10000",
           help_heading = LIMITS)]
@@ -198,10 +201,43 @@ pub struct Settings {
 
     /// Requests in flight in the whole process (1 or more)
     ///
-    /// Requests beyond it are answered with `RESOURCE_EXHAUSTED`.
+    /// Requests beyond it are answered with `RESOURCE_EXHAUSTED`. A request is in flight from when it has arrived until its
+    /// answer has been taken. Where many connections want more than there are, each is refused before it has taken all.
     #[arg(long, value_name = COUNT, value_parser = at_least(count::<u32>, "1"), default_value = "10000",
           help_heading = LIMITS)]
     pub max_requests_in_flight: u32,
+
+    /// Memory for messages of all connections that have not wholly arrived, or have not been taken (1MiB or more)
+    ///
+    /// While there is no room, calls wait and nothing more is read from streams. A connection gets no more than what it
+    /// leaves to the others.
+    #[arg(long, value_name = SIZE, value_parser = at_least(size::<usize>, "1MiB"), default_value = "256MiB",
+          help_heading = LIMITS)]
+    pub message_memory: usize,
+
+    /// What one connection may take of message-memory (64KiB or more)
+    ///
+    /// It may be exceeded by one message.
+    #[arg(long, value_name = SIZE, value_parser = at_least(size::<usize>, "64KiB"), default_value = "64MiB",
+          help_heading = LIMITS)]
+    pub message_memory_per_connection: usize,
+
+    /// How long a request, a message of a stream, and the greeting of a connection may take to arrive (1s to 10m)
+    ///
+    /// A request that takes longer is answered with `DEADLINE_EXCEEDED` and is not carried out. Large messages get a second
+    /// more for each 64KiB.
+    #[arg(long, value_name = DURATION, value_parser = between(duration, "1s", "10m"), default_value = "10s",
+          help_heading = LIMITS)]
+    pub receive_timeout: Duration,
+
+    /// How long a peer may take to receive an answer (1s to 10m)
+    ///
+    /// A stream whose answer takes longer is reset with `ENHANCE_YOUR_CALM`, and a connection that takes nothing is closed.
+    /// Large answers get a second more for each 64KiB, messages of a stream of answers twice the time. When message-memory
+    /// or max-requests-in-flight get scarce, who holds most of them is waited for no longer than two seconds.
+    #[arg(long, value_name = DURATION, value_parser = between(duration, "1s", "10m"), default_value = "30s",
+          help_heading = LIMITS)]
+    pub send_timeout: Duration,
 
     /// The longest name of an attribute, in bytes of UTF-8 (1 to 1024)
     #[arg(long, value_name = COUNT, value_parser = between(count::<usize>, "1", "1024"), default_value = "256",

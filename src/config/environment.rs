@@ -15,9 +15,11 @@ const OTHER_VARIABLES: &[&str] = &[
     "SESSIOND_BIN",
     "SESSIOND_CONFIG",
     "SESSIOND_CROWD",
+    "SESSIOND_HALF_SENT",
     "SESSIOND_HISTORIES",
     "SESSIOND_NAMESPACE",
     "SESSIOND_TIMEOUT",
+    "SESSIOND_UNREAD",
 ];
 
 /// The environment variable of a setting.

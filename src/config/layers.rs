@@ -198,7 +198,14 @@ impl Effective {
             );
             return Err(self.refuse("listen", problem));
         }
-        Scope::top(self).check(&settings.policy)?;
+        let top = Scope::top(self);
+        if settings.max_message_size > settings.message_memory_per_connection {
+            return Err(top.contradiction("max-message-size", "is above", "message-memory-per-connection", "is below"));
+        }
+        if settings.message_memory_per_connection > settings.message_memory {
+            return Err(top.contradiction("message-memory-per-connection", "is above", "message-memory", "is below"));
+        }
+        top.check(&settings.policy)?;
         for (namespace, policy) in &settings.namespaces {
             Scope::of(self, namespace).check(policy)?;
         }

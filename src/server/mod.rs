@@ -1,12 +1,20 @@
 //! Running the server: listeners, workers, the engine's opening, health, and an orderly end.
 
+mod answer;
+mod call;
+mod compression;
 mod connection;
 mod deadline;
 mod health;
+mod http2;
 mod listener;
 mod open;
+mod patience;
 mod reflection;
+mod request;
+mod route;
 mod router;
+mod seats;
 mod storage;
 mod sweeper_watch;
 mod timekeeper;
@@ -18,16 +26,17 @@ pub use storage::Storage;
 use crate::clock::{Clock, Millis};
 use crate::config::{self, PolicySettings, Settings};
 use crate::engine::{EngineError, EngineStatus};
-use crate::service::{AdminService, Background, Places, RequestLimits, Restores, StoreService};
+use crate::service::{AdminService, Background, Bounds, Places, RequestLimits, Restores, StoreService};
 use crate::session::{AtSessionLimit, HistoryBounds, Policies, Policy, UpkeepOptions};
 use health::Phase;
 use open::{Open, Serving};
+use seats::Seats;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use timekeeper::TimeKeeper;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use worker::{Service, Worker};
 
@@ -70,7 +79,11 @@ pub async fn run(
     let (behind, sweeper_behind) = watch::channel(false);
     let policies = policies(&settings);
     let clock = Clock::system();
-    let places = Places::new(settings.max_requests_in_flight as usize);
+    let places = Places::new(Bounds {
+        requests: settings.max_requests_in_flight as usize,
+        bytes: settings.message_memory,
+        connection_bytes: settings.message_memory_per_connection,
+    });
     let store = StoreService::new(
         RequestLimits {
             max_attribute_name_bytes: settings.max_attribute_name_bytes,
@@ -78,7 +91,6 @@ pub async fn run(
             max_message_bytes: settings.max_message_size,
             session_message_bytes: settings.session_message_size(),
         },
-        places.clone(),
         Background::start()?,
         draining,
     );
@@ -89,7 +101,7 @@ pub async fn run(
         admin: AdminService::new(store.clone(), clock.now(), Restores::new(storage.restore_target(), swap_sender)),
         phase,
         sweeper_behind,
-        places,
+        places: places.clone(),
         settings: Arc::clone(&settings),
     };
     let workers = (0..settings.workers).map(|number| Worker::start(number, service.clone()));
@@ -140,6 +152,7 @@ pub async fn run(
     tracing::info!("draining");
     phase_sender.send_replace(Phase::Draining);
     drain.send_replace(true);
+    places.drain();
     // There is no phase after this one: watchers are let go.
     drop((phase_sender, sweeper_watch, serving));
     accepting.shutdown().await;
@@ -163,20 +176,20 @@ pub async fn run(
 
 /// Accepts connections and hands each to the worker with the fewest: few connections must not share a core.
 fn accept(listeners: &[Arc<Listener>], workers: &Arc<Vec<Worker>>, max_connections: u32) -> JoinSet<()> {
-    let places = Arc::new(Semaphore::new(max_connections as usize));
+    let seats = Seats::new(max_connections as usize);
     let mut accepting = JoinSet::new();
     for listener in listeners {
-        let (listener, workers, places) = (Arc::clone(listener), Arc::clone(workers), Arc::clone(&places));
+        let (listener, workers, seats) = (Arc::clone(listener), Arc::clone(workers), Arc::clone(&seats));
         accepting.spawn(async move {
             loop {
                 match listener.accept().await {
                     Ok(accepted) => {
                         // Above the limit one connection waits here, and the others in the operating system's queue.
-                        let Ok(permit) = Arc::clone(&places).acquire_owned().await else {
+                        let Some(seat) = seats.take().await else {
                             return;
                         };
                         if let Some(worker) = workers.iter().min_by_key(|worker| worker.load()) {
-                            worker.hand_over(accepted, permit).await;
+                            worker.hand_over(accepted, seat).await;
                         }
                     }
                     Err(error) => {

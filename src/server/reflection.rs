@@ -1,7 +1,7 @@
 //! What generic clients such as grpcurl ask: which services there are, and what their messages look like.
 
+use super::request::RequestBody;
 use crate::proto::FILE_DESCRIPTOR_SET;
-use hyper::body::Incoming;
 use std::convert::Infallible;
 use tonic::body::Body;
 use tonic::codegen::http::{Request, Response};
@@ -11,7 +11,7 @@ use tonic_reflection::server::Builder;
 use tower::util::BoxCloneSyncService;
 
 /// Reflection in one version.
-type Service = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
+type Service = BoxCloneSyncService<Request<RequestBody>, Response<Body>, Infallible>;
 
 /// Reflection in both versions: many tools ask in the older one only.
 #[derive(Clone)]

@@ -1,33 +1,29 @@
 //! The threads that serve connections: one current-thread runtime each, so that a request never changes threads.
 
-use super::connection::{Connection, Place};
+use super::call::Peer;
+use super::connection::{Connection, Load};
 use super::health::{HealthService, Phase};
+use super::http2;
 use super::listener::Accepted;
 use super::reflection::Reflection;
 use super::router::Router;
+use super::seats::Seat;
 use crate::config::Settings;
 use crate::model::LARGEST_MESSAGE;
 use crate::proto::admin_server::AdminServer;
 use crate::proto::session_store_server::SessionStoreServer;
 use crate::service::{AdminService, Places, StoreService};
-use hyper::server::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 use tokio::runtime;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 /// Accepted connections that may wait for one worker to take them.
 const HANDOVER_QUEUE: usize = 128;
-
-/// Finds out whether a silent peer is still there.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What every worker serves, and until when.
 #[derive(Clone)]
@@ -42,7 +38,7 @@ pub(super) struct Service {
 
 /// One serving thread.
 pub(super) struct Worker {
-    connections: mpsc::Sender<(Accepted, Place)>,
+    connections: mpsc::Sender<(Accepted, Seat, Load)>,
     load: Arc<AtomicUsize>,
     ended: oneshot::Receiver<()>,
 }
@@ -67,10 +63,9 @@ impl Worker {
         self.load.load(Ordering::Relaxed)
     }
 
-    pub(super) async fn hand_over(&self, accepted: Accepted, permit: OwnedSemaphorePermit) {
-        let place = Place::take(permit, Arc::clone(&self.load));
+    pub(super) async fn hand_over(&self, accepted: Accepted, seat: Seat) {
         // A worker that has ended is draining: the connection is closed.
-        self.connections.send((accepted, place)).await.ok();
+        self.connections.send((accepted, seat, Load::add_to(&self.load))).await.ok();
     }
 
     /// Waits until the worker has drained, which the phase tells it to do.
@@ -79,29 +74,35 @@ impl Worker {
     }
 }
 
-async fn serve(service: Service, mut accepted: mpsc::Receiver<(Accepted, Place)>) {
+async fn serve(service: Service, mut accepted: mpsc::Receiver<(Accepted, Seat, Load)>) {
     let settings = Arc::clone(&service.settings);
     let draining = |mut phase: watch::Receiver<Phase>| async move {
         // Without a sender the server is gone, which ends the worker too.
         phase.wait_for(|phase| *phase == Phase::Draining).await.ok();
     };
-    let phase = service.phase.clone();
-    let http = http(&settings);
+    let (phase, places) = (service.phase.clone(), service.places.clone());
     let router = router(service);
     let connections = TaskTracker::new();
     let mut drain = pin!(draining(phase.clone()));
     loop {
-        let (accepted, place) = tokio::select! {
+        let (accepted, seat, load) = tokio::select! {
             () = &mut drain => break,
             accepted = accepted.recv() => match accepted {
                 Some(accepted) => accepted,
                 None => break,
             },
         };
-        match Connection::adopt(accepted, place) {
+        let share = places.share();
+        match Connection::adopt(accepted, load, Arc::clone(&share), settings.send_timeout) {
             Ok(connection) => {
-                let served = http.serve_connection(TokioIo::new(connection), router.clone());
-                connections.spawn(see_through(served, draining(phase.clone())));
+                let (router, settings) = (router.clone(), Arc::clone(&settings));
+                let peer = Peer { router, share, seat: Arc::new(seat), settings };
+                let served = http2::serve(connection, peer, phase.clone());
+                connections.spawn(async move {
+                    if let Err(error) = served.await {
+                        tracing::debug!(%error, "a connection ended badly");
+                    }
+                });
             }
             Err(error) => tracing::warn!(%error, "a connection can't be served"),
         }
@@ -117,42 +118,13 @@ async fn serve(service: Service, mut accepted: mpsc::Receiver<(Accepted, Place)>
     }
 }
 
-/// Serves a connection to its end. When the server drains, no new request is taken from it.
-async fn see_through(
-    served: http2::Connection<TokioIo<Connection>, Router, TokioExecutor>,
-    draining: impl Future<Output = ()>,
-) {
-    let mut served = pin!(served);
-    let ended = tokio::select! {
-        ended = served.as_mut() => ended,
-        () = draining => {
-            served.as_mut().graceful_shutdown();
-            served.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended badly");
-    }
-}
-
-fn http(settings: &Settings) -> http2::Builder<TokioExecutor> {
-    let mut http = http2::Builder::new(TokioExecutor::new());
-    http.timer(TokioTimer::new())
-        .max_concurrent_streams(settings.max_streams_per_connection)
-        .max_header_list_size(settings.max_header_size)
-        .keep_alive_interval(KEEPALIVE_INTERVAL)
-        // No client of gRPC asks for the date.
-        .auto_date_header(false);
-    http
-}
-
 fn router(service: Service) -> Router {
-    let Service { store, admin, phase, sweeper_behind, places, settings } = service;
+    let Service { store, admin, phase, sweeper_behind, settings, .. } = service;
     let reflection = settings.reflection.then(Reflection::new);
     let store = SessionStoreServer::new(store)
         .max_decoding_message_size(settings.max_message_size)
         // A session that was stored under larger bounds can still be read.
         .max_encoding_message_size(settings.max_message_size.max(LARGEST_MESSAGE));
     let health = HealthService::server(phase, sweeper_behind);
-    Router { store, admin: AdminServer::new(admin), health, reflection, places }
+    Router { store, admin: AdminServer::new(admin), health, reflection }
 }

@@ -7,7 +7,7 @@ use super::answer::timestamp;
 use super::events::resume_token;
 use super::status::Refusal;
 use super::store::StoreService;
-use super::stream::{AnswerStream, MAX_STALL};
+use super::stream::{AnswerStream, MAX_STALL, Outgoing};
 use crate::backup::{BackupWriter, Cut, FORMAT_VERSION, Opening, Saved};
 use crate::proto::{BackupResponse, BackupSummary};
 use crate::session::{BackupSink, BackupStopped};
@@ -47,7 +47,7 @@ impl StoreService {
 /// Where the bytes of a backup leave.
 struct Outlet {
     writer: BackupWriter,
-    messages: mpsc::Sender<BackupResponse>,
+    messages: mpsc::Sender<Outgoing<BackupResponse>>,
     expected: u64,
 }
 
@@ -55,7 +55,7 @@ impl Outlet {
     async fn send(&self, data: Bytes, summary: Option<BackupSummary>) -> Result<(), BackupStopped> {
         let message =
             BackupResponse { data, sessions_sent: self.writer.sessions(), sessions_expected: self.expected, summary };
-        self.messages.send_timeout(message, MAX_STALL).await.map_err(|error| match error {
+        self.messages.send_timeout(message.into(), MAX_STALL).await.map_err(|error| match error {
             mpsc::error::SendTimeoutError::Timeout(_) => BackupStopped::TooSlow,
             mpsc::error::SendTimeoutError::Closed(_) => BackupStopped::Gone,
         })

@@ -1,13 +1,15 @@
 //! The stream of events.
 //!
 //! A watcher has no queue of its own: it reads the history at its own pace, woken when there is more. So it costs bounded
-//! memory and slows nobody, and one that falls too far behind finds that its place is gone.
+//! memory and slows nobody, and one that falls too far behind finds that its place is gone. What it has read and not sent
+//! is held in the share of its connection.
 
 use super::answer::{session, timestamp};
+use super::places::{Held, Share};
 use super::request::{self, EventFilter};
 use super::status::Refusal;
 use super::store::{StoreService, WatcherCount};
-use super::stream::{AnswerStream, MAX_STALL, ended_by};
+use super::stream::{AnswerStream, MAX_STALL, Outgoing, ended_by};
 use crate::model::{Event, EventKind, ResumeToken};
 use crate::proto::watch_sessions_response::Message;
 use crate::proto::{self, Checkpoint, SessionEvent, WatchSessionsRequest, WatchSessionsResponse};
@@ -15,7 +17,7 @@ use crate::session::Sessions;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tonic::Status;
 
 /// Events read from the history in one go.
@@ -28,6 +30,7 @@ impl StoreService {
     pub(super) async fn watch(
         &self,
         request: WatchSessionsRequest,
+        share: Arc<Share>,
     ) -> Result<AnswerStream<WatchSessionsResponse>, Status> {
         let sessions = self.sessions()?;
         let last_event = sessions.last_event();
@@ -46,6 +49,7 @@ impl StoreService {
             position,
             last_event,
             draining: self.draining.clone(),
+            share,
             messages,
             _count: self.count_watcher()?,
         };
@@ -61,7 +65,8 @@ struct Watcher {
     position: u64,
     last_event: watch::Receiver<u64>,
     draining: watch::Receiver<bool>,
-    messages: mpsc::Sender<WatchSessionsResponse>,
+    share: Arc<Share>,
+    messages: mpsc::Sender<Outgoing<WatchSessionsResponse>>,
     _count: WatcherCount,
 }
 
@@ -94,13 +99,16 @@ impl Watcher {
 
     async fn catch_up(&mut self, newest: u64) -> Result<(), Status> {
         while self.position < newest {
+            self.room().await?;
             let events = self.sessions.events(self.position, newest, SLICE).await?;
             let at_end = events.len() < SLICE;
+            let mut slice = self.share.hold_answer(events.iter().map(|event| event.record.answer_size()).sum());
             for event in events {
                 self.position = event.sequence;
                 if self.filter.lets_through(&event) {
                     let event = to_proto(event, self.filter.include_attributes);
-                    self.send(Message::Event(event)).await?;
+                    let held = slice.split(event.session.len());
+                    self.send(Message::Event(event), held).await?;
                 }
             }
             if at_end {
@@ -113,11 +121,17 @@ impl Watcher {
     }
 
     async fn send_checkpoint(&self) -> Result<(), Status> {
-        self.send(Message::Checkpoint(Checkpoint { resume_token: resume_token(self.position) })).await
+        let checkpoint = Checkpoint { resume_token: resume_token(self.position) };
+        self.send(Message::Checkpoint(checkpoint), self.share.hold_answer(0)).await
     }
 
-    async fn send(&self, message: Message) -> Result<(), Status> {
-        let message = WatchSessionsResponse { message: Some(message) };
+    /// Waits until the connection may hold more.
+    async fn room(&self) -> Result<(), Status> {
+        timeout(MAX_STALL, self.share.room_to_answer()).await.map_err(|_| Refusal::WatcherTooSlow.into())
+    }
+
+    async fn send(&self, message: Message, held: Held) -> Result<(), Status> {
+        let message = Outgoing::holding(WatchSessionsResponse { message: Some(message) }, held);
         match self.messages.send_timeout(message, MAX_STALL).await {
             Ok(()) => Ok(()),
             Err(mpsc::error::SendTimeoutError::Timeout(_)) => Err(Refusal::WatcherTooSlow.into()),

@@ -10,12 +10,12 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 const FORMAT: u8 = 1;
 const SCOPE_BYTES: usize = 8;
 
-pub(super) fn encode(namespace: &str, list: &str, last: Handle) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode([&[FORMAT], &scope(namespace, list)[..], &last.to_bytes()].concat())
+pub(super) fn encode(namespace: &str, listing: &str, last: Handle) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode([&[FORMAT], &scope(namespace, listing)[..], &last.to_bytes()].concat())
 }
 
-/// `list` is the principal whose sessions are listed, or whatever else tells the list from others.
-pub(super) fn decode(namespace: &str, list: &str, token: &str) -> Result<Option<Handle>, Error> {
+/// `listing` is the principal whose sessions are listed, or whatever else tells the list from others.
+pub(super) fn decode(namespace: &str, listing: &str, token: &str) -> Result<Option<Handle>, Error> {
     if token.is_empty() {
         return Ok(None);
     }
@@ -23,13 +23,13 @@ pub(super) fn decode(namespace: &str, list: &str, token: &str) -> Result<Option<
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).map_err(|_| refused())?;
     let handle = bytes
         .strip_prefix(&[FORMAT])
-        .and_then(|rest| rest.strip_prefix(&scope(namespace, list)))
+        .and_then(|rest| rest.strip_prefix(&scope(namespace, listing)))
         .and_then(Handle::from_slice);
     handle.map(Some).ok_or_else(refused)
 }
 
-fn scope(namespace: &str, list: &str) -> [u8; SCOPE_BYTES] {
-    let hash = SecretHash::of_principal(namespace, list);
+fn scope(namespace: &str, listing: &str) -> [u8; SCOPE_BYTES] {
+    let hash = SecretHash::of_principal(namespace, listing);
     std::array::from_fn(|at| hash.as_bytes()[at])
 }
 

@@ -30,6 +30,14 @@ impl Carries {
             _ => Self::Other,
         }
     }
+
+    /// The reason of the error that a request is too large.
+    pub(super) fn reason_if_too_large(self) -> &'static str {
+        match self {
+            Self::Session => "SESSION_TOO_LARGE",
+            Self::Other => "MESSAGE_TOO_LARGE",
+        }
+    }
 }
 
 /// The answer to a request that is not one of gRPC; `None` if it is.
@@ -105,10 +113,6 @@ fn explain(status: &Status, carries: Carries) -> Status {
 }
 
 fn too_large(message: &str, carries: Carries) -> Status {
-    let reason = match carries {
-        Carries::Session => "SESSION_TOO_LARGE",
-        Carries::Other => "MESSAGE_TOO_LARGE",
-    };
     let numbers = message.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse::<u64>().ok());
     let mut metadata = HashMap::new();
     let text = if let [actual, limit] = numbers.collect::<Vec<_>>()[..] {
@@ -118,7 +122,7 @@ fn too_large(message: &str, carries: Carries) -> Status {
     } else {
         "the request is larger than a message may be (setting max-message-size)".to_owned()
     };
-    with_reason(Code::ResourceExhausted, text, reason, metadata)
+    with_reason(Code::ResourceExhausted, text, carries.reason_if_too_large(), metadata)
 }
 
 fn plain(code: Code, message: &str, reason: &str) -> Status {

@@ -2,7 +2,7 @@
 
 use super::background::Background;
 use super::exchange::Conversation;
-use super::places::Places;
+use super::intake::Intake;
 use super::request::RequestLimits;
 use super::status::Refusal;
 use super::stream::AnswerStream;
@@ -32,8 +32,6 @@ pub struct StoreService {
     pub(super) draining: watch::Receiver<bool>,
     /// Where walks over many sessions are made.
     pub(super) background: Background,
-    /// Those that calls of the fast lane take; a unary call has one already when it comes here.
-    pub(super) places: Places,
     watchers: Arc<AtomicUsize>,
 }
 
@@ -52,8 +50,8 @@ impl Drop for WatcherCount {
 impl StoreService {
     /// A service without sessions yet. Its streams end when `draining` turns true.
     #[must_use]
-    pub fn new(limits: RequestLimits, places: Places, background: Background, draining: watch::Receiver<bool>) -> Self {
-        Self { sessions: Arc::default(), limits, draining, background, places, watchers: Arc::default() }
+    pub fn new(limits: RequestLimits, background: Background, draining: watch::Receiver<bool>) -> Self {
+        Self { sessions: Arc::default(), limits, draining, background, watchers: Arc::default() }
     }
 
     /// Begins to serve these sessions.
@@ -207,12 +205,19 @@ impl SessionStore for StoreService {
         &self,
         request: Request<WatchSessionsRequest>,
     ) -> Result<Response<Self::WatchSessionsStream>, Status> {
-        self.watch(request.into_inner()).await.map(Response::new)
+        let share = Arc::clone(intake(&request)?.share());
+        self.watch(request.into_inner(), share).await.map(Response::new)
     }
 
     type ExchangeStream = Conversation;
 
     async fn exchange(&self, requests: Request<Streaming<ExchangeRequest>>) -> Result<Response<Conversation>, Status> {
-        Ok(Response::new(self.converse(requests.into_inner())))
+        let intake = intake(&requests)?.clone();
+        Ok(Response::new(self.converse(requests.into_inner(), intake)))
     }
+}
+
+/// What the call may hold; every request that the server leads to a stream brings it.
+fn intake<T>(request: &Request<T>) -> Result<&Intake, Status> {
+    request.extensions().get().ok_or_else(|| Status::internal("the call belongs to no connection"))
 }

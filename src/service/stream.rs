@@ -1,5 +1,6 @@
 //! Streams of answers, as the watch, the backup and the check of the data send them.
 
+use super::places::Held;
 use super::status::Refusal;
 use super::store::StoreService;
 use std::pin::Pin;
@@ -12,16 +13,35 @@ use tonic::Status;
 /// Who takes nothing of a stream for so long is cut off.
 pub(super) const MAX_STALL: Duration = Duration::from_secs(30);
 
+/// A message that waits for the connection, and what it holds of the connection's share.
+pub(super) struct Outgoing<T> {
+    message: T,
+    _held: Option<Held>,
+}
+
+impl<T> Outgoing<T> {
+    pub(super) fn holding(message: T, held: Held) -> Self {
+        Self { message, _held: Some(held) }
+    }
+}
+
+impl<T> From<T> for Outgoing<T> {
+    /// A message of which there are so few that what they hold need not be known.
+    fn from(message: T) -> Self {
+        Self { message, _held: None }
+    }
+}
+
 /// What the caller receives: messages, and in the end, if it is no good one, the status that tells why there are no more.
 pub struct AnswerStream<T> {
-    messages: mpsc::Receiver<T>,
+    messages: mpsc::Receiver<Outgoing<T>>,
     ended: oneshot::Receiver<Status>,
 }
 
 impl<T> AnswerStream<T> {
     /// The stream of these messages, which `work` sends.
     pub(super) fn new(
-        messages: mpsc::Receiver<T>,
+        messages: mpsc::Receiver<Outgoing<T>>,
         work: impl Future<Output = Result<(), Status>> + Send + 'static,
     ) -> Self {
         let (end, ended) = oneshot::channel();
@@ -42,7 +62,7 @@ impl StoreService {
         &self,
         name: &'static str,
         place: OwnedSemaphorePermit,
-        (messages, receiver): (mpsc::Sender<T>, mpsc::Receiver<T>),
+        (messages, receiver): (mpsc::Sender<Outgoing<T>>, mpsc::Receiver<Outgoing<T>>),
         walk: impl Future<Output = Result<(), Status>> + Send + 'static,
     ) -> AnswerStream<T> {
         let ended = ended_by(self.draining.clone(), messages);
@@ -67,7 +87,7 @@ impl<T> Stream for AnswerStream<T> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match self.messages.poll_recv(cx) {
-            Poll::Ready(Some(message)) => Poll::Ready(Some(Ok(message))),
+            Poll::Ready(Some(outgoing)) => Poll::Ready(Some(Ok(outgoing.message))),
             Poll::Ready(None) => Pin::new(&mut self.ended).poll(cx).map(|status| status.ok().map(Err)),
             Poll::Pending => Poll::Pending,
         }
@@ -75,7 +95,7 @@ impl<T> Stream for AnswerStream<T> {
 }
 
 /// Resolves when a stream must end whatever it has to say: the server drains, or nobody listens any more.
-pub(super) async fn ended_by<T>(mut draining: watch::Receiver<bool>, messages: mpsc::Sender<T>) -> Status {
+pub(super) async fn ended_by<T>(mut draining: watch::Receiver<bool>, messages: mpsc::Sender<Outgoing<T>>) -> Status {
     tokio::select! {
         biased;
         // Without a sender the server is gone.

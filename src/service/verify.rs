@@ -37,13 +37,13 @@ impl StoreService {
                     if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
                         told = Some(Instant::now());
                         // Who reads slowly is told less often.
-                        outlet.try_send(response(found, expected, None)).ok();
+                        outlet.try_send(response(found, expected, None).into()).ok();
                     }
                 })
                 .await?;
             report(&found);
             let summary = summary(&found, began, sessions.now());
-            let last = outlet.send_timeout(response(&found, expected, Some(summary)), MAX_STALL).await;
+            let last = outlet.send_timeout(response(&found, expected, Some(summary)).into(), MAX_STALL).await;
             last.map_err(|_| Status::cancelled("nobody reads what was found"))
         };
         Ok(self.stream_walk("a check of the data", place, (messages, receiver), walk))

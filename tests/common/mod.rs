@@ -173,6 +173,11 @@ impl Server {
         memory_of(self.process.id())
     }
 
+    /// The most memory that the process has occupied so far, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        status_of(self.process.id(), "VmHWM:")
+    }
+
     /// The number of the process.
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()
@@ -308,8 +313,13 @@ pub(crate) async fn after(moment: Millis) {
 
 /// The resident memory of a process in bytes; 0 once it has ended.
 pub(crate) fn memory_of(pid: u32) -> u64 {
+    status_of(pid, "VmRSS:")
+}
+
+/// An amount of memory that the system tells of a process, in bytes; 0 once it has ended.
+fn status_of(pid: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
     kilobytes.unwrap_or(0) * 1024
 }

@@ -1,21 +1,31 @@
 //! HTTP/2 by hand, for peers that no library would play.
 
+use prost::Message;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
 pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
 pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
 pub(crate) const CONTINUATION: u8 = 9;
 
+const ACK: u8 = 1;
+pub(crate) const END_STREAM: u8 = 1;
 pub(crate) const END_HEADERS: u8 = 4;
+
+/// The reason of a reset or a farewell with which a server defends itself.
+pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
 
 /// The setting that bounds the streams of a connection.
 pub(crate) const MAX_CONCURRENT_STREAMS: u16 = 3;
+/// The setting of how much of each stream's answer the peer is ready to receive at first.
+pub(crate) const INITIAL_WINDOW_SIZE: u16 = 4;
 /// The setting that bounds a set of headers.
 pub(crate) const MAX_HEADER_LIST_SIZE: u16 = 6;
 
@@ -26,6 +36,13 @@ pub(crate) struct Frame {
     pub(crate) flags: u8,
     pub(crate) stream: u32,
     pub(crate) payload: Vec<u8>,
+}
+
+impl Frame {
+    /// The code of an error that stands at this place of the payload.
+    pub(crate) fn code(&self, at: usize) -> u32 {
+        u32::from_be_bytes(self.payload[at..at + 4].try_into().unwrap())
+    }
 }
 
 /// A connection that sends what it is told to.
@@ -45,14 +62,46 @@ impl Peer {
 
     /// Connects and says what every HTTP/2 client says first.
     pub(crate) fn greet(address: &str) -> Self {
+        Self::greet_with(address, &[])
+    }
+
+    /// Connects and greets with these settings.
+    pub(crate) fn greet_with(address: &str, settings: &[(u16, u32)]) -> Self {
         let mut peer = Self::connect(address);
-        assert!(peer.send(PREFACE) && peer.send(&frame(SETTINGS, 0, 0, &[])));
+        let settings: Vec<u8> =
+            settings.iter().flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat()).collect();
+        assert!(peer.send(PREFACE) && peer.send(&frame(SETTINGS, 0, 0, &settings)));
         peer
+    }
+
+    /// Greets, and accepts what the server says that it allows, such as large windows.
+    pub(crate) fn agree(address: &str) -> Self {
+        let mut peer = Self::greet(address);
+        peer.receive(|frame| frame.kind == SETTINGS && frame.flags & ACK == 0).unwrap();
+        assert!(peer.send(&frame(SETTINGS, ACK, 0, &[])));
+        // Before this the window of the connection is the small one of the standard.
+        peer.receive(|frame| frame.kind == WINDOW_UPDATE).unwrap();
+        peer
+    }
+
+    /// Reads what is there and throws it away, until the other side closes the connection. How it said farewell.
+    pub(crate) fn read_to_end(&mut self) -> Option<u32> {
+        let mut reason = None;
+        while let Some(frame) = self.receive(|frame| frame.kind == GOAWAY) {
+            reason = Some(frame.code(4));
+        }
+        reason
     }
 
     /// Sends bytes; false once the other side has closed the connection.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).is_ok()
+    }
+
+    /// Sends bytes, and gives up when the other side takes none for so long.
+    pub(crate) fn send_within(&mut self, bytes: &[u8], patience: Duration) -> bool {
+        self.stream.set_write_timeout(Some(patience)).unwrap();
+        self.send(bytes)
     }
 
     /// Reads until the condition holds for a frame or the connection ends; the frame, or `None` at the end.
@@ -110,11 +159,29 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     bytes
 }
 
-/// The encoded headers of a call of `method`, such as `GetSession`.
+/// The frames of a whole call of `method`, such as `GetSession`.
+pub(crate) fn call(method: &str, stream: u32, request: &impl Message) -> Vec<u8> {
+    let mut frames = frame(HEADERS, END_HEADERS, stream, &call_headers(method));
+    frames.extend(frame(DATA, END_STREAM, stream, &message(request)));
+    frames
+}
+
+/// A message with the prefix that gRPC gives it.
+pub(crate) fn message(message: &impl Message) -> Vec<u8> {
+    let encoded = message.encode_to_vec();
+    let mut bytes = vec![0];
+    bytes.extend(u32::try_from(encoded.len()).unwrap().to_be_bytes());
+    bytes.extend(encoded);
+    bytes
+}
+
+/// The encoded headers of a call of `method`, such as `GetSession`; or of another service, such as
+/// `sessiond.v1.Admin/Backup`.
 pub(crate) fn call_headers(method: &str) -> Vec<u8> {
+    let path = if method.contains('/') { format!("/{method}") } else { format!("/sessiond.v1.SessionStore/{method}") };
     // From HPACK's static table: the method POST and the scheme http.
     let mut block = vec![0x83, 0x86];
-    literal(&mut block, b":path", format!("/sessiond.v1.SessionStore/{method}").as_bytes());
+    literal(&mut block, b":path", path.as_bytes());
     literal(&mut block, b":authority", b"localhost");
     literal(&mut block, b"content-type", b"application/grpc");
     literal(&mut block, b"te", b"trailers");

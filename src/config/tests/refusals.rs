@@ -244,6 +244,23 @@ fn no_setting_allows_more_than_can_be_sent() {
 }
 
 #[test]
+fn a_message_has_to_fit_into_its_memory() {
+    refuses(
+        "--max-message-size 4MiB --message-memory-per-connection 2MiB",
+        "--max-message-size: 4MiB is above the message-memory-per-connection of 2MiB; lower max-message-size or raise \
+         message-memory-per-connection",
+    );
+    refuses_variable(
+        "SESSIOND_MESSAGE_MEMORY",
+        "8MiB",
+        "SESSIOND_MESSAGE_MEMORY: 8MiB is below the message-memory-per-connection of 64MiB; lower \
+         message-memory-per-connection or raise message-memory",
+    );
+    let allowed = "--max-message-size 64MiB --message-memory-per-connection 64MiB --message-memory 64MiB";
+    assert!(load(allowed, &[], None).is_ok());
+}
+
+#[test]
 fn default_timeout_has_to_be_allowed() {
     refuses(
         "--idle-timeout 2h --max-idle-timeout 1h",

@@ -4,6 +4,7 @@ use super::order::Turn;
 use crate::proto::call::Method;
 use crate::proto::reply::Result as Answer;
 use crate::proto::{CallError, Reply};
+use crate::service::places::Held;
 use crate::service::status;
 use crate::service::store::StoreService;
 use std::future::Future;
@@ -27,9 +28,10 @@ pub(super) enum Ended {
     Refused,
 }
 
-/// Begins to carry out a call, by the method that a unary call uses.
-pub(super) fn begin(store: Arc<StoreService>, method: Method) -> Work {
+/// Begins to carry out a call, by the method that a unary call uses. It holds the message that brought it.
+pub(super) fn begin(store: Arc<StoreService>, method: Method, message: Option<Arc<Held>>) -> Work {
     Box::pin(async move {
+        let _message = message;
         let answer = match method {
             Method::Create(request) => store.create(*request).await.map(Answer::Create),
             Method::Get(request) => store.get(request).await.map(Answer::Get),

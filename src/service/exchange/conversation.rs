@@ -4,7 +4,8 @@ use super::call::{self, Ended, Work};
 use super::order::{Order, Position, Scope};
 use crate::proto::call::Method;
 use crate::proto::{Call, ExchangeRequest, ExchangeResponse, Reply};
-use crate::service::places::Place;
+use crate::service::intake::Intake;
+use crate::service::places::Held;
 use crate::service::status::Refusal;
 use crate::service::store::StoreService;
 use crate::service::{protocol, request};
@@ -29,11 +30,15 @@ const MESSAGE_BYTES: usize = 32 << 10;
 
 /// The replies to the calls of one stream.
 ///
-/// It is polled only while the connection can take more: who stops reading is not read from either, and costs no more than
-/// the message of calls that was read last and the calls in flight.
+/// It is polled only once the message before has been taken: who stops reading is not read from either, and costs no more
+/// than the message of calls that was read last and the calls in flight. A message of calls is held in the connection's
+/// share until its last call has ended.
 pub struct Conversation {
     store: Arc<StoreService>,
     incoming: Incoming,
+    intake: Intake,
+    /// The bytes of the message that was read last, while calls of it are left.
+    message: Option<Arc<Held>>,
     running: FuturesUnordered<Running>,
     order: Order,
     /// A call that waits until no other is in flight.
@@ -82,11 +87,14 @@ impl Replies {
 }
 
 impl StoreService {
-    pub(in crate::service) fn converse(&self, requests: Streaming<ExchangeRequest>) -> Conversation {
+    pub(in crate::service) fn converse(&self, requests: Streaming<ExchangeRequest>, intake: Intake) -> Conversation {
+        intake.claim();
         let mut draining = self.draining.clone();
         Conversation {
             store: Arc::new(self.clone()),
             incoming: Incoming::Open(Vec::new().into_iter(), Box::new(requests)),
+            message: None,
+            intake,
             running: FuturesUnordered::new(),
             order: Order::default(),
             held_back: None,
@@ -145,7 +153,7 @@ impl Conversation {
         let turn = ready!(coop::poll_proceed(cx));
         let call = match self.held_back.take() {
             Some(call) => call,
-            None => match ready!(self.incoming.poll_next(cx)) {
+            None => match ready!(self.poll_incoming(cx)) {
                 Some(call) => call,
                 None => return Poll::Ready(None),
             },
@@ -160,6 +168,25 @@ impl Conversation {
             self.runs_alone = true;
         }
         Poll::Ready(Some((call, scope)))
+    }
+
+    /// The next call of the message that was read last, or of the next one. `None` if there are no more.
+    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Call>> {
+        loop {
+            let Incoming::Open(calls, messages) = &mut self.incoming else { return Poll::Ready(None) };
+            if let Some(call) = calls.next() {
+                return Poll::Ready(Some(call));
+            }
+            self.message = None;
+            match ready!(Pin::new(&mut **messages).poll_next(cx)) {
+                Some(Ok(message)) => {
+                    *calls = message.calls.into_iter();
+                    self.message = self.intake.next().map(Arc::new);
+                }
+                Some(Err(status)) => self.incoming = Incoming::Ended(Some(protocol::of_stream(status))),
+                None => self.incoming = Incoming::Ended(None),
+            }
+        }
     }
 
     /// Carries out a call. The reply, if it is there at once.
@@ -190,11 +217,11 @@ impl Conversation {
         &self,
         timeout: Option<prost_types::Duration>,
         method: Option<Method>,
-    ) -> Result<(Work, Option<Duration>, Place), Status> {
+    ) -> Result<(Work, Option<Duration>, Held), Status> {
         let method = request::method(method)?;
         let timeout = request::call_timeout(timeout)?;
-        let place = self.store.places.take()?;
-        Ok((call::begin(Arc::clone(&self.store), method), timeout, place))
+        let place = self.intake.share().take()?;
+        Ok((call::begin(Arc::clone(&self.store), method, self.message.clone()), timeout, place))
     }
 
     /// Begins nothing more once the server drains.
@@ -203,22 +230,6 @@ impl Conversation {
             self.incoming = Incoming::Ended(Some(Refusal::NotReady.into()));
             self.held_back = None;
             self.order.close();
-        }
-    }
-}
-
-impl Incoming {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Call>> {
-        loop {
-            let Self::Open(calls, messages) = self else { return Poll::Ready(None) };
-            if let Some(call) = calls.next() {
-                return Poll::Ready(Some(call));
-            }
-            match ready!(Pin::new(&mut **messages).poll_next(cx)) {
-                Some(Ok(message)) => *calls = message.calls.into_iter(),
-                Some(Err(status)) => *self = Self::Ended(Some(protocol::of_stream(status))),
-                None => *self = Self::Ended(None),
-            }
         }
     }
 }

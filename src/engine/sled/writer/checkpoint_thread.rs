@@ -65,7 +65,7 @@ impl CheckpointThread {
             }) else {
                 return Ok(());
             };
-            let written = self.write_back(generation)?;
+            let written = self.write_back(&generation)?;
             next = self.clean_up(written, ended)?;
         }
     }
@@ -83,7 +83,7 @@ impl CheckpointThread {
     }
 
     /// How many bytes were written back.
-    fn write_back(&mut self, ended: Ended) -> Result<u64, EngineError> {
+    fn write_back(&mut self, ended: &Ended) -> Result<u64, EngineError> {
         let shared = Arc::clone(&self.shared);
         let written = ended.rows.bytes() as u64;
         self.checkpoint.write_back(&ended.rows, |done| shared.rest(done))?;
@@ -91,7 +91,7 @@ impl CheckpointThread {
             // The server ends, and writes back what was skipped before it forgets any redo log.
             return Ok(written);
         }
-        let Ended { generation, reclaims, .. } = ended;
+        let Ended { generation, reclaims, .. } = *ended;
         self.checkpoint.tables.memtable.forget_frozen();
         let progress = Arc::clone(&self.checkpoint.progress);
         progress.begin();

@@ -1,9 +1,14 @@
 //! Where log lines go and how they look.
 
+mod limit;
+
+use limit::Limit;
 use sessiond::config::{Effective, LogFormat};
 use std::io::{self, IsTerminal};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, fmt};
 
 /// Where sessiond's own lines come from.
 const OWN: &str = "sessiond";
@@ -22,13 +27,16 @@ pub(crate) fn start(effective: &Effective) -> Result<(), sessiond::config::Confi
     }
     let filter = EnvFilter::try_new(filter(&settings.log))
         .map_err(|error| effective.refuse("log", format!("{error}; write for example debug or info,h2=debug")))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let limit = Limit::default();
+    limit.start().map_err(|error| effective.refuse("log", error))?;
     let terminal = io::stderr().is_terminal();
-    match settings.log_format {
-        LogFormat::Json => lines.json().flatten_event(true).init(),
-        LogFormat::Auto if !terminal => lines.json().flatten_event(true).init(),
-        LogFormat::Text | LogFormat::Auto => lines.with_ansi(terminal).init(),
-    }
+    let lines = fmt::layer().with_writer(io::stderr);
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match settings.log_format {
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Auto if !terminal => lines.json().flatten_event(true).boxed(),
+        LogFormat::Text | LogFormat::Auto => lines.with_ansi(terminal).boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(filter.and(limit))).init();
     Ok(())
 }
 

@@ -1,0 +1,170 @@
+//! Log lines of one kind are limited in rate: a peer that brings about thousands must fill neither a disk nor the view of
+//! who reads them. What was left out is counted and told.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+use std::{io, mem};
+use tracing::callsite::Identifier;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata};
+use tracing_subscriber::layer::{Context, Filter};
+
+/// So many lines of a kind are written in each [`WINDOW`].
+const LINES: u32 = 20;
+
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// Between two looks for what was left out.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Characters of a line by which it is known.
+const SHOWN: usize = 120;
+
+/// The target of the lines that tell what was left out.
+const TARGET: &str = "sessiond::logging";
+
+/// Lets through only so many lines of a kind: those that the same place in the code writes. Lines that are off by default are
+/// not limited: who asks for them wants them all. Clones share their counts.
+#[derive(Clone, Default)]
+pub(super) struct Limit(Arc<Mutex<HashMap<Identifier, Kind>>>);
+
+/// The lines of one kind in the present window.
+struct Kind {
+    begin: Instant,
+    lines: u32,
+    left_out: u64,
+    /// What the first line that was left out said.
+    example: String,
+}
+
+impl Limit {
+    /// Starts to tell what was left out.
+    pub(super) fn start(&self) -> io::Result<()> {
+        let limit = self.clone();
+        thread::Builder::new().name("log-limit".into()).spawn(move || {
+            loop {
+                thread::sleep(LOOK_EVERY);
+                for (left_out, line) in limit.end_windows(Instant::now()) {
+                    tracing::warn!(target: TARGET, left_out, line, "log lines of one kind were left out");
+                }
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Whether a line may be written at this moment.
+    fn admits(&self, kind: Identifier, now: Instant, line: impl FnOnce() -> String) -> bool {
+        let mut kinds = self.kinds();
+        let kind =
+            kinds.entry(kind).or_insert_with(|| Kind { begin: now, lines: 0, left_out: 0, example: String::new() });
+        if kind.left_out == 0 && now.saturating_duration_since(kind.begin) >= WINDOW {
+            (kind.begin, kind.lines) = (now, 0);
+        }
+        if kind.lines < LINES {
+            kind.lines += 1;
+            return true;
+        }
+        if kind.left_out == 0 {
+            kind.example = line();
+        }
+        kind.left_out += 1;
+        false
+    }
+
+    /// What was left out in windows that have ended.
+    fn end_windows(&self, now: Instant) -> Vec<(u64, String)> {
+        let mut kinds = self.kinds();
+        let ended =
+            kinds.values_mut().filter(|kind| kind.left_out > 0 && now.saturating_duration_since(kind.begin) >= WINDOW);
+        let told = ended.map(|kind| {
+            (kind.begin, kind.lines) = (now, 0);
+            (mem::take(&mut kind.left_out), mem::take(&mut kind.example))
+        });
+        told.collect()
+    }
+
+    fn kinds(&self) -> MutexGuard<'_, HashMap<Identifier, Kind>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S> Filter<S> for Limit {
+    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        true
+    }
+
+    fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
+        let metadata = event.metadata();
+        if *metadata.level() > Level::INFO || metadata.target() == TARGET {
+            return true;
+        }
+        self.admits(metadata.callsite(), Instant::now(), || {
+            let mut message = Message(String::new());
+            event.record(&mut message);
+            message.0.chars().take(SHOWN).collect()
+        })
+    }
+}
+
+/// What a line says, without its fields.
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing::{Callsite, callsite::DefaultCallsite, field::FieldSet, metadata::Kind as MetadataKind};
+
+    static ONE: DefaultCallsite = DefaultCallsite::new(&METADATA);
+    static ANOTHER: DefaultCallsite = DefaultCallsite::new(&METADATA);
+    static METADATA: Metadata<'static> = Metadata::new(
+        "one",
+        "test",
+        Level::WARN,
+        None,
+        None,
+        None,
+        FieldSet::new(&[], Identifier(&ONE)),
+        MetadataKind::EVENT,
+    );
+
+    fn one() -> Identifier {
+        Identifier(&ONE as &dyn Callsite)
+    }
+
+    fn admitted(limit: &Limit, kind: Identifier, lines: u32, now: Instant) -> usize {
+        (0..lines).filter(|number| limit.admits(kind.clone(), now, || format!("line {number}"))).count()
+    }
+
+    #[test]
+    fn lines_above_the_limit_are_counted_and_told_once() {
+        let (limit, now) = (Limit::default(), Instant::now());
+        assert_eq!(admitted(&limit, one(), 1_000, now), 20);
+        assert_eq!(admitted(&limit, Identifier(&ANOTHER), 5, now), 5, "another kind");
+        assert!(limit.end_windows(now).is_empty());
+        assert_eq!(limit.end_windows(now + WINDOW), [(980, "line 20".to_owned())]);
+        assert!(limit.end_windows(now + 2 * WINDOW).is_empty());
+    }
+
+    #[test]
+    fn each_window_has_its_own_lines() {
+        let (limit, now) = (Limit::default(), Instant::now());
+        assert_eq!(admitted(&limit, one(), 15, now), 15);
+        assert_eq!(admitted(&limit, one(), 15, now + WINDOW), 15);
+        // As long as something is left out that was not told, nothing is written.
+        assert_eq!(admitted(&limit, one(), 15, now + WINDOW), 5);
+        assert_eq!(admitted(&limit, one(), 15, now + 2 * WINDOW), 0);
+        assert_eq!(limit.end_windows(now + 2 * WINDOW).len(), 1);
+        assert_eq!(admitted(&limit, one(), 15, now + 2 * WINDOW), 15);
+    }
+}
