@@ -4,7 +4,8 @@
  */
 
 import { Loaded, recall, remember } from "./store/loaded.js";
-import { type SessionData, SessiondStore as Store, type SessiondStoreOptions } from "./store/store.js";
+import type { SessionData, SessiondStoreOptions } from "./store/options.js";
+import { SessiondStore as Store } from "./store/store.js";
 
 /** The property under which it travels. Neither JSON nor @fastify/session's comparison of sessions sees it. */
 const KNOWLEDGE = "__sessiond";
@@ -14,7 +15,12 @@ export class SessiondStore extends Store {
   override attach(session: object, loaded: Loaded): void {
     remember(session, loaded);
     if (!(KNOWLEDGE in session)) {
-      Object.defineProperty(session, KNOWLEDGE, { value: loaded, enumerable: true, configurable: true, writable: true });
+      Object.defineProperty(session, KNOWLEDGE, {
+        value: loaded,
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
     }
   }
 
@@ -26,8 +32,9 @@ export class SessiondStore extends Store {
     return travelled instanceof Loaded && travelled.id === id ? travelled : undefined;
   }
 
-  protected override isHidden(key: string): boolean {
-    return key === KNOWLEDGE;
+  /** @internal */
+  protected override get hiddenKey(): string {
+    return KNOWLEDGE;
   }
 }
 
