@@ -50,7 +50,10 @@ test("a wrong address is refused with the reason", () => {
     ["unix:", "the path is missing"],
     ["a.example:1,,b.example:2", "it is empty"],
   ]) {
-    assert.throws(() => new SessiondClient(address), (error) => error.name === "AddressError" && error.message.includes(reason));
+    assert.throws(
+      () => new SessiondClient(address),
+      (error) => error.name === "AddressError" && error.message.includes(reason),
+    );
   }
 });
 

@@ -265,7 +265,7 @@ class Exchange {
     if (!end) return { kind: "unknown", status: unavailable("the stream was ended"), address };
     if (end.kind !== "answered") return end;
     if (isNotReady(end.status)) return { ...end, kind: "notCarriedOut" };
-    if (!this.isAccepted && isRefusal(end.status)) return { kind: "refused" };
+    if (isRefusal(end.status, this.isAccepted)) return { kind: "refused" };
     // A stream that broke is a server that can't be reached, whatever code was found for it.
     return { kind: "unknown", status: unavailable(end.status.message), address };
   }
@@ -305,8 +305,9 @@ function readError(r: Reader): Status {
 }
 
 /** Answers of servers and proxies that know nothing of such streams. */
-function isRefusal(status: Status): boolean {
+function isRefusal(status: Status, wasAccepted: boolean): boolean {
   if (status.code === Code.UNIMPLEMENTED) return true;
+  if (wasAccepted) return false;
   const isOfProxy =
     status.code === Code.INTERNAL ||
     status.code === Code.UNKNOWN ||

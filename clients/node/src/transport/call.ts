@@ -61,6 +61,8 @@ export function openStream(
   stream.on("trailers", (headers) => {
     status ??= grpcStatusOf(headers) ?? { code: Code.UNKNOWN, message: "the answer has no status" };
   });
+  // Nothing more is to be sent to a server that has ended its side.
+  stream.on("end", () => stream.close());
   stream.on("error", (thrown) => {
     error = thrown;
   });

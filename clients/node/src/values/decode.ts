@@ -1,6 +1,7 @@
 /** `sessiond.v1.Value` to JavaScript's values. */
 
 import { MalformedMessage, Reader } from "../proto/reader.js";
+import { markDouble } from "./doubles.js";
 import { Double, Int64, OpaqueValue, Timestamp, type Value } from "./types.js";
 
 /** How values come out. */
@@ -12,6 +13,9 @@ export interface Shapes {
 }
 
 export const PLAIN: Shapes = {};
+
+/** The tag of a floating point number, which a value of that kind begins with. */
+const DOUBLE = 0x21;
 
 /** The value that these bytes are. */
 export function decodeValue(bytes: Buffer, shapes: Shapes = PLAIN): Value {
@@ -80,15 +84,22 @@ function readTimestamp(r: Reader): Date | Timestamp {
 function readList(r: Reader, shapes: Shapes): Value[] {
   const list: Value[] = [];
   for (let tag = r.tag(); tag !== 0; tag = r.tag()) {
-    if (tag === 0x0a) list.push(r.within((reader) => readValue(reader, shapes)));
-    else r.skip(tag);
+    if (tag === 0x0a) {
+      const isDouble = r.bytes[r.position + 1] === DOUBLE;
+      const value = r.within((reader) => readValue(reader, shapes));
+      if (isDouble && Number.isSafeInteger(value)) markDouble(list, String(list.length));
+      list.push(value);
+    } else r.skip(tag);
   }
   return list;
 }
 
 function readRecord(r: Reader, shapes: Shapes): { [key: string]: Value } {
   const record: { [key: string]: Value } = {};
-  readEntries(r, shapes, (key, value) => setOwn(record, key, value));
+  readEntries(r, shapes, (key, value, isDouble) => {
+    if (isDouble && Number.isSafeInteger(value)) markDouble(record, key);
+    setOwn(record, key, value);
+  });
   return record;
 }
 
@@ -98,7 +109,7 @@ function readMap(r: Reader, shapes: Shapes): Map<string, Value> {
   return map;
 }
 
-function readEntries(r: Reader, shapes: Shapes, set: (key: string, value: Value) => void): void {
+function readEntries(r: Reader, shapes: Shapes, set: (key: string, value: Value, isDouble: boolean) => void): void {
   for (let tag = r.tag(); tag !== 0; tag = r.tag()) {
     if (tag !== 0x0a) {
       r.skip(tag);
@@ -107,12 +118,15 @@ function readEntries(r: Reader, shapes: Shapes, set: (key: string, value: Value)
     r.within((entry) => {
       let key = "";
       let value: Value = null;
+      let isDouble = false;
       for (let field = entry.tag(); field !== 0; field = entry.tag()) {
         if (field === 0x0a) key = entry.text();
-        else if (field === 0x12) value = entry.within((reader) => readValue(reader, shapes));
-        else entry.skip(field);
+        else if (field === 0x12) {
+          isDouble = entry.bytes[entry.position + 1] === DOUBLE;
+          value = entry.within((reader) => readValue(reader, shapes));
+        } else entry.skip(field);
       }
-      set(key, value);
+      set(key, value, isDouble);
     });
   }
 }

@@ -8,6 +8,7 @@
 
 import { types } from "node:util";
 import * as w from "../proto/writer.js";
+import { doublesOf } from "./doubles.js";
 import { Double, Int64, OpaqueValue, Timestamp, UnsupportedValue } from "./types.js";
 
 /** The deepest nesting that the contract allows. */
@@ -158,12 +159,15 @@ export function writeOpaque(encoding: string, data: Uint8Array): void {
 
 function writeList(list: readonly unknown[], isNeutralMap: boolean, levels: number): void {
   const inner = deeper(levels);
+  const doubles = doublesOf(list);
   w.varint(0x42);
   const start = w.begin();
   for (let index = 0; index < list.length; index++) {
+    const value = list[index];
     w.varint(0x0a);
     const item = w.begin();
-    writeValue(list[index], String(index), isNeutralMap, inner);
+    if (typeof value === "number" && doubles?.has(String(index))) writeDouble(value);
+    else writeValue(value, String(index), isNeutralMap, inner);
     w.end(item);
   }
   w.end(start);
@@ -171,11 +175,12 @@ function writeList(list: readonly unknown[], isNeutralMap: boolean, levels: numb
 
 function writeRecord(record: object, isNeutralMap: boolean, levels: number): void {
   const inner = deeper(levels);
+  const doubles = doublesOf(record);
   w.varint(0x4a);
   const start = w.begin();
   for (const key of Object.keys(record)) {
     const value = (record as Record<string, unknown>)[key];
-    if (!isLeftOut(value)) writeEntry(key, value, isNeutralMap, inner);
+    if (!isLeftOut(value)) writeEntry(key, value, isNeutralMap, inner, doubles?.has(key));
   }
   w.end(start);
 }
@@ -191,7 +196,7 @@ function writeMap(map: Map<unknown, unknown>, levels: number): void {
   w.end(start);
 }
 
-function writeEntry(key: string, value: unknown, isNeutralMap: boolean, levels: number): void {
+function writeEntry(key: string, value: unknown, isNeutralMap: boolean, levels: number, isDouble = false): void {
   w.varint(0x0a);
   const entry = w.begin();
   if (key !== "") {
@@ -200,7 +205,8 @@ function writeEntry(key: string, value: unknown, isNeutralMap: boolean, levels: 
   }
   w.varint(0x12);
   const start = w.begin();
-  writeValue(value, key, isNeutralMap, levels);
+  if (isDouble && typeof value === "number") writeDouble(value);
+  else writeValue(value, key, isNeutralMap, levels);
   w.end(start);
   w.end(entry);
 }
