@@ -3,7 +3,7 @@
 import type * as http2 from "node:http2";
 import { Reader } from "../proto/reader.js";
 import { decodeWatch, encodeWatch } from "../proto/store.js";
-import { openStream } from "../transport/call.js";
+import { closeSoon, openStream } from "../transport/call.js";
 import type { Connection } from "../transport/connection.js";
 import { unavailable } from "../transport/failure.js";
 import { framed } from "../transport/frames.js";
@@ -163,7 +163,7 @@ class Messages {
 
   readonly close = (): void => {
     this.forget();
-    this.stream?.close();
+    closeSoon(this.stream);
     this.end(undefined);
   };
 

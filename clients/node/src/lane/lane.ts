@@ -7,7 +7,7 @@ import type * as http2 from "node:http2";
 import { Code, reasonIn, type Status } from "../client/errors.js";
 import { Reader } from "../proto/reader.js";
 import * as w from "../proto/writer.js";
-import { isNotReady, openStream } from "../transport/call.js";
+import { closeSoon, isNotReady, openStream } from "../transport/call.js";
 import type { Connection, Link } from "../transport/connection.js";
 import { type Failure, unavailable } from "../transport/failure.js";
 import { Waiting } from "./waiting.js";
@@ -187,7 +187,7 @@ class Exchange {
   /** Gives the stream up as one that does not work here. */
   refuse(): void {
     this.end({ kind: "refused" });
-    this.stream?.close();
+    closeSoon(this.stream);
   }
 
   private begin(link: Link): void {
@@ -220,7 +220,7 @@ class Exchange {
         else r.skip(tag);
       }
     } catch (error) {
-      this.stream?.close();
+      closeSoon(this.stream);
       const words = error instanceof Error ? error.message : "a message is malformed";
       const address = this.link?.address.text ?? "";
       this.end({ kind: "unknown", status: { code: Code.INTERNAL, message: words }, address });

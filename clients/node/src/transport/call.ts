@@ -8,6 +8,14 @@ import { Frames, framed, UnreadableMessage } from "./frames.js";
 
 const { constants } = http2;
 
+/**
+ * Closes a stream, once the engine has left the bytes that it is reading: callbacks run in their midst, and closing a stream
+ * there crashes Node.js 20.
+ */
+export function closeSoon(stream: http2.ClientHttp2Stream | undefined, code: number = constants.NGHTTP2_NO_ERROR): void {
+  if (stream) setImmediate(() => stream.close(code));
+}
+
 /** How a stream ended: `undefined` if the server said OK. */
 export type End = Failure | undefined;
 
@@ -55,14 +63,16 @@ export function openStream(
     } catch (thrown) {
       if (!(thrown instanceof UnreadableMessage)) throw thrown;
       status = { code: Code.INTERNAL, message: thrown.message };
-      stream.close(constants.NGHTTP2_CANCEL);
+      closeSoon(stream, constants.NGHTTP2_CANCEL);
     }
   });
   stream.on("trailers", (headers) => {
     status ??= grpcStatusOf(headers) ?? { code: Code.UNKNOWN, message: "the answer has no status" };
   });
   // Nothing more is to be sent to a server that has ended its side.
-  stream.on("end", () => stream.close());
+  stream.on("end", () => {
+    if (!stream.writableEnded) closeSoon(stream);
+  });
   stream.on("error", (thrown) => {
     error = thrown;
   });
@@ -205,7 +215,7 @@ export function callUnary(
     cancel() {
       if (isOver) return;
       if (stream && link) {
-        stream.close(constants.NGHTTP2_CANCEL);
+        closeSoon(stream, constants.NGHTTP2_CANCEL);
         connection.suspect(link, start);
       } else {
         forget();

@@ -102,7 +102,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
       this.first = (this.addresses.indexOf(link.address) + 1) % this.addresses.length;
       this.lose(link);
       // Calls that are still being answered may end.
-      link.session.close();
+      setImmediate(() => link.session.close());
     }
   }
 
@@ -140,7 +140,8 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     const link = this.link;
     if (link) {
       this.lose(link);
-      link.session.destroy();
+      // Not in the midst of what the engine is reading: see closeSoon.
+      setImmediate(() => link.session.destroy());
     }
   }
 
