@@ -51,7 +51,10 @@ export class Browser {
       if (/max-age=0|expires=thu, 01 jan 1970/i.test(line)) this.cookies.delete(name);
       else this.cookies.set(name, value);
     }
-    return response;
+    // express-session saves before the last byte goes out, not before the headers do.
+    const text = await response.text();
+    const { status, headers: answered } = response;
+    return { status, headers: answered, text: async () => text, json: async () => JSON.parse(text) };
   }
 
   async text(path, options) {
@@ -61,11 +64,10 @@ export class Browser {
 
   async json(path, options) {
     const response = await this.fetch(path, options);
-    const text = await response.text();
     try {
-      return JSON.parse(text);
+      return await response.json();
     } catch {
-      throw new Error(`${response.status} ${text}`);
+      throw new Error(`${response.status} ${await response.text()}`);
     }
   }
 
