@@ -157,7 +157,7 @@ describe("accounts", () => {
     await browser.post("/log-in", { user: "u", device: "laptop" });
     assert.deepEqual(await browser.json("/me"), { user: "u", data: { cart: "full", since: 1 } });
     assert.deepEqual(await old.json("/me"), { user: null, data: {} });
-      const { value: session } = await store.client.list({ namespace }).next();
+    const { value: session } = await store.client.list({ namespace }).next();
     assert.equal(session.handle, handle);
     assert.equal(session.principal, "u");
     assert.deepEqual(session.labels, { device: "laptop" });
@@ -214,7 +214,10 @@ describe("accounts", () => {
     assert.equal(await laptop.json("/private"), "u");
     const devices = await laptop.json("/devices");
     assert.deepEqual(devices.map(({ labels }) => labels.device).sort(), ["laptop", "phone", "tablet"]);
-    assert.deepEqual(devices.filter(({ isCurrent }) => isCurrent).map(({ labels }) => labels.device), ["laptop"]);
+    assert.deepEqual(
+      devices.filter(({ isCurrent }) => isCurrent).map(({ labels }) => labels.device),
+      ["laptop"],
+    );
     const foreign = await stranger.json("/handle");
     assert.equal(await (await laptop.post("/end", { handle: foreign })).json(), false);
     const { handle } = devices.find(({ labels }) => labels.device === "phone");
@@ -259,7 +262,9 @@ test("single sign-on: two domains, one session", async (t) => {
     routes(app) {
       account(app);
       app.get("/handoff", (req, res, next) => {
-        issueHandoff({ audiences: { [shop]: returnTo } })(req, res, (error) => (error ? next(error) : res.json("log in first")));
+        issueHandoff({ audiences: { [shop]: returnTo } })(req, res, (error) =>
+          error ? next(error) : res.json("log in first"),
+        );
       });
     },
   });
@@ -314,4 +319,3 @@ test("while the server is away, requests get a 503 that names it, and go on by t
   await sleep(50);
   assert.deepEqual((await browser.json("/me")).data, { a: "1" });
 });
-

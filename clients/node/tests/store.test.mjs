@@ -22,13 +22,20 @@ before(async () => {
 let stores = 0;
 const storeOf = (options) => new SessiondStore({ client, namespace: `store-${++stores}`, ...options });
 const HOUR = 3_600_000;
-const cookie = (maxAge = HOUR) => ({ originalMaxAge: maxAge, expires: new Date(Date.now() + maxAge), httpOnly: true, path: "/" });
+const cookie = (maxAge = HOUR) => ({
+  originalMaxAge: maxAge,
+  expires: new Date(Date.now() + maxAge),
+  httpOnly: true,
+  path: "/",
+});
 const stored = async (store) => {
   const sessions = [];
-  for await (const one of client.list({ namespace: store.callSettings.namespace, attributes: true })) sessions.push(one);
+  for await (const one of client.list({ namespace: store.callSettings.namespace, attributes: true }))
+    sessions.push(one);
   return sessions;
 };
-const called = (run) => new Promise((resolve, reject) => run((error, value) => (error ? reject(error) : resolve(value))));
+const called = (run) =>
+  new Promise((resolve, reject) => run((error, value) => (error ? reject(error) : resolve(value))));
 
 test("it is a store of express-session", () => {
   const store = storeOf();
@@ -170,7 +177,9 @@ test("a session ends with its cookie, to the millisecond", async () => {
   assert.equal(await timeouts({ cookie: { originalMaxAge: null, expires: null } }), 86_400_000);
   assert.equal(await timeouts({ cookie: { expires: false } }), 86_400_000);
   assert.equal(await timeouts({}), 86_400_000);
-  const fixed = await timeouts({ cookie: { originalMaxAge: HOUR, expires: new Date(Date.now() + 10_000).toISOString() } });
+  const fixed = await timeouts({
+    cookie: { originalMaxAge: HOUR, expires: new Date(Date.now() + 10_000).toISOString() },
+  });
   assert.ok(fixed > 9_000 && fixed <= 10_000, `${fixed}`);
   assert.equal(await timeouts({ cookie: cookie(10_000 * 86_400_000) }), 3_650 * 86_400_000);
 });
@@ -205,7 +214,12 @@ test("all, length, ids and clear know sessions by their handles, never by an ID"
   const sids = ["one-one-one-one-one", "two-two-two-two-two"];
   for (const sid of sids) await store.set(sid, { cookie: cookie(), sid });
   const all = await store.all();
-  assert.deepEqual(Object.values(all).map(({ sid }) => sid).sort(), sids);
+  assert.deepEqual(
+    Object.values(all)
+      .map(({ sid }) => sid)
+      .sort(),
+    sids,
+  );
   const ids = await store.ids();
   assert.deepEqual(ids.sort(), Object.keys(all).sort());
   for (const id of ids) assert.equal(await store.get(id), null);
@@ -256,7 +270,11 @@ test("values of other languages stay as they are", async () => {
   const store = storeOf();
   const { namespace } = store.callSettings;
   const opaque = new OpaqueValue("python-pickle", Buffer.from([1, 2]));
-  const made = await client.create({ namespace, attributes: { opaque, big: 2n ** 60n, theme: "dark" }, timeouts: { idleTimeout: HOUR } });
+  const made = await client.create({
+    namespace,
+    attributes: { opaque, big: 2n ** 60n, theme: "dark" },
+    timeouts: { idleTimeout: HOUR },
+  });
   const mine = await store.get(made.sessionId);
   assert.equal(mine.cookie.originalMaxAge, HOUR);
   assert.doesNotThrow(() => JSON.stringify(mine));
@@ -268,7 +286,11 @@ test("values of other languages stay as they are", async () => {
 });
 
 test("a serializer of the application's own", async () => {
-  const serializer = { encoding: "base64-json", stringify: (v) => btoa(JSON.stringify(v)), parse: (s) => JSON.parse(atob(s)) };
+  const serializer = {
+    encoding: "base64-json",
+    stringify: (v) => btoa(JSON.stringify(v)),
+    parse: (s) => JSON.parse(atob(s)),
+  };
   const store = storeOf({ serializer });
   await store.set("serial-serial-serial", { cookie: cookie(), user: { name: "u" } });
   assert.deepEqual((await store.get("serial-serial-serial")).user, { name: "u" });
@@ -296,7 +318,9 @@ test("callbacks keep their asynchronous context, and what they throw is an uncau
   const store = storeOf();
   const context = new AsyncLocalStorage();
   const seen = await Promise.all(
-    [1, 2, 3].map((n) => context.run(n, () => called((done) => store.get("nobody-nobody-nobody", () => done(null, context.getStore()))))),
+    [1, 2, 3].map((n) =>
+      context.run(n, () => called((done) => store.get("nobody-nobody-nobody", () => done(null, context.getStore())))),
+    ),
   );
   assert.deepEqual(seen, [1, 2, 3]);
 });

@@ -12,7 +12,10 @@ const { constants } = http2;
  * Closes a stream, once the engine has left the bytes that it is reading: callbacks run in their midst, and closing a stream
  * there crashes Node.js 20.
  */
-export function closeSoon(stream: http2.ClientHttp2Stream | undefined, code: number = constants.NGHTTP2_NO_ERROR): void {
+export function closeSoon(
+  stream: http2.ClientHttp2Stream | undefined,
+  code: number = constants.NGHTTP2_NO_ERROR,
+): void {
   if (stream) setImmediate(() => stream.close(code));
 }
 

@@ -1,9 +1,9 @@
 // A site under test, and a browser that visits it.
 import { once } from "node:events";
 import { createServer } from "node:http";
+import { SessiondStore } from "connect-sessiond";
 import express from "express";
 import session from "express-session";
-import { SessiondStore } from "connect-sessiond";
 
 /** Serves a handler on a free port until the test is over; its URL. */
 export async function serve(t, handler) {
