@@ -7,7 +7,7 @@ import { Server, until } from "./support/server.mjs";
 
 let server;
 let stop;
-before(async (t) => {
+before(async () => {
   const hooks = [];
   server = await Server.start({ after: (run) => hooks.push(run) });
   stop = async () => {
@@ -152,7 +152,7 @@ for (const lane of ["auto", "unary"]) {
       );
       const rounds = Array.from({ length: lane === "auto" ? 10 : 2 }, () => ids).flat();
       const sessions = await Promise.all(rounds.map((id) => client.get(id)));
-      sessions.forEach((session, index) => assert.equal(session.attributes.number, index % 300));
+      for (const [index, session] of sessions.entries()) assert.equal(session.attributes.number, index % 300);
     });
   });
 }

@@ -118,8 +118,8 @@ export class SessiondStore extends Base {
   // biome-ignore lint/suspicious/noExplicitAny: express-session's types have it so
   override createSession(request: any, session: SessionData): any {
     const loaded = recall(session);
-    const made = super.createSession?.(request, session);
-    if (made && loaded) remember(made, loaded);
+    const made = super.createSession(request, session);
+    if (loaded) remember(made, loaded);
     return made;
   }
 
