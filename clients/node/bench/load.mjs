@@ -38,4 +38,7 @@ isOver = true;
 await Promise.all(visitors);
 times.sort((a, b) => a - b);
 const at = (share) => times[Math.floor(times.length * share)] * 1_000;
-process.stdout.write(`${JSON.stringify({ perSecond: times.length / (took / 1_000), p50: at(0.5), p99: at(0.99) })}\n`, () => process.exit());
+process.stdout.write(
+  `${JSON.stringify({ perSecond: times.length / (took / 1_000), p50: at(0.5), p99: at(0.99) })}\n`,
+  () => process.exit(),
+);

@@ -96,7 +96,9 @@ async function measure(kind, workload, inFlight) {
   try {
     await reachable(port);
     const settings = JSON.stringify({ kind, workload, inFlight, seconds, port });
-    const worker = pinned(1, process.execPath, [here("worker.mjs"), settings], { stdio: ["ignore", "pipe", "inherit"] });
+    const worker = pinned(1, process.execPath, [here("worker.mjs"), settings], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     let output = "";
     worker.stdout.setEncoding("utf8").on("data", async (text) => {
       output += text;
@@ -149,5 +151,13 @@ for (const [workload, inFlight] of CASES) {
     row(workload, inFlight, kind, ...numbers, cpu);
   }
   const ratio = (name) => (figure("sessiond", name) / figure("redis", name)).toFixed(2);
-  row(workload, inFlight, "ratio", ratio("perSecond"), ratio("p50"), ratio("p99"), workload === "express" ? "" : ratio("cpu"));
+  row(
+    workload,
+    inFlight,
+    "ratio",
+    ratio("perSecond"),
+    ratio("p50"),
+    ratio("p99"),
+    workload === "express" ? "" : ratio("cpu"),
+  );
 }

@@ -21,7 +21,14 @@ const idOf = (n) => `bench-session-of-some-length-${n}`;
 
 /** About 500 bytes, as sites have them. */
 const data = (n) => ({
-  cookie: { originalMaxAge: DAY, expires: new Date(Date.now() + DAY), secure: true, httpOnly: true, path: "/", sameSite: "lax" },
+  cookie: {
+    originalMaxAge: DAY,
+    expires: new Date(Date.now() + DAY),
+    secure: true,
+    httpOnly: true,
+    path: "/",
+    sameSite: "lax",
+  },
   passport: { user: `user-${n}` },
   csrfSecret: "3f2a7e9c1b5d8f604a6e2c7b9d1f3e5a",
   returnTo: "/account/orders?page=2",
@@ -35,7 +42,8 @@ const data = (n) => ({
   lastSeen: "2026-11-26T20:15:00.000Z",
 });
 
-const called = (run) => new Promise((resolve, reject) => run((error, value) => (error ? reject(error) : resolve(value))));
+const called = (run) =>
+  new Promise((resolve, reject) => run((error, value) => (error ? reject(error) : resolve(value))));
 
 if (workload === "express") {
   const app = express();

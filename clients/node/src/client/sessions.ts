@@ -1,7 +1,7 @@
 /** Sessions as they came, to sessions as they are handed out. */
 
 import type { RawSession } from "../proto/messages.js";
-import { decodeValue, type Shapes, setOwn, type Value } from "../values/index.js";
+import { readValue, type Shapes, setOwn, type Value } from "../values/index.js";
 import type { Session } from "./session.js";
 
 export type { Shapes };
@@ -26,6 +26,6 @@ export function toSession(raw: RawSession, shapes: Shapes, hasAttributes: boolea
 
 function toAttributes(raw: RawSession, shapes: Shapes): { [name: string]: Value } {
   const attributes: { [name: string]: Value } = {};
-  for (const [name, bytes] of raw.attributes) setOwn(attributes, name, decodeValue(bytes, shapes));
+  for (const [name, value] of raw.attributes) setOwn(attributes, name, readValue(value.reader(), shapes));
   return attributes;
 }

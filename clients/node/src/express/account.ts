@@ -50,7 +50,7 @@ async function rotate(
   });
   try {
     const answer = await store.client.core.hot(calls.rotate, request, store.callSettings);
-    const known = store.saved(session, newId, answer.session, change, loaded?.isForeign ?? false);
+    const known = store.saved(session, newId, answer.session, change);
     replaceSession(req, sid, session, known);
     return true;
   } catch (error) {
@@ -70,7 +70,7 @@ async function create(req: object, { store, session }: Current, sid: string, par
     timeouts: change.change.timeouts,
   });
   const answer = await store.client.core.hot(calls.create, request, store.callSettings);
-  replaceSession(req, sid, session, store.saved(session, newId, answer.session, change, false));
+  replaceSession(req, sid, session, store.saved(session, newId, answer.session, change));
 }
 
 /** Logs out: ends the session for good. */

@@ -1,8 +1,9 @@
 /** The messages of `session.proto` on the wire, written by hand: they are what every web request sends. */
 
 import type { SessionChange, Timeouts } from "../client/session.js";
-import { isLeftOut, setOwn, UnsupportedValue, writeValue } from "../values/index.js";
-import type { Reader } from "./reader.js";
+import { DEEPEST, isLeftOut, setOwn, UnsupportedValue, writeValue } from "../values/index.js";
+import { Reader } from "./reader.js";
+import { Slice } from "./slice.js";
 import * as w from "./writer.js";
 
 /** A value that is encoded already. */
@@ -13,8 +14,6 @@ export class Encoded {
     this.bytes = bytes;
   }
 }
-
-const DEEPEST = 30;
 
 /** `map<string, Value>`: the values of an object's own properties. */
 export function writeAttributes(tag: number, attributes: { readonly [name: string]: unknown }): void {
@@ -88,8 +87,8 @@ export interface RawSession {
   handle: string;
   namespace: string;
   version: number;
-  /** The bytes of each value, by name. */
-  attributes: Map<string, Buffer>;
+  /** Each value, by name; not yet decoded. */
+  attributes: Map<string, Slice>;
   principal: string;
   labels: { [name: string]: string };
   createTime: number;
@@ -100,7 +99,10 @@ export interface RawSession {
   expireTime: number;
 }
 
-export function readSession(r: Reader): RawSession {
+export function readSession(outer: Reader): RawSession {
+  // Its own: the attributes are decoded later, when the message's reader has gone on.
+  const r = new Reader(outer.bytes, outer.position, outer.end);
+  r.coverTexts();
   const session: RawSession = {
     handle: "",
     namespace: "",
@@ -160,15 +162,18 @@ export function readSession(r: Reader): RawSession {
   return session;
 }
 
-function readAttribute(r: Reader, attributes: Map<string, Buffer>): void {
+function readAttribute(r: Reader, attributes: Map<string, Slice>): void {
   const outer = r.end;
   r.end = r.nested();
   let name = "";
-  let value: Buffer | undefined;
+  let value: Slice | undefined;
   for (let tag = r.tag(); tag !== 0; tag = r.tag()) {
     if (tag === 0x0a) name = r.text();
-    else if (tag === 0x12) value = r.view();
-    else r.skip(tag);
+    else if (tag === 0x12) {
+      const end = r.nested();
+      value = new Slice(r, r.position, end);
+      r.position = end;
+    } else r.skip(tag);
   }
   if (value) attributes.set(name, value);
   r.position = r.end;

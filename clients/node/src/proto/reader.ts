@@ -3,6 +3,20 @@
 const TWO_TO_32 = 4294967296;
 const SAFE_HIGH = 2 ** 21;
 
+/** A text that was cut out keeps all of the cover in memory; longer ones are decoded by themselves. */
+const LONGEST_CUT = 64;
+
+/** So a text that an application keeps for long holds at most so much. */
+const LONGEST_COVER = 16 * 1024;
+
+/** Methods of Buffer that Node.js has, and its types leave out. */
+declare global {
+  interface Buffer {
+    utf8Slice(start: number, end: number): string;
+    latin1Slice(start: number, end: number): string;
+  }
+}
+
 /** Bytes that are no message of the contract. */
 export class MalformedMessage extends Error {
   constructor() {
@@ -17,6 +31,9 @@ export class Reader {
   end: number;
   private low = 0;
   private high = 0;
+  /** The bytes from `coverStart` on as text, one character each: cutting texts out of it is cheaper than decoding each. */
+  private cover = "";
+  private coverStart = 0;
 
   constructor(bytes: Buffer, position = 0, end = bytes.length) {
     this.bytes = bytes;
@@ -77,7 +94,22 @@ export class Reader {
     const end = this.nested();
     const start = this.position;
     this.position = end;
-    return this.bytes.toString("utf8", start, end);
+    const { bytes } = this;
+    const from = start - this.coverStart;
+    const to = end - this.coverStart;
+    if (from >= 0 && to <= this.cover.length && to - from <= LONGEST_CUT) {
+      let index = start;
+      while (index < end && (bytes[index] as number) < 128) index++;
+      if (index === end) return this.cover.substring(from, to);
+    }
+    return bytes.utf8Slice(start, end);
+  }
+
+  /** Prepares for many short texts between here and the end. */
+  coverTexts(): void {
+    if (this.end - this.position > LONGEST_COVER) return;
+    this.coverStart = this.position;
+    this.cover = this.bytes.latin1Slice(this.position, this.end);
   }
 
   /** A view of the bytes, not a copy. */

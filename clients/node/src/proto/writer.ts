@@ -5,6 +5,8 @@
  * copied out at the end.
  */
 
+import type { Slice } from "./slice.js";
+
 const FIRST_SIZE = 64 * 1024;
 const TWO_TO_32 = 4294967296;
 
@@ -33,6 +35,18 @@ export function written(write: () => void): Buffer {
     if (start === 0 && slab.length > 16 * FIRST_SIZE) {
       slab = Buffer.allocUnsafeSlow(FIRST_SIZE);
     }
+  }
+}
+
+/** Runs `write`; a copy of what it wrote, or `undefined` if `known` is the same: most values of a session stay as they are. */
+export function writtenUnlessSame(write: () => void, known: Slice): Buffer | undefined {
+  const start = position;
+  try {
+    write();
+    if (known.isSame(slab, start, position)) return undefined;
+    return Buffer.from(slab.subarray(start, position));
+  } finally {
+    position = start;
   }
 }
 

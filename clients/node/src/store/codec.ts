@@ -7,8 +7,9 @@
 
 import { createHash } from "node:crypto";
 import * as v8 from "node:v8";
+import { Slice } from "../proto/slice.js";
 import * as w from "../proto/writer.js";
-import { decodeValue, encodeValue, OpaqueValue, UnsupportedValue, writeOpaque } from "../values/index.js";
+import { DEEPEST, OpaqueValue, readValue, UnsupportedValue, writeOpaque, writeValue } from "../values/index.js";
 
 /** The application's own way to write values. Each key of the session is written by itself. */
 export interface Serializer {
@@ -27,6 +28,9 @@ const LONGEST_NAME = 256;
 
 const SHAPES = { int64: true };
 
+/** What no value is the same as. */
+const NOTHING = Slice.of(Buffer.alloc(0));
+
 export class Codec {
   private readonly serializer: Serializer | undefined;
   private readonly encoding: string;
@@ -35,32 +39,49 @@ export class Codec {
     this.serializer = serializer;
     this.encoding = serializer?.encoding ?? "node-serializer";
     // Checks the name now rather than at the first save.
-    if (serializer) opaque(this.encoding, Buffer.alloc(0));
+    if (serializer) w.written(() => writeOpaque(this.encoding, Buffer.alloc(0)));
   }
 
-  /** The attribute's name and the bytes of its value. */
-  encode(key: string, value: unknown): [name: string, bytes: Buffer] {
-    if (!canBeName(key)) {
-      const name = `~${createHash("sha256").update(key, "utf16le").digest("base64url")}`;
-      return [name, opaque(NODE_V8_ENTRY, serialized(key, [key, value]))];
-    }
-    // Another language's own values go back as they came.
-    if (value instanceof OpaqueValue) return [key, opaque(value.encoding, value.data)];
-    if (this.serializer) {
-      const data = this.serializer.stringify(value);
-      return [key, opaque(this.encoding, typeof data === "string" ? Buffer.from(data, "utf8") : data)];
-    }
+  /** The name of the attribute that holds a key. */
+  nameOf(key: string): string {
+    return canBeName(key) ? key : `~${createHash("sha256").update(key, "utf16le").digest("base64url")}`;
+  }
+
+  /** The bytes of a key's value. */
+  encode(key: string, value: unknown): Buffer {
+    return this.encodeUnlessSame(key, value, NOTHING) as Buffer;
+  }
+
+  /** The bytes of a key's value, or `undefined` if it is what is known: 1.0 of another language is 1 here. */
+  encodeUnlessSame(key: string, value: unknown, known: Slice): Buffer | undefined {
+    const bytes = this.encodeUnlessSameBytes(key, value, known);
+    if (!bytes || known === NOTHING) return bytes;
+    const [, before] = this.decode(this.nameOf(key), known);
+    return bytes.equals(this.encode(key, before)) ? undefined : bytes;
+  }
+
+  private encodeUnlessSameBytes(key: string, value: unknown, known: Slice): Buffer | undefined {
     try {
-      return [key, encodeValue(value, false)];
+      return w.writtenUnlessSame(() => this.write(key, value), known);
     } catch (error) {
-      if (!(error instanceof UnsupportedValue)) throw error;
-      return [key, opaque(NODE_V8, serialized(key, value))];
+      if (!(error instanceof UnsupportedValue) || error.cause !== undefined) throw error;
+      return w.writtenUnlessSame(() => writeOpaque(NODE_V8, serialized(key, value)), known);
     }
+  }
+
+  private write(key: string, value: unknown): void {
+    if (!canBeName(key)) writeOpaque(NODE_V8_ENTRY, serialized(key, [key, value]));
+    // Another language's own values go back as they came.
+    else if (value instanceof OpaqueValue) writeOpaque(value.encoding, value.data);
+    else if (this.serializer) {
+      const data = this.serializer.stringify(value);
+      writeOpaque(this.encoding, typeof data === "string" ? Buffer.from(data, "utf8") : data);
+    } else writeValue(value, key, false, DEEPEST);
   }
 
   /** The key and its value. What can't be decoded is handed out as an opaque value. */
-  decode(name: string, bytes: Buffer): [key: string, value: unknown] {
-    const value = decodeValue(bytes, SHAPES);
+  decode(name: string, known: Slice): [key: string, value: unknown] {
+    const value = readValue(known.reader(), SHAPES);
     if (!(value instanceof OpaqueValue)) return [name, value];
     try {
       if (value.encoding === NODE_V8) return [name, v8.deserialize(value.data)];
@@ -73,22 +94,11 @@ export class Codec {
     }
     return [name, value];
   }
-
-  /** Whether two values are the same, although their bytes may differ: 1.0 of another language is 1 here. */
-  isSame(name: string, before: Buffer, after: Buffer): boolean {
-    if (before.equals(after)) return true;
-    const [key, value] = this.decode(name, before);
-    return this.encode(key, value)[1].equals(after);
-  }
 }
 
 function canBeName(key: string): boolean {
   if (key === "" || key.length > LONGEST_NAME) return false;
   return key.isWellFormed() && (key.length * 3 <= LONGEST_NAME || Buffer.byteLength(key) <= LONGEST_NAME);
-}
-
-function opaque(encoding: string, data: Uint8Array): Buffer {
-  return w.written(() => writeOpaque(encoding, data));
 }
 
 function serialized(key: string, value: unknown): Buffer {

@@ -26,7 +26,7 @@ export function cookieData(session: object): CookieData | undefined {
 }
 
 /** The moment at which the cookie ends, in milliseconds; `undefined` if it ends with the browser. */
-export function endOf(cookie: CookieData | undefined): number | undefined {
+export function endOf(cookie: CookieData | null | undefined): number | undefined {
   const expires = cookie?.expires;
   if (expires === undefined || expires === null || expires === false) return undefined;
   const moment = new Date(expires as string | number | Date).getTime();
@@ -62,4 +62,21 @@ export function lastingPart(cookie: CookieData): CookieData {
     if (!ENDS.has(name) && cookie[name] !== undefined) lasting[name] = cookie[name];
   }
   return lasting;
+}
+
+/** Whether two cookies differ in nothing but their ends. */
+export function isSameCookie(a: CookieData | null | undefined, b: CookieData | null | undefined): boolean {
+  if (!a || !b) return a === b;
+  if ((endOf(a) === undefined) !== (endOf(b) === undefined)) return false;
+  return hasAllOf(a, b) && hasAllOf(b, a);
+}
+
+function hasAllOf(a: CookieData, b: CookieData): boolean {
+  for (const name of Object.keys(b)) {
+    const value = b[name];
+    if (ENDS.has(name) || value === undefined || value === a[name]) continue;
+    // A value that is no simple one, as an application may have put there.
+    if (typeof value !== "object" || JSON.stringify(value) !== JSON.stringify(a[name])) return false;
+  }
+  return true;
 }

@@ -1,34 +1,33 @@
 /** What a store knows of a session that it handed out: later saves are compared with it. */
 
 import { inspect } from "node:util";
+import type { Slice } from "../proto/slice.js";
+import type { CookieData } from "./expiry.js";
 
 /** The parts that are no secret. */
 export interface Known {
   handle: string;
-  attributes: Map<string, Buffer>;
+  attributes: Map<string, Slice>;
   idleTimeout: number;
   principal: string;
   createTime: number;
   lastAccessTime: number;
-  cookieEnd: number | undefined;
-  isForeign: boolean;
+  cookie: CookieData | null | undefined;
 }
 
 export class Loaded {
   /** The ID as the store knows it. */
   readonly #id: string;
   readonly handle: string;
-  /** The bytes of each attribute, as far as this side knows. */
-  attributes: Map<string, Buffer>;
+  /** Each attribute, as far as this side knows. */
+  attributes: Map<string, Slice>;
   /** Milliseconds. */
   idleTimeout: number;
   principal: string;
   readonly createTime: number;
   lastAccessTime: number;
-  /** The moment at which the cookie ends that was handed out or saved. */
-  cookieEnd: number | undefined;
-  /** Another kind of client made it: it has no cookie of ours, and gets none. */
-  readonly isForeign: boolean;
+  /** The cookie that was handed out or saved; `null` for none. */
+  cookie: CookieData | null | undefined;
 
   constructor(id: string, parts: Known) {
     this.#id = id;
@@ -38,8 +37,12 @@ export class Loaded {
     this.principal = parts.principal;
     this.createTime = parts.createTime;
     this.lastAccessTime = parts.lastAccessTime;
-    this.cookieEnd = parts.cookieEnd;
-    this.isForeign = parts.isForeign;
+    this.cookie = parts.cookie;
+  }
+
+  /** Another kind of client made it: it has no cookie of ours, and gets none. */
+  get isForeign(): boolean {
+    return this.cookie === undefined;
   }
 
   get id(): string {

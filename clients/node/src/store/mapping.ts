@@ -1,10 +1,11 @@
 /** Between a framework's session and what the server holds: what is sent, and what comes back. Nothing here calls the server. */
 
-import type { SessionChange, Timeouts } from "../client/session.js";
+import type { SessionChange } from "../client/session.js";
 import { Encoded, type RawSession } from "../proto/messages.js";
+import { Slice } from "../proto/slice.js";
 import { isLeftOut, setOwn } from "../values/index.js";
 import { Codec } from "./codec.js";
-import { bounded, type CookieData, cookieData, endOf, lastingPart, timeToLive } from "./expiry.js";
+import { bounded, type CookieData, cookieData, endOf, isSameCookie, lastingPart, timeToLive } from "./expiry.js";
 import { Loaded } from "./loaded.js";
 import type { SessionData, SessiondStoreOptions } from "./options.js";
 
@@ -17,8 +18,8 @@ const NO_COOKIE = null;
 export interface Change {
   readonly change: SessionChange;
   readonly isEmpty: boolean;
-  readonly attributes: Map<string, Buffer>;
-  readonly cookieEnd: number | undefined;
+  readonly attributes: Map<string, Slice>;
+  readonly cookie: CookieData | null | undefined;
 }
 
 export class Mapping {
@@ -41,60 +42,64 @@ export class Mapping {
       setOwn(data, key, value);
     }
     const isForeign = !raw.attributes.has(COOKIE);
-    if (isForeign)
+    if (isForeign) {
       data[COOKIE] = { originalMaxAge: raw.idleTimeout, expires: new Date(raw.expireTime), httpOnly: true, path: "/" };
-    else if (data[COOKIE] === NO_COOKIE) delete data[COOKIE];
+    } else if (data[COOKIE] === NO_COOKIE) delete data[COOKIE];
     const cookie = data[COOKIE] as CookieData | undefined;
     // Sliding rewrites nothing: if the session was slid after it was saved, the server knows the end.
-    if (endOf(cookie) !== undefined && cookie && raw.lastAccessTime > raw.updateTime)
+    if (cookie && raw.lastAccessTime > raw.updateTime && endOf(cookie) !== undefined) {
       cookie.expires = new Date(raw.expireTime);
-    return { session: data, loaded: knowledge(id, raw, raw.attributes, endOf(cookie), isForeign) };
+    }
+    // A copy: the application may change the cookie that it gets.
+    const known = isForeign ? undefined : cookie ? { ...cookie } : null;
+    return { session: data, loaded: knowledge(id, raw, raw.attributes, known) };
   }
 
   /** What has to be sent so that the server holds this session, and what it holds then. */
   changeOf(session: SessionData, loaded: Loaded | undefined): Change {
-    const cookie = cookieData(session);
     const set: { [name: string]: Encoded } = {};
-    const attributes = new Map<string, Buffer>();
+    const attributes = new Map<string, Slice>();
     const before = loaded?.attributes;
-    let isCookieSlid = false;
+    let changes = 0;
+    const put = (name: string, bytes: Buffer) => {
+      attributes.set(name, Slice.of(bytes));
+      setOwn(set, name, new Encoded(bytes));
+      changes++;
+    };
     for (const key of Object.keys(session)) {
-      const value = key === COOKIE ? cookie : session[key];
-      if (isLeftOut(value) || key === this.hiddenKey || (key === COOKIE && loaded?.isForeign)) continue;
-      const [name, bytes] = key === COOKIE ? this.encodeCookie(cookie ?? {}) : this.codec.encode(key, value);
-      attributes.set(name, bytes);
+      const value = session[key];
+      if (key === COOKIE || key === this.hiddenKey || isLeftOut(value)) continue;
+      const name = this.codec.nameOf(key);
       const old = before?.get(name);
-      if (old && this.codec.isSame(name, old, bytes)) continue;
-      if (old && key === COOKIE && this.isSlid(old, cookie ?? {})) isCookieSlid = true;
-      else setOwn(set, name, new Encoded(bytes));
+      const bytes = old ? this.codec.encodeUnlessSame(key, value, old) : this.codec.encode(key, value);
+      if (bytes) put(name, bytes);
+      else attributes.set(name, old as Slice);
     }
-    if (!attributes.has(COOKIE) && !loaded?.isForeign) {
-      const bytes = this.codec.encode(COOKIE, NO_COOKIE)[1];
-      attributes.set(COOKIE, bytes);
-      if (!before?.get(COOKIE)?.equals(bytes)) set[COOKIE] = new Encoded(bytes);
-    }
-    const remove = before ? [...before.keys()].filter((name) => !attributes.has(name)) : [];
+    const cookie = loaded?.isForeign ? undefined : (cookieData(session) ?? NO_COOKIE);
+    const isCookieSame = loaded !== undefined && isSameCookie(loaded.cookie, cookie);
+    if (!isCookieSame) put(COOKIE, this.encodeCookie(cookie));
+    const remove: string[] = [];
+    for (const name of before?.keys() ?? []) if (!attributes.has(name) && name !== COOKIE) remove.push(name);
     const idleTimeout = bounded(this.timeToLiveOf(session));
+    const isTimeoutOther = this.isTimeoutOther(session, idleTimeout, loaded);
     const principal = this.principalOf(session, loaded);
-    const isTimeoutOther = this.isTimeoutOther(cookie, idleTimeout, loaded);
-    const isEmpty = Object.keys(set).length === 0 && remove.length === 0 && principal === undefined && !isTimeoutOther;
+    const isEmpty = loaded !== undefined && changes + remove.length === 0 && principal === undefined && !isTimeoutOther;
+    const isSlid = isCookieSame && endOf(cookie) !== endOf(loaded.cookie);
     // The cookie's new end travels with the next change of data.
-    const cookieBytes = attributes.get(COOKIE);
-    if (isCookieSlid && !isEmpty && cookieBytes) set[COOKIE] = new Encoded(cookieBytes);
-    else if (isCookieSlid && before) attributes.set(COOKIE, before.get(COOKIE) as Buffer);
-    const timeouts: Timeouts | undefined = isTimeoutOther || !loaded ? { idleTimeout } : undefined;
+    if (isSlid && !isEmpty) put(COOKIE, this.encodeCookie(cookie));
+    else if (isCookieSame && before?.has(COOKIE)) attributes.set(COOKIE, before.get(COOKIE) as Slice);
     return {
       change: {
         set,
         remove,
         clear: !loaded,
         principal,
-        timeouts,
+        timeouts: isTimeoutOther || !loaded ? { idleTimeout } : undefined,
         setLabels: loaded ? undefined : this.options.labels?.(session),
       },
-      isEmpty: isEmpty && loaded !== undefined,
+      isEmpty,
       attributes,
-      cookieEnd: endOf(cookie),
+      cookie: cookie && { ...cookie },
     };
   }
 
@@ -102,10 +107,9 @@ export class Mapping {
   cookieChange(session: SessionData, loaded: Loaded | undefined): SessionChange | undefined {
     const cookie = cookieData(session);
     const idleTimeout = bounded(this.timeToLiveOf(session));
-    const old = loaded?.attributes.get(COOKIE);
-    const isCookieKnown = loaded?.isForeign || !cookie || (old !== undefined && this.isSlid(old, cookie));
-    if (loaded && isCookieKnown && !this.isTimeoutOther(cookie, idleTimeout, loaded)) return undefined;
-    const set = isCookieKnown ? undefined : { [COOKIE]: new Encoded(this.encodeCookie(cookie ?? {})[1]) };
+    const isCookieKnown = loaded?.isForeign || !cookie || isSameCookie(loaded?.cookie, cookie);
+    if (loaded && isCookieKnown && !this.isTimeoutOther(session, idleTimeout, loaded)) return undefined;
+    const set = isCookieKnown ? undefined : { [COOKIE]: new Encoded(this.encodeCookie(cookie)) };
     return { set, timeouts: { idleTimeout } };
   }
 
@@ -117,12 +121,12 @@ export class Mapping {
   }
 
   /** Whether the server's idle timeout must become another one. */
-  private isTimeoutOther(cookie: CookieData | undefined, idleTimeout: number, loaded: Loaded | undefined): boolean {
+  private isTimeoutOther(session: SessionData, idleTimeout: number, loaded: Loaded | undefined): boolean {
     if (!loaded || loaded.idleTimeout === idleTimeout) return false;
     if (typeof this.options.ttl === "function") return true;
     // Saved in the middle of a request: the framework slides the cookie only at the end.
-    const end = endOf(cookie);
-    return end === undefined ? !loaded.isForeign : end !== loaded.cookieEnd;
+    const end = endOf(cookieData(session));
+    return end === undefined ? !loaded.isForeign : end !== endOf(loaded.cookie);
   }
 
   /** The principal to set; `undefined` where it stays. One that another application set is left alone. */
@@ -133,22 +137,11 @@ export class Mapping {
     return principal === (loaded?.principal ?? "") ? undefined : principal;
   }
 
-  private encodeCookie(cookie: CookieData): [string, Buffer] {
+  private encodeCookie(cookie: CookieData | null | undefined): Buffer {
+    if (!cookie) return this.codec.encode(COOKIE, NO_COOKIE);
     const end = endOf(cookie);
-    return this.codec.encode(
-      COOKIE,
-      end === undefined ? lastingPart(cookie) : { ...lastingPart(cookie), expires: new Date(end) },
-    );
-  }
-
-  /** Whether a stored cookie differs from this one in nothing but its end. */
-  private isSlid(stored: Buffer, cookie: CookieData): boolean {
-    const before = this.codec.decode(COOKIE, stored)[1];
-    if (typeof before !== "object" || before === null) return false;
-    const hadEnd = endOf(before as CookieData) !== undefined;
-    if (hadEnd !== (endOf(cookie) !== undefined)) return false;
-    const [old, now] = [lastingPart(before as CookieData), lastingPart(cookie)];
-    return this.codec.encode(COOKIE, old)[1].equals(this.codec.encode(COOKIE, now)[1]);
+    const lasting = lastingPart(cookie);
+    return this.codec.encode(COOKIE, end === undefined ? lasting : { ...lasting, expires: new Date(end) });
   }
 }
 
@@ -156,19 +149,9 @@ export class Mapping {
 export function knowledge(
   id: string,
   raw: RawSession,
-  attributes: Map<string, Buffer>,
-  cookieEnd: number | undefined,
-  isForeign: boolean,
+  attributes: Map<string, Slice>,
+  cookie: CookieData | null | undefined,
 ): Loaded {
   const { handle, idleTimeout, principal, createTime, lastAccessTime } = raw;
-  return new Loaded(id, {
-    handle,
-    attributes,
-    idleTimeout,
-    principal,
-    createTime,
-    lastAccessTime,
-    cookieEnd,
-    isForeign,
-  });
+  return new Loaded(id, { handle, attributes, idleTimeout, principal, createTime, lastAccessTime, cookie });
 }

@@ -11,10 +11,11 @@ import { SessiondError } from "../client/errors.js";
 import type { CallOptions } from "../client/session.js";
 import { toSessionId } from "../ids.js";
 import * as calls from "../proto/calls.js";
-import type { Encoded, RawSession } from "../proto/messages.js";
+import type { RawSession } from "../proto/messages.js";
 import * as messages from "../proto/store.js";
 import { Base } from "./base.js";
 import { type Callback, settle } from "./callbacks.js";
+import { cookieData } from "./expiry.js";
 import { type Loaded, recall, remember } from "./loaded.js";
 import { type Change, knowledge, Mapping } from "./mapping.js";
 import { checkOptions, type SessionData, type SessiondStoreOptions } from "./options.js";
@@ -166,8 +167,8 @@ export class SessiondStore extends Base {
   }
 
   /** Notes that the server holds a session as it was saved. @internal */
-  saved(session: object, id: string, raw: RawSession, change: Change, isForeign: boolean): Loaded {
-    const loaded = knowledge(id, raw, change.attributes, change.cookieEnd, isForeign);
+  saved(session: object, id: string, raw: RawSession, change: Change): Loaded {
+    const loaded = knowledge(id, raw, change.attributes, change.cookie);
     this.attach(session, loaded);
     return loaded;
   }
@@ -220,7 +221,7 @@ export class SessiondStore extends Base {
     const request = calls.encodeUpdate(this.callOptions.namespace ?? "", id, change.change, { upsert: !loaded });
     try {
       const answer = await this.client.core.hot(calls.update, request, this.callOptions);
-      this.saved(session, id, answer.session, change, loaded?.isForeign ?? false);
+      this.saved(session, id, answer.session, change);
     } catch (error) {
       if (loaded && isEnded(error)) this.noteEnd(loaded);
       else throw error;
@@ -240,8 +241,7 @@ export class SessiondStore extends Base {
       if (loaded) {
         loaded.idleTimeout = raw.idleTimeout;
         loaded.lastAccessTime = raw.lastAccessTime;
-        for (const [name, value] of Object.entries(change.set ?? {}))
-          loaded.attributes.set(name, (value as Encoded).bytes);
+        if (change.set) loaded.cookie = { ...cookieData(session) };
       }
     } catch (error) {
       if (!isEnded(error)) throw error;

@@ -51,22 +51,31 @@ export function readValue(r: Reader, shapes: Shapes): Value {
         value = Buffer.from(r.view());
         break;
       case 0x3a:
-        value = r.within(readTimestamp);
+        value = nested(r, shapes, readTimestamp);
         break;
       case 0x42:
-        value = r.within((reader) => readList(reader, shapes));
+        value = nested(r, shapes, readList);
         break;
       case 0x4a:
-        value = r.within((reader) => (shapes.exact ? readMap(reader, shapes) : readRecord(reader, shapes)));
+        value = shapes.exact ? nested(r, shapes, readMap) : nested(r, shapes, readRecord);
         break;
       case 0x52:
-        value = r.within(readOpaque);
+        value = nested(r, shapes, readOpaque);
         break;
       default:
         r.skip(tag);
     }
   }
   if (value === undefined) throw new MalformedMessage();
+  return value;
+}
+
+function nested<T>(r: Reader, shapes: Shapes, read: (r: Reader, shapes: Shapes) => T): T {
+  const outer = r.end;
+  r.end = r.nested();
+  const value = read(r, shapes);
+  r.position = r.end;
+  r.end = outer;
   return value;
 }
 
@@ -86,7 +95,7 @@ function readList(r: Reader, shapes: Shapes): Value[] {
   for (let tag = r.tag(); tag !== 0; tag = r.tag()) {
     if (tag === 0x0a) {
       const isDouble = r.bytes[r.position + 1] === DOUBLE;
-      const value = r.within((reader) => readValue(reader, shapes));
+      const value = nested(r, shapes, readValue);
       if (isDouble && Number.isSafeInteger(value)) markDouble(list, String(list.length));
       list.push(value);
     } else r.skip(tag);
@@ -96,39 +105,39 @@ function readList(r: Reader, shapes: Shapes): Value[] {
 
 function readRecord(r: Reader, shapes: Shapes): { [key: string]: Value } {
   const record: { [key: string]: Value } = {};
-  readEntries(r, shapes, (key, value, isDouble) => {
-    if (isDouble && Number.isSafeInteger(value)) markDouble(record, key);
-    setOwn(record, key, value);
-  });
+  for (let tag = r.tag(); tag !== 0; tag = r.tag()) {
+    if (tag === 0x0a) {
+      const { key, value, isDouble } = nested(r, shapes, readEntry);
+      if (isDouble && Number.isSafeInteger(value)) markDouble(record, key);
+      setOwn(record, key, value);
+    } else r.skip(tag);
+  }
   return record;
 }
 
 function readMap(r: Reader, shapes: Shapes): Map<string, Value> {
   const map = new Map<string, Value>();
-  readEntries(r, shapes, (key, value) => map.set(key, value));
+  for (let tag = r.tag(); tag !== 0; tag = r.tag()) {
+    if (tag === 0x0a) {
+      const { key, value } = nested(r, shapes, readEntry);
+      map.set(key, value);
+    } else r.skip(tag);
+  }
   return map;
 }
 
-function readEntries(r: Reader, shapes: Shapes, set: (key: string, value: Value, isDouble: boolean) => void): void {
+function readEntry(r: Reader, shapes: Shapes): { key: string; value: Value; isDouble: boolean } {
+  let key = "";
+  let value: Value = null;
+  let isDouble = false;
   for (let tag = r.tag(); tag !== 0; tag = r.tag()) {
-    if (tag !== 0x0a) {
-      r.skip(tag);
-      continue;
-    }
-    r.within((entry) => {
-      let key = "";
-      let value: Value = null;
-      let isDouble = false;
-      for (let field = entry.tag(); field !== 0; field = entry.tag()) {
-        if (field === 0x0a) key = entry.text();
-        else if (field === 0x12) {
-          isDouble = entry.bytes[entry.position + 1] === DOUBLE;
-          value = entry.within((reader) => readValue(reader, shapes));
-        } else entry.skip(field);
-      }
-      set(key, value, isDouble);
-    });
+    if (tag === 0x0a) key = r.text();
+    else if (tag === 0x12) {
+      isDouble = r.bytes[r.position + 1] === DOUBLE;
+      value = nested(r, shapes, readValue);
+    } else r.skip(tag);
   }
+  return { key, value, isDouble };
 }
 
 /** Sets a property of the object's own, also where the name means something to JavaScript. */

@@ -12,7 +12,7 @@ import { doublesOf } from "./doubles.js";
 import { Double, Int64, OpaqueValue, Timestamp, UnsupportedValue } from "./types.js";
 
 /** The deepest nesting that the contract allows. */
-const DEEPEST = 30;
+export const DEEPEST = 30;
 
 /** Whether a value is left out where an object holds it. */
 export function isLeftOut(value: unknown): boolean {

@@ -11,6 +11,7 @@ import type { CallOptions, SessionChange } from "../client/session.js";
 import { toSessionId } from "../ids.js";
 import * as calls from "../proto/calls.js";
 import { Encoded, type RawSession } from "../proto/messages.js";
+import { Slice } from "../proto/slice.js";
 import { Codec, type Serializer } from "../store/codec.js";
 import { isLeftOut, setOwn } from "../values/index.js";
 import { type CookieOptions, SessionCookie } from "./cookie.js";
@@ -94,7 +95,7 @@ export class WebSession<T extends object = SessionValues> {
   readonly data: T;
   readonly #shared: Shared;
   #id: string | undefined;
-  #known: Map<string, Buffer>;
+  #known: Map<string, Slice>;
   #raw: RawSession | undefined;
 
   /** @internal */
@@ -195,16 +196,17 @@ export class WebSession<T extends object = SessionValues> {
     return `WebSession { handle: ${this.handle ?? "none"} }`;
   }
 
-  #change(): { change: SessionChange; attributes: Map<string, Buffer>; isEmpty: boolean } {
+  #change(): { change: SessionChange; attributes: Map<string, Slice>; isEmpty: boolean } {
     const { codec } = this.#shared;
     const set: { [name: string]: Encoded } = {};
-    const attributes = new Map<string, Buffer>();
+    const attributes = new Map<string, Slice>();
     for (const [key, value] of Object.entries(this.data)) {
       if (isLeftOut(value)) continue;
-      const [name, bytes] = codec.encode(key, value);
-      attributes.set(name, bytes);
+      const name = codec.nameOf(key);
       const before = this.#known.get(name);
-      if (!before || !codec.isSame(name, before, bytes)) setOwn(set, name, new Encoded(bytes));
+      const bytes = before ? codec.encodeUnlessSame(key, value, before) : codec.encode(key, value);
+      if (bytes) setOwn(set, name, new Encoded(bytes));
+      attributes.set(name, bytes ? Slice.of(bytes) : (before as Slice));
     }
     const remove = [...this.#known.keys()].filter((name) => !attributes.has(name));
     return { change: { set, remove }, attributes, isEmpty: Object.keys(set).length === 0 && remove.length === 0 };
