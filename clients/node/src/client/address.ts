@@ -1,10 +1,15 @@
-/** Where a sessiond listens. */
+/** Where a sessiond listens. All clients take the same addresses and refuse the same ones: `clients/conformance` has the grammar. */
+
+import { isIPv6 } from "node:net";
 
 /** The address of a sessiond that was started without settings. */
 export const DEFAULT_ADDRESS = "127.0.0.1:50051";
 
+/** The longest path that the kernel takes for a Unix socket, in bytes. */
+const LONGEST_PATH = 107;
+
 export interface Address {
-  /** As the caller wrote it: errors name the address in the words of the setting. */
+  /** In its normal form: `HOST:PORT` or `unix:PATH`. */
   readonly text: string;
   /** What `net.connect` takes. */
   readonly target: { readonly host: string; readonly port: number } | { readonly path: string };
@@ -15,49 +20,69 @@ export interface Address {
 /** An address that can't be used. */
 export class AddressError extends TypeError {
   constructor(address: string, problem: string) {
-    const text = address.replace(/\p{Cc}/gu, " ");
-    super(`"${text}" is not an address: ${problem}; write HOST:PORT, [IPV6]:PORT, http://HOST:PORT or unix:PATH`);
+    super(`${JSON.stringify(address)} is not an address: ${problem}; write HOST:PORT, http://HOST:PORT or unix:PATH`);
     this.name = "AddressError";
   }
 }
 
 /** One or several addresses, separated by commas. */
 export function parseAddresses(text: string): Address[] {
-  return text.split(",").map((part) => parseAddress(part.trim()));
+  const refuse = (problem: string): never => {
+    throw new AddressError(text, problem);
+  };
+  const list = text.trim();
+  if (list === "") refuse("it is empty");
+  return list.split(",").map((part) => {
+    const address = part.trim();
+    if (address === "") refuse("an address of the list is empty");
+    return address.startsWith("unix:") ? socket(address.slice(5), refuse) : authority(address, refuse);
+  });
 }
 
-function parseAddress(text: string): Address {
-  if (text === "") throw new AddressError(text, "it is empty");
-  if (text.startsWith("unix:")) {
-    const path = text.startsWith("unix://") ? text.slice(7) : text.slice(5);
-    if (path === "") throw new AddressError(text, "the path is missing");
-    if (path.includes("\0")) throw new AddressError(text, "the path holds a character that no path has");
-    return { text, target: { path }, authority: "localhost" };
+type Refuse = (problem: string) => never;
+
+function socket(rest: string, refuse: Refuse): Address {
+  const isUrl = rest.startsWith("//");
+  const path = isUrl ? rest.slice(2) : rest;
+  if (path === "") refuse("the path is missing");
+  if (isUrl && !path.startsWith("/")) refuse("the path after unix:// does not begin with a slash");
+  if (!/^[A-Za-z0-9\-._~/+@:=]+$/.test(path)) {
+    refuse("the path holds a character other than A-Z, a-z, 0-9 and -._~/+@:=");
   }
-  if (text.startsWith("https://")) throw new AddressError(text, "TLS is not supported");
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1];
-  if (scheme !== undefined && scheme !== "http") throw new AddressError(text, `${scheme} is not a known scheme`);
-  const rest = text.replace(/^http:\/\//, "").replace(/\/$/, "");
-  const colon = rest.lastIndexOf(":");
-  if (colon < 0) throw new AddressError(text, "the port is missing");
-  const host = rest.slice(0, colon);
-  const port = rest.slice(colon + 1);
-  if (host === "") throw new AddressError(text, "the host is missing");
-  if (!/^[0-9]{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65535) {
-    throw new AddressError(text, "the port is not a number from 1 to 65535");
-  }
-  return { text, target: { host: hostOf(text, host), port: Number(port) }, authority: rest };
+  if (path.length > LONGEST_PATH) refuse(`the path is longer than ${LONGEST_PATH} bytes`);
+  return { text: `unix:${path}`, target: { path }, authority: "localhost" };
 }
 
-function hostOf(text: string, host: string): string {
+function authority(address: string, refuse: Refuse): Address {
+  let rest = address;
+  const end = address.indexOf("://");
+  if (end >= 0) {
+    const scheme = address.slice(0, end);
+    if (scheme === "https") refuse("TLS is not supported");
+    if (scheme !== "http") refuse("it begins with something else than http:// or unix:");
+    // A lone slash is how URLs of a host end.
+    rest = address.slice(end + 3).replace(/\/$/, "");
+  }
+  const colon = rest.endsWith("]") ? -1 : rest.lastIndexOf(":");
+  if (colon < 0) refuse("the port is missing");
+  const [host, port] = [rest.slice(0, colon), rest.slice(colon + 1)];
+  if (port.includes("/")) refuse("it has a path");
+  if (host === "") refuse("the host is missing");
+  const name = hostOf(host, refuse);
+  if (!/^[1-9][0-9]{0,4}$/.test(port) || Number(port) > 65_535) refuse("the port is not a number from 1 to 65535");
+  const text = rest.toLowerCase();
+  return { text, target: { host: name, port: Number(port) }, authority: text };
+}
+
+/** The host as `net.connect` takes it. */
+function hostOf(host: string, refuse: Refuse): string {
   if (host.startsWith("[") && host.endsWith("]")) {
     const inner = host.slice(1, -1);
-    if (!/^[0-9a-fA-F:.]+(%[A-Za-z0-9_.-]+)?$/.test(inner) || !inner.includes(":")) {
-      throw new AddressError(text, "between the brackets is no IPv6 address");
-    }
+    // A zone means something on one machine only.
+    if (!isIPv6(inner) || inner.includes("%")) refuse("what stands in brackets is not an IPv6 address");
     return inner;
   }
-  if (host.includes(":")) throw new AddressError(text, "an IPv6 address stands in brackets, such as [::1]:50051");
-  if (!/^[A-Za-z0-9._-]+$/.test(host)) throw new AddressError(text, "the host is not a host name");
+  if (/[:[\]]/.test(host)) refuse("an IPv6 address stands in brackets, such as [::1]:50051");
+  if (!/^[A-Za-z0-9\-._]+$/.test(host)) refuse("the host holds a character that no host name has");
   return host;
 }

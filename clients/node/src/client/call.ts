@@ -34,7 +34,7 @@ export interface CallSettings<T> {
   readonly deadline: number;
   readonly signal: AbortSignal | undefined;
   /** What SESSION_NOT_FOUND answers instead of an error. */
-  readonly missing?: { readonly value: T };
+  readonly missing: { readonly value: T } | undefined;
 }
 
 /** Makes a call. */

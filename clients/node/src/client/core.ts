@@ -12,7 +12,7 @@ import type { CallOptions } from "./session.js";
 import type { Shapes } from "./sessions.js";
 
 export interface ClientOptions {
-  /** `HOST:PORT`, `[IPV6]:PORT`, `http://HOST:PORT` or `unix:PATH`; several separated by commas. Default: SESSIOND_ADDR, or 127.0.0.1:50051. */
+  /** `HOST:PORT`, `http://HOST:PORT` or `unix:PATH`; several separated by commas. Default: SESSIOND_ADDR, or 127.0.0.1:50051. */
   readonly address?: string | undefined;
   /** The namespace of calls that name none. Default: "default". */
   readonly namespace?: string | undefined;
@@ -42,7 +42,7 @@ export class Core {
   private isClosed = false;
 
   constructor(options: ClientOptions) {
-    this.connection = new Connection(parseAddresses(options.address ?? process.env.SESSIOND_ADDR ?? DEFAULT_ADDRESS));
+    this.connection = new Connection(parseAddresses(options.address ?? (process.env.SESSIOND_ADDR || DEFAULT_ADDRESS)));
     this.namespace = options.namespace ?? "";
     this.deadline = checkedDeadline(options.deadline ?? DEFAULT_DEADLINE);
     this.shapes = { exact: oneOf("values", options.values, ["plain", "exact"]) === "exact" };
@@ -100,7 +100,7 @@ export class Core {
       isIdempotent: rest?.isIdempotent ?? false,
       deadline: deadline === undefined ? this.deadline : checkedDeadline(deadline),
       signal: options?.signal,
-      ...(rest?.missing && { missing: rest.missing }),
+      missing: rest?.missing,
     });
   }
 }

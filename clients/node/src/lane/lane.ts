@@ -62,7 +62,10 @@ export class Lane {
     this.queue.push(call);
     if (!this.isScheduled) {
       this.isScheduled = true;
-      setImmediate(this.flush);
+      // A call that is alone leaves at the end of this tick; where others are under way, those of the whole turn of the event
+      // loop go together.
+      if (this.users <= 1) process.nextTick(this.flush);
+      else setImmediate(this.flush);
     }
   }
 
