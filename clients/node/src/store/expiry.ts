@@ -4,10 +4,10 @@
 const LONGEST = 3_650 * 86_400_000;
 
 /**
- * Between the moment at which a framework sets a cookie's end and the one at which it saves, so much time may pass without
- * the timeout being another one.
+ * Between the moment at which a framework slides a cookie's end and the one at which it saves, a loaded machine lets some time
+ * pass: up to a second, or a hundredth of the lifetime, the timeout stays the same.
  */
-const SAME = 50;
+const SLID_WITHIN = 1_000;
 
 /** A cookie as sessions hold it. */
 export interface CookieData {
@@ -40,7 +40,9 @@ export function timeToLive(cookie: CookieData | undefined, lasting: number): num
   if (end === undefined) return original ?? lasting;
   const left = end - Date.now();
   // A sliding session keeps one timeout, although some time has passed since the framework slid it.
-  if (original !== undefined && left > 0 && left <= original && original - left <= SAME) return original;
+  if (original !== undefined && left > 0 && left <= original) {
+    if (original - left <= Math.min(SLID_WITHIN, original / 100)) return original;
+  }
   return left;
 }
 

@@ -12,7 +12,8 @@ export interface Known {
   principal: string;
   createTime: number;
   lastAccessTime: number;
-  cookie: CookieData | null | undefined;
+  cookie: CookieData | null;
+  isForeign: boolean;
 }
 
 export class Loaded {
@@ -27,7 +28,9 @@ export class Loaded {
   readonly createTime: number;
   lastAccessTime: number;
   /** The cookie that was handed out or saved; `null` for none. */
-  cookie: CookieData | null | undefined;
+  cookie: CookieData | null;
+  /** Another kind of client made it: it has no cookie of ours, and gets none. */
+  readonly isForeign: boolean;
 
   constructor(id: string, parts: Known) {
     this.#id = id;
@@ -38,11 +41,7 @@ export class Loaded {
     this.createTime = parts.createTime;
     this.lastAccessTime = parts.lastAccessTime;
     this.cookie = parts.cookie;
-  }
-
-  /** Another kind of client made it: it has no cookie of ours, and gets none. */
-  get isForeign(): boolean {
-    return this.cookie === undefined;
+    this.isForeign = parts.isForeign;
   }
 
   get id(): string {

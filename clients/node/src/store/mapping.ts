@@ -19,7 +19,8 @@ export interface Change {
   readonly change: SessionChange;
   readonly isEmpty: boolean;
   readonly attributes: Map<string, Slice>;
-  readonly cookie: CookieData | null | undefined;
+  readonly cookie: CookieData | null;
+  readonly isForeign: boolean;
 }
 
 export class Mapping {
@@ -51,8 +52,8 @@ export class Mapping {
       cookie.expires = new Date(raw.expireTime);
     }
     // A copy: the application may change the cookie that it gets.
-    const known = isForeign ? undefined : cookie ? { ...cookie } : null;
-    return { session: data, loaded: knowledge(id, raw, raw.attributes, known) };
+    const known = cookie ? { ...cookie } : NO_COOKIE;
+    return { session: data, loaded: knowledge(id, raw, raw.attributes, known, isForeign) };
   }
 
   /** What has to be sent so that the server holds this session, and what it holds then. */
@@ -75,8 +76,8 @@ export class Mapping {
       if (bytes) put(name, bytes);
       else attributes.set(name, old as Slice);
     }
-    const cookie = loaded?.isForeign ? undefined : (cookieData(session) ?? NO_COOKIE);
-    const isCookieSame = loaded !== undefined && isSameCookie(loaded.cookie, cookie);
+    const cookie = cookieData(session) ?? NO_COOKIE;
+    const isCookieSame = loaded !== undefined && (loaded.isForeign || isSameCookie(loaded.cookie, cookie));
     if (!isCookieSame) put(COOKIE, this.encodeCookie(cookie));
     const remove: string[] = [];
     for (const name of before?.keys() ?? []) if (!attributes.has(name) && name !== COOKIE) remove.push(name);
@@ -84,7 +85,7 @@ export class Mapping {
     const isTimeoutOther = this.isTimeoutOther(session, idleTimeout, loaded);
     const principal = this.principalOf(session, loaded);
     const isEmpty = loaded !== undefined && changes + remove.length === 0 && principal === undefined && !isTimeoutOther;
-    const isSlid = isCookieSame && endOf(cookie) !== endOf(loaded.cookie);
+    const isSlid = isCookieSame && !loaded.isForeign && endOf(cookie) !== endOf(loaded.cookie);
     // The cookie's new end travels with the next change of data.
     if (isSlid && !isEmpty) put(COOKIE, this.encodeCookie(cookie));
     else if (isCookieSame && before?.has(COOKIE)) attributes.set(COOKIE, before.get(COOKIE) as Slice);
@@ -100,6 +101,7 @@ export class Mapping {
       isEmpty,
       attributes,
       cookie: cookie && { ...cookie },
+      isForeign: loaded?.isForeign ?? false,
     };
   }
 
@@ -150,8 +152,9 @@ export function knowledge(
   id: string,
   raw: RawSession,
   attributes: Map<string, Slice>,
-  cookie: CookieData | null | undefined,
+  cookie: CookieData | null,
+  isForeign: boolean,
 ): Loaded {
   const { handle, idleTimeout, principal, createTime, lastAccessTime } = raw;
-  return new Loaded(id, { handle, attributes, idleTimeout, principal, createTime, lastAccessTime, cookie });
+  return new Loaded(id, { handle, attributes, idleTimeout, principal, createTime, lastAccessTime, cookie, isForeign });
 }

@@ -168,7 +168,7 @@ export class SessiondStore extends Base {
 
   /** Notes that the server holds a session as it was saved. @internal */
   saved(session: object, id: string, raw: RawSession, change: Change): Loaded {
-    const loaded = knowledge(id, raw, change.attributes, change.cookie);
+    const loaded = knowledge(id, raw, change.attributes, change.cookie, change.isForeign);
     this.attach(session, loaded);
     return loaded;
   }
