@@ -3,6 +3,7 @@
 mod cli;
 mod logging;
 mod open_files;
+mod private;
 mod serve;
 
 use clap::error::ErrorKind;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
             return complain(USAGE, &misplaced.unwrap_or_else(|| one_line(&error)));
         }
     };
+    private::make_private_files();
     match command_line.command.unwrap_or_else(|| Command::Serve(ServeArgs::default())) {
         Command::Serve(args) => match serve::serve(&args) {
             Ok(()) => ExitCode::SUCCESS,

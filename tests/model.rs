@@ -317,6 +317,7 @@ fn open(folder: &Path) -> Arc<dyn Engine> {
     let options = SledOptions {
         cache_bytes: 16 << 20,
         durability: Durability::None,
+        accept_unmarked: false,
         watchdog: WatchdogOptions { min_free_bytes: 0, stall_timeout: Duration::from_secs(60) },
     };
     Arc::new(SledEngine::open(DataFolder::claim(folder).unwrap(), &options).unwrap())

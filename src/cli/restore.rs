@@ -103,12 +103,18 @@ async fn into_folder(source: impl Read + Send + 'static, folder: PathBuf) -> Res
     let options = SledOptions {
         cache_bytes: CACHE_BYTES,
         durability: Durability::None,
+        accept_unmarked: false,
         watchdog: WatchdogOptions { min_free_bytes: MIN_FREE_BYTES, stall_timeout: STALL_TIMEOUT },
     };
     let work = move || {
-        let folder = DataFolder::claim_empty(&folder).map_err(|error| Failure::new(error.to_string()))?;
-        let built = restore(source, &folder, &options);
-        let built = built.map_err(|error| Failure::new(format!("nothing was restored: {error}")))?;
+        let is_new = !folder.exists();
+        let claimed = DataFolder::claim_empty(&folder).map_err(|error| Failure::new(error.to_string()))?;
+        let built = restore(source, &claimed, &options).map_err(|error| {
+            if is_new {
+                claimed.abandon();
+            }
+            Failure::new(format!("nothing was restored: {error}"))
+        })?;
         built.install().map_err(|error| Failure::new(format!("the restored data could not be put in place: {error}")))
     };
     let Restored { backup, sessions, events } =

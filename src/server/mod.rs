@@ -74,6 +74,7 @@ pub async fn run(
             max_attribute_name_bytes: settings.max_attribute_name_bytes,
             max_attributes: policies.iter().map(|policy| policy.max_attributes).max().unwrap_or_default(),
             max_message_bytes: settings.max_message_size,
+            session_message_bytes: settings.session_message_size(),
         },
         places.clone(),
         Background::start()?,
@@ -232,7 +233,11 @@ fn upkeep_options(settings: &Settings) -> UpkeepOptions {
         touch_interval: settings.touch_interval,
         sweep_interval: settings.sweep_interval,
         sweep_batch: settings.sweep_batch,
-        history: HistoryBounds { age: millis(settings.event_history_age), count: settings.event_history_count },
+        history: HistoryBounds {
+            age: millis(settings.event_history_age),
+            count: settings.event_history_count,
+            bytes: settings.event_history_size,
+        },
     }
 }
 

@@ -41,7 +41,7 @@ pub use history::HistoryBounds;
 pub use list::{Page, PageBounds};
 pub use locks::{LockRequest, Locked, MAX_LEASE, MAX_LOCK_WAIT, MIN_LEASE};
 pub use lookup::Seen;
-pub use policy::{AtSessionLimit, MAX_GRACE, MAX_LABELS, MAX_TIMEOUT, Policies, Policy};
+pub use policy::{AtSessionLimit, MAX_GRACE, MAX_TIMEOUT, Policies, Policy};
 pub use revoke::RevokeScope;
 pub use rotate::Rotation;
 pub use sweeper::Swept;
