@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
-import { SessiondClient } from "connect-sessiond/client";
+import { SessiondClient, SessiondStore } from "connect-sessiond";
 import { answer, details, fakeServer, framed, onMessages, TOUCHED, tagsIn, touchReplies } from "./support/fakes.mjs";
 import { freePort, until } from "./support/server.mjs";
 
@@ -200,6 +200,19 @@ test("an announced message that is larger than any is not waited for", async (t)
   });
   const client = clientOf(t, server.address);
   await assert.rejects(client.delete(ID), { reason: "UNAVAILABLE" });
+});
+
+test("a damaged session is no session, and the store says so", async (t) => {
+  const server = await fakeServer(t, (stream, method) => {
+    const more = method === "Exchange" ? {} : { "grpc-status-details-bin": details(15, "SESSION_CORRUPT") };
+    answer(stream, undefined, method === "Exchange" ? 12 : 15, more);
+  });
+  const store = new SessiondStore({ address: server.address });
+  t.after(() => store.close());
+  const damaged = once(store, "damaged");
+  assert.equal(await store.get(ID), null);
+  await damaged;
+  await assert.rejects(store.client.get(ID), { reason: "SESSION_CORRUPT", message: "the stored session is damaged" });
 });
 
 test("the first address that answers is used, and the next one when it is gone", async (t) => {

@@ -207,7 +207,15 @@ export class SessiondStore extends Base {
     if (id === undefined) return null;
     const request = calls.encodeGet(this.callOptions.namespace ?? "", id, { touch: false });
     const rest = { isIdempotent: true, missing: { value: null } };
-    const answer = await this.client.core.hot<calls.GetAnswer | null>(calls.get, request, this.callOptions, rest);
+    let answer: calls.GetAnswer | null;
+    try {
+      answer = await this.client.core.hot<calls.GetAnswer | null>(calls.get, request, this.callOptions, rest);
+    } catch (error) {
+      if (!(error instanceof SessiondError) || error.reason !== "SESSION_CORRUPT") throw error;
+      // The visitor gets a new session rather than errors for ever.
+      this.emit("damaged");
+      return null;
+    }
     return answer && this.handOut(id, answer.session);
   }
 
