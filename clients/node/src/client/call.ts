@@ -5,7 +5,7 @@ import { Reader } from "../proto/reader.js";
 import { type Attempt, callUnary, isNotReady } from "../transport/call.js";
 import type { Connection } from "../transport/connection.js";
 import type { Failure } from "../transport/failure.js";
-import type { Deadlines } from "./deadlines.js";
+import type { Deadlines, Timed } from "./deadlines.js";
 import { Code, errorOf, SessiondError } from "./errors.js";
 
 /** How often a call is tried that met UNAVAILABLE, the first time included. */
@@ -46,12 +46,14 @@ export function call<T>(ways: Ways, settings: CallSettings<T>): Promise<T> {
 }
 
 /** A call that waits for its answer. */
-export class Call<T> implements LaneCall {
+export class Call<T> implements LaneCall, Timed {
   readonly tag: number;
   readonly request: Buffer;
   readonly start: number;
   readonly deadlineAt: number;
   isOver = false;
+  previous: Timed | undefined;
+  next: Timed | undefined;
   private readonly ways: Ways;
   private readonly settings: CallSettings<T>;
   private readonly resolve: (value: T) => void;
@@ -121,6 +123,8 @@ export class Call<T> implements LaneCall {
 
   /** The deadline has come. */
   expire(now: number): void {
+    // One that was due at the same time may have ended this one.
+    if (this.isOver) return;
     const wasInLane = this.isInLane;
     const last = this.lastFailure;
     const status = { code: Code.DEADLINE_EXCEEDED, message: "no answer" };

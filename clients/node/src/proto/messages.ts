@@ -168,7 +168,7 @@ function readAttribute(r: Reader, attributes: Map<string, Slice>): void {
   let name = "";
   let value: Slice | undefined;
   for (let tag = r.tag(); tag !== 0; tag = r.tag()) {
-    if (tag === 0x0a) name = r.text();
+    if (tag === 0x0a) name = r.name();
     else if (tag === 0x12) {
       const end = r.nested();
       value = new Slice(r, r.position, end);

@@ -9,6 +9,20 @@ const LONGEST_CUT = 64;
 /** So a text that an application keeps for long holds at most so much. */
 const LONGEST_COVER = 16 * 1024;
 
+/** Names of attributes and keys that were seen lately, by their hash. */
+const NAMES = 512;
+const names: (string | undefined)[] = new Array(NAMES).fill(undefined);
+
+/** Whether the bytes are this text, all of it ASCII. */
+function isText(text: string, bytes: Buffer, start: number, length: number): boolean {
+  if (text.length !== length) return false;
+  for (let index = 0; index < length; index++) {
+    const byte = bytes[start + index] as number;
+    if (byte > 127 || text.charCodeAt(index) !== byte) return false;
+  }
+  return true;
+}
+
 /** Methods of Buffer that Node.js has, and its types leave out. */
 declare global {
   interface Buffer {
@@ -103,6 +117,26 @@ export class Reader {
       if (index === end) return this.cover.substring(from, to);
     }
     return bytes.utf8Slice(start, end);
+  }
+
+  /** A name, which probably was seen before: then it is the same string, and nothing is allocated. */
+  name(): string {
+    const { bytes, position } = this;
+    const end = this.nested();
+    const start = this.position;
+    const length = end - start;
+    let hash = length;
+    for (let index = start; index < end; index++) hash = (Math.imul(hash, 31) + (bytes[index] as number)) | 0;
+    const slot = hash & (NAMES - 1);
+    const known = names[slot];
+    if (known !== undefined && length <= LONGEST_CUT && isText(known, bytes, start, length)) {
+      this.position = end;
+      return known;
+    }
+    this.position = position;
+    const name = this.text();
+    if (length <= LONGEST_CUT) names[slot] = name;
+    return name;
   }
 
   /** Prepares for many short texts between here and the end. */

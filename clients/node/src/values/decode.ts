@@ -131,7 +131,7 @@ function readEntry(r: Reader, shapes: Shapes): { key: string; value: Value; isDo
   let value: Value = null;
   let isDouble = false;
   for (let tag = r.tag(); tag !== 0; tag = r.tag()) {
-    if (tag === 0x0a) key = r.text();
+    if (tag === 0x0a) key = r.name();
     else if (tag === 0x12) {
       isDouble = r.bytes[r.position + 1] === DOUBLE;
       value = nested(r, shapes, readValue);
