@@ -25,7 +25,9 @@ const EXAMPLES: &str = "Examples:
   id=$(sessiond create --quiet theme=dark)
   sessiond get \"$id\"
 
-sessiond serve -h shows the settings of the server, sessiond COMMAND -h what a command can do.";
+sessiond serve -h shows the settings of the server, sessiond COMMAND -h what a command can do.
+
+Exit codes: 0 success, 1 error, 2 wrong usage (found here or by the server), 3 no such session or attribute.";
 
 /// One session store for services in every language.
 ///

@@ -10,8 +10,8 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use super::environment::environment_name;
 use super::policy::PolicySettings;
 use super::values::{
-    Durability, EngineKind, Listen, LogFormat, at_least, between, count, duration, path, size, socket_mode, text,
-    workers,
+    Durability, EngineKind, Listen, LogFormat, OptionalDuration, at_least, between, count, duration, none_or_between,
+    path, size, socket_mode, text, workers,
 };
 
 // The name of a value in the help also says which TOML type the file has to use for it; see file.rs.
@@ -137,6 +137,15 @@ pub struct Settings {
           help_heading = SESSIONS)]
     pub sweep_lag_limit: Duration,
 
+    /// How far the system's clock may be ahead of the newest time on disk when the server starts (1m to 3660d, or none)
+    ///
+    /// After a restart of the machine only the system's clock can tell how long the server was stopped. One that is wrongly
+    /// ahead would end sessions. Above this limit the server is not ready: it waits until the clock is set right, or until it
+    /// is started with a higher limit or none. Without a limit it warns, and follows the clock.
+    #[arg(long, value_name = DURATION, value_parser = none_or_between("1m", "3660d"), default_value = "none",
+          help_heading = SESSIONS)]
+    pub clock_jump_limit: OptionalDuration,
+
     /// How far back the history of events goes (1s to 90d)
     ///
     /// A watcher that was away for longer cannot resume where it stopped. Older events are dropped.
@@ -208,7 +217,10 @@ pub struct Settings {
           help_heading = PROCESS)]
     pub drain_timeout: Duration,
 
-    /// What is logged: a level, or a filter in the syntax of tracing's `EnvFilter`, such as info,sessiond=debug
+    /// What is logged: off, error, warn, info, debug or trace, or a filter such as info,h2=debug
+    ///
+    /// A level is that of sessiond; libraries such as h2, hyper, tonic, tower and sled log warnings and errors. A filter in the
+    /// syntax of tracing's `EnvFilter` names them to get more: debug,h2=debug.
     #[arg(long, value_name = "FILTER", value_parser = text, default_value = "info", help_heading = PROCESS)]
     pub log: String,
 

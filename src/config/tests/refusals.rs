@@ -56,6 +56,7 @@ fn bounds_belong_to_the_allowed() {
         ("stall-timeout", "4s 5s 10m 601s"),
         ("sweep-interval", "99ms 100ms 10m 601s"),
         ("sweep-lag-limit", "999ms 1s 1d 86401s"),
+        ("clock-jump-limit", "59s 1m 3660d 3661d"),
         ("sweep-batch", "0 1 10000 10001"),
         ("idle-timeout", "999us 1ms 3660d 3661d"),
         ("absolute-timeout", "999us 1ms 3660d 3661d"),

@@ -59,6 +59,7 @@ fn defaults_are_as_documented() {
         sweep_interval: Duration::from_secs(1),
         sweep_lag_limit: Duration::from_secs(60),
         sweep_batch: 64,
+        clock_jump_limit: None,
         event_history_age: Duration::from_secs(3600),
         event_history_count: 1_000_000,
         event_history_size: 64 << 20,
