@@ -334,6 +334,15 @@ test("options that mean nothing are refused", () => {
   assert.throws(() => new SessiondStore({ ttl: -1 }), /ttl must be/);
 });
 
+test("a session that can't be slid does not fail the request whose answer is on the way", async (t) => {
+  const store = new SessiondStore({ address: "127.0.0.1:1" });
+  t.after(() => store.close());
+  const unslid = once(store, "unslid");
+  await called((done) => store.touch("away-away-away-away", { cookie: cookie() }, done));
+  assert.equal((await unslid)[0].reason, "UNAVAILABLE");
+  await assert.rejects(store.touch("away-away-away-away", { cookie: cookie() }), { reason: "UNAVAILABLE" });
+});
+
 test("connect and disconnect", async (t) => {
   const own = await Server.start(t);
   const store = new SessiondStore({ address: own.address, passWhenDisconnected: true });

@@ -33,6 +33,12 @@ export interface Statistics {
   resumeToken: string;
   /** Events that are kept for watchers that resume. */
   eventsKept: number;
+  /** How often the system's clock was set ahead or back by more than a second since the server started. */
+  clockSteps: number;
+  /** Milliseconds by which the time of sessions is ahead of the system's clock; negative if it is behind. */
+  clockAhead: number;
+  /** The present moment in the time of sessions, by which they end. */
+  currentTime: Date;
 }
 
 const NUMBERS: { readonly [tag: number]: keyof Statistics } = {
@@ -49,6 +55,7 @@ const NUMBERS: { readonly [tag: number]: keyof Statistics } = {
   152: "metDamage",
   160: "storageStalls",
   176: "eventsKept",
+  192: "clockSteps",
 };
 
 export function decodeStatistics(r: Reader): Statistics {
@@ -73,6 +80,9 @@ export function decodeStatistics(r: Reader): Statistics {
     storageStalls: 0,
     resumeToken: "",
     eventsKept: 0,
+    clockSteps: 0,
+    clockAhead: 0,
+    currentTime: new Date(0),
   };
   each(r, (tag) => {
     const number = NUMBERS[tag];
@@ -83,6 +93,8 @@ export function decodeStatistics(r: Reader): Statistics {
     else if (tag === 0x4a) statistics.sweeperLag = r.millis();
     else if (tag === 0x6a) statistics.startTime = new Date(r.millis());
     else if (tag === 130) statistics.cpuTime = r.millis();
+    else if (tag === 202) statistics.clockAhead = r.millis();
+    else if (tag === 210) statistics.currentTime = new Date(r.millis());
     else if (tag === 170) statistics.resumeToken = r.text();
     else return false;
     return true;

@@ -7,7 +7,7 @@
 
 import { inspect } from "node:util";
 import { SessiondClient } from "../client/client.js";
-import { SessiondError } from "../client/errors.js";
+import { isStoreAway, SessiondError } from "../client/errors.js";
 import type { CallOptions } from "../client/session.js";
 import { toSessionId } from "../ids.js";
 import * as calls from "../proto/calls.js";
@@ -73,7 +73,8 @@ export class SessiondStore extends Base {
   touch(sid: string, session: SessionData): Promise<void>;
   touch(sid: string, session: SessionData, callback?: (error?: unknown) => void): void;
   touch(sid: string, session: SessionData, callback?: Callback): Promise<void> | void {
-    return settle(this.slide(sid, session), callback);
+    const slid = this.slide(sid, session);
+    return settle(callback ? slid.catch((error) => this.forgive(error)) : slid, callback);
   }
 
   /** Every session of the namespace, by its handle: the server never knows an ID. */
@@ -200,6 +201,15 @@ export class SessiondStore extends Base {
   /** A property of sessions that is not the application's. @internal */
   protected get hiddenKey(): string | undefined {
     return undefined;
+  }
+
+  /**
+   * A framework slides a session when its answer is on the way: an error would cut the connection of a visitor who has all that
+   * was asked for. The session ends a little earlier, if the visitor does not come back.
+   */
+  private forgive(error: unknown): void {
+    if (!isStoreAway(error)) throw error;
+    this.emit("unslid", error);
   }
 
   private async load_(sid: string): Promise<SessionData | null> {
