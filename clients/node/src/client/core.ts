@@ -1,0 +1,121 @@
+/** What every call of a client goes through. The stores use it too: they want sessions undecoded. */
+
+import { Lane } from "../lane/lane.js";
+import type { HotMethod } from "../proto/calls.js";
+import type { Reader } from "../proto/reader.js";
+import { Connection } from "../transport/connection.js";
+import { DEFAULT_ADDRESS, parseAddresses } from "./address.js";
+import { call, type Ways } from "./call.js";
+import { Deadlines } from "./deadlines.js";
+import { SessiondError } from "./errors.js";
+import type { CallOptions } from "./session.js";
+import type { Shapes } from "./sessions.js";
+
+export interface ClientOptions {
+  /** `HOST:PORT`, `http://HOST:PORT` or `unix:PATH`; several separated by commas. Default: SESSIOND_ADDR, or 127.0.0.1:50051. */
+  readonly address?: string | undefined;
+  /** The namespace of calls that name none. Default: "default". */
+  readonly namespace?: string | undefined;
+  /** Milliseconds in which a call must be answered, repetitions included: 1 to 86,400,000. Default: 1,000. */
+  readonly deadline?: number | undefined;
+  /** "auto": calls on single sessions share one stream, where the server and what lies between allow it. "unary": one by one. */
+  readonly lane?: "auto" | "unary" | undefined;
+  /** "exact": whole floating point numbers come as `Double` and dictionaries as `Map`, so that nothing is lost. Default: "plain". */
+  readonly values?: "plain" | "exact" | undefined;
+}
+
+const DEFAULT_DEADLINE = 1_000;
+const LONGEST_DEADLINE = 86_400_000;
+
+/** What one call asks for beside its request. */
+interface CallRest<T> {
+  readonly isIdempotent?: boolean;
+  readonly missing?: { readonly value: T };
+}
+
+export class Core {
+  readonly connection: Connection;
+  readonly namespace: string;
+  readonly deadline: number;
+  readonly shapes: Shapes;
+  private readonly ways: Ways;
+  private isClosed = false;
+
+  constructor(options: ClientOptions) {
+    this.connection = new Connection(parseAddresses(options.address ?? (process.env.SESSIOND_ADDR || DEFAULT_ADDRESS)));
+    this.namespace = options.namespace ?? "";
+    this.deadline = checkedDeadline(options.deadline ?? DEFAULT_DEADLINE);
+    this.shapes = { exact: oneOf("values", options.values, ["plain", "exact"]) === "exact" };
+    const isUnary = oneOf("lane", options.lane, ["auto", "unary"]) === "unary";
+    this.ways = {
+      connection: this.connection,
+      lane: isUnary ? undefined : new Lane(this.connection),
+      deadlines: new Deadlines(),
+    };
+  }
+
+  namespaceOf(options: CallOptions | undefined): string {
+    return options?.namespace ?? this.namespace;
+  }
+
+  /** A call on a single session, over the fast lane where there is one. */
+  hot<T>(method: HotMethod<T>, request: Buffer, options?: CallOptions, rest?: CallRest<T>): Promise<T> {
+    return this.call(method.path, method.tag, request, method.decode, options, rest);
+  }
+
+  /** Any other call of the store. */
+  cold<T>(
+    method: string,
+    request: Buffer,
+    decode: (r: Reader) => T,
+    options?: CallOptions,
+    rest?: CallRest<T>,
+  ): Promise<T> {
+    return this.call(`/sessiond.v1.${method}`, 0, request, decode, options, rest);
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.connection.close();
+  }
+
+  private call<T>(
+    path: string,
+    tag: number,
+    request: Buffer,
+    decode: (r: Reader) => T,
+    options: CallOptions | undefined,
+    rest: CallRest<T> | undefined,
+  ): Promise<T> {
+    if (this.isClosed) {
+      const address = this.connection.text;
+      return Promise.reject(new SessiondError("CLOSED", `the client of ${address} is closed`, { address }));
+    }
+    const deadline = options?.deadline;
+    return call(this.ways, {
+      path,
+      tag,
+      request,
+      decode,
+      isIdempotent: rest?.isIdempotent ?? false,
+      deadline: deadline === undefined ? this.deadline : checkedDeadline(deadline),
+      signal: options?.signal,
+      missing: rest?.missing,
+    });
+  }
+}
+
+function checkedDeadline(deadline: number): number {
+  if (typeof deadline !== "number" || !(deadline >= 1 && deadline <= LONGEST_DEADLINE)) {
+    throw new RangeError(
+      `deadline is ${String(deadline)}: it must be a number of milliseconds from 1 to ${LONGEST_DEADLINE}`,
+    );
+  }
+  return deadline;
+}
+
+function oneOf(name: string, value: string | undefined, allowed: readonly [string, string]): string {
+  if (value === undefined) return allowed[0];
+  if (!allowed.includes(value)) throw new TypeError(`${name} is "${value}": it must be "${allowed.join('" or "')}"`);
+  return value;
+}
