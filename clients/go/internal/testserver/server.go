@@ -52,13 +52,17 @@ func run(m *testing.M) int {
 		return 2
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	server, err := start(dir, "--event-attributes", "true", "--sweep-interval", "100ms")
+	address, err := freeAddress()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
-	shared = server
-	defer server.kill()
+	shared = &Server{Address: address, dir: dir, args: []string{"--event-attributes", "true", "--sweep-interval", "100ms"}}
+	defer shared.kill()
+	if err := shared.launch(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
 	return m.Run()
 }
 
@@ -73,24 +77,28 @@ func Namespace() string {
 // Start starts a server for one test.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	server, err := start(t.TempDir(), args...)
+	address, err := freeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return StartAt(t, address, args...)
+}
+
+// StartAt starts a server for one test, with this address.
+func StartAt(t testing.TB, address string, args ...string) *Server {
+	t.Helper()
+	server := &Server{Address: address, dir: t.TempDir(), args: args}
 	t.Cleanup(server.kill)
+	server.Restart(t)
 	return server
 }
 
-func start(dir string, args ...string) (*Server, error) {
+func freeAddress() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	server := &Server{Address: listener.Addr().String(), dir: dir, args: args}
-	if err := listener.Close(); err != nil {
-		return nil, err
-	}
-	return server, server.launch()
+	return listener.Addr().String(), listener.Close()
 }
 
 func (s *Server) launch() error {
@@ -126,7 +134,11 @@ func (s *Server) launch() error {
 }
 
 func (s *Server) awaitAnswer() error {
-	conn, err := grpc.NewClient("passthrough:///"+s.Address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	target := s.Address
+	if !strings.HasPrefix(target, "unix:") {
+		target = "passthrough:///" + target
+	}
+	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return err
 	}
@@ -169,6 +181,9 @@ func (s *Server) Kill(t testing.TB) {
 }
 
 func (s *Server) kill() {
+	if s.ended == nil {
+		return
+	}
 	_ = s.process.Process.Kill()
 	<-s.ended
 }
