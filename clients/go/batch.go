@@ -19,17 +19,14 @@ type BatchSession struct {
 	Err     error
 }
 
-// BatchGet reads many sessions at once, 1 to 1,000, with a result for each in the order of the IDs. Of the options only
-// Peek counts.
+// BatchGet reads many sessions at once, 1 to 1,000, with a result for each in the order of the IDs. Of the options
+// Peek and StoredOnly count.
 //
 // Reasons of a result: ErrSessionNotFound, ErrInvalidArgument, ErrSessionCorrupt, ErrBatchTooLarge.
 func (c *Client) BatchGet(ctx context.Context, ids []string, options ...GetOption) ([]BatchSession, error) {
-	single := &pb.GetSessionRequest{Access: pb.Access_ACCESS_TOUCH}
-	for _, option := range options {
-		option(single)
-	}
+	read := reading(options)
 	answer, err := call(ctx, c, batchGetSessions, &pb.BatchGetSessionsRequest{
-		Namespace: c.settings.namespace, SessionIds: ids, Access: single.GetAccess(),
+		Namespace: c.settings.namespace, SessionIds: ids, Access: read.access,
 	}, new(pb.BatchGetSessionsResponse))
 	if err != nil {
 		return nil, err
@@ -37,7 +34,7 @@ func (c *Client) BatchGet(ctx context.Context, ids []string, options ...GetOptio
 	results := make([]BatchSession, len(answer.GetResults()))
 	for i, result := range answer.GetResults() {
 		if session := result.GetSession(); session != nil {
-			results[i].Session = c.session(session, true)
+			results[i].Session = c.session(session, read.attributes(false))
 		} else {
 			results[i].Err = itemError(result.GetError())
 		}

@@ -37,40 +37,74 @@ func (c *Client) Create(ctx context.Context, session NewSession) (*Created, erro
 	if err != nil {
 		return nil, err
 	}
-	return &Created{Secret(answer.GetSessionId()), c.session(answer.GetSession(), false)}, nil
+	return &Created{Secret(answer.GetSessionId()), c.session(answer.GetSession(), without)}, nil
 }
 
 // GetOption is how Get and BatchGet read.
-type GetOption func(*pb.GetSessionRequest)
+type GetOption func(*read)
+
+type read struct {
+	access         pb.Access
+	ifVersionNot   *uint64
+	omitAttributes bool
+	storedOnly     bool
+}
+
+func reading(options []GetOption) read {
+	out := read{access: pb.Access_ACCESS_TOUCH}
+	for _, option := range options {
+		option(&out)
+	}
+	return out
+}
+
+func (r *read) attributes(leftOut bool) attributes {
+	switch {
+	case leftOut || r.omitAttributes:
+		return without
+	case r.storedOnly:
+		return stored
+	default:
+		return decoded
+	}
+}
 
 // Peek reads without sliding the idle timeout: for polling and monitoring.
 func Peek() GetOption {
-	return func(request *pb.GetSessionRequest) { request.Access = pb.Access_ACCESS_PEEK }
+	return func(r *read) { r.access = pb.Access_ACCESS_PEEK }
 }
 
 // IfVersionNot leaves the attributes out (nil) if the session has this version, because the caller knows them.
 func IfVersionNot(version uint64) GetOption {
-	return func(request *pb.GetSessionRequest) { request.IfVersionNot = &version }
+	return func(r *read) { r.ifVersionNot = &version }
 }
 
 // OmitAttributes leaves the attributes out (nil), for those who want to know only whose the session is, or when it ends.
 func OmitAttributes() GetOption {
-	return func(request *pb.GetSessionRequest) { request.OmitAttributes = true }
+	return func(r *read) { r.omitAttributes = true }
+}
+
+// StoredOnly gives the attributes only as Session.Stored has them, for those who map values themselves.
+func StoredOnly() GetOption {
+	return func(r *read) { r.storedOnly = true }
 }
 
 // Get reads a session and, unless told to Peek, slides its idle timeout.
 //
 // Reasons: ErrSessionNotFound, ErrSessionCorrupt.
 func (c *Client) Get(ctx context.Context, id string, options ...GetOption) (*Session, error) {
-	request := &pb.GetSessionRequest{Namespace: c.settings.namespace, SessionId: id, Access: pb.Access_ACCESS_TOUCH}
-	for _, option := range options {
-		option(request)
-	}
-	answer, err := call(ctx, c, getSession, request, new(pb.GetSessionResponse))
+	read := reading(options)
+	answer, err := call(ctx, c, getSession, &pb.GetSessionRequest{
+		Namespace:      c.settings.namespace,
+		SessionId:      id,
+		Access:         read.access,
+		IfVersionNot:   read.ifVersionNot,
+		OmitAttributes: read.omitAttributes,
+	}, new(pb.GetSessionResponse))
 	if err != nil {
 		return nil, err
 	}
-	return c.session(answer.GetSession(), !answer.GetNotModified() && !request.OmitAttributes), nil
+	return c.session(answer.GetSession(), read.attributes(answer.GetNotModified())), nil
 }
 
 // UpdateOption is on which condition Update works.
@@ -113,7 +147,7 @@ func (c *Client) Update(ctx context.Context, id string, change Change, options .
 	if err != nil {
 		return nil, err
 	}
-	return c.session(answer.GetSession(), false), nil
+	return c.session(answer.GetSession(), without), nil
 }
 
 // Touch slides a session's idle timeout; it answers when the session ends if nothing more happens, and its version.
@@ -164,7 +198,7 @@ func (c *Client) Rotate(ctx context.Context, id string, rotation Rotation) (*Cre
 	if err != nil {
 		return nil, err
 	}
-	return &Created{Secret(answer.GetSessionId()), c.session(answer.GetSession(), false)}, nil
+	return &Created{Secret(answer.GetSessionId()), c.session(answer.GetSession(), without)}, nil
 }
 
 // Delete ends a session; it answers whether there was one. After it no slower request brings the session back.

@@ -35,9 +35,9 @@ type Page struct {
 
 // ListPage reads one page of a list of live sessions; the token is empty for the first. A list never shows a session ID.
 func (c *Client) ListPage(ctx context.Context, list List, pageToken string) (*Page, error) {
-	view := pb.SessionView_SESSION_VIEW_BASIC
+	view, shown := pb.SessionView_SESSION_VIEW_BASIC, without
 	if list.Attributes {
-		view = pb.SessionView_SESSION_VIEW_FULL
+		view, shown = pb.SessionView_SESSION_VIEW_FULL, decoded
 	}
 	answer, err := call(ctx, c, listSessions, &pb.ListSessionsRequest{
 		Namespace: c.settings.namespace,
@@ -52,7 +52,7 @@ func (c *Client) ListPage(ctx context.Context, list List, pageToken string) (*Pa
 	}
 	page := &Page{NextPageToken: answer.GetNextPageToken(), Sessions: make([]*Session, len(answer.GetSessions()))}
 	for i, session := range answer.GetSessions() {
-		page.Sessions[i] = c.session(session, list.Attributes)
+		page.Sessions[i] = c.session(session, shown)
 	}
 	return page, nil
 }

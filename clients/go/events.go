@@ -197,9 +197,14 @@ func (w *watcher) event(message *pb.WatchSessionsResponse) *Event {
 		return &Event{Kind: EventCheckpoint, ResumeToken: checkpoint.GetResumeToken()}
 	}
 	found := message.GetEvent()
+	has := without
+	if len(found.GetSession().GetAttributes()) > 0 {
+		has = decoded
+	}
 	event := &Event{
-		Kind: EventKind(""), Time: moment(found.GetEventTime()), ResumeToken: found.GetResumeToken(),
-		Session: w.client.session(found.GetSession(), len(found.GetSession().GetAttributes()) > 0),
+		Time:        moment(found.GetEventTime()),
+		Session:     w.client.session(found.GetSession(), has),
+		ResumeToken: found.GetResumeToken(),
 	}
 	for kind, number := range eventKinds {
 		if number == found.GetKind() {

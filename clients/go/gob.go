@@ -9,6 +9,12 @@ import (
 // EncodingGob is the name of encoding/gob among the encodings of opaque values.
 const EncodingGob = "go-gob"
 
+// The types of lists and dictionaries within values; a program may register them too.
+func init() {
+	gob.Register([]any{})
+	gob.Register(map[string]any{})
+}
+
 // EncodeGob makes any value opaque that encoding/gob can hold: for structs and other types that no other language reads.
 // As with every value behind an interface, gob.Register must know the type.
 func EncodeGob(value any) (Opaque, error) {

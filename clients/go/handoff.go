@@ -45,5 +45,5 @@ func (c *Client) RedeemHandoff(ctx context.Context, ticket Secret, audience stri
 	if err != nil {
 		return nil, err
 	}
-	return &Created{Secret(answer.GetSessionId()), c.session(answer.GetSession(), true)}, nil
+	return &Created{Secret(answer.GetSessionId()), c.session(answer.GetSession(), decoded)}, nil
 }

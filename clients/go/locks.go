@@ -59,7 +59,7 @@ func (c *Client) lock(ctx context.Context, request *pb.LockSessionRequest) (*Loc
 	}
 	locked := &Locked{Token: Secret(answer.GetLockToken()), ExpireTime: moment(answer.GetExpireTime())}
 	if answer.GetSession() != nil {
-		locked.Session = c.session(answer.GetSession(), true)
+		locked.Session = c.session(answer.GetSession(), decoded)
 	}
 	return locked, nil
 }

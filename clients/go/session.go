@@ -32,7 +32,12 @@ type Session struct {
 	AbsoluteExpireTime time.Time
 	// ExpireTime is when the session ends if nothing more happens.
 	ExpireTime time.Time
+
+	stored map[string]*pb.Value
 }
+
+// Stored is the attributes as they are stored, for those who map values themselves; nil where the answer leaves them out.
+func (s *Session) Stored() map[string]*pb.Value { return s.stored }
 
 // Created is a session and the ID that leads to it: the secret for the visitor's cookie.
 type Created struct {
@@ -91,8 +96,17 @@ func moment(t *timestamppb.Timestamp) time.Time {
 	return t.AsTime()
 }
 
-// session reads an answer; with its attributes if the answer has them.
-func (c *Client) session(found *pb.Session, withAttributes bool) *Session {
+// attributes is what an answer has of them, and in which form the caller wants them.
+type attributes int
+
+const (
+	without attributes = iota
+	stored
+	decoded
+)
+
+// session reads an answer.
+func (c *Client) session(found *pb.Session, has attributes) *Session {
 	out := &Session{
 		Handle:             found.GetHandle(),
 		Namespace:          found.GetNamespace(),
@@ -106,7 +120,13 @@ func (c *Client) session(found *pb.Session, withAttributes bool) *Session {
 		AbsoluteExpireTime: moment(found.GetAbsoluteExpireTime()),
 		ExpireTime:         moment(found.GetExpireTime()),
 	}
-	if withAttributes {
+	if has != without {
+		out.stored = found.GetAttributes()
+		if out.stored == nil {
+			out.stored = map[string]*pb.Value{}
+		}
+	}
+	if has == decoded {
 		out.Attributes = decodeAll(found.GetAttributes(), c.settings.orderedMaps)
 	}
 	return out

@@ -48,6 +48,7 @@ type Undecoded struct{ value *pb.Value }
 //	maps with string keys          map_value, the keys sorted
 //	Map                            map_value, in its order
 //	Opaque, Undecoded              as they were
+//	*sessiondv1.Value              as it is
 //
 // Types with another name and one of these forms count as that form; pointers count as what they point to. Everything else
 // is refused with ErrUnsupportedValue; EncodeGob makes it Opaque.
@@ -97,6 +98,8 @@ func encode(value any, depth int) (*pb.Value, error) {
 		}}, nil
 	case Undecoded:
 		return value.value, nil
+	case *pb.Value:
+		return value, nil
 	default:
 		return encodeReflected(reflect.ValueOf(value), depth)
 	}
