@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::tokens::sequence_in;
 use common::{Server, after, eventually, files_below, millis, now};
 use sessiond_client::proto::{
     CreateSessionRequest, EventKind, RevokeSessionsRequest, SessionChange, Timeouts, WatchSessionsRequest,
@@ -38,7 +39,10 @@ async fn statistics_add_up() {
     let ready = now();
     let (client, shop, blog) = (server.client(), server.client_in("shop"), server.client_in("blog"));
     let at_first = statistics(&client).await;
-    assert_eq!((at_first.sessions, at_first.created, at_first.expired, at_first.last_event_sequence), (0, 0, 0, 0));
+    assert_eq!(
+        (at_first.sessions, at_first.created, at_first.expired, sequence_in(&at_first.resume_token)),
+        (0, 0, 0, 0)
+    );
     assert_eq!((namespaces(&at_first), at_first.watchers), (vec![], 0));
     assert!((before..=ready).contains(&millis(at_first.start_time)));
     assert_eq!(at_first.sweeper_lag.unwrap_or_default(), sessiond_client::Duration::default());
@@ -56,14 +60,14 @@ async fn statistics_add_up() {
     assert!(later.created_per_second >= 0.0 && later.expired_per_second.abs() < f64::EPSILON);
     let lag = later.sweeper_lag.unwrap();
     assert!(lag.seconds > 0 || lag.nanos > 0, "five sessions wait for the sweeper");
-    assert!(later.last_event_sequence >= 36);
+    assert!(sequence_in(&later.resume_token) >= 36);
 
     assert_eq!(client.sweep_now().await, Ok(5));
     assert_eq!(shop.revoke(RevokeSessionsRequest::whole_namespace()).await, Ok(20));
     let swept = statistics(&client).await;
     assert_eq!((swept.sessions, swept.created, swept.expired), (9, 35, 5));
     assert_eq!(namespaces(&swept), [("default", 9)]);
-    assert!(swept.last_event_sequence >= later.last_event_sequence + 25);
+    assert!(sequence_in(&swept.resume_token) >= sequence_in(&later.resume_token) + 25);
     assert!(swept.groups > 0 && swept.grouped_transactions >= 38 && swept.grouped_transactions >= swept.groups);
     assert!(swept.largest_group >= 1 && swept.largest_group <= swept.grouped_transactions);
     eventually("the rates are sampled", async || {
@@ -80,7 +84,7 @@ async fn statistics_add_up() {
     assert_eq!((again.sessions, again.created, again.expired), (9, 0, 0));
     assert_eq!(namespaces(&again), [("default", 9)]);
     assert!(millis(again.start_time) >= moment);
-    assert!(again.last_event_sequence >= swept.last_event_sequence);
+    assert!(sequence_in(&again.resume_token) >= sequence_in(&swept.resume_token));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,7 +176,7 @@ async fn sweeping_now_removes_what_has_expired_and_nothing_else() {
     assert_eq!(told.sweeper_lag.unwrap_or_default(), sessiond_client::Duration::default());
     for _ in 0..600 {
         let message = tokio::time::timeout(common::LONG, watch.next()).await.unwrap().unwrap().unwrap();
-        assert!(matches!(message, WatchMessage::Event(_)) || watch.sequence() > 0);
+        assert!(matches!(message, WatchMessage::Event(_)) || sequence_in(watch.resume_token()) > 0);
     }
     for id in live.iter().chain([&busy.session_id]) {
         assert!(client.get(id).await.is_ok());

@@ -6,6 +6,7 @@ mod common;
 
 use common::backups::{back_up, names, restore, restored, run_backup, run_restore};
 use common::damage::{edit, flip_row};
+use common::tokens::{sequence_in, token_of};
 use common::{LONG, Server, after, binary, millis, run};
 use sessiond_client::proto::{
     CountSessionsRequest, CreateSessionRequest, EventKind, GetSessionRequest, IssueHandoffRequest,
@@ -23,7 +24,7 @@ async fn next_event(watch: &mut Watch) -> (u64, String) {
     loop {
         let message = tokio::time::timeout(LONG, watch.next()).await.unwrap().unwrap().unwrap();
         if let WatchMessage::Event(event) = message {
-            return (event.sequence, event.session.handle);
+            return (sequence_in(&event.resume_token), event.session.handle);
         }
     }
 }
@@ -61,9 +62,9 @@ async fn everything_comes_back() {
     let expired = client.create(CreateSessionRequest::new().timeouts(short)).await.unwrap();
     after(millis(expired.session.expire_time)).await;
 
-    let mut watch = client.watch(WatchSessionsRequest::new().all_namespaces().after(2)).await.unwrap();
+    let mut watch = client.watch(WatchSessionsRequest::new().all_namespaces().resume(token_of(2))).await.unwrap();
     let (backup, saved) = back_up(&client).await.unwrap();
-    assert_eq!((saved.sessions, saved.events, saved.damaged_sessions), (4, saved.last_event_sequence, 0));
+    assert_eq!((saved.sessions, saved.events, saved.damaged_sessions), (4, sequence_in(&saved.resume_token), 0));
     let ids = ["an-id-that-the-caller-chose", &large, "an-old-id-that-was-chosen", &rotated.session_id, &ticket];
     for id in ids {
         let part = &id.as_bytes()[..16];
@@ -94,14 +95,14 @@ async fn everything_comes_back() {
         let statistics = here.statistics().await.unwrap();
         // The sweeper may have come already to the one that has expired.
         assert!((3..=4).contains(&statistics.sessions), "{}", statistics.sessions);
-        assert!(statistics.last_event_sequence >= saved.last_event_sequence);
+        assert!(sequence_in(&statistics.resume_token) >= sequence_in(&saved.resume_token));
     }
 
     // Who watched the first server goes on with the copy.
     let here = copy.client();
-    let mut resumed = here.watch(WatchSessionsRequest::new().all_namespaces().after(2)).await.unwrap();
+    let mut resumed = here.watch(WatchSessionsRequest::new().all_namespaces().resume(token_of(2))).await.unwrap();
     let mut last = 2;
-    while last < saved.last_event_sequence {
+    while last < sequence_in(&saved.resume_token) {
         let event = next_event(&mut watch).await;
         assert_eq!(next_event(&mut resumed).await, event);
         last = event.0;
@@ -118,7 +119,7 @@ async fn everything_comes_back() {
     here.sweep_now().await.unwrap();
     assert_eq!(here.statistics().await.unwrap().sessions, 3);
     let ends = WatchSessionsRequest::new().kind(EventKind::Expired).checkpoint_interval(Duration::from_millis(100));
-    let mut ends = here.watch(ends.after(saved.last_event_sequence)).await.unwrap();
+    let mut ends = here.watch(ends.resume(token_of(sequence_in(&saved.resume_token)))).await.unwrap();
     assert_eq!(next_event(&mut ends).await.1, expired.session.handle);
     let more = tokio::time::timeout(LONG, ends.next()).await.unwrap().unwrap().unwrap();
     assert!(matches!(more, WatchMessage::Checkpoint(_)), "{more:?}");
@@ -333,9 +334,9 @@ async fn a_watcher_that_has_seen_more_than_the_backup_is_told() {
     for _ in 0..5 {
         client.create(CreateSessionRequest::new()).await.unwrap();
     }
-    let ahead = client.statistics().await.unwrap().last_event_sequence;
-    assert!(ahead > saved.last_event_sequence);
-    let from = |sequence| WatchSessionsRequest::new().after(sequence);
+    let ahead = sequence_in(&client.statistics().await.unwrap().resume_token);
+    assert!(ahead > sequence_in(&saved.resume_token));
+    let from = |sequence| WatchSessionsRequest::new().resume(token_of(sequence));
 
     let (mut copy, _) = restored(&backup, &[]).await;
     let (other, _) = restored(&backup, &[]).await;
@@ -346,14 +347,14 @@ async fn a_watcher_that_has_seen_more_than_the_backup_is_told() {
         }
         let here = copy.client();
         here.create(CreateSessionRequest::new()).await.unwrap();
-        let newest = here.statistics().await.unwrap().last_event_sequence;
-        for sequence in [saved.last_event_sequence + 1, ahead, ahead + (1 << 25), newest + 1] {
+        let newest = sequence_in(&here.statistics().await.unwrap().resume_token);
+        for sequence in [sequence_in(&saved.resume_token) + 1, ahead, ahead + (1 << 25), newest + 1] {
             assert_eq!(here.watch(from(sequence)).await.map(drop), Err(Error::EventsGone), "{sequence}");
         }
-        for sequence in [2, saved.last_event_sequence, newest] {
+        for sequence in [2, sequence_in(&saved.resume_token), newest] {
             here.watch(from(sequence)).await.unwrap();
         }
-        let mut resumed = here.watch(from(saved.last_event_sequence)).await.unwrap();
+        let mut resumed = here.watch(from(sequence_in(&saved.resume_token))).await.unwrap();
         assert!(next_event(&mut resumed).await.0 > ahead);
         // Nor do two that were restored from one backup share their numbers.
         other.client().create(CreateSessionRequest::new()).await.unwrap();
@@ -365,5 +366,5 @@ async fn a_watcher_that_has_seen_more_than_the_backup_is_told() {
     let (copy, _) = restored(&second, &[]).await;
     copy.client().create(CreateSessionRequest::new()).await.unwrap();
     assert_eq!(copy.client().watch(from(ahead)).await.map(drop), Err(Error::EventsGone));
-    copy.client().watch(from(saved.last_event_sequence)).await.unwrap();
+    copy.client().watch(from(sequence_in(&saved.resume_token))).await.unwrap();
 }

@@ -20,6 +20,7 @@ use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+use tonic_reflection::pb::{v1, v1alpha};
 
 fn about(service: &str) -> HealthCheckRequest {
     HealthCheckRequest { service: service.into() }
@@ -141,6 +142,48 @@ async fn reflected_services(server: &Server) -> Result<Vec<String>, tonic::Statu
         panic!("not a list of services: {answer:?}");
     };
     Ok(list.service.into_iter().map(|service| service.name).collect())
+}
+
+/// The files in which a tool looks for a symbol, in each version of reflection.
+async fn files_of(server: &Server, symbol: &str) -> [Vec<Vec<u8>>; 2] {
+    let v1 = v1::ServerReflectionRequest {
+        message_request: Some(v1::server_reflection_request::MessageRequest::FileContainingSymbol(symbol.into())),
+        ..Default::default()
+    };
+    let mut client = v1::server_reflection_client::ServerReflectionClient::new(server.channel());
+    let mut answers = client.server_reflection_info(tokio_stream::once(v1)).await.unwrap().into_inner();
+    let answer = answers.message().await.unwrap().unwrap().message_response;
+    let Some(v1::server_reflection_response::MessageResponse::FileDescriptorResponse(newer)) = answer else {
+        panic!("{symbol}: {answer:?}");
+    };
+    let old = v1alpha::ServerReflectionRequest {
+        message_request: Some(v1alpha::server_reflection_request::MessageRequest::FileContainingSymbol(symbol.into())),
+        ..Default::default()
+    };
+    let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(server.channel());
+    let mut answers = client.server_reflection_info(tokio_stream::once(old)).await.unwrap().into_inner();
+    let answer = answers.message().await.unwrap().unwrap().message_response;
+    let Some(v1alpha::server_reflection_response::MessageResponse::FileDescriptorResponse(older)) = answer else {
+        panic!("{symbol}: {answer:?}");
+    };
+    [newer.file_descriptor_proto, older.file_descriptor_proto]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tools_find_the_calls_and_the_details_of_errors_in_both_versions() {
+    let server = Server::start();
+    for symbol in [
+        "sessiond.v1.SessionStore",
+        "sessiond.v1.Admin",
+        "sessiond.v1.OpaqueValue",
+        "google.rpc.ErrorInfo",
+        "google.rpc.BadRequest",
+        "google.protobuf.Timestamp",
+        "grpc.health.v1.Health",
+    ] {
+        let [newer, older] = files_of(&server, symbol).await;
+        assert!(!newer.is_empty() && newer == older, "{symbol}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

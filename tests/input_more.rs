@@ -5,6 +5,7 @@
 
 mod common;
 
+use common::tokens::token_of;
 use common::{Server, assert_blamed, assert_silent, reason};
 use sessiond_client::proto::{
     BatchDeleteSessionsRequest, BatchGetSessionsRequest, CountSessionsRequest, CreateSessionRequest,
@@ -292,7 +293,7 @@ async fn other_refusals_have_their_codes() {
     assert_refused(stub.verify_csrf_token(verify).await, missing, unknown, &ticket);
     let except = RevokeSessionsRequest::of_principal_except("ada", GOOD_ID);
     assert_refused(stub.revoke_sessions(except).await, missing, unknown, GOOD_ID);
-    let future = WatchSessionsRequest::new().after(u64::MAX);
+    let future = WatchSessionsRequest::new().resume(token_of(u64::MAX));
     assert_refused(stub.watch_sessions(future).await, Code::OutOfRange, "EVENTS_GONE", &id);
     // Nothing of this did any harm.
     let unlocked = stub.unlock_session(UnlockSessionRequest::new(GOOD_ID, "some-token")).await.unwrap();

@@ -10,7 +10,7 @@ use sessiond::engine::sled::{DataFolder, Durability, SledEngine, SledOptions, Wa
 use sessiond::engine::{Engine, MemoryEngine};
 use sessiond::model::{Attribute, Attributes, Record, SessionId};
 use sessiond::session::{
-    Access, Error, NewSession, Policies, Policy, Rotation, SessionChange, Sessions, Target, Timeouts, Update,
+    Access, Error, NewSession, Past, Policies, Policy, Rotation, SessionChange, Sessions, Target, Timeouts, Update,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -156,7 +156,10 @@ impl World {
     async fn create(&mut self, chosen: Option<SessionId>, (name, value): (u8, i8), idle: u16) {
         let timeouts = Some(Timeouts { idle: Some(idle.into()), absolute: None });
         let data = SessionChange { timeouts, ..change(Some((name, value)), None) };
-        let result = self.sessions.create(NewSession { namespace: "n".into(), id: chosen.clone(), data }).await;
+        let result = self
+            .sessions
+            .create(NewSession { namespace: "n".into(), id: chosen.clone(), data, past: Past::default() })
+            .await;
         if chosen.as_ref().is_some_and(|id| self.model.position(id).is_some()) {
             return assert!(matches!(result, Err(Error::IdTaken)), "{result:?}");
         }
@@ -197,6 +200,7 @@ impl World {
             expected_version,
             upsert,
             lock_token: None,
+            unlock: false,
         };
         let result = self.sessions.update(update).await;
         let Some(at) = at else {

@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::tokens::token_of;
 use common::{LONG, Server, after, eventually, millis, now};
 use sessiond_client::proto::{
     CountSessionsRequest, CreateSessionRequest, EventKind, GetSessionRequest, RotateSessionRequest, Session,
@@ -143,7 +144,7 @@ async fn what_a_lowered_maximum_ends_is_swept() {
     server.configure("[namespaces.shop]\nidle-timeout = \"1ms\"\nmax-idle-timeout = \"1ms\"");
     server.restart();
     let client = server.client_in("shop");
-    let request = WatchSessionsRequest::new().kind(EventKind::Expired).after(0);
+    let request = WatchSessionsRequest::new().kind(EventKind::Expired).resume(token_of(0));
     let mut watch = client.watch(request).await.unwrap();
     let event = async {
         while let Some(Ok(message)) = watch.next().await {

@@ -135,7 +135,7 @@ pub(super) fn to_json(summary: &BackupSummary) -> Json {
         "backup_time": time(summary.backup_time),
         "sessions": summary.sessions,
         "events": summary.events,
-        "last_event_sequence": summary.last_event_sequence,
+        "resume_token": summary.resume_token,
         "size_bytes": summary.size_bytes,
         "damaged_sessions": summary.damaged_sessions,
         "damaged_handles": summary.damaged_handles,

@@ -36,6 +36,10 @@ pub(crate) struct LockArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     wait: Option<Duration>,
 
+    /// Renew the lock of this token instead of taking a new one: its lease starts again; "-" reads it from standard input
+    #[arg(long, value_name = "TOKEN", conflicts_with = "wait")]
+    renew: Option<SecretArg>,
+
     /// Print the lock's token and nothing else
     #[arg(short, long, conflicts_with = "json", help_heading = "Output")]
     quiet: bool,
@@ -57,8 +61,11 @@ impl LockArgs {
         if let Some(wait) = self.wait {
             request = request.wait(wait);
         }
+        if let Some(token) = self.renew {
+            request = request.renew(token.reveal_as("lock token")?);
+        }
         let locked = self.client.client()?.lock(request).await;
-        let Lock { lock_token, expire_time } = locked.map_err(|error| self.client.failure(error))?;
+        let Lock { lock_token, expire_time, .. } = locked.map_err(|error| self.client.failure(error))?;
         Ok(Report::secret("lock_token", &lock_token, expire_time, self.quiet))
     }
 }

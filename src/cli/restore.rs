@@ -12,6 +12,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use sessiond::backup::{Restored, restore};
 use sessiond::engine::sled::{DataFolder, Durability, SledOptions, WatchdogOptions};
+use sessiond::model::ResumeToken;
 use sessiond_client::{Address, BackupSummary, Client};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
@@ -120,11 +121,11 @@ async fn into_folder(source: impl Read + Send + 'static, folder: PathBuf) -> Res
         backup_time: Some(timestamp(cut.moment)),
         sessions,
         events,
-        last_event_sequence: cut.last_event,
         size_bytes: backup.bytes,
         damaged_sessions: cut.damaged_count,
         damaged_handles: cut.damaged.iter().map(ToString::to_string).collect(),
         events_damaged: cut.history_damaged,
+        resume_token: ResumeToken { sequence: cut.last_event }.to_string(),
     })
 }
 

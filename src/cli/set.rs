@@ -38,6 +38,10 @@ pub(crate) struct SetArgs {
     #[arg(long, value_name = "TOKEN")]
     lock_token: Option<SecretArg>,
 
+    /// Release that lock when the change is done
+    #[arg(long, requires = "lock_token")]
+    unlock: bool,
+
     #[command(flatten)]
     client: ClientArgs,
 }
@@ -61,6 +65,7 @@ impl SetArgs {
             expected_version: self.expect_version,
             upsert: self.upsert,
             lock_token: self.lock_token.map(|token| token.reveal_as("lock token")).transpose()?.unwrap_or_default(),
+            unlock: self.unlock,
             ..UpdateSessionRequest::default()
         };
         let updated = self.client.client()?.update_with(request).await;

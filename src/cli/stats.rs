@@ -113,7 +113,7 @@ fn table(statistics: &Statistics, now: Timestamp) -> String {
     line("memory", &size(statistics.memory_bytes));
     line("CPU time", &span(statistics.cpu_time));
     line("commits", &commits(statistics));
-    line("last event", &statistics.last_event_sequence.to_string());
+    line("events kept", &grouped(statistics.events_kept));
     line("watchers", &grouped(statistics.watchers));
     line("refused", &format!("{} for lack of disk space since the start", grouped(statistics.refused_for_space)));
     line("damage", &format!("met by {} since the start", counted(statistics.met_damage, "request")));
@@ -160,7 +160,8 @@ fn to_json(statistics: &Statistics) -> Json {
         "grouped_transactions": statistics.grouped_transactions,
         "largest_group": statistics.largest_group,
         "start_time": statistics.start_time.map(|time| time.to_string()),
-        "last_event_sequence": statistics.last_event_sequence,
+        "events_kept": statistics.events_kept,
+        "resume_token": statistics.resume_token,
         "watchers": statistics.watchers,
         "refused_for_space": statistics.refused_for_space,
         "met_damage": statistics.met_damage,
@@ -188,7 +189,7 @@ mod tests {
             grouped_transactions: 5,
             largest_group: 4,
             start_time: Some(Timestamp::default()),
-            last_event_sequence: 1_041,
+            events_kept: 1_041,
             met_damage: 1,
             storage_stalls: 2,
             cpu_time: Some(sessiond_client::Duration { seconds: 90, nanos: 5_000_000 }),

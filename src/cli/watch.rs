@@ -24,10 +24,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 const EXAMPLES: &str = "Examples:
   sessiond watch --principal user-42
   sessiond watch --all-namespaces --kind deleted,expired,revoked
-  sessiond watch --after 1041 --json | jq -r .session.handle
+  sessiond watch --after \"$(tail -n 1 seen.jsonl | jq -r .resume_token)\" --json >> seen.jsonl
 
-A line is: time, sequence number, kind, namespace, handle, principal. With --json, each line is one object.
-Numbers only grow; a restart of the server skips many. Ctrl-C ends it.
+A line is: time, kind, namespace, handle, principal. With --json, each line is one object, and its resume_token is what
+--after takes. The events of one session come in their order. Ctrl-C ends it.
 If the server goes away, it connects again and resumes where it was.";
 
 /// Arguments of `watch`.
@@ -46,9 +46,9 @@ pub(crate) struct WatchArgs {
     #[arg(long)]
     all_namespaces: bool,
 
-    /// Resume after this sequence number; left out, begin now
-    #[arg(long, value_name = "SEQUENCE")]
-    after: Option<u64>,
+    /// Resume after the event or backup with this resume token; left out, begin now
+    #[arg(long, value_name = "TOKEN", value_parser = NonEmptyStringValueParser::new())]
+    after: Option<String>,
 
     /// Show the last attributes of sessions that ended, in namespaces that keep them for that
     #[arg(long)]
@@ -114,9 +114,8 @@ impl WatchArgs {
                             error => error.to_string(),
                         },
                     );
-                    let sequence = watch.sequence();
-                    complain(err, &format!("{reason}; trying again, then resuming after event {sequence}"));
-                    watch = resume(&client, self.request().after(sequence)).await?;
+                    complain(err, &format!("{reason}; trying again, then resuming"));
+                    watch = resume(&client, self.request().resume(watch.resume_token())).await?;
                     complain(err, "connected again");
                 }
             }
@@ -134,8 +133,8 @@ impl WatchArgs {
         if self.attributes {
             request = request.include_attributes();
         }
-        match self.after {
-            Some(sequence) => request.after(sequence),
+        match &self.after {
+            Some(token) => request.resume(token),
             None => request,
         }
     }
@@ -175,9 +174,8 @@ fn line(event: &Event) -> String {
     let session = &event.session;
     let principal = if session.principal.is_empty() { "-".to_owned() } else { printable(&session.principal) };
     let mut line = format!(
-        "{:<24}  {:>10}  {:<7}  {:<10}  {:<36}  {principal}",
+        "{:<24}  {:<7}  {:<10}  {:<36}  {principal}",
         event.event_time.to_string(),
-        event.sequence,
         kind_name(event.kind),
         printable(&session.namespace),
         printable(&session.handle)
@@ -198,10 +196,10 @@ fn json_line(event: &Event) -> String {
         session.insert("attributes".to_owned(), attributes.into());
     }
     let json = json!({
-        "sequence": event.sequence,
         "kind": kind_name(event.kind),
         "event_time": event.event_time.to_string(),
         "session": session,
+        "resume_token": event.resume_token,
     });
     escape_controls(&json.to_string())
 }
@@ -223,7 +221,7 @@ mod tests {
     #[test]
     fn an_event_is_one_line_in_both_forms() {
         let event = Event {
-            sequence: 1_041,
+            resume_token: "AQAAAAAAAAQR".to_owned(),
             kind: EventKind::Expired,
             event_time: Timestamp { seconds: 0, nanos: 5_000_000 },
             session: Session {
@@ -236,7 +234,7 @@ mod tests {
         };
         assert_eq!(
             line(&event),
-            "1970-01-01T00:00:00.005Z        1041  expired  shop        019b76da-a800-7000-8000-000000000000  \
+            "1970-01-01T00:00:00.005Z  expired  shop        019b76da-a800-7000-8000-000000000000  \
              a\\n\\u{9b}trick  {\"a\":\"\\n\"}"
         );
         let json = json_line(&event);

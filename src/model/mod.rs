@@ -5,6 +5,7 @@ mod event;
 mod id;
 mod namespace;
 mod record;
+mod resume_token;
 mod value;
 
 pub use attributes::{Attribute, Attributes, MalformedAttribute};
@@ -13,4 +14,5 @@ pub(crate) use id::fill_random;
 pub use id::{Handle, IdHash, PrincipalHash, Secret, SecretHash, SessionId};
 pub use namespace::{NAMESPACE_RULE, is_namespace};
 pub use record::{Credential, Life, Record, Ticket};
+pub use resume_token::{MalformedToken, ResumeToken};
 pub use value::{MAX_DEPTH, MalformedValue};

@@ -12,6 +12,9 @@ pub const MAX_DEPTH: usize = 30;
 /// Up to so many keys of a map are compared one by one; a set pays off only beyond.
 const FEW_KEYS: usize = 8;
 
+/// The longest name of an encoding.
+const MAX_ENCODING_BYTES: usize = 64;
+
 /// 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z, the range of `google.protobuf.Timestamp`.
 const TIMESTAMP_SECONDS: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 
@@ -30,6 +33,11 @@ pub enum MalformedValue {
     /// A text or a key is not UTF-8.
     #[error("contains text that is not UTF-8")]
     NotUtf8,
+    /// The encoding of an opaque value has no proper name.
+    #[error(
+        "contains an opaque value whose encoding has no name of 1 to {MAX_ENCODING_BYTES} of the characters a-z, 0-9, '-', '_', '.', '/' and '+', beginning with a letter or digit"
+    )]
+    BadEncodingName,
     /// A timestamp lies outside the range of the type.
     #[error("contains a timestamp outside the years 1 to 9999")]
     BadTimestamp,
@@ -73,6 +81,7 @@ pub(super) fn check(mut value: &[u8], depth: usize) -> Result<(), MalformedValue
             (7, WireType::LengthDelimited) => check_timestamp(length_delimited(&mut value)?)?,
             (8, WireType::LengthDelimited) => check_list(length_delimited(&mut value)?, depth)?,
             (9, WireType::LengthDelimited) => check_map(length_delimited(&mut value)?, depth)?,
+            (10, WireType::LengthDelimited) => check_opaque(length_delimited(&mut value)?)?,
             _ => return Err(MalformedValue::NoKind),
         }
         has_kind = true;
@@ -160,6 +169,18 @@ fn check_timestamp(mut timestamp: &[u8]) -> Result<(), MalformedValue> {
     Ok(())
 }
 
+fn check_opaque(opaque: &[u8]) -> Result<(), MalformedValue> {
+    // An encoding, and data: of the same shape as an entry.
+    let (encoding, _) = entry(opaque)?;
+    let known = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_./+".contains(byte);
+    let begins_well = encoding.first().is_some_and(u8::is_ascii_alphanumeric);
+    if begins_well && encoding.len() <= MAX_ENCODING_BYTES && encoding.iter().all(known) {
+        Ok(())
+    } else {
+        Err(MalformedValue::BadEncodingName)
+    }
+}
+
 /// Splits an encoded entry, of a `map<string, Value>` or a `MapValue`, into its key and its encoded value; either may have
 /// been left out, as encoders do with defaults.
 pub(super) fn entry(mut entry: &[u8]) -> Result<(&[u8], &[u8]), MalformedValue> {
@@ -189,7 +210,8 @@ fn take<'a>(buffer: &mut &'a [u8], length: usize) -> Result<&'a [u8], MalformedV
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::{ListValue, MapEntry, MapValue, Value, value::Kind};
+    use crate::proto::{ListValue, MapEntry, MapValue, OpaqueValue, Value, value::Kind};
+    use bytes::Bytes;
     use prost::Message;
     use prost_types::Timestamp;
 
@@ -215,6 +237,7 @@ mod tests {
             Kind::TimestampValue(Timestamp::default()),
             Kind::ListValue(ListValue::default()),
             Kind::MapValue(MapValue::default()),
+            Kind::OpaqueValue(OpaqueValue { encoding: "go-gob".into(), data: Bytes::new() }),
         ] {
             assert_eq!(check(&encoded(kind.clone()), 1), Ok(()), "{kind:?}");
         }
@@ -249,6 +272,19 @@ mod tests {
         let maps = [map(["a"]), map(["a"])].map(|kind| Value { kind: Some(kind) });
         let list = Kind::ListValue(ListValue { items: maps.into() });
         assert_eq!(check(&encoded(list), 1), Ok(()));
+    }
+
+    #[test]
+    fn an_opaque_value_names_its_encoding() {
+        let opaque = |encoding: &str| {
+            encoded(Kind::OpaqueValue(OpaqueValue { encoding: encoding.into(), data: Bytes::from_static(b"\xff") }))
+        };
+        for good in ["go-gob", "0", "application/vnd.x+json", "a_b.c", &"a".repeat(MAX_ENCODING_BYTES)] {
+            assert_eq!(check(&opaque(good), 1), Ok(()), "{good}");
+        }
+        for bad in ["", "-a", "Go", "a b", "\u{e4}", "a\n", &"a".repeat(MAX_ENCODING_BYTES + 1)] {
+            assert_eq!(check(&opaque(bad), 1), Err(MalformedValue::BadEncodingName), "{bad}");
+        }
     }
 
     #[test]

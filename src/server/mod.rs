@@ -5,6 +5,7 @@ mod deadline;
 mod health;
 mod listener;
 mod open;
+mod reflection;
 mod router;
 mod storage;
 mod sweeper_watch;

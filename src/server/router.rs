@@ -5,6 +5,7 @@
 
 use super::deadline;
 use super::health::HealthService;
+use super::reflection::Reflection;
 use crate::proto::admin_server::{AdminServer, SERVICE_NAME as ADMIN};
 use crate::proto::session_store_server::{SERVICE_NAME as STORE, SessionStoreServer};
 use crate::service::{AdminService, Place, Places, StoreService, call_timed_out};
@@ -19,10 +20,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::{Request, Response};
 use tonic_health::pb::health_server::{HealthServer, SERVICE_NAME as HEALTH};
-use tower::{Service, util::BoxCloneSyncService};
-
-/// A service of any kind.
-pub(super) type AnyService = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
+use tower::Service;
 
 /// The services of one worker.
 #[derive(Clone)]
@@ -30,8 +28,7 @@ pub(super) struct Router {
     pub(super) store: SessionStoreServer<StoreService>,
     pub(super) admin: AdminServer<AdminService>,
     pub(super) health: HealthServer<HealthService>,
-    /// Whatever else is asked for.
-    pub(super) reflection: Option<AnyService>,
+    pub(super) reflection: Option<Reflection>,
     pub(super) places: Places,
 }
 
@@ -58,7 +55,7 @@ impl hyper::service::Service<Request<Incoming>> for Router {
             STORE => self.store.clone().call(request),
             ADMIN => self.admin.clone().call(request),
             HEALTH => self.health.clone().call(request),
-            _ => match self.reflection.clone() {
+            _ => match self.reflection.as_ref().and_then(|reflection| reflection.of(service)) {
                 Some(mut reflection) => Box::pin(reflection.call(request)),
                 None => return Answering::with(Status::unimplemented("no such service")),
             },

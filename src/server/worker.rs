@@ -3,9 +3,9 @@
 use super::connection::{Connection, Place};
 use super::health::{HealthService, Phase};
 use super::listener::Accepted;
-use super::router::{AnyService, Router};
+use super::reflection::Reflection;
+use super::router::Router;
 use crate::config::Settings;
-use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::proto::admin_server::AdminServer;
 use crate::proto::session_store_server::SessionStoreServer;
 use crate::service::{AdminService, Places, StoreService};
@@ -147,14 +147,7 @@ fn http(settings: &Settings) -> http2::Builder<TokioExecutor> {
 
 fn router(service: Service) -> Router {
     let Service { store, admin, phase, sweeper_behind, places, settings } = service;
-    let reflection = settings.reflection.then(|| {
-        let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .build_v1()
-            .expect("the descriptors were made by the build");
-        AnyService::new(reflection)
-    });
+    let reflection = settings.reflection.then(Reflection::new);
     let store = SessionStoreServer::new(store)
         .max_decoding_message_size(settings.max_message_size)
         .max_encoding_message_size(settings.max_message_size);

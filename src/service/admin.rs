@@ -2,6 +2,7 @@
 
 use super::answer::{duration, timestamp};
 use super::counts::{MET_DAMAGE, REFUSED_FOR_SPACE};
+use super::events::resume_token;
 use super::restore::Restores;
 use super::status::Refusal;
 use super::store::StoreService;
@@ -65,7 +66,6 @@ impl Admin for AdminService {
         let namespaces = engine.sessions.iter().take(MAX_NAMESPACES);
         let namespaces = namespaces
             .map(|(namespace, sessions)| NamespaceStatistics { namespace: namespace.clone(), sessions: *sessions });
-        let last_event_sequence = *sessions.last_event().borrow();
         Ok(Response::new(GetStatisticsResponse {
             sessions: engine.sessions.values().sum(),
             namespaces: namespaces.collect(),
@@ -80,12 +80,13 @@ impl Admin for AdminService {
             grouped_transactions: engine.grouped_transactions,
             largest_group: engine.largest_group,
             start_time: Some(timestamp(self.started)),
-            last_event_sequence,
             watchers: self.store.watchers() as u64,
             refused_for_space: REFUSED_FOR_SPACE.read(),
             met_damage: MET_DAMAGE.read(),
             storage_stalls: engine.stalls,
             cpu_time: Some(cpu_time()),
+            resume_token: resume_token(*sessions.last_event().borrow()),
+            events_kept: engine.events,
         }))
     }
 

@@ -4,6 +4,7 @@
 //! few messages, whatever the size of the store.
 
 use super::answer::timestamp;
+use super::events::resume_token;
 use super::status::Refusal;
 use super::store::StoreService;
 use super::stream::{AnswerStream, MAX_STALL};
@@ -97,11 +98,11 @@ pub(super) fn summary(opening: &Opening, cut: &Cut, size: u64, (sessions, events
         backup_time: Some(timestamp(cut.moment)),
         sessions,
         events,
-        last_event_sequence: cut.last_event,
         size_bytes: size,
         damaged_sessions: cut.damaged_count,
         damaged_handles: cut.damaged.iter().map(ToString::to_string).collect(),
         events_damaged: cut.history_damaged,
+        resume_token: resume_token(cut.last_event),
     }
 }
 

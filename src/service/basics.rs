@@ -24,6 +24,7 @@ impl StoreService {
                 request.timeouts,
                 &self.limits,
             )?,
+            past: request::past(request.create_time, request.last_access_time)?,
         };
         let (id, record) = sessions.create(new).await?;
         Ok(CreateSessionResponse { session_id: id.reveal(), session: session_without_attributes(&record) })
@@ -36,18 +37,20 @@ impl StoreService {
         let access = request::access(request.access)?;
         let seen = sessions.see(&namespace, &id, access).await?;
         let not_modified = request.if_version_not == Some(seen.record.version);
-        Ok(GetSessionResponse { session: seen_session(&seen, !not_modified), not_modified })
+        Ok(GetSessionResponse { session: seen_session(&seen, !not_modified && !request.omit_attributes), not_modified })
     }
 
     pub(super) async fn update(&self, request: UpdateSessionRequest) -> Result<UpdateSessionResponse, Status> {
         let sessions = self.sessions()?;
+        let lock_token = Some(request.lock_token).filter(|token| !token.is_empty());
         let update = Update {
             namespace: request::namespace(request.namespace)?,
             id: request::session_id("session_id", request.session_id)?,
             change: request::change(request.change, &self.limits)?,
             expected_version: request::expected_version(request.expected_version, request.upsert)?,
             upsert: request.upsert,
-            lock_token: Some(request.lock_token).filter(|token| !token.is_empty()),
+            unlock: request::unlock(request.unlock, lock_token.as_ref())?,
+            lock_token,
         };
         let updated = sessions.update(update).await?;
         Ok(UpdateSessionResponse { session: session_without_attributes(&updated.record), created: updated.created })

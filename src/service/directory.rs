@@ -13,10 +13,13 @@ use tonic::Status;
 impl StoreService {
     pub(super) async fn list(&self, request: ListSessionsRequest) -> Result<ListSessionsResponse, Status> {
         let sessions = self.sessions()?;
+        let handles = request::listed(&request)?;
         let namespace = request::namespace(request.namespace)?;
         let principal = request::principal("principal", request.principal)?;
         let page_size = request::page_size(request.page_size)?;
-        let before = page_token::decode(&namespace, &principal, &request.page_token)?;
+        // What the page token is bound to.
+        let list = if handles.is_some() { request.handles.join(",") } else { principal.clone() };
+        let before = page_token::decode(&namespace, &list, &request.page_token)?;
         let bounds = PageBounds {
             before,
             sessions: page_size,
@@ -24,8 +27,12 @@ impl StoreService {
             attributes: request::is_full_view(request.view)?,
         };
         let walk = async move {
-            let page = sessions.list(&namespace, &principal, bounds, |record| session(&record)).await?;
-            let next_page_token = page.next.map(|last| page_token::encode(&namespace, &principal, last));
+            let show = |record| session(&record);
+            let page = match handles {
+                Some(handles) => sessions.list_handles(&namespace, handles, bounds, show).await?,
+                None => sessions.list(&namespace, &principal, bounds, show).await?,
+            };
+            let next_page_token = page.next.map(|last| page_token::encode(&namespace, &list, last));
             Ok(ListSessionsResponse { sessions: page.sessions, next_page_token: next_page_token.unwrap_or_default() })
         };
         self.background.run(walk).await

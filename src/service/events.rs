@@ -8,7 +8,7 @@ use super::request::{self, EventFilter};
 use super::status::Refusal;
 use super::store::{StoreService, WatcherCount};
 use super::stream::{AnswerStream, MAX_STALL, ended_by};
-use crate::model::{Event, EventKind};
+use crate::model::{Event, EventKind, ResumeToken};
 use crate::proto::watch_sessions_response::Message;
 use crate::proto::{self, Checkpoint, SessionEvent, WatchSessionsRequest, WatchSessionsResponse};
 use crate::session::Sessions;
@@ -32,7 +32,8 @@ impl StoreService {
         let sessions = self.sessions()?;
         let last_event = sessions.last_event();
         let checkpoint_interval = request::checkpoint_interval(request.checkpoint_interval)?;
-        let position = request.after_sequence.unwrap_or(*last_event.borrow());
+        let resumed = request::resume_token(&request.resume_token)?;
+        let position = resumed.map_or_else(|| *last_event.borrow(), |token| token.sequence);
         let filter = request::event_filter(request)?;
         // Finds out at once whether the place is still there.
         sessions.require_history(position).await?;
@@ -112,7 +113,7 @@ impl Watcher {
     }
 
     async fn send_checkpoint(&self) -> Result<(), Status> {
-        self.send(Message::Checkpoint(Checkpoint { sequence: self.position })).await
+        self.send(Message::Checkpoint(Checkpoint { resume_token: resume_token(self.position) })).await
     }
 
     async fn send(&self, message: Message) -> Result<(), Status> {
@@ -131,11 +132,16 @@ fn to_proto(mut event: Event, include_attributes: bool) -> SessionEvent {
         event.record.attributes.clear();
     }
     SessionEvent {
-        sequence: event.sequence,
         kind: kind_to_proto(event.kind).into(),
         event_time: Some(timestamp(event.time)),
         session: session(&event.record),
+        resume_token: resume_token(event.sequence),
     }
+}
+
+/// The token of the point behind an event.
+pub(super) fn resume_token(sequence: u64) -> String {
+    ResumeToken { sequence }.to_string()
 }
 
 fn kind_to_proto(kind: EventKind) -> proto::EventKind {

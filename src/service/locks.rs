@@ -1,20 +1,27 @@
 //! Locks.
 
-use super::answer::timestamp;
+use super::answer::{session, timestamp};
 use super::request;
 use super::store::StoreService;
 use crate::proto::{LockSessionRequest, LockSessionResponse, UnlockSessionRequest, UnlockSessionResponse};
+use crate::session::{LockRequest, Locked};
+use bytes::Bytes;
 use tonic::Status;
 
 impl StoreService {
     pub(super) async fn lock(&self, request: LockSessionRequest) -> Result<LockSessionResponse, Status> {
         let sessions = self.sessions()?;
-        let namespace = request::namespace(request.namespace)?;
-        let id = request::session_id("session_id", request.session_id)?;
-        let lease = request::lease(request.lease)?;
-        let wait = request::lock_wait(request.wait)?;
-        let (lock_token, until) = sessions.lock(&namespace, &id, lease, wait).await?;
-        Ok(LockSessionResponse { lock_token, expire_time: Some(timestamp(until)) })
+        let renewed = Some(request.lock_token).filter(|token| !token.is_empty());
+        let wanted = LockRequest {
+            namespace: request::namespace(request.namespace)?,
+            id: request::session_id("session_id", request.session_id)?,
+            lease: request::lease(request.lease)?,
+            wait: request::lock_wait(request.wait, renewed.is_some())?,
+            renewed,
+        };
+        let Locked { token, until, record } = sessions.lock(wanted).await?;
+        let session = if request.include_session { session(&record) } else { Bytes::new() };
+        Ok(LockSessionResponse { lock_token: token, expire_time: Some(timestamp(until)), session })
     }
 
     pub(super) async fn unlock(&self, request: UnlockSessionRequest) -> Result<UnlockSessionResponse, Status> {

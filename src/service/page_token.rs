@@ -10,11 +10,12 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 const FORMAT: u8 = 1;
 const SCOPE_BYTES: usize = 8;
 
-pub(super) fn encode(namespace: &str, principal: &str, last: Handle) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode([&[FORMAT], &scope(namespace, principal)[..], &last.to_bytes()].concat())
+pub(super) fn encode(namespace: &str, list: &str, last: Handle) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode([&[FORMAT], &scope(namespace, list)[..], &last.to_bytes()].concat())
 }
 
-pub(super) fn decode(namespace: &str, principal: &str, token: &str) -> Result<Option<Handle>, Error> {
+/// `list` is the principal whose sessions are listed, or whatever else tells the list from others.
+pub(super) fn decode(namespace: &str, list: &str, token: &str) -> Result<Option<Handle>, Error> {
     if token.is_empty() {
         return Ok(None);
     }
@@ -22,13 +23,13 @@ pub(super) fn decode(namespace: &str, principal: &str, token: &str) -> Result<Op
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).map_err(|_| refused())?;
     let handle = bytes
         .strip_prefix(&[FORMAT])
-        .and_then(|rest| rest.strip_prefix(&scope(namespace, principal)))
+        .and_then(|rest| rest.strip_prefix(&scope(namespace, list)))
         .and_then(Handle::from_slice);
     handle.map(Some).ok_or_else(refused)
 }
 
-fn scope(namespace: &str, principal: &str) -> [u8; SCOPE_BYTES] {
-    let hash = SecretHash::of_principal(namespace, principal);
+fn scope(namespace: &str, list: &str) -> [u8; SCOPE_BYTES] {
+    let hash = SecretHash::of_principal(namespace, list);
     std::array::from_fn(|at| hash.as_bytes()[at])
 }
 

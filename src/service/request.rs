@@ -1,7 +1,9 @@
 //! From requests to what the session rules take: every field is checked here against its bound, and a refusal names both.
 
 use crate::clock::Millis;
-use crate::model::{Attribute, Event, EventKind, Handle, NAMESPACE_RULE, SessionId, is_namespace};
+use crate::model::{
+    Attribute, Event, EventKind, Handle, MalformedToken, NAMESPACE_RULE, ResumeToken, SessionId, is_namespace,
+};
 use crate::proto;
 use crate::proto::call::Method;
 use crate::proto::delete_session_request::Target as ProtoTarget;
@@ -9,7 +11,7 @@ use crate::proto::revoke_sessions_request::Scope;
 use crate::proto::timeouts::Absolute;
 use crate::session::{
     AbsoluteEnd, Access, Error, MAX_GRACE, MAX_LABELS, MAX_LEASE, MAX_LOCK_WAIT, MAX_TICKET_LIFETIME, MAX_TIMEOUT,
-    MIN_LEASE, MIN_TICKET_LIFETIME, RevokeScope, SessionChange, Target, Timeouts,
+    MIN_LEASE, MIN_TICKET_LIFETIME, Past, RevokeScope, SessionChange, Target, Timeouts,
 };
 use bytes::Bytes;
 use prost_types::{Duration, Timestamp};
@@ -136,20 +138,33 @@ pub(super) fn revoke_scope(scope: Option<Scope>) -> Result<RevokeScope, Error> {
     match scope {
         None => Err(Error::invalid("scope", "principal, handles or whole_namespace must be set")),
         Some(Scope::WholeNamespace(_)) => Ok(RevokeScope::WholeNamespace),
-        Some(Scope::Handles(scope)) => {
-            check_batch("handles.handles", scope.handles.len())?;
-            let handles = scope.handles.iter().enumerate().map(|(at, handle)| {
-                let refused = |_| Error::invalid(format!("handles.handles[{at}]"), "must be a UUID in text form");
-                handle.parse::<Handle>().map_err(refused)
-            });
-            handles.collect::<Result<_, _>>().map(RevokeScope::Handles)
-        }
+        Some(Scope::Handles(scope)) => handles("handles.handles", &scope.handles).map(RevokeScope::Handles),
         Some(Scope::Principal(scope)) => {
             check_length("principal.principal", "a principal", scope.principal.len(), 1, MAX_PRINCIPAL_BYTES)?;
             let except = optional_session_id("principal.except_session_id", scope.except_session_id)?;
             Ok(RevokeScope::Principal { principal: scope.principal, except })
         }
     }
+}
+
+/// 1 to 1,000 handles.
+fn handles(field: &str, handles: &[String]) -> Result<Vec<Handle>, Error> {
+    check_batch(field, handles.len())?;
+    let parse = |(at, handle): (usize, &String)| {
+        handle.parse().map_err(|_| Error::invalid(format!("{field}[{at}]"), "must be a UUID in text form"))
+    };
+    handles.iter().enumerate().map(parse).collect()
+}
+
+/// Which sessions to list: all on a list, or those with these handles.
+pub(super) fn listed(request: &proto::ListSessionsRequest) -> Result<Option<Vec<Handle>>, Error> {
+    if request.handles.is_empty() {
+        return Ok(None);
+    }
+    if !request.principal.is_empty() || request.page_size != 0 {
+        return Err(Error::invalid("handles", "can't be combined with principal or page_size"));
+    }
+    handles("handles", &request.handles).map(Some)
 }
 
 pub(super) fn check_batch(field: &str, count: usize) -> Result<(), Error> {
@@ -207,6 +222,14 @@ fn event_kind(kind: i32) -> Result<EventKind, Error> {
     }
 }
 
+/// Where a watcher wants to resume; `None` if it wants to begin now.
+pub(super) fn resume_token(token: &str) -> Result<Option<ResumeToken>, Error> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    token.parse().map(Some).map_err(|malformed: MalformedToken| Error::invalid("resume_token", malformed.to_string()))
+}
+
 pub(super) fn checkpoint_interval(interval: Option<Duration>) -> Result<std::time::Duration, Error> {
     let interval =
         bounded("checkpoint_interval", interval, DEFAULT_CHECKPOINT_INTERVAL, CHECKPOINT_INTERVALS, "100 ms to 1 h")?;
@@ -217,7 +240,13 @@ pub(super) fn lease(lease: Option<Duration>) -> Result<Millis, Error> {
     bounded("lease", lease, DEFAULT_LEASE, MIN_LEASE..=MAX_LEASE, "100 ms to 60 s")
 }
 
-pub(super) fn lock_wait(wait: Option<Duration>) -> Result<Millis, Error> {
+pub(super) fn lock_wait(wait: Option<Duration>, renews: bool) -> Result<Millis, Error> {
+    if renews && wait.is_some() {
+        return Err(Error::invalid(
+            "wait",
+            "can't be combined with lock_token: a lock that is held is renewed at once",
+        ));
+    }
     bounded("wait", wait, 0, 0..=MAX_LOCK_WAIT, "0 to 30 s")
 }
 
@@ -249,6 +278,23 @@ pub(super) fn grace(grace: Option<Duration>) -> Result<Millis, Error> {
         Some(Some(grace)) if grace <= MAX_GRACE => Ok(grace),
         Some(_) => Err(Error::invalid("grace", "must be between 0 and 60 s")),
     }
+}
+
+pub(super) fn unlock(unlock: bool, lock_token: Option<&String>) -> Result<bool, Error> {
+    if unlock && lock_token.is_none() {
+        return Err(Error::invalid("unlock", "needs the lock_token of the lock to release"));
+    }
+    Ok(unlock)
+}
+
+/// The life of a session before it comes here.
+pub(super) fn past(create_time: Option<Timestamp>, last_access_time: Option<Timestamp>) -> Result<Past, Error> {
+    let moment = |field: &str, moment: Option<Timestamp>| {
+        let to_millis =
+            |moment| moment_to_millis(moment).ok_or_else(|| Error::invalid(field, "must be a timestamp after 1970"));
+        moment.map(to_millis).transpose()
+    };
+    Ok(Past { created: moment("create_time", create_time)?, accessed: moment("last_access_time", last_access_time)? })
 }
 
 pub(super) fn expected_version(expected: Option<u64>, upsert: bool) -> Result<Option<u64>, Error> {

@@ -116,10 +116,18 @@ impl From<Error> for Status {
                 with_reason(Code::ResourceExhausted, message, "SESSION_LIMIT_REACHED", HashMap::new())
             }
             Error::BatchTooLarge => with_reason(Code::ResourceExhausted, message, "BATCH_TOO_LARGE", HashMap::new()),
-            Error::LockHeld => with_reason(Code::FailedPrecondition, message, "LOCK_HELD", HashMap::new()),
+            Error::LockHeld { held_for, ends_in } => with_reason(
+                Code::FailedPrecondition,
+                message,
+                "LOCK_HELD",
+                HashMap::from([
+                    ("held_for_ms".into(), held_for.to_string()),
+                    ("ends_in_ms".into(), ends_in.to_string()),
+                ]),
+            ),
             Error::LockLost => with_reason(Code::FailedPrecondition, message, "LOCK_LOST", HashMap::new()),
             Error::HandoffInvalid => with_reason(Code::NotFound, message, "HANDOFF_INVALID", HashMap::new()),
-            Error::EventsGone { .. } => with_reason(Code::OutOfRange, message, "EVENTS_GONE", HashMap::new()),
+            Error::EventsGone => with_reason(Code::OutOfRange, message, "EVENTS_GONE", HashMap::new()),
             Error::Engine(error) => engine_failure(&error),
         }
     }

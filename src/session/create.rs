@@ -4,7 +4,9 @@ use super::Sessions;
 use super::change::SessionChange;
 use super::error::Error;
 use super::lookup::Key;
+use super::policy::MAX_TIMEOUT;
 use super::touches::Access;
+use crate::clock::Millis;
 use crate::engine::Draft;
 use crate::model::{Attributes, Credential, EventKind, Handle, Record, SessionId};
 use smallvec::smallvec;
@@ -20,6 +22,18 @@ pub struct NewSession {
     pub id: Option<SessionId>,
     /// Its first data; timeouts that it leaves out follow the policy.
     pub data: SessionChange,
+    /// Its life before it came here.
+    pub past: Past,
+}
+
+/// The life of a session before it is stored: frameworks make sessions when a visitor's request begins and store them when
+/// it ends, and sites move live sessions here from another store.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Past {
+    /// When it was made; now if it is left out or would lie in the future.
+    pub created: Option<Millis>,
+    /// The last access, from then to now; now if it is left out.
+    pub accessed: Option<Millis>,
 }
 
 impl Sessions {
@@ -29,14 +43,14 @@ impl Sessions {
         let chosen = new.id.is_some();
         let id = new.id.unwrap_or_else(|| SessionId::mint(handle));
         let key = Key::new(&new.namespace, &id);
-        let (data, this) = (new.data, self.clone());
+        let (data, past, this) = (new.data, new.past, self.clone());
         let record = self
             .transact(move |draft| {
                 if chosen {
                     claim_id(draft, &key, &this)?;
                 }
                 let credential = Credential::new(key.hash, chosen);
-                this.make(draft, handle, &new.namespace, credential, &data)
+                this.make(draft, handle, &new.namespace, credential, &data, past)
             })
             .await?;
         self.tally.count_created();
@@ -69,16 +83,21 @@ impl Sessions {
         namespace: &str,
         credential: Credential,
         data: &SessionChange,
+        past: Past,
     ) -> Result<Record, Error> {
         let (policy, now) = (self.policies.of(namespace), self.clock.now());
+        let created = past.created.map_or(now, |created| created.min(now));
+        if now.saturating_sub(created) > MAX_TIMEOUT {
+            return Err(Error::invalid("create_time", "must lie at most 3660 days in the past"));
+        }
         let mut record = Record {
             handle,
             namespace: namespace.into(),
             version: 1,
             revision: 0,
-            created: now,
+            created,
             updated: now,
-            accessed: now,
+            accessed: past.accessed.map_or(now, |accessed| accessed.clamp(created, now)),
             idle_timeout: policy.idle_timeout,
             ends_at: None,
             credentials: smallvec![credential],
@@ -91,6 +110,10 @@ impl Sessions {
         let timeouts = Some(data.timeouts.unwrap_or_default());
         SessionChange { timeouts, ..data.clone() }.apply(&mut record, now, policy)?;
         policy.bound(&mut record);
+        if record.expires_at() <= now {
+            let field = if past.accessed.is_some() { "last_access_time" } else { "create_time" };
+            return Err(Error::invalid(field, "must not lie so far back that the session would have ended by now"));
+        }
         self.make_room(draft, namespace, &record.principal, handle, now)?;
         draft.put(record.clone(), None, Some(self.policies.cause(EventKind::Created, namespace, now)))?;
         Ok(record)

@@ -1,5 +1,6 @@
 //! Why an operation on a session was refused.
 
+use crate::clock::Millis;
 use crate::engine::EngineError;
 
 /// The reasons; `service::status` turns each into its gRPC status.
@@ -38,19 +39,21 @@ pub enum Error {
     },
     /// Another holds the session's lock.
     #[error("another request holds the session's lock")]
-    LockHeld,
+    LockHeld {
+        /// How long the other has held it, in milliseconds.
+        held_for: Millis,
+        /// When its lease ends, in milliseconds from now.
+        ends_in: Millis,
+    },
     /// The lock under which the caller wanted to change the session does not hold.
     #[error("the lock does not hold any more")]
     LockLost,
     /// The ticket is unknown, used, too old, or for another audience: they all look alike.
     #[error("the hand-off ticket is not valid")]
     HandoffInvalid,
-    /// The events after the wanted sequence number are not kept any more.
-    #[error("events are kept only after sequence {oldest}")]
-    EventsGone {
-        /// Events after this sequence number are there.
-        oldest: u64,
-    },
+    /// The events after the point from which a watcher wants to resume are not kept any more.
+    #[error("the events after the resume token are no longer kept; list the sessions and watch from now on")]
+    EventsGone,
     /// An answer with many sessions has no room for this one.
     #[error("the answer has no room for this session; ask for fewer at a time")]
     BatchTooLarge,

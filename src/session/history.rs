@@ -35,7 +35,7 @@ impl Sessions {
             })
             .await?;
         if after < dropped_through {
-            return Err(Error::EventsGone { oldest: dropped_through });
+            return Err(Error::EventsGone);
         }
         events.retain(|event| event.sequence <= through);
         Ok(events)
@@ -46,12 +46,8 @@ impl Sessions {
     pub async fn require_history(&self, after: u64) -> Result<(), Error> {
         let newest = *self.engine.last_event().borrow();
         let (dropped_through, gaps) = self.query(|view| Ok((view.events_dropped_through()?, view.gaps()?))).await?;
-        let gap = gaps.into_iter().find(|gap| gap.contains(after));
-        if let Some(gap) = gap {
-            return Err(Error::EventsGone { oldest: gap.through });
-        }
-        if after < dropped_through || after > newest {
-            return Err(Error::EventsGone { oldest: dropped_through });
+        if after < dropped_through || after > newest || gaps.into_iter().any(|gap| gap.contains(after)) {
+            return Err(Error::EventsGone);
         }
         Ok(())
     }

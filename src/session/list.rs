@@ -1,7 +1,11 @@
 //! Listing and counting sessions.
 
+use super::lookup::Live;
+use super::scan::rest;
 use super::{Error, Sessions};
+use crate::engine::EngineError;
 use crate::model::{Handle, Record};
+use tokio::time::Instant;
 
 /// Rows that one page looks at, at most: behind it many sessions may have ended and not be swept yet.
 const MAX_ROWS_PER_PAGE: usize = 10_000;
@@ -28,6 +32,41 @@ pub struct Page<T> {
     pub next: Option<Handle>,
 }
 
+/// A page that is being filled.
+struct Filling<T, F> {
+    page: Page<T>,
+    wanted: PageBounds,
+    room: usize,
+    show: F,
+}
+
+impl<T, F: Fn(Record) -> T> Filling<T, F> {
+    fn new(wanted: PageBounds, show: F) -> Self {
+        Self { page: Page { sessions: Vec::new(), next: None }, wanted, room: wanted.bytes, show }
+    }
+
+    /// Adds a session; `false` if the page has no room for it.
+    fn add(&mut self, mut record: Record) -> bool {
+        if !self.wanted.attributes {
+            record.attributes.clear();
+        }
+        let (size, count) = (record.answer_size(), self.page.sessions.len());
+        // A page holds one session at least, or it would be no step forward.
+        if count == self.wanted.sessions || (size > self.room && count > 0) {
+            return false;
+        }
+        self.room = self.room.saturating_sub(size);
+        self.page.next = Some(record.handle);
+        self.page.sessions.push((self.show)(record));
+        true
+    }
+
+    /// The page, which ends with the session that was added last.
+    fn finish(self) -> Page<T> {
+        self.page
+    }
+}
+
 impl Sessions {
     /// Lists the live sessions of a principal, or of the whole namespace if it is empty. Each is shown as soon as it is
     /// found, so that a long page is no long piece of work at its end.
@@ -38,29 +77,55 @@ impl Sessions {
         wanted: PageBounds,
         show: impl Fn(Record) -> T,
     ) -> Result<Page<T>, Error> {
-        let mut sessions: Vec<T> = Vec::new();
-        let mut room = wanted.bytes;
-        let (mut before, mut last) = (wanted.before, None);
+        let mut page = Filling::new(wanted, show);
+        let mut before = wanted.before;
         for _ in 0..MAX_ROWS_PER_PAGE.div_ceil(super::scan::SLICE) {
             let slice = self.slice(namespace, principal, before).await?;
-            for mut record in slice.live {
-                if !wanted.attributes {
-                    record.attributes.clear();
+            for record in slice.live {
+                if !page.add(record) {
+                    return Ok(page.finish());
                 }
-                // A page holds one session at least, or it would be no step forward.
-                if sessions.len() == wanted.sessions || (record.answer_size() > room && !sessions.is_empty()) {
-                    return Ok(Page { sessions, next: last });
-                }
-                room = room.saturating_sub(record.answer_size());
-                last = Some(record.handle);
-                sessions.push(show(record));
             }
             before = slice.next;
             if before.is_none() {
                 break;
             }
         }
-        Ok(Page { sessions, next: before })
+        Ok(Page { next: before, ..page.finish() })
+    }
+
+    /// Lists the live sessions with these handles, newest first, as far as the bounds' bytes go.
+    pub async fn list_handles<T>(
+        &self,
+        namespace: &str,
+        mut handles: Vec<Handle>,
+        wanted: PageBounds,
+        show: impl Fn(Record) -> T,
+    ) -> Result<Page<T>, Error> {
+        handles.sort_unstable_by(|one, other| other.cmp(one));
+        handles.dedup();
+        handles.retain(|handle| wanted.before.is_none_or(|before| *handle < before));
+        let mut page = Filling::new(PageBounds { sessions: handles.len(), ..wanted }, show);
+        for handles in handles.chunks(super::scan::SLICE) {
+            let began = Instant::now();
+            let found: Vec<Option<Live>> = self
+                .query(|view| {
+                    let find = |handle: &Handle| match self.touches.find_by_handle(view, namespace, *handle) {
+                        // It opens for nobody; it must not hide the others.
+                        Err(EngineError::Corrupt(_)) => Ok(None),
+                        found => found,
+                    };
+                    handles.iter().map(find).collect()
+                })
+                .await?;
+            for live in found.into_iter().flatten() {
+                if !page.add(live.record) {
+                    return Ok(page.finish());
+                }
+            }
+            rest(began).await;
+        }
+        Ok(Page { next: None, ..page.finish() })
     }
 
     /// Counts the live sessions of a principal, or of the whole namespace if it is empty.

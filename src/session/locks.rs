@@ -8,7 +8,7 @@ use super::error::Error;
 use super::lookup::Key;
 use super::touches::Access;
 use crate::clock::{Clock, Millis};
-use crate::model::{Handle, Secret, SessionId};
+use crate::model::{Handle, Record, Secret, SessionId};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -44,12 +44,34 @@ struct Lock {
 #[derive(Debug)]
 struct Holder {
     token: String,
+    since: Millis,
     until: Millis,
+}
+
+/// How a lock is held that a request wants, in milliseconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    held_for: Millis,
+    ends_in: Millis,
+}
+
+impl From<Held> for Error {
+    fn from(held: Held) -> Self {
+        Self::LockHeld { held_for: held.held_for, ends_in: held.ends_in }
+    }
 }
 
 impl Lock {
     fn is_held(&self, now: Millis) -> bool {
         self.holder.as_ref().is_some_and(|holder| now < holder.until)
+    }
+
+    /// How another holds it. While it is free, those in front are about to take it.
+    fn held(&self, now: Millis) -> Held {
+        self.holder.as_ref().map_or(Held::default(), |holder| Held {
+            held_for: now.saturating_sub(holder.since),
+            ends_in: holder.until.saturating_sub(now),
+        })
     }
 
     fn is_first(&self, waiter: &Arc<Notify>) -> bool {
@@ -89,7 +111,19 @@ impl Locks {
         self.table().retain(|_, lock| lock.is_held(now) || !lock.waiters.is_empty());
     }
 
-    fn release(&self, handle: Handle, token: &str) -> bool {
+    /// Starts the lease again from now, if the token is of a lock that holds. Returns its new end.
+    fn renew(&self, handle: Handle, token: &str, lease: Millis) -> Result<Millis, Error> {
+        let mut table = self.table();
+        let now = self.clock.now();
+        let lock = table.get_mut(&handle).filter(|lock| lock.is_held(now));
+        let holder = lock.and_then(|lock| lock.holder.as_mut()).filter(|holder| holder.token == token);
+        let holder = holder.ok_or(Error::LockLost)?;
+        holder.until = now.saturating_add(lease);
+        Ok(holder.until)
+    }
+
+    /// Releases a lock; `false` if the token is of none that holds.
+    pub(super) fn release(&self, handle: Handle, token: &str) -> bool {
         let mut table = self.table();
         let now = self.clock.now();
         let Some(lock) = table.get_mut(&handle) else {
@@ -110,14 +144,12 @@ impl Locks {
         let deadline = Instant::now() + Duration::from_millis(wait);
         let place = Place { locks: self, handle, wake: Arc::default() };
         loop {
-            let held_for = match place.try_take(lease)? {
-                Ok(lock) => return Ok(lock),
-                Err(held_for) => held_for,
+            let held = match place.try_take(lease) {
+                Taken::Lock(token, until) => return Ok((token, until)),
+                Taken::Place(held) if Instant::now() < deadline => held,
+                Taken::Place(held) | Taken::Nothing(held) => return Err(held.into()),
             };
-            if Instant::now() >= deadline {
-                return Err(Error::LockHeld);
-            }
-            let lease_ends = Instant::now() + Duration::from_millis(held_for.max(1));
+            let lease_ends = Instant::now() + Duration::from_millis(held.ends_in.max(1));
             // Whether woken or timed out, the next look decides.
             timeout_at(lease_ends.min(deadline), place.wake.notified()).await.ok();
         }
@@ -135,26 +167,35 @@ struct Place<'a> {
     wake: Arc<Notify>,
 }
 
+/// What a request got.
+enum Taken {
+    /// The lock: its token and its end.
+    Lock(String, Millis),
+    /// A place in the queue.
+    Place(Held),
+    /// Nothing: the queue is full.
+    Nothing(Held),
+}
+
 impl Place<'_> {
-    /// Takes the lock, or says how long it is held; the place in the queue is then kept.
-    fn try_take(&self, lease: Millis) -> Result<Result<(String, Millis), Millis>, Error> {
+    /// Takes the lock, or a place in the queue for it.
+    fn try_take(&self, lease: Millis) -> Taken {
         let mut table = self.locks.table();
         let now = self.locks.clock.now();
         let lock = table.entry(self.handle).or_default();
         if !lock.is_held(now) && lock.is_first(&self.wake) {
             let (token, until) = (Secret::mint(self.handle).reveal(), now.saturating_add(lease));
             lock.waiters.retain(|waiter| !Arc::ptr_eq(waiter, &self.wake));
-            lock.holder = Some(Holder { token: token.clone(), until });
-            return Ok(Ok((token, until)));
+            lock.holder = Some(Holder { token: token.clone(), since: now, until });
+            return Taken::Lock(token, until);
         }
         if !lock.waiters.iter().any(|waiter| Arc::ptr_eq(waiter, &self.wake)) {
             if lock.waiters.len() >= MAX_WAITERS {
-                return Err(Error::LockHeld);
+                return Taken::Nothing(lock.held(now));
             }
             lock.waiters.push_back(Arc::clone(&self.wake));
         }
-        // While it is free, those in front are about to take it.
-        Ok(Err(lock.holder.as_ref().map_or(0, |holder| holder.until.saturating_sub(now))))
+        Taken::Place(lock.held(now))
     }
 }
 
@@ -175,23 +216,52 @@ impl Drop for Place<'_> {
     }
 }
 
+/// A request for a session's lock.
+#[derive(Clone, Debug)]
+pub struct LockRequest {
+    /// Where the session lives.
+    pub namespace: String,
+    /// Its ID.
+    pub id: SessionId,
+    /// How long the lock is to hold.
+    pub lease: Millis,
+    /// How long to wait while another holds it.
+    pub wait: Millis,
+    /// The token of a lock that is to be renewed, instead of taking one.
+    pub renewed: Option<String>,
+}
+
+/// A lock that was taken or renewed.
+#[derive(Debug)]
+pub struct Locked {
+    /// Names the lock.
+    pub token: String,
+    /// Its end.
+    pub until: Millis,
+    /// The session under the lock.
+    pub record: Record,
+}
+
 impl Sessions {
-    /// Takes the session's lock for a time, waiting for it if another holds it. Returns the lock's token and its end.
-    pub async fn lock(
-        &self,
-        namespace: &str,
-        id: &SessionId,
-        lease: Millis,
-        wait: Millis,
-    ) -> Result<(String, Millis), Error> {
-        let handle = self.writable_session(namespace, id).await?;
-        let (token, until) = self.locks.acquire(handle, lease, wait).await?;
+    /// Takes the session's lock for a time, waiting for it if another holds it, or renews it.
+    pub async fn lock(&self, request: LockRequest) -> Result<Locked, Error> {
+        let key = Key::new(&request.namespace, &request.id);
+        let handle = self.writable_session(&key).await?.handle;
+        let (token, until) = match request.renewed {
+            Some(token) => {
+                let until = self.locks.renew(handle, &token, request.lease)?;
+                (token, until)
+            }
+            None => self.locks.acquire(handle, request.lease, request.wait).await?,
+        };
         // It may have ended while this request waited.
-        if let Err(error) = self.writable_session(namespace, id).await {
-            self.locks.release(handle, &token);
-            return Err(error);
+        match self.writable_session(&key).await {
+            Ok(record) => Ok(Locked { token, until, record }),
+            Err(error) => {
+                self.locks.release(handle, &token);
+                Err(error)
+            }
         }
-        Ok((token, until))
     }
 
     /// Releases a lock; `false` if the token is of none that holds.
@@ -201,9 +271,8 @@ impl Sessions {
         Ok(live.is_some_and(|live| self.locks.release(live.record.handle, token)))
     }
 
-    async fn writable_session(&self, namespace: &str, id: &SessionId) -> Result<Handle, Error> {
-        let key = Key::new(namespace, id);
-        let live = self.query(|view| self.touches.find(view, &key, Access::Touch)).await?;
-        Ok(live.ok_or(Error::NotFound)?.writable()?.record.handle)
+    async fn writable_session(&self, key: &Key) -> Result<Record, Error> {
+        let live = self.query(|view| self.touches.find(view, key, Access::Touch)).await?;
+        Ok(live.ok_or(Error::NotFound)?.writable()?.record)
     }
 }

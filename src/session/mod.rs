@@ -33,13 +33,13 @@ mod verify;
 
 pub use backup::{BackupSink, BackupStopped};
 pub use change::{AbsoluteEnd, SessionChange, Timeouts};
-pub use create::NewSession;
+pub use create::{NewSession, Past};
 pub use delete::Target;
 pub use error::Error;
 pub use handoff::{MAX_TICKET_LIFETIME, MIN_TICKET_LIFETIME, Redemption};
 pub use history::HistoryBounds;
 pub use list::{Page, PageBounds};
-pub use locks::{MAX_LEASE, MAX_LOCK_WAIT, MIN_LEASE};
+pub use locks::{LockRequest, Locked, MAX_LEASE, MAX_LOCK_WAIT, MIN_LEASE};
 pub use lookup::Seen;
 pub use policy::{AtSessionLimit, MAX_GRACE, MAX_LABELS, MAX_TIMEOUT, Policies, Policy};
 pub use revoke::RevokeScope;

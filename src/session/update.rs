@@ -2,7 +2,7 @@
 
 use super::Sessions;
 use super::change::SessionChange;
-use super::create::claim_id;
+use super::create::{Past, claim_id};
 use super::error::Error;
 use super::lookup::Key;
 use super::touches::Access;
@@ -25,6 +25,8 @@ pub struct Update {
     pub upsert: bool,
     /// Only while this lock holds.
     pub lock_token: Option<String>,
+    /// Release that lock when the change is done.
+    pub unlock: bool,
 }
 
 /// What an update led to.
@@ -42,6 +44,7 @@ impl Sessions {
     pub async fn update(&self, update: Update) -> Result<Updated, Error> {
         let key = Key::new(&update.namespace, &update.id);
         let this = self.clone();
+        let released = update.lock_token.clone().filter(|_| update.unlock);
         let updated = self
             .transact(move |draft| {
                 let Some(live) = this.touches.find(draft.view(), &key, Access::Touch)? else {
@@ -56,7 +59,7 @@ impl Sessions {
                     let credential = Credential::new(key.hash, true);
                     let handle = Handle::mint(this.clock.now());
                     let record = this
-                        .make(draft, handle, &update.namespace, credential, &update.change)
+                        .make(draft, handle, &update.namespace, credential, &update.change, Past::default())
                         .map_err(|error| error.within("change"))?;
                     return Ok(Updated { record, created: true });
                 };
@@ -78,6 +81,9 @@ impl Sessions {
             .await?;
         if updated.created {
             self.tally.count_created();
+        }
+        if let Some(token) = released {
+            self.locks.release(updated.record.handle, &token);
         }
         tracing::debug!(handle = %updated.record.handle, version = updated.record.version, "updated");
         Ok(updated)

@@ -5,6 +5,7 @@
 
 pub(crate) mod backups;
 pub(crate) mod damage;
+pub(crate) mod tokens;
 pub(crate) mod wire;
 
 use rustix::process::{Pid, Signal, kill_process};

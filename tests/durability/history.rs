@@ -1,5 +1,6 @@
 //! What watchers were told, session by session.
 
+use crate::common::tokens::token_of;
 use sessiond_client::proto::{EventKind, WatchSessionsRequest};
 use sessiond_client::{Client, Error, Event, Watch, WatchMessage};
 use std::collections::HashMap;
@@ -30,7 +31,7 @@ impl History {
     /// Begins to watch after what was seen.
     pub(crate) async fn resume(&self, client: &Client) -> Result<Watch, Error> {
         let sequence = self.seen().sequence;
-        client.watch(WatchSessionsRequest::new().all_namespaces().after(sequence)).await
+        client.watch(WatchSessionsRequest::new().all_namespaces().resume(token_of(sequence))).await
     }
 
     /// Notes what the watch tells until an event for which `last` holds; false if the watch ends before.

@@ -1,5 +1,6 @@
 //! Crashes: who resumes misses nothing and is told nothing twice.
 
+use crate::common::tokens::{sequence_in, token_of};
 use crate::common::{LONG, Server, eventually};
 use crate::watching::{collect, lively, next};
 use sessiond_client::proto::{
@@ -59,7 +60,7 @@ async fn write_until_killed(client: Client, done: Arc<AtomicUsize>) -> Ledger {
 
 /// Events until the stream ends.
 async fn watch_until_killed(client: Client, after: u64) -> Vec<Event> {
-    let mut watch = client.watch(lively().after(after)).await.unwrap();
+    let mut watch = client.watch(lively().resume(token_of(after))).await.unwrap();
     let mut events = Vec::new();
     while let Some(Ok(message)) = next(&mut watch).await {
         if let WatchMessage::Event(event) = message {
@@ -86,14 +87,17 @@ async fn a_watcher_that_resumes_misses_nothing_and_sees_nothing_twice() {
         server.kill();
         ledgers.extend(timeout(LONG, writers.join_all()).await.unwrap());
         events.extend(timeout(LONG, watcher).await.unwrap().unwrap());
-        position = events.last().map_or(position, |event| event.sequence);
+        position = events.last().map_or(position, |event| sequence_in(&event.resume_token));
         server.restart();
     }
     let client = server.client();
     // After the last crash there may be more than the watcher saw.
-    let mut watch = client.watch(lively().after(position)).await.unwrap();
+    let mut watch = client.watch(lively().resume(token_of(position))).await.unwrap();
     events.extend(collect(&client, &mut watch).await);
-    assert!(events.windows(2).all(|two| two[0].sequence < two[1].sequence), "out of order, or twice");
+    assert!(
+        events.windows(2).all(|two| sequence_in(&two[0].resume_token) < sequence_in(&two[1].resume_token)),
+        "out of order, or twice"
+    );
 
     let mut seen: HashMap<String, Vec<EventKind>> = HashMap::new();
     for event in events {
@@ -121,9 +125,9 @@ async fn kill_while_watching(durability: &str, survives: bool) {
     let (mut told, mut sequences, mut position) = (HashSet::new(), Vec::new(), 0);
     for round in 0..4_usize {
         let client = server.client();
-        let mut watch = client.watch(lively().after(position)).await.expect("the place is still known");
+        let mut watch = client.watch(lively().resume(token_of(position))).await.expect("the place is still known");
         let mut hear = |event: Event| {
-            sequences.push(event.sequence);
+            sequences.push(sequence_in(&event.resume_token));
             assert!(told.insert(event.session.handle), "an event is told twice");
         };
         let mut writers = JoinSet::new();
@@ -145,13 +149,13 @@ async fn kill_while_watching(durability: &str, survives: bool) {
                 hear(event);
             }
         }
-        position = watch.sequence();
+        position = sequence_in(watch.resume_token());
         timeout(LONG, writers.join_all()).await.unwrap();
         server.restart();
         let client = server.client();
-        let mut watch = client.watch(lively().after(position)).await.expect("the place is still known");
+        let mut watch = client.watch(lively().resume(token_of(position))).await.expect("the place is still known");
         collect(&client, &mut watch).await.into_iter().for_each(&mut hear);
-        position = watch.sequence();
+        position = sequence_in(watch.resume_token());
         let mut listing = client.list_all(ListSessionsRequest::new().page_size(1_000));
         let mut found = HashSet::new();
         while let Some(session) = listing.next().await {
@@ -204,13 +208,13 @@ async fn each_expiry_is_one_event_even_across_crashes() {
     for target in [1, 300, 800, 1_400] {
         server.restart_with(&["--sweep-interval", "100ms", "--sweep-batch", "10"]);
         let client = server.client();
-        let mut watch = client.watch(request().after(position)).await.unwrap();
+        let mut watch = client.watch(request().resume(token_of(position))).await.unwrap();
         while events.len() < target {
             if let WatchMessage::Event(event) = next(&mut watch).await.unwrap().unwrap() {
                 events.push(event);
             }
         }
-        position = watch.sequence();
+        position = sequence_in(watch.resume_token());
         killed_within += usize::from(client.statistics().await.is_ok_and(|now| now.sessions > 0));
         server.kill();
     }
@@ -220,7 +224,7 @@ async fn each_expiry_is_one_event_even_across_crashes() {
     eventually("all are swept", async || client.statistics().await.unwrap().sessions == 0).await;
     // The statistics may be ahead of what may be told; what is acknowledged after it comes after it.
     client.create(CreateSessionRequest::new()).await.unwrap();
-    let mut watch = client.watch(request().after(position)).await.unwrap();
+    let mut watch = client.watch(request().resume(token_of(position))).await.unwrap();
     events.extend(collect(&client, &mut watch).await);
     assert_eq!(events.len(), SESSIONS);
     let found: HashSet<String> = events.into_iter().map(|event| event.session.handle).collect();

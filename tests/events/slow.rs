@@ -1,5 +1,6 @@
 //! Watchers that do not read, and servers that stop: they harm nobody.
 
+use crate::common::tokens::{sequence_in, token_of};
 use crate::common::{LONG, Server, eventually, reason};
 use crate::watching::{collect, lively, next};
 use rustix::process::Signal;
@@ -76,16 +77,16 @@ async fn a_watcher_that_stops_reading_for_too_long_is_cut_off() {
         match timeout(LONG, stream.message()).await.unwrap() {
             Ok(message) => {
                 if let Some(Message::Event(event)) = message.unwrap().message {
-                    seen = event.sequence;
+                    seen = sequence_in(&event.resume_token);
                 }
             }
             Err(status) => break status,
         }
     };
     assert_eq!((status.code(), reason(&status).as_str()), (Code::ResourceExhausted, "WATCHER_TOO_SLOW"));
-    let newest = client.statistics().await.unwrap().last_event_sequence;
+    let newest = sequence_in(&client.statistics().await.unwrap().resume_token);
     assert!(seen > 0 && seen < newest);
-    let mut watch = client.watch(lively().after(seen)).await.unwrap();
+    let mut watch = client.watch(lively().resume(token_of(seen))).await.unwrap();
     let rest = collect(&client, &mut watch).await;
     assert_eq!(rest.last().map(|event| event.session.version), Some(2_501));
 }

@@ -1,5 +1,6 @@
 //! What is told: each event once, with its session, to who asked for it.
 
+use crate::common::tokens::{sequence_in, token_of};
 use crate::common::{LONG, Server, after, eventually, millis, now};
 use crate::watching::{collect, lively};
 use sessiond_client::proto::watch_sessions_response::Message;
@@ -58,7 +59,7 @@ async fn each_event_arrives_once_with_its_session() {
         let (events, asked) = (collect(&client, &mut plain).await, collect(&client, &mut asking).await);
         let after = now();
         assert_eq!(told(&events), expected);
-        assert!(events.windows(2).all(|two| two[0].sequence < two[1].sequence));
+        assert!(events.windows(2).all(|two| sequence_in(&two[0].resume_token) < sequence_in(&two[1].resume_token)));
         for (event, asked) in events.iter().zip(&asked) {
             let session = &event.session;
             assert_eq!(session.namespace, namespace);
@@ -69,8 +70,8 @@ async fn each_event_arrives_once_with_its_session() {
             let ends = matches!(event.kind, EventKind::Deleted | EventKind::Revoked | EventKind::Expired);
             assert_eq!(asked.session.attributes.is_empty(), !(ends && keeps), "{asked:?}");
             assert_eq!(
-                (asked.sequence, asked.kind, &asked.session.handle),
-                (event.sequence, event.kind, &session.handle)
+                (sequence_in(&asked.resume_token), asked.kind, &asked.session.handle),
+                (sequence_in(&event.resume_token), event.kind, &session.handle)
             );
         }
         assert_eq!(asked.len(), events.len());
@@ -100,7 +101,7 @@ async fn filters_let_through_what_they_name() {
     for request in &requests {
         watches.push(client.watch(request.clone()).await.unwrap());
     }
-    let start = watches[0].sequence();
+    let start = sequence_in(watches[0].resume_token());
     let (here, there) = (do_one_of_each(&client).await, do_one_of_each(&other).await);
     let both = [here.clone(), there.clone()].concat();
     let only = |events: &[(EventKind, String)], kinds: &[EventKind]| -> Vec<(EventKind, String)> {
@@ -117,8 +118,8 @@ async fn filters_let_through_what_they_name() {
     for ((watch, request), expected) in watches.iter_mut().zip(&requests).zip(&expected) {
         assert_eq!(told(&collect(&client, watch).await), *expected, "{request:?}");
         // The same from the history.
-        let mut late = client.watch(request.clone().after(start)).await.unwrap();
-        assert_eq!(late.sequence(), start);
+        let mut late = client.watch(request.clone().resume(token_of(start))).await.unwrap();
+        assert_eq!(sequence_in(late.resume_token()), start);
         assert_eq!(told(&collect(&client, &mut late).await), *expected, "{request:?}");
     }
     let mut watch = client.watch(lively()).await.unwrap();
@@ -129,22 +130,25 @@ async fn filters_let_through_what_they_name() {
 async fn a_stream_begins_with_a_checkpoint_and_shows_that_it_lives() {
     let server = Server::start();
     server.client().create(CreateSessionRequest::new()).await.unwrap();
-    let newest = server.client().statistics().await.unwrap().last_event_sequence;
+    let newest = sequence_in(&server.client().statistics().await.unwrap().resume_token);
     let mut stub = server.stub();
-    for (request, begins) in [(lively(), newest), (lively().after(0), 0)] {
+    for (request, begins) in [(lively(), newest), (lively().resume(token_of(0)), 0)] {
         let start = Instant::now();
         let mut stream = stub.watch_sessions(request).await.unwrap().into_inner();
         let first = stream.message().await.unwrap().unwrap().message.unwrap();
-        assert!(matches!(&first, Message::Checkpoint(first) if first.sequence == begins), "{first:?}");
+        assert!(
+            matches!(&first, Message::Checkpoint(first) if sequence_in(&first.resume_token) == begins),
+            "{first:?}"
+        );
         let (mut checkpoints, mut events) = (0, 0);
         while checkpoints < 5 {
             match timeout(LONG, stream.message()).await.unwrap().unwrap().unwrap().message.unwrap() {
                 Message::Checkpoint(checkpoint) => {
-                    assert_eq!(checkpoint.sequence, newest);
+                    assert_eq!(sequence_in(&checkpoint.resume_token), newest);
                     checkpoints += 1;
                 }
                 Message::Event(event) => {
-                    assert_eq!((event.sequence, checkpoints), (newest, 0));
+                    assert_eq!((sequence_in(&event.resume_token), checkpoints), (newest, 0));
                     events += 1;
                 }
             }

@@ -1,6 +1,7 @@
 //! Watchers, and how to wait for what they are told.
 
 use crate::common::LONG;
+use crate::common::tokens::sequence_in;
 use sessiond_client::proto::WatchSessionsRequest;
 use sessiond_client::{Client, Error, Event, Watch, WatchMessage};
 use std::time::Duration;
@@ -18,7 +19,7 @@ pub(crate) async fn next(watch: &mut Watch) -> Option<Result<WatchMessage, Error
 /// Every event up to a sequence number.
 pub(crate) async fn collect_to(watch: &mut Watch, sequence: u64) -> Vec<Event> {
     let mut events = Vec::new();
-    while watch.sequence() < sequence {
+    while sequence_in(watch.resume_token()) < sequence {
         match next(watch).await.unwrap().unwrap() {
             WatchMessage::Event(event) => events.push(event),
             WatchMessage::Checkpoint(_) => {}
@@ -29,6 +30,6 @@ pub(crate) async fn collect_to(watch: &mut Watch, sequence: u64) -> Vec<Event> {
 
 /// Every event so far.
 pub(crate) async fn collect(client: &Client, watch: &mut Watch) -> Vec<Event> {
-    let newest = client.statistics().await.unwrap().last_event_sequence;
+    let newest = sequence_in(&client.statistics().await.unwrap().resume_token);
     collect_to(watch, newest).await
 }

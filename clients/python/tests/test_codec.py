@@ -12,6 +12,7 @@ from django.test import override_settings
 from django.utils.safestring import mark_safe
 
 import sessiond
+from sessiond import Opaque
 from sessiond.django import SessionStore
 
 
@@ -137,7 +138,7 @@ def test_pickled_sessions(client):
     assert SessionStore(session.session_key).load() == data
     read = client.get(session.session_key)
     assert read.principal == "7"
-    assert list(read.attributes["a"]) == ["sessiond.django"]
+    assert read.attributes["a"].encoding == "django-signed"
     again = SessionStore(session.session_key)
     again["a"][1].add(3)
     again.save()
@@ -183,8 +184,37 @@ def test_pickles_without_a_signature_are_never_loaded(client):
         def __reduce__(self):
             return pytest.fail, ("code ran",)
 
-    client.update(session.session_key, set_attributes={"a": {"sessiond.django": pickle.dumps({"a": Bomb()})}})
-    assert SessionStore(session.session_key).load() == {}
+    bomb = pickle.dumps({"a": Bomb()})
+    for unsigned in (Opaque("django-signed", bomb), Opaque("python-pickle", bomb), {"sessiond.django": bomb}):
+        client.update(session.session_key, set_attributes={"a": unsigned})
+        assert SessionStore(session.session_key).load().get("a") in (None, Opaque("python-pickle", bomb))
+
+
+@WITH_PICKLE
+def test_what_the_first_version_stored_is_read(client):
+    session = save({"a": (1, {2})})
+    signed = client.get(session.session_key).attributes["a"].data
+    client.update(session.session_key, set_attributes={"a": {"sessiond.django": signed}})
+    again = SessionStore(session.session_key)
+    assert again["a"] == (1, {2})
+    again["a"][1].add(3)
+    again.save()
+    assert client.get(session.session_key).attributes["a"].encoding == "django-signed"
+
+
+def test_what_another_language_keeps_for_itself_stays_as_it_is(client):
+    session = save({"a": 1})
+    gob = Opaque("go-gob", b"\x0d\xff")
+    client.update(session.session_key, set_attributes={"cart": gob, "carts": [gob]})
+    version = client.get(session.session_key).version
+    read = SessionStore(session.session_key)
+    assert read["cart"] == gob and read["carts"] == [gob]
+    assert "\\xff" not in repr(read["cart"])
+    read["a"] = 2
+    read.save()
+    after = client.get(session.session_key)
+    assert after.version == version + 1
+    assert after.attributes == {"a": 2, "cart": gob, "carts": [gob]}
 
 
 def test_secret_key_fallbacks():

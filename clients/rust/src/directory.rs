@@ -44,6 +44,14 @@ impl ListSessionsRequest {
         self.view = SessionView::Full.into();
         self
     }
+
+    /// Only the sessions with these handles, 1 to 1,000; those that are not there are left out. Can't be combined with a
+    /// principal or a page size.
+    #[must_use]
+    pub fn handles<T: Into<String>>(mut self, handles: impl IntoIterator<Item = T>) -> Self {
+        self.handles = handles.into_iter().map(Into::into).collect();
+        self
+    }
 }
 
 impl CountSessionsRequest {

@@ -44,10 +44,10 @@ impl WatchSessionsRequest {
         self
     }
 
-    /// Resumes after this sequence number instead of beginning now.
+    /// Resumes where this token was sent, by an event, a checkpoint or a backup, instead of beginning now.
     #[must_use]
-    pub fn after(mut self, sequence: u64) -> Self {
-        self.after_sequence = Some(sequence);
+    pub fn resume(mut self, token: impl Into<String>) -> Self {
+        self.resume_token = token.into();
         self
     }
 
@@ -69,8 +69,8 @@ impl WatchSessionsRequest {
 /// What happened to a session.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// Grows with every event of the whole server; there are gaps.
-    pub sequence: u64,
+    /// Resumes a stream after this event; it also names the event. Opaque.
+    pub resume_token: String,
     /// What happened; [`EventKind::Unspecified`] if it is of a kind that this client does not know.
     pub kind: EventKind,
     /// When it was carried out.
@@ -85,28 +85,26 @@ pub struct Event {
 pub enum WatchMessage {
     /// Something happened.
     Event(Event),
-    /// Every event up to this sequence number that the filter lets through was sent: a sign of life, and a point to
-    /// resume from.
-    Checkpoint(u64),
+    /// A sign of life, and the resume token of a point: every event so far that the filter lets through was sent.
+    Checkpoint(String),
 }
 
 /// A stream of events. Dropping it ends it.
 ///
-/// It has no deadline. When it ends, by an error or without one, watch again [`after`](WatchSessionsRequest::after) its
-/// [`sequence`](Watch::sequence); nothing is missed as long as the server keeps the events.
+/// It has no deadline. When it ends, by an error or without one, watch again and [`resume`](WatchSessionsRequest::resume)
+/// with its [`resume_token`](Watch::resume_token); nothing is missed as long as the server keeps the events.
 #[derive(Debug)]
 pub struct Watch {
     stream: Streaming<WatchSessionsResponse>,
     client: Client,
-    sequence: u64,
+    resume_token: String,
 }
 
 impl Watch {
-    /// Everything up to this sequence number was seen: first the point at which the stream began, then that of the last
-    /// message.
+    /// Resumes the stream here: first the point at which it began, then that of the last message.
     #[must_use]
-    pub fn sequence(&self) -> u64 {
-        self.sequence
+    pub fn resume_token(&self) -> &str {
+        &self.resume_token
     }
 
     /// The next message; `None` when the server has ended the stream.
@@ -127,12 +125,14 @@ impl Stream for Watch {
             };
             let message = match message {
                 Some(Message::Event(event)) => event.complete(self.client.address()).map(WatchMessage::Event),
-                Some(Message::Checkpoint(Checkpoint { sequence })) => Ok(WatchMessage::Checkpoint(sequence)),
+                Some(Message::Checkpoint(Checkpoint { resume_token })) => Ok(WatchMessage::Checkpoint(resume_token)),
                 // A message of a kind that this client does not know.
                 None => continue,
             };
-            if let Ok(WatchMessage::Event(Event { sequence, .. }) | WatchMessage::Checkpoint(sequence)) = message {
-                self.sequence = sequence;
+            if let Ok(WatchMessage::Event(Event { resume_token, .. }) | WatchMessage::Checkpoint(resume_token)) =
+                &message
+            {
+                self.resume_token.clone_from(resume_token);
             }
             return Poll::Ready(Some(message));
         }
@@ -147,7 +147,7 @@ impl Complete for SessionEvent {
         let (Some(event_time), Some(session)) = (self.event_time, self.session) else {
             return Err(Error::incomplete(address));
         };
-        Ok(Event { sequence: self.sequence, kind, event_time, session })
+        Ok(Event { resume_token: self.resume_token, kind, event_time, session })
     }
 }
 
@@ -169,7 +169,9 @@ impl Client {
         };
         let (stream, first) = self.repeat(begin).await.map_err(|status| self.error(&status))?;
         match first.and_then(|first| first.message) {
-            Some(Message::Checkpoint(Checkpoint { sequence })) => Ok(Watch { stream, client: self.clone(), sequence }),
+            Some(Message::Checkpoint(Checkpoint { resume_token })) => {
+                Ok(Watch { stream, client: self.clone(), resume_token })
+            }
             _ => Err(Error::incomplete(self.address())),
         }
     }
@@ -183,13 +185,13 @@ mod tests {
     fn an_event_is_complete_or_refused() {
         let address = "127.0.0.1:50051".parse().expect("an address");
         let event = SessionEvent {
-            sequence: 7,
+            resume_token: "seven".to_owned(),
             kind: EventKind::Revoked.into(),
             event_time: Some(Timestamp::default()),
             session: Some(Session::default()),
         };
         let complete = event.clone().complete(&address).expect("nothing is missing");
-        assert_eq!((complete.sequence, complete.kind), (7, EventKind::Revoked));
+        assert_eq!((complete.resume_token.as_str(), complete.kind), ("seven", EventKind::Revoked));
         let unknown = SessionEvent { kind: 1_000, ..event.clone() };
         let kind = unknown.complete(&address).expect("nothing is missing").kind;
         assert_eq!(kind, EventKind::Unspecified);

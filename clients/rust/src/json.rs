@@ -7,6 +7,7 @@
 //! | double | a number with a fraction or exponent: `1.0`; `{"$double": "NaN"}`, `"Infinity"`, `"-Infinity"` |
 //! | bytes | `{"$bytes": "AAEC"}`, base64 |
 //! | timestamp | `{"$timestamp": "2026-01-31T12:00:00.123456789Z"}`, RFC 3339 |
+//! | opaque value | `{"$opaque": {"encoding": "go-gob", "data": "AAEC"}}`, the data in base64 |
 //! | map that has a key beginning with `$` | `{"$map": {"$bytes": 1}}` |
 //!
 //! A whole number that an int64 can't hold is read as a double. Maps keep the order of their entries.
@@ -17,15 +18,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Number, Value as Json, json};
 
-use crate::proto::Value;
 use crate::proto::value::Kind;
+use crate::proto::{OpaqueValue, Value};
 
 /// JSON that stands for no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JsonError {
     /// An object has a key that begins with `$` and is none of the forms above.
-    #[error("{{\"{key}\": …}} is none of $bytes, $timestamp, $double and $map; put a map with such a key into $map")]
+    #[error(
+        "{{\"{key}\": …}} is none of $bytes, $timestamp, $double, $opaque and $map; put a map with such a key into $map"
+    )]
     UnknownForm {
         /// The key.
         key: String,
@@ -54,6 +57,9 @@ pub fn to_json(value: &Value) -> Json {
         Some(Kind::BytesValue(value)) => json!({ "$bytes": BASE64.encode(value) }),
         Some(Kind::TimestampValue(value)) => json!({ "$timestamp": value.to_string() }),
         Some(Kind::ListValue(list)) => list.items.iter().map(to_json).collect(),
+        Some(Kind::OpaqueValue(OpaqueValue { encoding, data })) => {
+            json!({ "$opaque": { "encoding": encoding, "data": BASE64.encode(data) } })
+        }
         Some(Kind::MapValue(map)) => {
             let entries: Map<String, Json> = map.iter().map(|(key, value)| (key.to_owned(), to_json(value))).collect();
             if entries.keys().any(|key| key.starts_with('$')) {
@@ -122,9 +128,24 @@ fn from_form(key: String, content: Json) -> Result<Value, JsonError> {
             .map(Value::from)
             .ok_or_else(|| wrong("$double", "NaN, Infinity or -Infinity")),
         ("$double", _) => Err(wrong("$double", "NaN, Infinity or -Infinity")),
+        ("$opaque", Json::Object(parts)) => opaque_from_json(parts),
+        ("$opaque", _) => Err(wrong("$opaque", OPAQUE)),
         ("$map", Json::Object(entries)) => map_from_json(entries),
         ("$map", _) => Err(wrong("$map", "an object")),
         _ => Err(JsonError::UnknownForm { key }),
+    }
+}
+
+/// What `$opaque` wants.
+const OPAQUE: &str = "an object with encoding, a name, and data, base64 with padding, and nothing else";
+
+fn opaque_from_json(mut parts: Map<String, Json>) -> Result<Value, JsonError> {
+    match (parts.remove("encoding"), parts.remove("data")) {
+        (Some(Json::String(encoding)), Some(Json::String(data))) if parts.is_empty() => {
+            let data = BASE64.decode(data).map_err(|_| wrong("$opaque", OPAQUE))?;
+            Ok(Value::opaque(encoding, data))
+        }
+        _ => Err(wrong("$opaque", OPAQUE)),
     }
 }
 
@@ -168,6 +189,8 @@ mod tests {
             ".*".prop_map(Value::from),
             any::<Vec<u8>>().prop_map(Value::from),
             any_timestamp().prop_map(Value::from),
+            ("[a-z0-9][a-z0-9._/+-]{0,63}", any::<Vec<u8>>())
+                .prop_map(|(encoding, data)| Value::opaque(encoding, data)),
         ];
         let key = prop_oneof![".*", "\\$.*", Just("$map".to_owned()), Just("$bytes".to_owned())];
         leaf.prop_recursive(4, 64, 8, move |value| {
@@ -207,6 +230,7 @@ mod tests {
                 Timestamp { seconds: -1, nanos: 999_999_999 }.into(),
             ),
             (r#"{"$double":"-Infinity"}"#, f64::NEG_INFINITY.into()),
+            (r#"{"$opaque":{"encoding":"go-gob","data":"AP8="}}"#, Value::opaque("go-gob", vec![0, 255])),
             (r#"{"$map":{"$bytes":1}}"#, Value::map([("$bytes", 1)])),
         ] {
             assert_eq!(to_json(&value).to_string(), text);
@@ -230,6 +254,10 @@ mod tests {
             r#"{"$timestamp":"yesterday"}"#,
             r#"{"$double":"1.5"}"#,
             r#"{"$double":1.5}"#,
+            r#"{"$opaque":"AP8="}"#,
+            r#"{"$opaque":{"encoding":"go-gob"}}"#,
+            r#"{"$opaque":{"encoding":"go-gob","data":"AP8"}}"#,
+            r#"{"$opaque":{"encoding":"go-gob","data":"AP8=","more":1}}"#,
             r#"{"$map":[]}"#,
             r#"{"$other":1}"#,
             r#"{"$bytes":"AAEC","more":1}"#,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::client::Client;
 use crate::convert::{Complete, duration, from_id};
 use crate::error::Error;
-use crate::proto::{LockSessionRequest, LockSessionResponse, UnlockSessionRequest};
+use crate::proto::{LockSessionRequest, LockSessionResponse, Session, UnlockSessionRequest};
 use crate::redact::Redacted;
 use crate::{Address, Timestamp};
 
@@ -24,6 +24,20 @@ impl LockSessionRequest {
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = Some(duration(lease));
+        self
+    }
+
+    /// Renews the lock of this token instead of taking a new one: its lease starts again from now.
+    #[must_use]
+    pub fn renew(mut self, lock_token: impl Into<String>) -> Self {
+        self.lock_token = lock_token.into();
+        self
+    }
+
+    /// Reads the session under the lock in the same call.
+    #[must_use]
+    pub fn include_session(mut self) -> Self {
+        self.include_session = true;
         self
     }
 
@@ -46,18 +60,24 @@ impl UnlockSessionRequest {
 from_id!(LockSessionRequest::new);
 
 /// A lock that is held.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub struct Lock {
     /// Names the lock, in updates and to release it.
     pub lock_token: String,
     /// When the lease ends by itself.
     pub expire_time: Timestamp,
+    /// The session as it was once the lock was taken, if it was asked for.
+    pub session: Option<Session>,
 }
 
 impl fmt::Debug for Lock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { lock_token, expire_time } = self;
-        f.debug_struct("Lock").field("lock_token", &Redacted(lock_token)).field("expire_time", expire_time).finish()
+        let Self { lock_token, expire_time, session } = self;
+        f.debug_struct("Lock")
+            .field("lock_token", &Redacted(lock_token))
+            .field("expire_time", expire_time)
+            .field("session", session)
+            .finish()
     }
 }
 
@@ -66,7 +86,7 @@ impl Complete for LockSessionResponse {
 
     fn complete(self, address: &Address) -> Result<Lock, Error> {
         let expire_time = self.expire_time.ok_or_else(|| Error::incomplete(address))?;
-        Ok(Lock { lock_token: self.lock_token, expire_time })
+        Ok(Lock { lock_token: self.lock_token, expire_time, session: self.session })
     }
 }
 

@@ -55,14 +55,18 @@ macro_rules! debug_without_secrets {
 debug_without_secrets!(
     CreateSessionRequest,
     secret: [session_id],
-    shown: [namespace, attributes, principal, labels, timeouts]
+    shown: [namespace, attributes, principal, labels, timeouts, create_time, last_access_time]
 );
 debug_without_secrets!(CreateSessionResponse, secret: [session_id], shown: [session]);
-debug_without_secrets!(GetSessionRequest, secret: [session_id], shown: [namespace, access, if_version_not]);
+debug_without_secrets!(
+    GetSessionRequest,
+    secret: [session_id],
+    shown: [namespace, access, if_version_not, omit_attributes]
+);
 debug_without_secrets!(
     UpdateSessionRequest,
     secret: [session_id, lock_token],
-    shown: [namespace, change, expected_version, upsert]
+    shown: [namespace, change, expected_version, upsert, unlock]
 );
 debug_without_secrets!(TouchSessionRequest, secret: [session_id], shown: [namespace]);
 debug_without_secrets!(
@@ -75,8 +79,12 @@ debug_without_secrets!(DeleteSessionRequest, secret: [], shown: [namespace, targ
 debug_without_secrets!(BatchGetSessionsRequest, secret: [session_ids], shown: [namespace, access]);
 debug_without_secrets!(BatchDeleteSessionsRequest, secret: [session_ids], shown: [namespace]);
 debug_without_secrets!(PrincipalScope, secret: [except_session_id], shown: [principal]);
-debug_without_secrets!(LockSessionRequest, secret: [session_id], shown: [namespace, lease, wait]);
-debug_without_secrets!(LockSessionResponse, secret: [lock_token], shown: [expire_time]);
+debug_without_secrets!(
+    LockSessionRequest,
+    secret: [session_id, lock_token],
+    shown: [namespace, lease, wait, include_session]
+);
+debug_without_secrets!(LockSessionResponse, secret: [lock_token], shown: [expire_time, session]);
 debug_without_secrets!(UnlockSessionRequest, secret: [session_id, lock_token], shown: [namespace]);
 debug_without_secrets!(IssueHandoffRequest, secret: [session_id], shown: [namespace, audience, lifetime]);
 debug_without_secrets!(IssueHandoffResponse, secret: [ticket], shown: [expire_time]);
@@ -106,7 +114,7 @@ mod tests {
         const SECRET: &str = "a-secret";
         let update = UpdateSessionRequest::new(SECRET, SessionChange::new().set_principal("user-42"));
         let update = update.lock_token(SECRET);
-        let lock = Lock { lock_token: SECRET.to_owned(), expire_time: Timestamp::default() };
+        let lock = Lock { lock_token: SECRET.to_owned(), expire_time: Timestamp::default(), session: None };
         let handoff = Handoff { ticket: SECRET.to_owned(), expire_time: Timestamp::default() };
         let token = IssueCsrfTokenResponse { token: SECRET.to_owned() };
         for shown in [
@@ -119,7 +127,7 @@ mod tests {
             format!("{:?}", BatchGetSessionsRequest::new([SECRET, SECRET])),
             format!("{:?}", BatchDeleteSessionsRequest::new([SECRET])),
             format!("{:?}", RevokeSessionsRequest::of_principal_except("user-42", SECRET)),
-            format!("{:?}", LockSessionRequest::new(SECRET)),
+            format!("{:?}", LockSessionRequest::new(SECRET).renew(SECRET)),
             format!("{:?}", UnlockSessionRequest::new(SECRET, SECRET)),
             format!("{lock:?}"),
             format!("{:?}", IssueHandoffRequest::new(SECRET, "shop")),

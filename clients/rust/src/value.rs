@@ -7,7 +7,7 @@ use bytes::Bytes;
 use prost_types::Timestamp;
 
 use crate::proto::value::Kind;
-use crate::proto::{ListValue, MapEntry, MapValue, Value};
+use crate::proto::{ListValue, MapEntry, MapValue, OpaqueValue, Value};
 
 /// What an entry without a value, which no server hands out, is read as.
 static NONE: Value = Value { kind: None };
@@ -29,6 +29,12 @@ impl Value {
         let entry = |(key, value): (K, V)| MapEntry { key: key.into(), value: Some(value.into()) };
         let entries = entries.into_iter().map(entry).collect();
         Kind::MapValue(MapValue { entries }).into()
+    }
+
+    /// Data that only those can read who know its encoding, such as "go-gob". The name is 1 to 64 of the characters a-z, 0-9,
+    /// '-', '_', '.', '/' and '+', beginning with a letter or digit; the server refuses another.
+    pub fn opaque(encoding: impl Into<String>, data: impl Into<Bytes>) -> Self {
+        Kind::OpaqueValue(OpaqueValue { encoding: encoding.into(), data: data.into() }).into()
     }
 
     /// True for the absence of a value.
@@ -83,6 +89,12 @@ impl Value {
     #[must_use]
     pub fn as_map(&self) -> Option<impl DoubleEndedIterator<Item = (&str, &Value)> + ExactSizeIterator> {
         if let Some(Kind::MapValue(map)) = &self.kind { Some(map.iter()) } else { None }
+    }
+
+    /// The name of the encoding and the data, if it is opaque.
+    #[must_use]
+    pub fn as_opaque(&self) -> Option<(&str, &Bytes)> {
+        if let Some(Kind::OpaqueValue(opaque)) = &self.kind { Some((&opaque.encoding, &opaque.data)) } else { None }
     }
 
     /// The value of this key, if it is a map that has it. Searches the entries one by one.

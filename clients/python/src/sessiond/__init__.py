@@ -26,8 +26,9 @@ from sessiond.errors import (
     UnsupportedValue,
     VersionMismatch,
 )
+from sessiond.ids import mapped_id
 from sessiond.session import Session
-from sessiond.values import from_value, to_value
+from sessiond.values import Opaque, from_value, to_value
 
 __all__ = [
     "Client",
@@ -35,6 +36,7 @@ __all__ = [
     "Created",
     "InternalError",
     "InvalidArgument",
+    "Opaque",
     "Session",
     "SessionCorrupt",
     "SessionIdRetired",
@@ -48,5 +50,6 @@ __all__ = [
     "UnsupportedValue",
     "VersionMismatch",
     "from_value",
+    "mapped_id",
     "to_value",
 ]

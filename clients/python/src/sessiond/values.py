@@ -6,11 +6,13 @@
     datetime                 timestamp_value; must be aware, comes back in UTC, cut to microseconds
     list, tuple              list_value, comes back as a list
     dict with str keys       map_value, in the same order
+    Opaque                   opaque_value: what only those can read who know its encoding
 
 Anything else is refused with UnsupportedValue.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -24,6 +26,18 @@ INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 MAX_DEPTH = 30
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """Data in an encoding that is not language-neutral, such as what a Go service stored.
+
+    `encoding` is its name: 1 to 64 of the characters a-z, 0-9, "-", "_", ".", "/" and "+", beginning with a letter or
+    digit. It can be stored again as it is.
+    """
+
+    encoding: str
+    data: bytes = field(default=b"", repr=False)
 
 
 def to_value(value: Any, name: str, key: Callable[[Any], str] | None = None) -> pb.Value:
@@ -50,6 +64,8 @@ def from_value(value: pb.Value) -> Any:
         return [from_value(item) for item in value.list_value.items]
     if kind == "map_value":
         return {entry.key: from_value(entry.value) for entry in value.map_value.entries}
+    if kind == "opaque_value":
+        return Opaque(value.opaque_value.encoding, value.opaque_value.data)
     raise UnsupportedValue("a value without a known kind")
 
 
@@ -92,6 +108,9 @@ def _fill(out: pb.Value, value: Any, where: str, key: Callable[[Any], str], dept
         if value.utcoffset() is None:
             raise UnsupportedValue(f"attribute {where} holds a datetime without a time zone")
         out.timestamp_value.CopyFrom(to_timestamp(value))
+    elif isinstance(value, Opaque):
+        out.opaque_value.encoding = _text(value.encoding, where)
+        out.opaque_value.data = value.data
     elif isinstance(value, (list, tuple)):
         out.list_value.SetInParent()
         for index, item in enumerate(value):

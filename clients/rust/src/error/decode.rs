@@ -19,13 +19,14 @@ impl Error {
         let details = status.get_error_details();
         let info = details.error_info();
         let number = |key: &str| info.and_then(|info| info.metadata.get(key)?.parse().ok());
+        let millis = |key: &str| number(key).map(Duration::from_millis);
         let message = one_line(status.message());
         // Another server's reasons are not ours, whatever they are called.
         let reason = info.filter(|info| info.domain == "sessiond").map_or("", |info| info.reason.as_str());
         match reason {
             "SESSION_NOT_FOUND" => Self::SessionNotFound,
             "SESSION_LIMIT_REACHED" => Self::SessionLimitReached,
-            "LOCK_HELD" => Self::LockHeld,
+            "LOCK_HELD" => Self::LockHeld { held_for: millis("held_for_ms"), ends_in: millis("ends_in_ms") },
             "LOCK_LOST" => Self::LockLost,
             "HANDOFF_INVALID" => Self::HandoffInvalid,
             "EVENTS_GONE" => Self::EventsGone,
@@ -143,7 +144,13 @@ mod tests {
         for (status, expected) in [
             (reason(Code::NotFound, "SESSION_NOT_FOUND", &[]), Error::SessionNotFound),
             (reason(Code::ResourceExhausted, "SESSION_LIMIT_REACHED", &[]), Error::SessionLimitReached),
-            (reason(Code::FailedPrecondition, "LOCK_HELD", &[]), Error::LockHeld),
+            (
+                reason(Code::FailedPrecondition, "LOCK_HELD", &[("held_for_ms", "250"), ("ends_in_ms", "750")]),
+                Error::LockHeld {
+                    held_for: Some(Duration::from_millis(250)),
+                    ends_in: Some(Duration::from_millis(750)),
+                },
+            ),
             (reason(Code::FailedPrecondition, "LOCK_LOST", &[]), Error::LockLost),
             (reason(Code::NotFound, "HANDOFF_INVALID", &[]), Error::HandoffInvalid),
             (reason(Code::OutOfRange, "EVENTS_GONE", &[]), Error::EventsGone),

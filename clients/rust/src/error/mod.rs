@@ -49,15 +49,20 @@ pub enum Error {
     SessionLimitReached,
     /// Another holds the lock, and the wait is over.
     #[error("the session is locked by another")]
-    LockHeld,
+    LockHeld {
+        /// How long the other has held it.
+        held_for: Option<std::time::Duration>,
+        /// When its lease ends, from the answer on.
+        ends_in: Option<std::time::Duration>,
+    },
     /// The lock token is of no lock that holds: the lease ended, or the server was restarted. Nothing was changed.
     #[error("the lock was lost: nothing was changed")]
     LockLost,
     /// The ticket is unknown, used, too old, or for another audience.
     #[error("the ticket is not valid: it is unknown, used, too old, or for another audience")]
     HandoffInvalid,
-    /// The events after the wanted sequence number are no longer kept: list the sessions and watch from now on.
-    #[error("the events after that sequence number are no longer kept")]
+    /// The events after the resume token are no longer kept: list the sessions and watch from now on.
+    #[error("the events after that resume token are no longer kept")]
     EventsGone,
     /// The watcher did not read for too long and was cut off: resume after the last event that it saw.
     #[error("events were not read fast enough, and sessiond at {address} ended the stream")]

@@ -51,6 +51,20 @@ impl CreateSessionRequest {
         self.timeouts = Some(timeouts);
         self
     }
+
+    /// When the session was made, if that was before this call.
+    #[must_use]
+    pub fn create_time(mut self, moment: impl Into<Timestamp>) -> Self {
+        self.create_time = Some(moment.into());
+        self
+    }
+
+    /// When the visitor was last active, if that was before this call.
+    #[must_use]
+    pub fn last_access_time(mut self, moment: impl Into<Timestamp>) -> Self {
+        self.last_access_time = Some(moment.into());
+        self
+    }
 }
 
 impl GetSessionRequest {
@@ -71,6 +85,13 @@ impl GetSessionRequest {
     #[must_use]
     pub fn unless_version(mut self, version: u64) -> Self {
         self.if_version_not = Some(version);
+        self
+    }
+
+    /// The session without its attributes.
+    #[must_use]
+    pub fn omit_attributes(mut self) -> Self {
+        self.omit_attributes = true;
         self
     }
 }
@@ -94,6 +115,13 @@ impl UpdateSessionRequest {
     pub fn lock_token(mut self, token: impl Into<String>) -> Self {
         self.lock_token = token.into();
         self
+    }
+
+    /// Releases the lock of this token when the change is done, and carries the change out only if the lock still holds.
+    #[must_use]
+    pub fn unlock(mut self, token: impl Into<String>) -> Self {
+        self.unlock = true;
+        self.lock_token(token)
     }
 
     /// Makes a session under this ID if there is none. It can revive a session that was ended meanwhile.

@@ -5,10 +5,13 @@ Django user knows of JSON holds: keys become text, tuples become lists. Bytes an
 JSON could not.
 
 All else is opaque: what Value can't hold (an int beyond 64 bits, say), keys that can't be an attribute's name, and
-everything under another SESSION_SERIALIZER, whose reason may be that it encrypts. Opaque data is the map
-{"sessiond.django": bytes}, where the bytes are what SessionBase.encode makes of {key: value}: serialised by the
-configured serializer and signed with SECRET_KEY. The signature matters with pickle: whoever can write to the store
-can't have code run here. The key inside keeps signed data from being moved to another key.
+everything under another SESSION_SERIALIZER, whose reason may be that it encrypts. Opaque data is an opaque value with
+the encoding "django-signed": what SessionBase.encode makes of {key: value}, serialised by the configured serializer and
+signed with SECRET_KEY. The signature matters with pickle: whoever can write to the store can't have code run here. The
+key inside keeps signed data from being moved to another key. Version 0.1 stored the same data as the map
+{"sessiond.django": bytes}, which is still read.
+
+Another language's opaque value is a sessiond.Opaque here, and is stored as it came.
 """
 
 import hashlib
@@ -18,9 +21,10 @@ from django.contrib.sessions.serializers import JSONSerializer
 
 from sessiond.errors import UnsupportedValue
 from sessiond.v1 import value_pb2
-from sessiond.values import from_value, to_value
+from sessiond.values import Opaque, from_value, to_value
 
 MARKER = "sessiond.django"
+ENCODING = "django-signed"
 # The server's bound.
 _LONGEST_NAME = 256
 
@@ -44,19 +48,19 @@ class Codec:
             return key, native
         try:
             signed = self._store.encode({key: value}).encode()
-            return self._name(key), to_value({MARKER: signed}, MARKER)
+            return self._name(key), to_value(Opaque(ENCODING, signed), MARKER)
         except (TypeError, ValueError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"session key {key!r} can't be stored: {error}") from error
 
     def decode(self, name: str, value: value_pb2.Value) -> tuple[Any, Any]:
         """The session key and value for an attribute. Raises Undecodable."""
-        if not _is_opaque(value):
+        signed = _signed(value)
+        if signed is None:
             try:
                 return name, from_value(value)
             except UnsupportedValue as error:
                 raise Undecodable(str(error)) from None
-        signed = value.map_value.entries[0].value.bytes_value
         # decode() answers {} for whatever it can't read; anything may come out of a foreign serializer.
         data = self._store.decode(signed.decode("latin-1"))
         if not isinstance(data, dict) or len(data) != 1:
@@ -74,13 +78,13 @@ class Codec:
         """
         if _bytes(stored) == _bytes(encoded):
             return True
-        if _is_opaque(stored) != _is_opaque(encoded):
+        if (_signed(stored) is None) != (_signed(encoded) is None):
             return False
         try:
             _, before = self.decode(name, stored)
         except Undecodable:
             return False
-        if _is_opaque(encoded):
+        if _signed(encoded) is not None:
             return self._serialise({key: before}) == self._serialise({key: value})
         return _bytes(self.encode(key, before)[1]) == _bytes(encoded)
 
@@ -91,8 +95,8 @@ class Codec:
             native = to_value(value, key, json_key)
         except UnsupportedValue:
             return None
-        # A dictionary that looks like our own mark.
-        return None if _is_opaque(native) else native
+        # A dictionary or an opaque value that looks like our own mark.
+        return None if _signed(native) is not None else native
 
     def _name(self, key: Any) -> str:
         """The key itself, or a digest in place of what can't be a name."""
@@ -128,9 +132,14 @@ def _is_name(key: Any) -> bool:
         return False
 
 
-def _is_opaque(value: value_pb2.Value) -> bool:
+def _signed(value: value_pb2.Value) -> bytes | None:
+    """The signed data, if the value is what this codec makes; None of any other value."""
+    if value.opaque_value.encoding == ENCODING:
+        return value.opaque_value.data
     entries = value.map_value.entries
-    return len(entries) == 1 and entries[0].key == MARKER and entries[0].value.WhichOneof("kind") == "bytes_value"
+    if len(entries) == 1 and entries[0].key == MARKER and entries[0].value.WhichOneof("kind") == "bytes_value":
+        return entries[0].value.bytes_value
+    return None
 
 
 def _bytes(value: value_pb2.Value) -> bytes:

@@ -23,7 +23,7 @@ class NamespaceStatistics(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., sessions: _Optional[int] = ...) -> None: ...
 
 class GetStatisticsResponse(_message.Message):
-    __slots__ = ("sessions", "namespaces", "created", "expired", "created_per_second", "expired_per_second", "disk_bytes", "memory_bytes", "sweeper_lag", "groups", "grouped_transactions", "largest_group", "start_time", "last_event_sequence", "watchers", "cpu_time", "refused_for_space", "met_damage", "storage_stalls")
+    __slots__ = ("sessions", "namespaces", "created", "expired", "created_per_second", "expired_per_second", "disk_bytes", "memory_bytes", "sweeper_lag", "groups", "grouped_transactions", "largest_group", "start_time", "watchers", "cpu_time", "refused_for_space", "met_damage", "storage_stalls", "resume_token", "events_kept")
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
     NAMESPACES_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
@@ -37,12 +37,13 @@ class GetStatisticsResponse(_message.Message):
     GROUPED_TRANSACTIONS_FIELD_NUMBER: _ClassVar[int]
     LARGEST_GROUP_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
-    LAST_EVENT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     WATCHERS_FIELD_NUMBER: _ClassVar[int]
     CPU_TIME_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FOR_SPACE_FIELD_NUMBER: _ClassVar[int]
     MET_DAMAGE_FIELD_NUMBER: _ClassVar[int]
     STORAGE_STALLS_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_KEPT_FIELD_NUMBER: _ClassVar[int]
     sessions: int
     namespaces: _containers.RepeatedCompositeFieldContainer[NamespaceStatistics]
     created: int
@@ -56,13 +57,14 @@ class GetStatisticsResponse(_message.Message):
     grouped_transactions: int
     largest_group: int
     start_time: _timestamp_pb2.Timestamp
-    last_event_sequence: int
     watchers: int
     cpu_time: _duration_pb2.Duration
     refused_for_space: int
     met_damage: int
     storage_stalls: int
-    def __init__(self, sessions: _Optional[int] = ..., namespaces: _Optional[_Iterable[_Union[NamespaceStatistics, _Mapping]]] = ..., created: _Optional[int] = ..., expired: _Optional[int] = ..., created_per_second: _Optional[float] = ..., expired_per_second: _Optional[float] = ..., disk_bytes: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., sweeper_lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., groups: _Optional[int] = ..., grouped_transactions: _Optional[int] = ..., largest_group: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_event_sequence: _Optional[int] = ..., watchers: _Optional[int] = ..., cpu_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., refused_for_space: _Optional[int] = ..., met_damage: _Optional[int] = ..., storage_stalls: _Optional[int] = ...) -> None: ...
+    resume_token: str
+    events_kept: int
+    def __init__(self, sessions: _Optional[int] = ..., namespaces: _Optional[_Iterable[_Union[NamespaceStatistics, _Mapping]]] = ..., created: _Optional[int] = ..., expired: _Optional[int] = ..., created_per_second: _Optional[float] = ..., expired_per_second: _Optional[float] = ..., disk_bytes: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., sweeper_lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., groups: _Optional[int] = ..., grouped_transactions: _Optional[int] = ..., largest_group: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., watchers: _Optional[int] = ..., cpu_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., refused_for_space: _Optional[int] = ..., met_damage: _Optional[int] = ..., storage_stalls: _Optional[int] = ..., resume_token: _Optional[str] = ..., events_kept: _Optional[int] = ...) -> None: ...
 
 class SweepNowRequest(_message.Message):
     __slots__ = ()
@@ -121,30 +123,30 @@ class BackupRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class BackupSummary(_message.Message):
-    __slots__ = ("format_version", "server_version", "begin_time", "backup_time", "sessions", "events", "last_event_sequence", "size_bytes", "damaged_sessions", "damaged_handles", "events_damaged")
+    __slots__ = ("format_version", "server_version", "begin_time", "backup_time", "sessions", "events", "size_bytes", "damaged_sessions", "damaged_handles", "events_damaged", "resume_token")
     FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
     SERVER_VERSION_FIELD_NUMBER: _ClassVar[int]
     BEGIN_TIME_FIELD_NUMBER: _ClassVar[int]
     BACKUP_TIME_FIELD_NUMBER: _ClassVar[int]
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
-    LAST_EVENT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     DAMAGED_SESSIONS_FIELD_NUMBER: _ClassVar[int]
     DAMAGED_HANDLES_FIELD_NUMBER: _ClassVar[int]
     EVENTS_DAMAGED_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
     format_version: int
     server_version: str
     begin_time: _timestamp_pb2.Timestamp
     backup_time: _timestamp_pb2.Timestamp
     sessions: int
     events: int
-    last_event_sequence: int
     size_bytes: int
     damaged_sessions: int
     damaged_handles: _containers.RepeatedScalarFieldContainer[str]
     events_damaged: bool
-    def __init__(self, format_version: _Optional[int] = ..., server_version: _Optional[str] = ..., begin_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., backup_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sessions: _Optional[int] = ..., events: _Optional[int] = ..., last_event_sequence: _Optional[int] = ..., size_bytes: _Optional[int] = ..., damaged_sessions: _Optional[int] = ..., damaged_handles: _Optional[_Iterable[str]] = ..., events_damaged: _Optional[bool] = ...) -> None: ...
+    resume_token: str
+    def __init__(self, format_version: _Optional[int] = ..., server_version: _Optional[str] = ..., begin_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., backup_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sessions: _Optional[int] = ..., events: _Optional[int] = ..., size_bytes: _Optional[int] = ..., damaged_sessions: _Optional[int] = ..., damaged_handles: _Optional[_Iterable[str]] = ..., events_damaged: _Optional[bool] = ..., resume_token: _Optional[str] = ...) -> None: ...
 
 class BackupResponse(_message.Message):
     __slots__ = ("data", "sessions_sent", "sessions_expected", "summary")

@@ -115,9 +115,8 @@ class AdminServicer:
         """Restores a backup into a server that holds no session and no event: all of it or nothing, also if the server is killed
         meanwhile. It goes on serving until all was received, verified and stored; then, for a moment, health is NOT_SERVING
         and calls are refused as not ready, while the restored sessions take the place of none. A session that is made
-        meanwhile makes it fail. Versions, timeouts, handles, IDs and the events' sequence numbers are as they were in the
-        backup, so that watchers can resume: new events get numbers far behind, and who has seen events that are not in the
-        backup is told EVENTS_GONE. Locks are not restored.
+        meanwhile makes it fail. Versions, timeouts, handles, IDs and the events' resume tokens are as they were in the
+        backup, so that watchers can resume; who has seen events that are not in the backup is told EVENTS_GONE. Locks are not restored.
 
         Errors: NOT_EMPTY, IN_MEMORY, BACKUP_INVALID, BACKUP_RUNNING, STORAGE_FULL.
         Example, first message: {"data": "c2Vzc2lvbmQgYmFja3VwCg…"}

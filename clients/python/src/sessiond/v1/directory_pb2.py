@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from sessiond.v1 import session_pb2 as sessiond_dot_v1_dot_session__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bsessiond/v1/directory.proto\x12\x0bsessiond.v1\x1a\x19sessiond/v1/session.proto\"\x8a\x01\n\x13ListSessionsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\x12&\n\x04view\x18\x05 \x01(\x0e\x32\x18.sessiond.v1.SessionView\"W\n\x14ListSessionsResponse\x12&\n\x08sessions\x18\x01 \x03(\x0b\x32\x14.sessiond.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x14\x43ountSessionsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\"&\n\x15\x43ountSessionsResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x04\">\n\x0ePrincipalScope\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12\x19\n\x11\x65xcept_session_id\x18\x02 \x01(\t\"\x1e\n\x0bHandleScope\x12\x0f\n\x07handles\x18\x01 \x03(\t\"\x10\n\x0eNamespaceScope\"\xca\x01\n\x15RevokeSessionsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x30\n\tprincipal\x18\x02 \x01(\x0b\x32\x1b.sessiond.v1.PrincipalScopeH\x00\x12+\n\x07handles\x18\x03 \x01(\x0b\x32\x18.sessiond.v1.HandleScopeH\x00\x12\x36\n\x0fwhole_namespace\x18\x04 \x01(\x0b\x32\x1b.sessiond.v1.NamespaceScopeH\x00\x42\x07\n\x05scope\")\n\x16RevokeSessionsResponse\x12\x0f\n\x07revoked\x18\x01 \x01(\x04*Z\n\x0bSessionView\x12\x1c\n\x18SESSION_VIEW_UNSPECIFIED\x10\x00\x12\x16\n\x12SESSION_VIEW_BASIC\x10\x01\x12\x15\n\x11SESSION_VIEW_FULL\x10\x02\x42\x38\n\x0f\x64\x65v.sessiond.v1P\x01Z#sessiond/gen/sessiond/v1;sessiondv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bsessiond/v1/directory.proto\x12\x0bsessiond.v1\x1a\x19sessiond/v1/session.proto\"\x9b\x01\n\x13ListSessionsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\x12&\n\x04view\x18\x05 \x01(\x0e\x32\x18.sessiond.v1.SessionView\x12\x0f\n\x07handles\x18\x06 \x03(\t\"W\n\x14ListSessionsResponse\x12&\n\x08sessions\x18\x01 \x03(\x0b\x32\x14.sessiond.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x14\x43ountSessionsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\"&\n\x15\x43ountSessionsResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x04\">\n\x0ePrincipalScope\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12\x19\n\x11\x65xcept_session_id\x18\x02 \x01(\t\"\x1e\n\x0bHandleScope\x12\x0f\n\x07handles\x18\x01 \x03(\t\"\x10\n\x0eNamespaceScope\"\xca\x01\n\x15RevokeSessionsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x30\n\tprincipal\x18\x02 \x01(\x0b\x32\x1b.sessiond.v1.PrincipalScopeH\x00\x12+\n\x07handles\x18\x03 \x01(\x0b\x32\x18.sessiond.v1.HandleScopeH\x00\x12\x36\n\x0fwhole_namespace\x18\x04 \x01(\x0b\x32\x1b.sessiond.v1.NamespaceScopeH\x00\x42\x07\n\x05scope\")\n\x16RevokeSessionsResponse\x12\x0f\n\x07revoked\x18\x01 \x01(\x04*Z\n\x0bSessionView\x12\x1c\n\x18SESSION_VIEW_UNSPECIFIED\x10\x00\x12\x16\n\x12SESSION_VIEW_BASIC\x10\x01\x12\x15\n\x11SESSION_VIEW_FULL\x10\x02\x42\x38\n\x0f\x64\x65v.sessiond.v1P\x01Z#sessiond/gen/sessiond/v1;sessiondv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,24 +33,24 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sessiond.v1.directory_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.sessiond.v1P\001Z#sessiond/gen/sessiond/v1;sessiondv1'
-  _globals['_SESSIONVIEW']._serialized_start=765
-  _globals['_SESSIONVIEW']._serialized_end=855
+  _globals['_SESSIONVIEW']._serialized_start=782
+  _globals['_SESSIONVIEW']._serialized_end=872
   _globals['_LISTSESSIONSREQUEST']._serialized_start=72
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=210
-  _globals['_LISTSESSIONSRESPONSE']._serialized_start=212
-  _globals['_LISTSESSIONSRESPONSE']._serialized_end=299
-  _globals['_COUNTSESSIONSREQUEST']._serialized_start=301
-  _globals['_COUNTSESSIONSREQUEST']._serialized_end=361
-  _globals['_COUNTSESSIONSRESPONSE']._serialized_start=363
-  _globals['_COUNTSESSIONSRESPONSE']._serialized_end=401
-  _globals['_PRINCIPALSCOPE']._serialized_start=403
-  _globals['_PRINCIPALSCOPE']._serialized_end=465
-  _globals['_HANDLESCOPE']._serialized_start=467
-  _globals['_HANDLESCOPE']._serialized_end=497
-  _globals['_NAMESPACESCOPE']._serialized_start=499
-  _globals['_NAMESPACESCOPE']._serialized_end=515
-  _globals['_REVOKESESSIONSREQUEST']._serialized_start=518
-  _globals['_REVOKESESSIONSREQUEST']._serialized_end=720
-  _globals['_REVOKESESSIONSRESPONSE']._serialized_start=722
-  _globals['_REVOKESESSIONSRESPONSE']._serialized_end=763
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=227
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=229
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=316
+  _globals['_COUNTSESSIONSREQUEST']._serialized_start=318
+  _globals['_COUNTSESSIONSREQUEST']._serialized_end=378
+  _globals['_COUNTSESSIONSRESPONSE']._serialized_start=380
+  _globals['_COUNTSESSIONSRESPONSE']._serialized_end=418
+  _globals['_PRINCIPALSCOPE']._serialized_start=420
+  _globals['_PRINCIPALSCOPE']._serialized_end=482
+  _globals['_HANDLESCOPE']._serialized_start=484
+  _globals['_HANDLESCOPE']._serialized_end=514
+  _globals['_NAMESPACESCOPE']._serialized_start=516
+  _globals['_NAMESPACESCOPE']._serialized_end=532
+  _globals['_REVOKESESSIONSREQUEST']._serialized_start=535
+  _globals['_REVOKESESSIONSREQUEST']._serialized_end=737
+  _globals['_REVOKESESSIONSRESPONSE']._serialized_start=739
+  _globals['_REVOKESESSIONSRESPONSE']._serialized_end=780
 # @@protoc_insertion_point(module_scope)

@@ -18,18 +18,20 @@ SESSION_VIEW_BASIC: SessionView
 SESSION_VIEW_FULL: SessionView
 
 class ListSessionsRequest(_message.Message):
-    __slots__ = ("namespace", "principal", "page_size", "page_token", "view")
+    __slots__ = ("namespace", "principal", "page_size", "page_token", "view", "handles")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     VIEW_FIELD_NUMBER: _ClassVar[int]
+    HANDLES_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     principal: str
     page_size: int
     page_token: str
     view: SessionView
-    def __init__(self, namespace: _Optional[str] = ..., principal: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., view: _Optional[_Union[SessionView, str]] = ...) -> None: ...
+    handles: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, namespace: _Optional[str] = ..., principal: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., view: _Optional[_Union[SessionView, str]] = ..., handles: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ListSessionsResponse(_message.Message):
     __slots__ = ("sessions", "next_page_token")

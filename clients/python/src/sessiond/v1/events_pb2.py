@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from sessiond.v1 import session_pb2 as sessiond_dot_v1_dot_session__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18sessiond/v1/events.proto\x12\x0bsessiond.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19sessiond/v1/session.proto\"\x9d\x01\n\x0cSessionEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.sessiond.v1.EventKind\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x07session\x18\x04 \x01(\x0b\x32\x14.sessiond.v1.Session\"\x1e\n\nCheckpoint\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"\xff\x01\n\x14WatchSessionsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x16\n\x0e\x61ll_namespaces\x18\x02 \x01(\x08\x12\x11\n\tprincipal\x18\x03 \x01(\t\x12%\n\x05kinds\x18\x04 \x03(\x0e\x32\x16.sessiond.v1.EventKind\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12\x1a\n\x12include_attributes\x18\x06 \x01(\x08\x12\x36\n\x13\x63heckpoint_interval\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\n\x0f_after_sequence\"}\n\x15WatchSessionsResponse\x12*\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x19.sessiond.v1.SessionEventH\x00\x12-\n\ncheckpoint\x18\x02 \x01(\x0b\x32\x17.sessiond.v1.CheckpointH\x00\x42\t\n\x07message*\xb7\x01\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45VENT_KIND_CREATED\x10\x01\x12\x16\n\x12\x45VENT_KIND_UPDATED\x10\x02\x12\x16\n\x12\x45VENT_KIND_ROTATED\x10\x03\x12\x16\n\x12\x45VENT_KIND_DELETED\x10\x04\x12\x16\n\x12\x45VENT_KIND_EXPIRED\x10\x05\x12\x16\n\x12\x45VENT_KIND_REVOKED\x10\x06\x42\x38\n\x0f\x64\x65v.sessiond.v1P\x01Z#sessiond/gen/sessiond/v1;sessiondv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18sessiond/v1/events.proto\x12\x0bsessiond.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19sessiond/v1/session.proto\"\xb1\x01\n\x0cSessionEvent\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.sessiond.v1.EventKind\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x07session\x18\x04 \x01(\x0b\x32\x14.sessiond.v1.Session\x12\x14\n\x0cresume_token\x18\x05 \x01(\tJ\x04\x08\x01\x10\x02R\x08sequence\"2\n\nCheckpoint\x12\x14\n\x0cresume_token\x18\x02 \x01(\tJ\x04\x08\x01\x10\x02R\x08sequence\"\xfb\x01\n\x14WatchSessionsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x16\n\x0e\x61ll_namespaces\x18\x02 \x01(\x08\x12\x11\n\tprincipal\x18\x03 \x01(\t\x12%\n\x05kinds\x18\x04 \x03(\x0e\x32\x16.sessiond.v1.EventKind\x12\x1a\n\x12include_attributes\x18\x06 \x01(\x08\x12\x36\n\x13\x63heckpoint_interval\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cresume_token\x18\x08 \x01(\tJ\x04\x08\x05\x10\x06R\x0e\x61\x66ter_sequence\"}\n\x15WatchSessionsResponse\x12*\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x19.sessiond.v1.SessionEventH\x00\x12-\n\ncheckpoint\x18\x02 \x01(\x0b\x32\x17.sessiond.v1.CheckpointH\x00\x42\t\n\x07message*\xb7\x01\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45VENT_KIND_CREATED\x10\x01\x12\x16\n\x12\x45VENT_KIND_UPDATED\x10\x02\x12\x16\n\x12\x45VENT_KIND_ROTATED\x10\x03\x12\x16\n\x12\x45VENT_KIND_DELETED\x10\x04\x12\x16\n\x12\x45VENT_KIND_EXPIRED\x10\x05\x12\x16\n\x12\x45VENT_KIND_REVOKED\x10\x06\x42\x38\n\x0f\x64\x65v.sessiond.v1P\x01Z#sessiond/gen/sessiond/v1;sessiondv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,14 +35,14 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sessiond.v1.events_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.sessiond.v1P\001Z#sessiond/gen/sessiond/v1;sessiondv1'
-  _globals['_EVENTKIND']._serialized_start=711
-  _globals['_EVENTKIND']._serialized_end=894
+  _globals['_EVENTKIND']._serialized_start=747
+  _globals['_EVENTKIND']._serialized_end=930
   _globals['_SESSIONEVENT']._serialized_start=134
-  _globals['_SESSIONEVENT']._serialized_end=291
-  _globals['_CHECKPOINT']._serialized_start=293
-  _globals['_CHECKPOINT']._serialized_end=323
-  _globals['_WATCHSESSIONSREQUEST']._serialized_start=326
-  _globals['_WATCHSESSIONSREQUEST']._serialized_end=581
-  _globals['_WATCHSESSIONSRESPONSE']._serialized_start=583
-  _globals['_WATCHSESSIONSRESPONSE']._serialized_end=708
+  _globals['_SESSIONEVENT']._serialized_end=311
+  _globals['_CHECKPOINT']._serialized_start=313
+  _globals['_CHECKPOINT']._serialized_end=363
+  _globals['_WATCHSESSIONSREQUEST']._serialized_start=366
+  _globals['_WATCHSESSIONSREQUEST']._serialized_end=617
+  _globals['_WATCHSESSIONSRESPONSE']._serialized_start=619
+  _globals['_WATCHSESSIONSRESPONSE']._serialized_end=744
 # @@protoc_insertion_point(module_scope)

@@ -30,40 +30,40 @@ EVENT_KIND_EXPIRED: EventKind
 EVENT_KIND_REVOKED: EventKind
 
 class SessionEvent(_message.Message):
-    __slots__ = ("sequence", "kind", "event_time", "session")
-    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("kind", "event_time", "session", "resume_token")
     KIND_FIELD_NUMBER: _ClassVar[int]
     EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
-    sequence: int
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
     kind: EventKind
     event_time: _timestamp_pb2.Timestamp
     session: _session_pb2.Session
-    def __init__(self, sequence: _Optional[int] = ..., kind: _Optional[_Union[EventKind, str]] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., session: _Optional[_Union[_session_pb2.Session, _Mapping]] = ...) -> None: ...
+    resume_token: str
+    def __init__(self, kind: _Optional[_Union[EventKind, str]] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., session: _Optional[_Union[_session_pb2.Session, _Mapping]] = ..., resume_token: _Optional[str] = ...) -> None: ...
 
 class Checkpoint(_message.Message):
-    __slots__ = ("sequence",)
-    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
-    sequence: int
-    def __init__(self, sequence: _Optional[int] = ...) -> None: ...
+    __slots__ = ("resume_token",)
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    resume_token: str
+    def __init__(self, resume_token: _Optional[str] = ...) -> None: ...
 
 class WatchSessionsRequest(_message.Message):
-    __slots__ = ("namespace", "all_namespaces", "principal", "kinds", "after_sequence", "include_attributes", "checkpoint_interval")
+    __slots__ = ("namespace", "all_namespaces", "principal", "kinds", "include_attributes", "checkpoint_interval", "resume_token")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     ALL_NAMESPACES_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
     KINDS_FIELD_NUMBER: _ClassVar[int]
-    AFTER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     all_namespaces: bool
     principal: str
     kinds: _containers.RepeatedScalarFieldContainer[EventKind]
-    after_sequence: int
     include_attributes: bool
     checkpoint_interval: _duration_pb2.Duration
-    def __init__(self, namespace: _Optional[str] = ..., all_namespaces: _Optional[bool] = ..., principal: _Optional[str] = ..., kinds: _Optional[_Iterable[_Union[EventKind, str]]] = ..., after_sequence: _Optional[int] = ..., include_attributes: _Optional[bool] = ..., checkpoint_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    resume_token: str
+    def __init__(self, namespace: _Optional[str] = ..., all_namespaces: _Optional[bool] = ..., principal: _Optional[str] = ..., kinds: _Optional[_Iterable[_Union[EventKind, str]]] = ..., include_attributes: _Optional[bool] = ..., checkpoint_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., resume_token: _Optional[str] = ...) -> None: ...
 
 class WatchSessionsResponse(_message.Message):
     __slots__ = ("event", "checkpoint")

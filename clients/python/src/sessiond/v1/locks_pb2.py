@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from sessiond.v1 import session_pb2 as sessiond_dot_v1_dot_session__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17sessiond/v1/locks.proto\x12\x0bsessiond.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8e\x01\n\x12LockSessionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12(\n\x05lease\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"Z\n\x13LockSessionResponse\x12\x12\n\nlock_token\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Q\n\x14UnlockSessionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x12\n\nlock_token\x18\x03 \x01(\t\")\n\x15UnlockSessionResponse\x12\x10\n\x08released\x18\x01 \x01(\x08\x42\x38\n\x0f\x64\x65v.sessiond.v1P\x01Z#sessiond/gen/sessiond/v1;sessiondv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17sessiond/v1/locks.proto\x12\x0bsessiond.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19sessiond/v1/session.proto\"\xbb\x01\n\x12LockSessionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12(\n\x05lease\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nlock_token\x18\x05 \x01(\t\x12\x17\n\x0finclude_session\x18\x06 \x01(\x08\"\x81\x01\n\x13LockSessionResponse\x12\x12\n\nlock_token\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x07session\x18\x03 \x01(\x0b\x32\x14.sessiond.v1.Session\"Q\n\x14UnlockSessionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x12\n\nlock_token\x18\x03 \x01(\t\")\n\x15UnlockSessionResponse\x12\x10\n\x08released\x18\x01 \x01(\x08\x42\x38\n\x0f\x64\x65v.sessiond.v1P\x01Z#sessiond/gen/sessiond/v1;sessiondv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,12 +35,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sessiond.v1.locks_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.sessiond.v1P\001Z#sessiond/gen/sessiond/v1;sessiondv1'
-  _globals['_LOCKSESSIONREQUEST']._serialized_start=106
-  _globals['_LOCKSESSIONREQUEST']._serialized_end=248
-  _globals['_LOCKSESSIONRESPONSE']._serialized_start=250
-  _globals['_LOCKSESSIONRESPONSE']._serialized_end=340
-  _globals['_UNLOCKSESSIONREQUEST']._serialized_start=342
-  _globals['_UNLOCKSESSIONREQUEST']._serialized_end=423
-  _globals['_UNLOCKSESSIONRESPONSE']._serialized_start=425
-  _globals['_UNLOCKSESSIONRESPONSE']._serialized_end=466
+  _globals['_LOCKSESSIONREQUEST']._serialized_start=133
+  _globals['_LOCKSESSIONREQUEST']._serialized_end=320
+  _globals['_LOCKSESSIONRESPONSE']._serialized_start=323
+  _globals['_LOCKSESSIONRESPONSE']._serialized_end=452
+  _globals['_UNLOCKSESSIONREQUEST']._serialized_start=454
+  _globals['_UNLOCKSESSIONREQUEST']._serialized_end=535
+  _globals['_UNLOCKSESSIONRESPONSE']._serialized_start=537
+  _globals['_UNLOCKSESSIONRESPONSE']._serialized_end=578
 # @@protoc_insertion_point(module_scope)

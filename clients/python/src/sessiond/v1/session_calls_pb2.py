@@ -29,7 +29,7 @@ from sessiond.v1 import session_pb2 as sessiond_dot_v1_dot_session__pb2
 from sessiond.v1 import value_pb2 as sessiond_dot_v1_dot_value__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fsessiond/v1/session_calls.proto\x12\x0bsessiond.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18sessiond/v1/access.proto\x1a\x19sessiond/v1/session.proto\x1a\x17sessiond/v1/value.proto\"\xf5\x02\n\x14\x43reateSessionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x45\n\nattributes\x18\x03 \x03(\x0b\x32\x31.sessiond.v1.CreateSessionRequest.AttributesEntry\x12\x11\n\tprincipal\x18\x04 \x01(\t\x12=\n\x06labels\x18\x05 \x03(\x0b\x32-.sessiond.v1.CreateSessionRequest.LabelsEntry\x12\'\n\x08timeouts\x18\x06 \x01(\x0b\x32\x15.sessiond.v1.Timeouts\x1a\x45\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.sessiond.v1.Value:\x02\x38\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"R\n\x15\x43reateSessionResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12%\n\x07session\x18\x02 \x01(\x0b\x32\x14.sessiond.v1.Session\"\x8f\x01\n\x11GetSessionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12#\n\x06\x61\x63\x63\x65ss\x18\x03 \x01(\x0e\x32\x13.sessiond.v1.Access\x12\x1b\n\x0eif_version_not\x18\x04 \x01(\x04H\x00\x88\x01\x01\x42\x11\n\x0f_if_version_not\"Q\n\x12GetSessionResponse\x12%\n\x07session\x18\x01 \x01(\x0b\x32\x14.sessiond.v1.Session\x12\x14\n\x0cnot_modified\x18\x02 \x01(\x08\"\xc1\x01\n\x14UpdateSessionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12*\n\x06\x63hange\x18\x03 \x01(\x0b\x32\x1a.sessiond.v1.SessionChange\x12\x1d\n\x10\x65xpected_version\x18\x04 \x01(\x04H\x00\x88\x01\x01\x12\x0e\n\x06upsert\x18\x05 \x01(\x08\x12\x12\n\nlock_token\x18\x06 \x01(\tB\x13\n\x11_expected_version\"O\n\x15UpdateSessionResponse\x12%\n\x07session\x18\x01 \x01(\x0b\x32\x14.sessiond.v1.Session\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"<\n\x13TouchSessionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\"X\n\x14TouchSessionResponse\x12/\n\x0b\x65xpire_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x02 \x01(\x04\"\xdf\x01\n\x14RotateSessionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x16\n\x0enew_session_id\x18\x03 \x01(\t\x12(\n\x05grace\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x06\x63hange\x18\x05 \x01(\x0b\x32\x1a.sessiond.v1.SessionChange\x12\x1d\n\x10\x65xpected_version\x18\x06 \x01(\x04H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"R\n\x15RotateSessionResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12%\n\x07session\x18\x02 \x01(\x0b\x32\x14.sessiond.v1.Session\"r\n\x14\x44\x65leteSessionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x14\n\nsession_id\x18\x02 \x01(\tH\x00\x12\x10\n\x06handle\x18\x03 \x01(\tH\x00\x12\x15\n\rallow_missing\x18\x04 \x01(\x08\x42\x08\n\x06target\"(\n\x15\x44\x65leteSessionResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x08\x42\x38\n\x0f\x64\x65v.sessiond.v1P\x01Z#sessiond/gen/sessiond/v1;sessiondv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fsessiond/v1/session_calls.proto\x12\x0bsessiond.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18sessiond/v1/access.proto\x1a\x19sessiond/v1/session.proto\x1a\x17sessiond/v1/value.proto\"\xdc\x03\n\x14\x43reateSessionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x45\n\nattributes\x18\x03 \x03(\x0b\x32\x31.sessiond.v1.CreateSessionRequest.AttributesEntry\x12\x11\n\tprincipal\x18\x04 \x01(\t\x12=\n\x06labels\x18\x05 \x03(\x0b\x32-.sessiond.v1.CreateSessionRequest.LabelsEntry\x12\'\n\x08timeouts\x18\x06 \x01(\x0b\x32\x15.sessiond.v1.Timeouts\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10last_access_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\x45\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.sessiond.v1.Value:\x02\x38\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"R\n\x15\x43reateSessionResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12%\n\x07session\x18\x02 \x01(\x0b\x32\x14.sessiond.v1.Session\"\xa8\x01\n\x11GetSessionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12#\n\x06\x61\x63\x63\x65ss\x18\x03 \x01(\x0e\x32\x13.sessiond.v1.Access\x12\x1b\n\x0eif_version_not\x18\x04 \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0fomit_attributes\x18\x05 \x01(\x08\x42\x11\n\x0f_if_version_not\"Q\n\x12GetSessionResponse\x12%\n\x07session\x18\x01 \x01(\x0b\x32\x14.sessiond.v1.Session\x12\x14\n\x0cnot_modified\x18\x02 \x01(\x08\"\xd1\x01\n\x14UpdateSessionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12*\n\x06\x63hange\x18\x03 \x01(\x0b\x32\x1a.sessiond.v1.SessionChange\x12\x1d\n\x10\x65xpected_version\x18\x04 \x01(\x04H\x00\x88\x01\x01\x12\x0e\n\x06upsert\x18\x05 \x01(\x08\x12\x12\n\nlock_token\x18\x06 \x01(\t\x12\x0e\n\x06unlock\x18\x07 \x01(\x08\x42\x13\n\x11_expected_version\"O\n\x15UpdateSessionResponse\x12%\n\x07session\x18\x01 \x01(\x0b\x32\x14.sessiond.v1.Session\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"<\n\x13TouchSessionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\"X\n\x14TouchSessionResponse\x12/\n\x0b\x65xpire_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x02 \x01(\x04\"\xdf\x01\n\x14RotateSessionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x16\n\x0enew_session_id\x18\x03 \x01(\t\x12(\n\x05grace\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x06\x63hange\x18\x05 \x01(\x0b\x32\x1a.sessiond.v1.SessionChange\x12\x1d\n\x10\x65xpected_version\x18\x06 \x01(\x04H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"R\n\x15RotateSessionResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12%\n\x07session\x18\x02 \x01(\x0b\x32\x14.sessiond.v1.Session\"r\n\x14\x44\x65leteSessionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x14\n\nsession_id\x18\x02 \x01(\tH\x00\x12\x10\n\x06handle\x18\x03 \x01(\tH\x00\x12\x15\n\rallow_missing\x18\x04 \x01(\x08\x42\x08\n\x06target\"(\n\x15\x44\x65leteSessionResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x08\x42\x38\n\x0f\x64\x65v.sessiond.v1P\x01Z#sessiond/gen/sessiond/v1;sessiondv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,31 +42,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATESESSIONREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_CREATESESSIONREQUEST_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_CREATESESSIONREQUEST']._serialized_start=192
-  _globals['_CREATESESSIONREQUEST']._serialized_end=565
-  _globals['_CREATESESSIONREQUEST_ATTRIBUTESENTRY']._serialized_start=449
-  _globals['_CREATESESSIONREQUEST_ATTRIBUTESENTRY']._serialized_end=518
-  _globals['_CREATESESSIONREQUEST_LABELSENTRY']._serialized_start=520
-  _globals['_CREATESESSIONREQUEST_LABELSENTRY']._serialized_end=565
-  _globals['_CREATESESSIONRESPONSE']._serialized_start=567
-  _globals['_CREATESESSIONRESPONSE']._serialized_end=649
-  _globals['_GETSESSIONREQUEST']._serialized_start=652
-  _globals['_GETSESSIONREQUEST']._serialized_end=795
-  _globals['_GETSESSIONRESPONSE']._serialized_start=797
-  _globals['_GETSESSIONRESPONSE']._serialized_end=878
-  _globals['_UPDATESESSIONREQUEST']._serialized_start=881
-  _globals['_UPDATESESSIONREQUEST']._serialized_end=1074
-  _globals['_UPDATESESSIONRESPONSE']._serialized_start=1076
-  _globals['_UPDATESESSIONRESPONSE']._serialized_end=1155
-  _globals['_TOUCHSESSIONREQUEST']._serialized_start=1157
-  _globals['_TOUCHSESSIONREQUEST']._serialized_end=1217
-  _globals['_TOUCHSESSIONRESPONSE']._serialized_start=1219
-  _globals['_TOUCHSESSIONRESPONSE']._serialized_end=1307
-  _globals['_ROTATESESSIONREQUEST']._serialized_start=1310
-  _globals['_ROTATESESSIONREQUEST']._serialized_end=1533
-  _globals['_ROTATESESSIONRESPONSE']._serialized_start=1535
-  _globals['_ROTATESESSIONRESPONSE']._serialized_end=1617
-  _globals['_DELETESESSIONREQUEST']._serialized_start=1619
-  _globals['_DELETESESSIONREQUEST']._serialized_end=1733
-  _globals['_DELETESESSIONRESPONSE']._serialized_start=1735
-  _globals['_DELETESESSIONRESPONSE']._serialized_end=1775
+  _globals['_CREATESESSIONREQUEST']._serialized_end=668
+  _globals['_CREATESESSIONREQUEST_ATTRIBUTESENTRY']._serialized_start=552
+  _globals['_CREATESESSIONREQUEST_ATTRIBUTESENTRY']._serialized_end=621
+  _globals['_CREATESESSIONREQUEST_LABELSENTRY']._serialized_start=623
+  _globals['_CREATESESSIONREQUEST_LABELSENTRY']._serialized_end=668
+  _globals['_CREATESESSIONRESPONSE']._serialized_start=670
+  _globals['_CREATESESSIONRESPONSE']._serialized_end=752
+  _globals['_GETSESSIONREQUEST']._serialized_start=755
+  _globals['_GETSESSIONREQUEST']._serialized_end=923
+  _globals['_GETSESSIONRESPONSE']._serialized_start=925
+  _globals['_GETSESSIONRESPONSE']._serialized_end=1006
+  _globals['_UPDATESESSIONREQUEST']._serialized_start=1009
+  _globals['_UPDATESESSIONREQUEST']._serialized_end=1218
+  _globals['_UPDATESESSIONRESPONSE']._serialized_start=1220
+  _globals['_UPDATESESSIONRESPONSE']._serialized_end=1299
+  _globals['_TOUCHSESSIONREQUEST']._serialized_start=1301
+  _globals['_TOUCHSESSIONREQUEST']._serialized_end=1361
+  _globals['_TOUCHSESSIONRESPONSE']._serialized_start=1363
+  _globals['_TOUCHSESSIONRESPONSE']._serialized_end=1451
+  _globals['_ROTATESESSIONREQUEST']._serialized_start=1454
+  _globals['_ROTATESESSIONREQUEST']._serialized_end=1677
+  _globals['_ROTATESESSIONRESPONSE']._serialized_start=1679
+  _globals['_ROTATESESSIONRESPONSE']._serialized_end=1761
+  _globals['_DELETESESSIONREQUEST']._serialized_start=1763
+  _globals['_DELETESESSIONREQUEST']._serialized_end=1877
+  _globals['_DELETESESSIONRESPONSE']._serialized_start=1879
+  _globals['_DELETESESSIONRESPONSE']._serialized_end=1919
 # @@protoc_insertion_point(module_scope)

@@ -14,7 +14,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CreateSessionRequest(_message.Message):
-    __slots__ = ("namespace", "session_id", "attributes", "principal", "labels", "timeouts")
+    __slots__ = ("namespace", "session_id", "attributes", "principal", "labels", "timeouts", "create_time", "last_access_time")
     class AttributesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -35,13 +35,17 @@ class CreateSessionRequest(_message.Message):
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     TIMEOUTS_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    LAST_ACCESS_TIME_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     session_id: str
     attributes: _containers.MessageMap[str, _value_pb2.Value]
     principal: str
     labels: _containers.ScalarMap[str, str]
     timeouts: _session_pb2.Timeouts
-    def __init__(self, namespace: _Optional[str] = ..., session_id: _Optional[str] = ..., attributes: _Optional[_Mapping[str, _value_pb2.Value]] = ..., principal: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., timeouts: _Optional[_Union[_session_pb2.Timeouts, _Mapping]] = ...) -> None: ...
+    create_time: _timestamp_pb2.Timestamp
+    last_access_time: _timestamp_pb2.Timestamp
+    def __init__(self, namespace: _Optional[str] = ..., session_id: _Optional[str] = ..., attributes: _Optional[_Mapping[str, _value_pb2.Value]] = ..., principal: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., timeouts: _Optional[_Union[_session_pb2.Timeouts, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_access_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class CreateSessionResponse(_message.Message):
     __slots__ = ("session_id", "session")
@@ -52,16 +56,18 @@ class CreateSessionResponse(_message.Message):
     def __init__(self, session_id: _Optional[str] = ..., session: _Optional[_Union[_session_pb2.Session, _Mapping]] = ...) -> None: ...
 
 class GetSessionRequest(_message.Message):
-    __slots__ = ("namespace", "session_id", "access", "if_version_not")
+    __slots__ = ("namespace", "session_id", "access", "if_version_not", "omit_attributes")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     ACCESS_FIELD_NUMBER: _ClassVar[int]
     IF_VERSION_NOT_FIELD_NUMBER: _ClassVar[int]
+    OMIT_ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     session_id: str
     access: _access_pb2.Access
     if_version_not: int
-    def __init__(self, namespace: _Optional[str] = ..., session_id: _Optional[str] = ..., access: _Optional[_Union[_access_pb2.Access, str]] = ..., if_version_not: _Optional[int] = ...) -> None: ...
+    omit_attributes: bool
+    def __init__(self, namespace: _Optional[str] = ..., session_id: _Optional[str] = ..., access: _Optional[_Union[_access_pb2.Access, str]] = ..., if_version_not: _Optional[int] = ..., omit_attributes: _Optional[bool] = ...) -> None: ...
 
 class GetSessionResponse(_message.Message):
     __slots__ = ("session", "not_modified")
@@ -72,20 +78,22 @@ class GetSessionResponse(_message.Message):
     def __init__(self, session: _Optional[_Union[_session_pb2.Session, _Mapping]] = ..., not_modified: _Optional[bool] = ...) -> None: ...
 
 class UpdateSessionRequest(_message.Message):
-    __slots__ = ("namespace", "session_id", "change", "expected_version", "upsert", "lock_token")
+    __slots__ = ("namespace", "session_id", "change", "expected_version", "upsert", "lock_token", "unlock")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     CHANGE_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_VERSION_FIELD_NUMBER: _ClassVar[int]
     UPSERT_FIELD_NUMBER: _ClassVar[int]
     LOCK_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    UNLOCK_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     session_id: str
     change: _session_pb2.SessionChange
     expected_version: int
     upsert: bool
     lock_token: str
-    def __init__(self, namespace: _Optional[str] = ..., session_id: _Optional[str] = ..., change: _Optional[_Union[_session_pb2.SessionChange, _Mapping]] = ..., expected_version: _Optional[int] = ..., upsert: _Optional[bool] = ..., lock_token: _Optional[str] = ...) -> None: ...
+    unlock: bool
+    def __init__(self, namespace: _Optional[str] = ..., session_id: _Optional[str] = ..., change: _Optional[_Union[_session_pb2.SessionChange, _Mapping]] = ..., expected_version: _Optional[int] = ..., upsert: _Optional[bool] = ..., lock_token: _Optional[str] = ..., unlock: _Optional[bool] = ...) -> None: ...
 
 class UpdateSessionResponse(_message.Message):
     __slots__ = ("session", "created")

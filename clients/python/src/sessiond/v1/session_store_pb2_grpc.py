@@ -40,7 +40,10 @@ class SessionStoreStub:
     sessions that know nothing of each other.
 
     Session IDs. 16 to 256 printable ASCII characters without spaces. An ID is a bearer secret: it is never stored (only its
-    SHA-256 is), logged, or put in an error. IDs minted by the server carry 192 bits of randomness.
+    SHA-256 is), logged, or put in an error. IDs minted by the server carry 192 bits of randomness. Where a framework chooses
+    an ID that is shorter, longer or has other characters, every client maps it the same way before it is sent: "~" and the
+    unpadded base64url form of the SHA-256 of its UTF-8 bytes, 44 characters. An ID within the bounds is sent as it is. An
+    empty ID, and text that is no Unicode, name no session.
 
     Errors. Every error carries a google.rpc.ErrorInfo with domain "sessiond" and a machine-readable reason; bad input
     also carries google.rpc.BadRequest naming each field and its bound.
@@ -54,10 +57,11 @@ class SessionStoreStub:
     RESOURCE_EXHAUSTED   SESSION_TOO_LARGE      the session would outgrow a limit; metadata "limit" and "actual"
     RESOURCE_EXHAUSTED   TOO_MANY_REQUESTS      the server has as many requests in flight as it allows
     RESOURCE_EXHAUSTED   SESSION_LIMIT_REACHED  the principal has as many sessions as its namespace allows
-    FAILED_PRECONDITION  LOCK_HELD              another holds the lock, and the wait is over
-    FAILED_PRECONDITION  LOCK_LOST              the update's lock token is of no lock that holds
+    FAILED_PRECONDITION  LOCK_HELD              another holds the lock, and the wait is over; metadata "held_for_ms" and
+    "ends_in_ms", of the lock that is held
+    FAILED_PRECONDITION  LOCK_LOST              the lock token is of no lock that holds
     NOT_FOUND            HANDOFF_INVALID        the ticket is unknown, used, too old, or for another audience
-    OUT_OF_RANGE         EVENTS_GONE            the events after the wanted sequence are no longer kept
+    OUT_OF_RANGE         EVENTS_GONE            the events after the resume token are no longer kept
     RESOURCE_EXHAUSTED   WATCHER_TOO_SLOW       the watcher did not read for too long; resume after its last event
     RESOURCE_EXHAUSTED   BACKUP_RUNNING         another backup or restore is under way
     RESOURCE_EXHAUSTED   BACKUP_TOO_SLOW        the backup was not read fast enough
@@ -186,7 +190,10 @@ class SessionStoreServicer:
     sessions that know nothing of each other.
 
     Session IDs. 16 to 256 printable ASCII characters without spaces. An ID is a bearer secret: it is never stored (only its
-    SHA-256 is), logged, or put in an error. IDs minted by the server carry 192 bits of randomness.
+    SHA-256 is), logged, or put in an error. IDs minted by the server carry 192 bits of randomness. Where a framework chooses
+    an ID that is shorter, longer or has other characters, every client maps it the same way before it is sent: "~" and the
+    unpadded base64url form of the SHA-256 of its UTF-8 bytes, 44 characters. An ID within the bounds is sent as it is. An
+    empty ID, and text that is no Unicode, name no session.
 
     Errors. Every error carries a google.rpc.ErrorInfo with domain "sessiond" and a machine-readable reason; bad input
     also carries google.rpc.BadRequest naming each field and its bound.
@@ -200,10 +207,11 @@ class SessionStoreServicer:
     RESOURCE_EXHAUSTED   SESSION_TOO_LARGE      the session would outgrow a limit; metadata "limit" and "actual"
     RESOURCE_EXHAUSTED   TOO_MANY_REQUESTS      the server has as many requests in flight as it allows
     RESOURCE_EXHAUSTED   SESSION_LIMIT_REACHED  the principal has as many sessions as its namespace allows
-    FAILED_PRECONDITION  LOCK_HELD              another holds the lock, and the wait is over
-    FAILED_PRECONDITION  LOCK_LOST              the update's lock token is of no lock that holds
+    FAILED_PRECONDITION  LOCK_HELD              another holds the lock, and the wait is over; metadata "held_for_ms" and
+    "ends_in_ms", of the lock that is held
+    FAILED_PRECONDITION  LOCK_LOST              the lock token is of no lock that holds
     NOT_FOUND            HANDOFF_INVALID        the ticket is unknown, used, too old, or for another audience
-    OUT_OF_RANGE         EVENTS_GONE            the events after the wanted sequence are no longer kept
+    OUT_OF_RANGE         EVENTS_GONE            the events after the resume token are no longer kept
     RESOURCE_EXHAUSTED   WATCHER_TOO_SLOW       the watcher did not read for too long; resume after its last event
     RESOURCE_EXHAUSTED   BACKUP_RUNNING         another backup or restore is under way
     RESOURCE_EXHAUSTED   BACKUP_TOO_SLOW        the backup was not read fast enough
@@ -339,7 +347,7 @@ class SessionStoreServicer:
         event-history-count).
 
         Errors: EVENTS_GONE, WATCHER_TOO_SLOW, TOO_MANY_REQUESTS (above 1,000 watchers); UNAVAILABLE when the server drains.
-        Example: {"kinds": ["EVENT_KIND_EXPIRED"], "after_sequence": "1041"}
+        Example: {"kinds": ["EVENT_KIND_EXPIRED"], "resume_token": "AQAAAA…"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -350,7 +358,7 @@ class SessionStoreServicer:
         the order in which they came. It binds those who ask for it: an update that names its lock_token is refused once
         the lock is lost; an update that names none is never held up. A lease ends by itself, and with the server.
 
-        Errors: SESSION_NOT_FOUND, SESSION_ID_RETIRED, LOCK_HELD.
+        Errors: SESSION_NOT_FOUND, SESSION_ID_RETIRED, LOCK_HELD, LOCK_LOST (when renewing).
         Example: {"session_id": "7wmm…", "lease": "10s", "wait": "2s"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -547,7 +555,10 @@ class SessionStore:
     sessions that know nothing of each other.
 
     Session IDs. 16 to 256 printable ASCII characters without spaces. An ID is a bearer secret: it is never stored (only its
-    SHA-256 is), logged, or put in an error. IDs minted by the server carry 192 bits of randomness.
+    SHA-256 is), logged, or put in an error. IDs minted by the server carry 192 bits of randomness. Where a framework chooses
+    an ID that is shorter, longer or has other characters, every client maps it the same way before it is sent: "~" and the
+    unpadded base64url form of the SHA-256 of its UTF-8 bytes, 44 characters. An ID within the bounds is sent as it is. An
+    empty ID, and text that is no Unicode, name no session.
 
     Errors. Every error carries a google.rpc.ErrorInfo with domain "sessiond" and a machine-readable reason; bad input
     also carries google.rpc.BadRequest naming each field and its bound.
@@ -561,10 +572,11 @@ class SessionStore:
     RESOURCE_EXHAUSTED   SESSION_TOO_LARGE      the session would outgrow a limit; metadata "limit" and "actual"
     RESOURCE_EXHAUSTED   TOO_MANY_REQUESTS      the server has as many requests in flight as it allows
     RESOURCE_EXHAUSTED   SESSION_LIMIT_REACHED  the principal has as many sessions as its namespace allows
-    FAILED_PRECONDITION  LOCK_HELD              another holds the lock, and the wait is over
-    FAILED_PRECONDITION  LOCK_LOST              the update's lock token is of no lock that holds
+    FAILED_PRECONDITION  LOCK_HELD              another holds the lock, and the wait is over; metadata "held_for_ms" and
+    "ends_in_ms", of the lock that is held
+    FAILED_PRECONDITION  LOCK_LOST              the lock token is of no lock that holds
     NOT_FOUND            HANDOFF_INVALID        the ticket is unknown, used, too old, or for another audience
-    OUT_OF_RANGE         EVENTS_GONE            the events after the wanted sequence are no longer kept
+    OUT_OF_RANGE         EVENTS_GONE            the events after the resume token are no longer kept
     RESOURCE_EXHAUSTED   WATCHER_TOO_SLOW       the watcher did not read for too long; resume after its last event
     RESOURCE_EXHAUSTED   BACKUP_RUNNING         another backup or restore is under way
     RESOURCE_EXHAUSTED   BACKUP_TOO_SLOW        the backup was not read fast enough

@@ -26,7 +26,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17sessiond/v1/value.proto\x12\x0bsessiond.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x02\n\x05Value\x12\x30\n\nnull_value\x18\x01 \x01(\x0e\x32\x1a.google.protobuf.NullValueH\x00\x12\x14\n\nbool_value\x18\x02 \x01(\x08H\x00\x12\x13\n\tint_value\x18\x03 \x01(\x03H\x00\x12\x16\n\x0c\x64ouble_value\x18\x04 \x01(\x01H\x00\x12\x16\n\x0cstring_value\x18\x05 \x01(\tH\x00\x12\x15\n\x0b\x62ytes_value\x18\x06 \x01(\x0cH\x00\x12\x35\n\x0ftimestamp_value\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12,\n\nlist_value\x18\x08 \x01(\x0b\x32\x16.sessiond.v1.ListValueH\x00\x12*\n\tmap_value\x18\t \x01(\x0b\x32\x15.sessiond.v1.MapValueH\x00\x42\x06\n\x04kind\".\n\tListValue\x12!\n\x05items\x18\x01 \x03(\x0b\x32\x12.sessiond.v1.Value\"2\n\x08MapValue\x12&\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x15.sessiond.v1.MapEntry\":\n\x08MapEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.sessiond.v1.ValueB8\n\x0f\x64\x65v.sessiond.v1P\x01Z#sessiond/gen/sessiond/v1;sessiondv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17sessiond/v1/value.proto\x12\x0bsessiond.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf6\x02\n\x05Value\x12\x30\n\nnull_value\x18\x01 \x01(\x0e\x32\x1a.google.protobuf.NullValueH\x00\x12\x14\n\nbool_value\x18\x02 \x01(\x08H\x00\x12\x13\n\tint_value\x18\x03 \x01(\x03H\x00\x12\x16\n\x0c\x64ouble_value\x18\x04 \x01(\x01H\x00\x12\x16\n\x0cstring_value\x18\x05 \x01(\tH\x00\x12\x15\n\x0b\x62ytes_value\x18\x06 \x01(\x0cH\x00\x12\x35\n\x0ftimestamp_value\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12,\n\nlist_value\x18\x08 \x01(\x0b\x32\x16.sessiond.v1.ListValueH\x00\x12*\n\tmap_value\x18\t \x01(\x0b\x32\x15.sessiond.v1.MapValueH\x00\x12\x30\n\x0copaque_value\x18\n \x01(\x0b\x32\x18.sessiond.v1.OpaqueValueH\x00\x42\x06\n\x04kind\"-\n\x0bOpaqueValue\x12\x10\n\x08\x65ncoding\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\".\n\tListValue\x12!\n\x05items\x18\x01 \x03(\x0b\x32\x12.sessiond.v1.Value\"2\n\x08MapValue\x12&\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x15.sessiond.v1.MapEntry\":\n\x08MapEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.sessiond.v1.ValueB8\n\x0f\x64\x65v.sessiond.v1P\x01Z#sessiond/gen/sessiond/v1;sessiondv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,11 +35,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.sessiond.v1P\001Z#sessiond/gen/sessiond/v1;sessiondv1'
   _globals['_VALUE']._serialized_start=104
-  _globals['_VALUE']._serialized_end=428
-  _globals['_LISTVALUE']._serialized_start=430
-  _globals['_LISTVALUE']._serialized_end=476
-  _globals['_MAPVALUE']._serialized_start=478
-  _globals['_MAPVALUE']._serialized_end=528
-  _globals['_MAPENTRY']._serialized_start=530
-  _globals['_MAPENTRY']._serialized_end=588
+  _globals['_VALUE']._serialized_end=478
+  _globals['_OPAQUEVALUE']._serialized_start=480
+  _globals['_OPAQUEVALUE']._serialized_end=525
+  _globals['_LISTVALUE']._serialized_start=527
+  _globals['_LISTVALUE']._serialized_end=573
+  _globals['_MAPVALUE']._serialized_start=575
+  _globals['_MAPVALUE']._serialized_end=625
+  _globals['_MAPENTRY']._serialized_start=627
+  _globals['_MAPENTRY']._serialized_end=685
 # @@protoc_insertion_point(module_scope)
