@@ -199,6 +199,25 @@ func (s *Server) Stop(t testing.TB) {
 func (s *Server) Pause(t testing.TB) {
 	t.Helper()
 	s.signal(t, syscall.SIGSTOP)
+	// A thread may still answer until every one of them has stopped.
+	for deadline := time.Now().Add(startLimit); !s.isStopped(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the server did not stop")
+		}
+	}
+}
+
+func (s *Server) isStopped() bool {
+	states, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.process.Process.Pid))
+	for _, path := range states {
+		state, _ := os.ReadFile(path)
+		// The state follows the name, which is in parentheses.
+		_, rest, _ := strings.Cut(string(state), ") ")
+		if !strings.HasPrefix(rest, "T") {
+			return false
+		}
+	}
+	return len(states) > 0
 }
 
 // Resume ends a Pause.

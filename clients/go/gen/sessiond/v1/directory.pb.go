@@ -90,8 +90,8 @@ type ListSessionsRequest struct {
 	// How much of each session to show.
 	View SessionView `protobuf:"varint,5,opt,name=view,proto3,enum=sessiond.v1.SessionView" json:"view,omitempty"`
 	// Only the sessions with these handles, at most 1,000, in one answer in the order of their age; those that are not there
-	// are left out. Can't be combined with principal, page_size or page_token. If the answer has no room for all of them,
-	// next_page_token asks for the rest: repeat the request with it.
+	// are left out. Can't be combined with principal or page_size. If the answer has no room for all of them, next_page_token
+	// asks for the rest.
 	Handles       []string `protobuf:"bytes,6,rep,name=handles,proto3" json:"handles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
