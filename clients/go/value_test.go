@@ -160,25 +160,26 @@ func TestGob(t *testing.T) {
 	}
 }
 
-func TestSessionIDs(t *testing.T) {
-	for id, want := range map[string]string{
-		"0123456789abcdef":       "0123456789abcdef",
-		strings.Repeat("a", 256): strings.Repeat("a", 256),
-		"~!\"#$%&'()*+,-./[]{}":  "~!\"#$%&'()*+,-./[]{}",
-		"123":                    "~pmWkWSBCL51Bfkhn79xPuKBKHz__H6B-mY6G9_eieuM",
-	} {
-		if mapped, ok := SessionID(id); !ok || mapped != want {
-			t.Errorf("%q is mapped to %q, %v", id, mapped, ok)
+func TestSharedIDs(t *testing.T) {
+	text, err := os.ReadFile("../conformance/ids.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		Name, ID string
+		// Nil if the ID names no session.
+		SessionID *string `json:"session_id"`
+	}
+	if err := json.Unmarshal(text, &cases); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases {
+		mapped, ok := SessionID(c.ID)
+		if ok != (c.SessionID != nil) || ok && mapped != *c.SessionID {
+			t.Errorf("%s: %q is mapped to %q, %v", c.Name, c.ID, mapped, ok)
 		}
 	}
-	for _, id := range []string{"0123456789abcde", strings.Repeat("a", 257), "0123456789 abcdef", "0123456789abcdé", "\x7f0123456789abcdef"} {
-		if mapped, ok := SessionID(id); !ok || len(mapped) != 44 || mapped[0] != '~' {
-			t.Errorf("%q is mapped to %q, %v", id, mapped, ok)
-		}
-	}
-	for _, id := range []string{"", "\xff0123456789abcdef"} {
-		if mapped, ok := SessionID(id); ok {
-			t.Errorf("%q is mapped to %q", id, mapped)
-		}
+	if mapped, ok := SessionID("\xff0123456789abcdef"); ok {
+		t.Errorf("text that is not valid UTF-8 is mapped to %q", mapped)
 	}
 }
