@@ -8,6 +8,7 @@ package native
 import (
 	"maps"
 	"math"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -146,4 +147,16 @@ func Attributes(values map[string]*pb.Value) map[string]any {
 			}
 		}
 	})
+}
+
+// Text is a string or an int as text; empty for everything else.
+func Text(value *pb.Value) string {
+	switch kind := value.GetKind().(type) {
+	case *pb.Value_StringValue:
+		return kind.StringValue
+	case *pb.Value_IntValue:
+		return strconv.FormatInt(kind.IntValue, 10)
+	default:
+		return ""
+	}
 }

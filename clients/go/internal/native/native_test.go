@@ -58,3 +58,15 @@ func TestOnlyWhatChangedIsSent(t *testing.T) {
 		t.Errorf("it sets %v and removes %v", set, remove)
 	}
 }
+
+func TestText(t *testing.T) {
+	for want, value := range map[string]any{"ada": "ada", "42": 42, "": nil} {
+		encoded, err := native.Encode(value)
+		if err != nil || native.Text(encoded) != want {
+			t.Errorf("%v is %q, %v", value, native.Text(encoded), err)
+		}
+	}
+	if got := native.Text(nil); got != "" {
+		t.Errorf("nothing is %q", got)
+	}
+}
