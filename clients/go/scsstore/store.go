@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,6 +48,10 @@ var ErrReadOnly = errors.New("scsstore: a session found by iterating can be dest
 
 // Store implements scs.Store, scs.IterableStore and their variants with a context.
 type Store struct {
+	// PrincipalKey names the key whose value, a string or an int, says whose session it is, so that the sessions of a user
+	// can be listed and revoked by the client. Empty: nobody's. It needs the store's codec. Set it before the first request.
+	PrincipalKey string
+
 	client *sessiond.Client
 	known  recent
 	loaded weakmap.Map[time.Location, *loaded]
@@ -133,7 +138,9 @@ func (s *Store) CommitCtx(ctx context.Context, token string, data []byte, expiry
 }
 
 func (s *Store) create(ctx context.Context, id string, commit *commit, timeouts sessiond.Timeouts) error {
-	_, err := s.client.Create(ctx, sessiond.NewSession{ID: id, Attributes: native.Attributes(commit.values), Timeouts: timeouts})
+	_, err := s.client.Create(ctx, sessiond.NewSession{
+		ID: id, Attributes: native.Attributes(commit.values), Principal: s.principal(commit), Timeouts: timeouts,
+	})
 	if errors.Is(err, sessiond.ErrSessionIDTaken) {
 		// Nobody else comes upon this token: it is of an earlier request.
 		return s.replace(ctx, id, commit, timeouts)
@@ -146,15 +153,30 @@ func (s *Store) create(ctx context.Context, id string, commit *commit, timeouts 
 
 // replace is for commits that don't know what was loaded.
 func (s *Store) replace(ctx context.Context, id string, commit *commit, timeouts sessiond.Timeouts) error {
-	_, err := s.client.Update(ctx, id, sessiond.Change{
-		Clear: true, Set: native.Attributes(commit.values), Timeouts: timeouts,
-	})
+	change := sessiond.Change{Clear: true, Set: native.Attributes(commit.values), Timeouts: timeouts}
+	if s.PrincipalKey != "" {
+		principal := s.principal(commit)
+		change.Principal = &principal
+	}
+	_, err := s.client.Update(ctx, id, change)
 	return ended(err)
+}
+
+func (s *Store) principal(commit *commit) string {
+	if s.PrincipalKey == "" {
+		return ""
+	}
+	return native.Text(commit.values[s.PrincipalKey])
 }
 
 // change sends what has changed since the session was loaded.
 func (s *Store) change(ctx context.Context, id string, commit *commit, timeouts sessiond.Timeouts) error {
 	change := sessiond.Change{Set: native.Attributes(commit.changed()), Remove: commit.removed, Clear: commit.cleared}
+	_, isSet := change.Set[s.PrincipalKey]
+	if s.PrincipalKey != "" && (isSet || slices.Contains(change.Remove, s.PrincipalKey)) {
+		principal := s.principal(commit)
+		change.Principal = &principal
+	}
 	isSame := len(change.Set) == 0 && len(change.Remove) == 0 && !change.Clear
 	if !commit.lastsAlike(timeouts) {
 		change.Timeouts = timeouts

@@ -308,6 +308,33 @@ func TestRenewedToken(t *testing.T) {
 	})
 }
 
+func TestSessionsOfAUser(t *testing.T) {
+	client, manager := newClient(t), scs.New()
+	store := scsstore.New(client)
+	store.PrincipalKey = "user"
+	manager.Store, manager.Codec = store, store.Codec()
+	count := func(user string) uint64 {
+		t.Helper()
+		found, err := client.Count(t.Context(), user)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	token := must(t)(request(t, manager, "", func(ctx context.Context) { manager.Put(ctx, "user", 42) }))
+	if count("42") != 1 {
+		t.Error("the session is not the user's")
+	}
+	must(t)(request(t, manager, token, func(ctx context.Context) { manager.Put(ctx, "user", "ada") }))
+	if count("42") != 0 || count("ada") != 1 {
+		t.Error("the session is not the next user's")
+	}
+	must(t)(request(t, manager, token, func(ctx context.Context) { manager.Remove(ctx, "user") }))
+	if count("ada") != 0 || count("") != 1 {
+		t.Error("the session is still the user's")
+	}
+}
+
 // The merged session may live longer; what was loaded of it must not be taken for what was loaded of the other.
 func TestMergedSessions(t *testing.T) {
 	codecs(t, func(t *testing.T, client *sessiond.Client, manager *scs.SessionManager) {
