@@ -9,7 +9,7 @@ import (
 )
 
 func TestEntriesGoWithTheirKeys(t *testing.T) {
-	type object struct{ text [64]byte }
+	type object struct{ Text [64]byte }
 	var m weakmap.Map[object, int]
 	kept := new(object)
 	m.Set(kept, 1)
