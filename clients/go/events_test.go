@@ -56,6 +56,7 @@ func TestWatcherSurvivesRestarts(t *testing.T) {
 func TestWatcherEnds(t *testing.T) {
 	client := newClient(t)
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	for event, err := range client.Watch(ctx, Watch{Checkpoints: true, CheckpointInterval: 100 * time.Millisecond}) {
 		if event != nil {
 			cancel()

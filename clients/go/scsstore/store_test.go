@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -446,23 +445,4 @@ func TestStoreThatIsDown(t *testing.T) {
 	if _, err := store.All(); !errors.Is(err, sessiond.ErrUnavailable) {
 		t.Errorf("the error is %v", err)
 	}
-}
-
-func Example() {
-	client, err := sessiond.New("") // SESSIOND_ADDR, or 127.0.0.1:50051
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer func() { _ = client.Close() }()
-	store := scsstore.New(client)
-	manager := scs.New()
-	manager.Store = store
-	manager.Codec = store.Codec()
-
-	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		visits := manager.GetInt(r.Context(), "visits") + 1
-		manager.Put(r.Context(), "visits", visits)
-		_, _ = fmt.Fprintf(w, "Visit %d\n", visits)
-	})
-	log.Fatal(http.ListenAndServe("127.0.0.1:8080", manager.LoadAndSave(http.DefaultServeMux)))
 }
