@@ -2,6 +2,7 @@ package sessiond
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	pb "sessiond/gen/sessiond/v1"
@@ -29,7 +30,7 @@ func (c *Client) Create(ctx context.Context, session NewSession) (*Created, erro
 		SessionId:      session.ID,
 		Attributes:     attributes,
 		Principal:      session.Principal,
-		Labels:         session.Labels,
+		Labels:         maps.Clone(session.Labels),
 		Timeouts:       session.Timeouts.message(),
 		CreateTime:     timestamp(session.CreateTime),
 		LastAccessTime: timestamp(session.LastAccessTime),

@@ -293,3 +293,25 @@ func TestCallsTravelTogether(t *testing.T) {
 		t.Errorf("%d calls travelled in %d messages", calls.Load(), messages.Load())
 	}
 }
+
+// A caller that has given up owns its maps again, although the call may just be on its way out.
+func TestCallerThatGivesUpMayChangeItsMaps(t *testing.T) {
+	server := &scripted{exchange: func(stream pb.SessionStore_ExchangeServer) error {
+		return replyToAll(stream, func(*pb.Call) *pb.Reply { return nil })
+	}}
+	client := server.start(t)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			labels, attributes := map[string]string{}, map[string]any{}
+			for i := range 200 {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*5*time.Microsecond)
+				labels[string(rune('a'+i%26))], attributes[string(rune('a'+i%26))] = "x", i
+				_, _ = client.Create(ctx, NewSession{Labels: labels, Attributes: attributes})
+				_, _ = client.Update(ctx, "no-such-session-0", Change{SetLabels: labels, Set: attributes})
+				cancel()
+			}
+		})
+	}
+	group.Wait()
+}

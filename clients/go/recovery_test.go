@@ -32,7 +32,7 @@ func TestServerKilledUnderLoad(t *testing.T) {
 					for n := int64(1); !stop.Load(); n++ {
 						began := time.Now()
 						_, err := client.Update(context.Background(), ids[i], Change{Set: map[string]any{"n": n}})
-						if took := time.Since(began); took > timeout+500*time.Millisecond {
+						if took := time.Since(began); took > timeout+time.Second {
 							t.Errorf("a call took %v", took)
 						}
 						switch {

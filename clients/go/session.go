@@ -1,6 +1,8 @@
 package sessiond
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -165,6 +167,8 @@ type Change struct {
 	Timeouts Timeouts
 }
 
+// message is the change as it is sent. It shares no map with the caller, who may change its own while a call that it has given
+// up is being sent.
 func (c Change) message() (*pb.SessionChange, error) {
 	set, err := encodeAll(c.Set)
 	if err != nil {
@@ -172,11 +176,11 @@ func (c Change) message() (*pb.SessionChange, error) {
 	}
 	return &pb.SessionChange{
 		SetAttributes:    set,
-		RemoveAttributes: c.Remove,
+		RemoveAttributes: slices.Clone(c.Remove),
 		ClearAttributes:  c.Clear,
 		Principal:        c.Principal,
-		SetLabels:        c.SetLabels,
-		RemoveLabels:     c.RemoveLabels,
+		SetLabels:        maps.Clone(c.SetLabels),
+		RemoveLabels:     slices.Clone(c.RemoveLabels),
 		Timeouts:         c.Timeouts.message(),
 	}, nil
 }

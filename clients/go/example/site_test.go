@@ -17,7 +17,10 @@ import (
 	"sessiond/sessionhttp"
 )
 
-func TestMain(m *testing.M) { testserver.Main(m) }
+func TestMain(m *testing.M) {
+	iterations = 1
+	testserver.Main(m)
+}
 
 type browser struct {
 	t    *testing.T

@@ -36,6 +36,9 @@ var ErrEnded = errors.New("gorillastore: the session has ended since it was load
 // A month, as in gorilla's other stores.
 const defaultMaxAge = 30 * 24 * 60 * 60
 
+// What the server takes as an idle timeout.
+const longestMaxAge = 3660 * 24 * 60 * 60
+
 // Store implements sessions.Store. Set its fields before the first request.
 type Store struct {
 	// Codecs sign and encrypt the cookie.
@@ -135,7 +138,7 @@ func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.S
 	if err != nil {
 		return err
 	}
-	next := &loaded{values, s.principal(values), time.Duration(session.Options.MaxAge) * time.Second}
+	next := &loaded{values, s.principal(values), idle(session)}
 	if session.ID == "" {
 		err = s.create(r, session, next)
 	} else {
@@ -157,7 +160,7 @@ func (s *Store) Renew(r *http.Request, w http.ResponseWriter, session *sessions.
 	if err != nil {
 		return err
 	}
-	next := &loaded{values, s.principal(values), time.Duration(session.Options.MaxAge) * time.Second}
+	next := &loaded{values, s.principal(values), idle(session)}
 	id, _ := sessiond.SessionID(session.ID)
 	rotated, err := s.client.Rotate(r.Context(), id, sessiond.Rotation{Change: s.change(session, next)})
 	if err != nil {
@@ -165,6 +168,11 @@ func (s *Store) Renew(r *http.Request, w http.ResponseWriter, session *sessions.
 	}
 	session.ID = string(rotated.ID)
 	return s.keep(w, session, next)
+}
+
+// idle is how long the session lasts in the store after it was saved.
+func idle(session *sessions.Session) time.Duration {
+	return time.Duration(min(session.Options.MaxAge, longestMaxAge)) * time.Second
 }
 
 func (s *Store) delete(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {

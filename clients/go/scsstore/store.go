@@ -115,18 +115,34 @@ func (s *Store) CommitCtx(ctx context.Context, token string, data []byte, expiry
 	if !named {
 		return errors.New("scsstore: the token is empty or not valid UTF-8")
 	}
-	idle := time.Until(expiry)
-	if idle < time.Millisecond {
-		return s.DeleteCtx(ctx, token)
-	}
 	commit, err := unpackCommit(data)
 	if err != nil {
 		return err
 	}
-	timeouts := sessiond.Timeouts{Idle: min(idle, longest), AbsoluteExpireTime: expiry}
-	if commit.deadline.After(expiry) {
-		timeouts.AbsoluteExpireTime = commit.deadline
+	if idle := time.Until(expiry); idle >= time.Millisecond {
+		err = s.store(ctx, id, commit, lifetime(idle, expiry, commit.deadline))
 	}
+	if time.Until(expiry) < time.Millisecond {
+		// It ends now, perhaps while it was being stored.
+		return s.DeleteCtx(ctx, token)
+	}
+	return err
+}
+
+// lifetime is how long a session lasts that ends at expiry, and, if scs commits it again, at deadline at the latest.
+func lifetime(idle time.Duration, expiry, deadline time.Time) sessiond.Timeouts {
+	end := expiry
+	if deadline.After(expiry) {
+		end = deadline
+	}
+	// A day less, since it counts from a creation that may be a while ago.
+	if latest := time.Now().Add(longest - 24*time.Hour); end.After(latest) {
+		end = latest
+	}
+	return sessiond.Timeouts{Idle: min(idle, longest), AbsoluteExpireTime: end}
+}
+
+func (s *Store) store(ctx context.Context, id string, commit *commit, timeouts sessiond.Timeouts) error {
 	switch {
 	case commit.base == digest(id):
 		return s.change(ctx, id, commit, timeouts)

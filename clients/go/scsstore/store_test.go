@@ -393,6 +393,17 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
+func TestLifetimeBeyondWhatTheServerTakes(t *testing.T) {
+	codecs(t, func(t *testing.T, client *sessiond.Client, manager *scs.SessionManager) {
+		manager.Lifetime = 20 * 365 * 24 * time.Hour
+		token := must(t)(request(t, manager, "", func(ctx context.Context) { manager.Put(ctx, "a", 1) }))
+		session, err := client.Get(t.Context(), token)
+		if err != nil || time.Until(session.ExpireTime) < 3650*24*time.Hour {
+			t.Errorf("the session is %+v, %v", session, err)
+		}
+	})
+}
+
 func TestSiteWithCookies(t *testing.T) {
 	codecs(t, func(t *testing.T, client *sessiond.Client, manager *scs.SessionManager) {
 		manager.ErrorFunc = func(w http.ResponseWriter, _ *http.Request, err error) {

@@ -18,6 +18,7 @@ const (
 	defaultIdleTimeout = 24 * time.Hour
 	defaultGrace       = 10 * time.Second
 	longestGrace       = time.Minute
+	longestLifetime    = 3660 * 24 * time.Hour
 )
 
 // Options are the settings of a Manager; everything may be left out.
@@ -49,6 +50,10 @@ type Lifetime struct {
 	Persistent bool
 }
 
+func (l Lifetime) isValid() bool {
+	return l.Idle >= 0 && l.Absolute >= 0 && l.Idle <= longestLifetime && l.Absolute <= longestLifetime
+}
+
 func (l Lifetime) timeouts() sessiond.Timeouts {
 	return sessiond.Timeouts{Idle: l.Idle, Absolute: l.Absolute}
 }
@@ -62,8 +67,8 @@ type Manager struct {
 // New makes a manager. The caller closes the client.
 func New(client *sessiond.Client, options Options) (*Manager, error) {
 	switch {
-	case options.Lifetime.Idle < 0 || options.Lifetime.Absolute < 0:
-		return nil, fmt.Errorf("sessionhttp: the lifetime is %+v; neither part can be negative", options.Lifetime)
+	case !options.Lifetime.isValid():
+		return nil, fmt.Errorf("sessionhttp: the lifetime is %+v; each part must be from 0 to 3660 days", options.Lifetime)
 	case options.Grace > longestGrace:
 		return nil, fmt.Errorf("sessionhttp: the grace is %v; at most %v are allowed", options.Grace, longestGrace)
 	case options.Grace == 0:

@@ -473,6 +473,7 @@ func TestOptions(t *testing.T) {
 	for _, options := range []sessionhttp.Options{
 		{Grace: 61 * time.Second},
 		{Lifetime: sessionhttp.Lifetime{Idle: -1}},
+		{Lifetime: sessionhttp.Lifetime{Absolute: 3661 * 24 * time.Hour}},
 		{Cookie: sessionhttp.Cookie{Name: "no name"}},
 		{Cookie: sessionhttp.Cookie{SameSite: http.SameSiteNoneMode, Insecure: true}},
 	} {
