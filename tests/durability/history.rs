@@ -1,6 +1,6 @@
 //! What watchers were told, session by session.
 
-use crate::common::tokens::token_of;
+use crate::common::tokens::{sequence_in, token_of};
 use sessiond_client::proto::{EventKind, WatchSessionsRequest};
 use sessiond_client::{Client, Error, Event, Watch, WatchMessage};
 use std::collections::HashMap;
@@ -53,7 +53,8 @@ impl History {
 
     fn note(&self, event: Event) {
         let mut seen = self.seen();
-        let Event { sequence, kind, session, .. } = event;
+        let Event { resume_token, kind, session, .. } = event;
+        let sequence = sequence_in(&resume_token);
         if sequence <= seen.sequence {
             let disorder = format!("event {sequence} came after {}", seen.sequence);
             seen.disorder.push(disorder);
