@@ -3,6 +3,7 @@ package sessiond
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ func TestWatcherSurvivesRestarts(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	events, ready := make(chan *Event, 100), make(chan struct{})
+	isReady := sync.OnceFunc(func() { close(ready) })
 	go func() {
 		defer close(events)
 		for event, err := range client.Watch(ctx, Watch{Checkpoints: true}) {
@@ -24,9 +26,8 @@ func TestWatcherSurvivesRestarts(t *testing.T) {
 				return
 			case event.Kind != EventCheckpoint:
 				events <- event
-			case ready != nil:
-				close(ready)
-				ready = nil
+			default:
+				isReady()
 			}
 		}
 	}()

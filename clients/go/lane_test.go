@@ -304,7 +304,7 @@ func TestCallerThatGivesUpMayChangeItsMaps(t *testing.T) {
 	for range 8 {
 		group.Go(func() {
 			labels, attributes := map[string]string{}, map[string]any{}
-			for i := range 200 {
+			for i := range 60 {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*5*time.Microsecond)
 				labels[string(rune('a'+i%26))], attributes[string(rune('a'+i%26))] = "x", i
 				_, _ = client.Create(ctx, NewSession{Labels: labels, Attributes: attributes})
