@@ -43,10 +43,20 @@ func (c codec) Decode(data []byte) (time.Time, map[string]any, error) {
 	if !isPacked {
 		return scs.GobCodec{}.Decode(data)
 	}
-	var message pb.CreateSessionResponse
-	if err := proto.Unmarshal(packed, &message); err != nil {
-		return time.Time{}, nil, errors.New("scsstore: the data is of no session")
+	found, known := c.store.found.Get(&data[0])
+	if !known {
+		var message pb.CreateSessionResponse
+		if err := proto.Unmarshal(packed, &message); err != nil {
+			return time.Time{}, nil, errors.New("scsstore: the data is of no session")
+		}
+		found = asLoaded(&message)
 	}
+	zone := time.FixedZone("UTC", 0)
+	c.store.loaded.Set(zone, found)
+	return found.deadline.In(zone), native.DecodeAll(found.values), nil
+}
+
+func asLoaded(message *pb.CreateSessionResponse) *loaded {
 	session := message.GetSession()
 	found := &loaded{
 		base:     message.GetSessionId(),
@@ -57,9 +67,7 @@ func (c codec) Decode(data []byte) (time.Time, map[string]any, error) {
 	if session.GetAbsoluteExpireTime() == nil {
 		found.deadline = session.GetExpireTime().AsTime()
 	}
-	zone := time.FixedZone("UTC", 0)
-	c.store.loaded.Set(zone, found)
-	return found.deadline.In(zone), native.DecodeAll(found.values), nil
+	return found
 }
 
 func (c codec) Encode(deadline time.Time, values map[string]any) ([]byte, error) {
@@ -80,7 +88,11 @@ func (c codec) Encode(deadline time.Time, values map[string]any) ([]byte, error)
 		// Clear takes away what another request adds meanwhile too.
 		out.cleared = len(values) == 0 && len(removed) > 0
 	}
-	return out.pack()
+	data, err := out.pack()
+	if err == nil {
+		c.store.commits.Set(&data[0], &out)
+	}
+	return data, err
 }
 
 // What the store and its codec give each other begins so; other data is of other codecs.
@@ -96,7 +108,7 @@ func digest(id string) string {
 }
 
 // pack is a session for the codec: the data of another codec, or all that this one knows.
-func pack(id string, session *sessiond.Session) ([]byte, error) {
+func (s *Store) pack(id string, session *sessiond.Session) ([]byte, error) {
 	stored := session.Stored()
 	if data, isBytes := stored[blob].GetKind().(*pb.Value_BytesValue); isBytes && len(stored) == 1 {
 		return data.BytesValue, nil
@@ -109,8 +121,12 @@ func pack(id string, session *sessiond.Session) ([]byte, error) {
 	if !session.AbsoluteExpireTime.IsZero() {
 		message.AbsoluteExpireTime = timestamppb.New(session.AbsoluteExpireTime)
 	}
-	return proto.MarshalOptions{}.MarshalAppend(bytes.Clone(packedSession),
-		&pb.CreateSessionResponse{SessionId: digest(id), Session: message})
+	packed := &pb.CreateSessionResponse{SessionId: digest(id), Session: message}
+	data, err := proto.MarshalOptions{}.MarshalAppend(bytes.Clone(packedSession), packed)
+	if err == nil {
+		s.found.Set(&data[0], asLoaded(packed))
+	}
+	return data, err
 }
 
 // commit is what a request leaves of a session.
@@ -164,11 +180,14 @@ func (c *commit) pack() ([]byte, error) {
 }
 
 // unpackCommit reads what pack has made, or takes the data of another codec as one value.
-func unpackCommit(data []byte) (*commit, error) {
+func (s *Store) unpackCommit(data []byte) (*commit, error) {
 	packed, isPacked := bytes.CutPrefix(data, packedCommit)
 	if !isPacked {
 		value, err := sessiond.EncodeValue(data)
 		return &commit{values: map[string]*pb.Value{blob: value}}, err
+	}
+	if known, isKnown := s.commits.Get(&data[0]); isKnown {
+		return known, nil
 	}
 	var message pb.Value
 	if err := proto.Unmarshal(packed, &message); err != nil {

@@ -55,6 +55,9 @@ type Store struct {
 	client *sessiond.Client
 	known  recent
 	loaded weakmap.Map[time.Location, *loaded]
+	// What the codec need not decode, because the data comes as it was made.
+	found   weakmap.Map[byte, *loaded]
+	commits weakmap.Map[byte, *commit]
 }
 
 // New makes a store. The caller closes the client.
@@ -80,7 +83,7 @@ func (s *Store) FindCtx(ctx context.Context, token string) (data []byte, found b
 		return nil, false, err
 	}
 	s.known.add(id)
-	data, err = pack(id, session)
+	data, err = s.pack(id, session)
 	return data, err == nil, err
 }
 
@@ -115,7 +118,7 @@ func (s *Store) CommitCtx(ctx context.Context, token string, data []byte, expiry
 	if !named {
 		return errors.New("scsstore: the token is empty or not valid UTF-8")
 	}
-	commit, err := unpackCommit(data)
+	commit, err := s.unpackCommit(data)
 	if err != nil {
 		return err
 	}
@@ -224,7 +227,7 @@ func (s *Store) AllCtx(ctx context.Context) (map[string][]byte, error) {
 			return nil, err
 		}
 		token := handlePrefix + session.Handle
-		if all[token], err = pack(token, session); err != nil {
+		if all[token], err = s.pack(token, session); err != nil {
 			return nil, err
 		}
 	}

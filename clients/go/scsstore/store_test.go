@@ -1,6 +1,7 @@
 package scsstore_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/gob"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -285,6 +287,39 @@ func TestSlowRequestDoesNotReviveASession(t *testing.T) {
 			}
 		}
 	})
+}
+
+// copying is a store around another, such as one that encrypts: what it hands on is equal, but not the same.
+type copying struct{ scs.CtxStore }
+
+func (c copying) FindCtx(ctx context.Context, token string) ([]byte, bool, error) {
+	data, found, err := c.CtxStore.FindCtx(ctx, token)
+	return bytes.Clone(data), found, err
+}
+
+func (c copying) CommitCtx(ctx context.Context, token string, data []byte, expiry time.Time) error {
+	return c.CtxStore.CommitCtx(ctx, token, bytes.Clone(data), expiry)
+}
+
+func TestStoreAroundTheStore(t *testing.T) {
+	client, manager := newClient(t), scs.New()
+	store := scsstore.New(client)
+	manager.Store, manager.Codec = copying{store}, store.Codec()
+	token := must(t)(request(t, manager, "", func(ctx context.Context) {
+		manager.Put(ctx, "a", 1)
+		manager.Put(ctx, "b", 2)
+	}))
+	must(t)(request(t, manager, token, func(ctx context.Context) {
+		if _, err := client.Update(t.Context(), token, sessiond.Change{Set: map[string]any{"c": 3}}); err != nil {
+			t.Fatal(err)
+		}
+		manager.Put(ctx, "a", 10)
+		manager.Remove(ctx, "b")
+	}))
+	session, err := client.Get(t.Context(), token)
+	if want := map[string]any{"a": int64(10), "c": int64(3)}; err != nil || !reflect.DeepEqual(session.Attributes, want) {
+		t.Errorf("the session is %v, %v", session, err)
+	}
 }
 
 func TestRenewedToken(t *testing.T) {
