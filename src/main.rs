@@ -3,6 +3,7 @@
 mod cli;
 mod logging;
 mod open_files;
+mod private;
 mod serve;
 
 use clap::error::ErrorKind;
@@ -24,7 +25,9 @@ const EXAMPLES: &str = "Examples:
   id=$(sessiond create --quiet theme=dark)
   sessiond get \"$id\"
 
-sessiond serve -h shows the settings of the server, sessiond COMMAND -h what a command can do.";
+sessiond serve -h shows the settings of the server, sessiond COMMAND -h what a command can do.
+
+Exit codes: 0 success, 1 error, 2 wrong usage (found here or by the server), 3 no such session or attribute.";
 
 /// One session store for services in every language.
 ///
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
             return complain(USAGE, &misplaced.unwrap_or_else(|| one_line(&error)));
         }
     };
+    private::make_private_files();
     match command_line.command.unwrap_or_else(|| Command::Serve(ServeArgs::default())) {
         Command::Serve(args) => match serve::serve(&args) {
             Ok(()) => ExitCode::SUCCESS,

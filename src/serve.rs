@@ -1,7 +1,8 @@
-//! `sessiond serve`: judge the settings, claim the folder, bind, run, end.
+//! `sessiond serve`: judge the settings, bind, claim the folder, run, end.
 
 use crate::logging;
 use crate::open_files;
+use crate::private;
 use sessiond::config::{ConfigError, Durability, Effective, EngineKind, Listen, ServeArgs, Settings};
 use sessiond::engine::sled::{self, DataFolder, SledOptions, WatchdogOptions};
 use sessiond::server::{self, Listener, ServeError, Storage};
@@ -41,12 +42,12 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let effective = args.load()?;
     logging::start(&effective)?;
     allow_connections(&effective.settings);
-    let storage = claim_storage(&effective)?;
+    private::forbid_core_files();
     explain_panics();
     // This runtime only accepts, sweeps and waits; requests are served by the workers' own. What sweeps may get stuck on a
     // disk that hangs: not on the thread that waits for the storage to fail, nor on that which accepts.
     let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(run(&effective, storage));
+    let result = runtime.block_on(run(&effective));
     // An engine that hangs must not keep the process from ending.
     runtime.shutdown_background();
     result
@@ -80,12 +81,18 @@ fn explain_panics() {
     }));
 }
 
-async fn run(effective: &Effective, storage: Storage) -> Result<(), Failure> {
+async fn run(effective: &Effective) -> Result<(), Failure> {
     let settings = Arc::new(effective.settings.clone());
     let mut listeners = Vec::new();
     for address in &settings.listen {
-        listeners.push(Listener::bind(address).await.map_err(|error| bind_refusal(effective, address, &error))?);
+        listeners.push(
+            Listener::bind(address, settings.socket_mode)
+                .await
+                .map_err(|error| bind_refusal(effective, address, &error))?,
+        );
     }
+    // Only now: a server that can't listen leaves no folder behind.
+    let storage = claim_storage(effective)?;
     for listener in &listeners {
         tracing::info!(address = %listener, "listening; opening the data");
     }
@@ -131,6 +138,7 @@ fn sled_options(settings: &Settings) -> SledOptions {
             Durability::Interval => sled::Durability::Interval(settings.flush_interval),
             Durability::None => sled::Durability::None,
         },
+        accept_unmarked: settings.accept_unmarked_data,
         watchdog: WatchdogOptions { min_free_bytes: settings.min_free_space, stall_timeout: settings.stall_timeout },
     }
 }

@@ -83,6 +83,34 @@ async fn at_a_fixed_rate_a_server_that_stands_still_shows_in_the_latencies() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_goes_away_ends_it() {
+    // In the midst of the measuring, and so close to its end that no outage has time to become long.
+    for duration in ["1h", "1500ms"] {
+        let mut server = Server::start_with(&["--durability", "interval"]);
+        let mut command = binary();
+        command.args([
+            "bench",
+            "--addr",
+            server.address(),
+            "--sessions",
+            "200",
+            "--warmup",
+            "0s",
+            "--duration",
+            duration,
+        ]);
+        let running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        common::eventually("the sessions are made", async || sessions_left(&server).await == 200).await;
+        server.kill();
+        let ended = tokio::task::spawn_blocking(|| running.wait_with_output().unwrap()).await.unwrap();
+        let [out, err] = [&ended.stdout, &ended.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
+        assert_eq!(ended.status.code(), Some(1), "{out}{err}");
+        assert!(out.starts_with("broken off after") && out.contains("has gone away"), "{out}");
+        assert!(err.contains("sessiond: broken off after"), "{err}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_missing_server_and_wrong_flags_are_told_in_one_line() {
     let told = |flags: &[&str]| {
         let output = binary().arg("bench").args(flags).output().unwrap();

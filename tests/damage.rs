@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 const SESSIONS: usize = 800;
 const FILLING: usize = 9_000;
 
+/// Opens a folder without a mark.
+const UNMARKED: &str = "--accept-unmarked-data";
+
 fn id(number: usize) -> String {
     format!("the-session-id-of-number-{number:04}")
 }
@@ -138,7 +141,7 @@ async fn damaged_settings_of_sled_are_written_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_mark_may_be_missing_but_not_damaged() {
+async fn a_mark_that_is_missing_or_damaged_is_refused() {
     let mut server = filled().await;
     let mark = server.data().join("sled/acknowledged");
     let whole = fs::read(&mark).unwrap();
@@ -154,9 +157,12 @@ async fn the_mark_may_be_missing_but_not_damaged() {
     server.restart();
     server.stop();
     fs::remove_file(&mark).unwrap();
-    server.restart();
+    assert_refused(&mut server, "the file acknowledged is missing");
+    server.restart_with(&[UNMARKED]);
     assert!(server.log().contains("there is no file acknowledged"));
     assert_eq!(read_all(&server).await, (SESSIONS, 0));
+    server.stop();
+    server.restart_with(&[]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -232,12 +238,12 @@ async fn damage_of_the_history_keeps_no_old_event() {
     // Without it the history can't be begun anew, as a server does where it finds such damage when it starts.
     let mark = server.data().join("sled/acknowledged");
     fs::remove_file(&mark).unwrap();
-    server.restart();
+    server.restart_with(&[UNMARKED]);
     let checked = check(&server.client()).await;
     assert!(checked.damaged_events == 1 && checked.events > SESSIONS as u64, "{checked:?}");
     server.stop();
     fs::remove_file(&mark).unwrap();
-    server.restart_with(&["--event-history-age", "1s"]);
+    server.restart_with(&["--event-history-age", "1s", UNMARKED]);
     let client = server.client();
     client.create(CreateSessionRequest::new()).await.unwrap();
     eventually("the old events are dropped", async || check(&client).await.events <= 1).await;
@@ -246,7 +252,7 @@ async fn damage_of_the_history_keeps_no_old_event() {
     // What could not be removed from the disk is no more there than the rest.
     server.stop();
     fs::remove_file(&mark).unwrap();
-    server.restart();
+    server.restart_with(&[UNMARKED]);
     let checked = check(&server.client()).await;
     assert!(checked.is_whole() && checked.events <= 1, "{checked:?}");
 }

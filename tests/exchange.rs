@@ -429,7 +429,7 @@ async fn a_message_that_is_too_large_ends_its_stream_alone() {
     let large = CreateSessionRequest::new().attribute("large", "x".repeat(100_000));
     lane.send([Method::Create(large)]).await;
     let status = lane.next().await.unwrap_err();
-    assert_eq!(status.code(), Code::OutOfRange, "{status:?}");
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
     let mut lane = Lane::open(&server).await;
     assert!(matches!(lane.exchange([create(&id(1))]).await[..], [Answer::Create(_)]));
 }

@@ -11,6 +11,7 @@ use common::wire::{
 use common::{LONG, Server, eventually, reason};
 use sessiond_client::proto::{
     CreateSessionRequest, GetSessionRequest, TouchSessionRequest, TouchSessionResponse, UpdateSessionRequest,
+    WatchSessionsRequest,
 };
 use sessiond_client::{Error, Health};
 use std::time::Duration;
@@ -144,6 +145,22 @@ async fn a_peer_that_ignores_the_limit_of_streams_is_refused_them() {
     }
     let refused = peer.receive(|frame| frame.kind == RST_STREAM).unwrap();
     assert_eq!((refused.stream, &refused.payload[..]), (7, &7_u32.to_be_bytes()[..]), "REFUSED_STREAM");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watchers_above_the_limit_are_refused() {
+    let server = Server::start();
+    // A connection has as many streams as there may be watchers.
+    let mut stubs = [server.stub(), server.stub()];
+    let mut watchers = Vec::new();
+    for number in 0..1_000 {
+        watchers.push(stubs[number % 2].watch_sessions(WatchSessionsRequest::new()).await.unwrap());
+    }
+    let status = stubs[0].watch_sessions(WatchSessionsRequest::new()).await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::ResourceExhausted, "TOO_MANY_REQUESTS"));
+    drop(watchers.pop());
+    eventually("the place is free again", async || stubs[0].watch_sessions(WatchSessionsRequest::new()).await.is_ok())
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,13 +23,42 @@ const START: Millis = 1_000_000;
 /// What a history is made of. IDs are named by their place among all IDs handed out so far, dead ones included.
 #[derive(Clone, Debug)]
 enum Step {
-    Create { chosen: Option<u8>, attribute: (u8, i8), idle: u16 },
-    Get { id: Index, touch: bool },
-    Update { id: Index, set: Option<(u8, i8)>, remove: Option<u8>, stale_version: bool, upsert: bool },
-    Rotate { id: Index, chosen: Option<u8>, grace: u16, set: Option<(u8, i8)> },
-    Delete { id: Index, by_handle: bool },
-    Advance { by: u16 },
-    Sweep { limit: u8 },
+    Create {
+        chosen: Option<u8>,
+        attribute: (u8, i8),
+        idle: u16,
+    },
+    Get {
+        id: Index,
+        touch: bool,
+    },
+    Update {
+        id: Index,
+        set: Option<(u8, i8)>,
+        remove: Option<u8>,
+        stale_version: bool,
+        upsert: bool,
+    },
+    Rotate {
+        id: Index,
+        chosen: Option<u8>,
+        grace: u16,
+        set: Option<(u8, i8)>,
+    },
+    Delete {
+        id: Index,
+        by_handle: bool,
+    },
+    Advance {
+        by: u16,
+    },
+    /// Sets the system's clock, by which no session ends.
+    SetClock {
+        by: i32,
+    },
+    Sweep {
+        limit: u8,
+    },
     WriteTouches,
     Reopen,
 }
@@ -51,6 +80,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(id, chosen, grace, set)| Step::Rotate { id, chosen, grace, set }),
         2 => (any::<Index>(), any::<bool>()).prop_map(|(id, by_handle)| Step::Delete { id, by_handle }),
         4 => (0..700_u16).prop_map(|by| Step::Advance { by }),
+        1 => any::<i32>().prop_map(|by| Step::SetClock { by }),
         1 => (1..4_u8).prop_map(|limit| Step::Sweep { limit }),
         1 => Just(Step::WriteTouches),
         1 => Just(Step::Reopen),
@@ -147,6 +177,7 @@ impl World {
                 self.hand.advance(by.into());
                 self.model.now += Millis::from(by);
             }
+            Step::SetClock { by } => self.hand.set_by(by.into()),
             Step::Sweep { limit } => drop(self.sessions.sweep(limit.into()).await.unwrap()),
             Step::WriteTouches => self.sessions.write_touches().await.unwrap(),
             Step::Reopen => self.reopen().await,
@@ -317,6 +348,7 @@ fn open(folder: &Path) -> Arc<dyn Engine> {
     let options = SledOptions {
         cache_bytes: 16 << 20,
         durability: Durability::None,
+        accept_unmarked: false,
         watchdog: WatchdogOptions { min_free_bytes: 0, stall_timeout: Duration::from_secs(60) },
     };
     Arc::new(SledEngine::open(DataFolder::claim(folder).unwrap(), &options).unwrap())

@@ -80,6 +80,29 @@ fn a_file_in_the_way_of_the_data_folder_is_named() {
 }
 
 #[test]
+fn a_failed_start_leaves_no_folder_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = holder.local_addr().unwrap().to_string();
+    let socket = format!("unix:{}", text(&folder.path().join("socket")));
+    let listen = ["--listen", &socket, "--listen", &taken, "--data-dir", text(&data)];
+    refused(&listen, &[], &["another process listens there"]);
+    // Nor do the other commands that make one.
+    let no_backup = folder.path().join("no-backup");
+    fs::write(&no_backup, "anything").unwrap();
+    let restored = run(binary().arg("restore").arg(&no_backup).arg("--data-dir").arg(&data));
+    assert_eq!(restored.code, Some(1), "{restored:?}");
+    let old = folder.path().join("old");
+    fs::create_dir_all(old.join("sled/acknowledged")).unwrap();
+    let salvaged = run(binary().arg("salvage").arg("--data-dir").arg(&old).arg("--to").arg(&data));
+    assert_eq!(salvaged.code, Some(1), "{salvaged:?}");
+    let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["no-backup", "old"]);
+}
+
+#[test]
 fn a_data_folder_in_use_is_left_to_its_owner() {
     let server = Server::start();
     let data = server.data();

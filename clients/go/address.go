@@ -2,6 +2,7 @@ package sessiond
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -13,7 +14,10 @@ const DefaultAddress = "127.0.0.1:50051"
 // EnvAddress names the environment variable that says where the server is, for clients that are not told otherwise.
 const EnvAddress = "SESSIOND_ADDR"
 
-// addresses reads a list of addresses, separated by commas, in the form that the dialer takes: HOST:PORT or unix:PATH.
+// The longest path that a Unix socket can have, in bytes.
+const longestPath = 107
+
+// addresses reads a list of addresses, separated by commas, in their normal form: HOST:PORT or unix:PATH.
 func addresses(list string) ([]string, error) {
 	if list == "" {
 		list = os.Getenv(EnvAddress)
@@ -21,58 +25,115 @@ func addresses(list string) ([]string, error) {
 	if list == "" {
 		list = DefaultAddress
 	}
-	var found []string
-	for text := range strings.SplitSeq(list, ",") {
-		address, problem := address(strings.TrimSpace(text))
-		if problem != "" {
-			return nil, fmt.Errorf("sessiond: %q is not an address: %s; write HOST:PORT, http://HOST:PORT or unix:PATH",
-				strings.TrimSpace(text), problem)
-		}
-		found = append(found, address)
+	found, problem := parseAddresses(list)
+	if problem != "" {
+		return nil, fmt.Errorf("sessiond: %q is not an address: %s; write HOST:PORT, http://HOST:PORT or unix:PATH", list, problem)
 	}
 	return found, nil
 }
 
-func address(text string) (address, problem string) {
-	if path, isUnix := strings.CutPrefix(text, "unix:"); isUnix {
-		path = strings.TrimPrefix(path, "//")
-		if path == "" {
-			return "", "the path is missing"
+func parseAddresses(list string) (found []string, problem string) {
+	items := strings.Split(list, ",")
+	for i, item := range items {
+		items[i] = strings.TrimSpace(item)
+		if items[i] == "" {
+			if len(items) == 1 {
+				return nil, "it is empty"
+			}
+			return nil, "an address of the list is empty"
 		}
-		return "unix:" + path, ""
+	}
+	for _, item := range items {
+		normal, problem := parseAddress(item)
+		if problem != "" {
+			return nil, problem
+		}
+		found = append(found, normal)
+	}
+	return found, ""
+}
+
+func parseAddress(text string) (normal, problem string) {
+	if path, isUnix := strings.CutPrefix(text, "unix:"); isUnix {
+		return parsePath(path)
 	}
 	if strings.HasPrefix(text, "https://") {
 		return "", "TLS is not supported"
 	}
-	authority := text
-	if rest, isURL := strings.CutPrefix(text, "http://"); isURL {
-		authority = strings.TrimSuffix(rest, "/")
+	rest, isURL := strings.CutPrefix(text, "http://")
+	if !isURL && strings.Contains(text, "://") {
+		return "", "it begins with something else than http:// or unix:"
 	}
-	return authority, authorityProblem(authority)
+	if isURL {
+		rest = strings.TrimSuffix(rest, "/")
+	}
+	return strings.ToLower(rest), authorityProblem(rest)
+}
+
+func parsePath(path string) (normal, problem string) {
+	if absolute, isURL := strings.CutPrefix(path, "//"); isURL {
+		if absolute != "" && absolute[0] != '/' {
+			return "", "the path after unix:// does not begin with a slash"
+		}
+		path = absolute
+	}
+	switch {
+	case path == "":
+		return "", "the path is missing"
+	case strings.ContainsFunc(path, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune("-._~/+@:=", r) }):
+		return "", "the path holds a character other than A-Z, a-z, 0-9 and -._~/+@:="
+	case len(path) > longestPath:
+		return "", fmt.Sprintf("the path is longer than %d bytes", longestPath)
+	}
+	return "unix:" + path, ""
+}
+
+func isAlphanumeric(r rune) bool {
+	return '0' <= r && r <= '9' || 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z'
 }
 
 func authorityProblem(authority string) string {
-	colon := strings.LastIndexByte(authority, ':')
-	if colon < 0 {
+	if host, path, hasPath := strings.Cut(authority, "/"); hasPath {
+		_ = path
+		if hasPort(host) {
+			return "it has a path"
+		}
+	}
+	if !hasPort(authority) {
 		return "the port is missing"
 	}
+	colon := strings.LastIndexByte(authority, ':')
 	host, port := authority[:colon], authority[colon+1:]
-	inBrackets := strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]")
-	if inBrackets {
-		host = host[1 : len(host)-1]
+	if problem := hostProblem(host); problem != "" {
+		return problem
 	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || port[0] < '1' || port[0] > '9' || number == 0 {
+		return "the port is not a number from 1 to 65535"
+	}
+	return ""
+}
+
+// hasPort tells whether a colon stands behind the host.
+func hasPort(authority string) bool {
+	return strings.LastIndexByte(authority, ':') > strings.LastIndexByte(authority, ']')
+}
+
+func hostProblem(host string) string {
+	opens, closes := strings.HasPrefix(host, "["), strings.HasSuffix(host, "]")
 	switch {
 	case host == "":
 		return "the host is missing"
-	case strings.ContainsAny(host, "/@?#"):
-		return "the host is not a host name"
-	case strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"<>\^{|}%[]`, r) }):
-		return "it holds a character that no address has"
-	case strings.Contains(host, ":") && !inBrackets:
+	case opens && closes:
+		address, err := netip.ParseAddr(host[1 : len(host)-1])
+		if err != nil || !address.Is6() || address.Zone() != "" {
+			return "what stands in brackets is not an IPv6 address"
+		}
+		return ""
+	case opens || closes || strings.Contains(host, ":"):
 		return "an IPv6 address stands in brackets, such as [::1]:50051"
-	}
-	if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 || port[0] == '+' {
-		return "the port is not a number from 1 to 65535"
+	case strings.ContainsFunc(host, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune(".-_", r) }):
+		return "the host holds a character that no host name has"
 	}
 	return ""
 }

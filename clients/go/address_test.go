@@ -1,57 +1,48 @@
 package sessiond
 
 import (
+	"encoding/json"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 )
 
-func TestAddresses(t *testing.T) {
-	for list, want := range map[string]string{
-		"127.0.0.1:50051":                   "127.0.0.1:50051",
-		"[::1]:50051":                       "[::1]:50051",
-		"http://store.internal:50051":       "store.internal:50051",
-		"http://store.internal:50051/":      "store.internal:50051",
-		"unix:/run/sessiond.sock":           "unix:/run/sessiond.sock",
-		"unix:///run/sessiond.sock":         "unix:/run/sessiond.sock",
-		"unix:sessiond.sock":                "unix:sessiond.sock",
-		"a:1, b:2 ,unix:/run/sessiond.sock": "a:1 b:2 unix:/run/sessiond.sock",
-		"":                                  DefaultAddress,
-	} {
-		found, err := addresses(list)
-		if err != nil || strings.Join(found, " ") != want {
-			t.Errorf("%q is read as %q, %v", list, found, err)
+func TestSharedAddresses(t *testing.T) {
+	text, err := os.ReadFile("../conformance/addresses.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		Address, Refused string
+		Normal           []string
+	}
+	if err := json.Unmarshal(text, &cases); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases {
+		// To New the empty text stands for the environment.
+		found, problem := parseAddresses(c.Address)
+		if problem != c.Refused || !slices.Equal(found, c.Normal) {
+			t.Errorf("%q is read as %q, %q; not as %q, %q", c.Address, found, problem, c.Normal, c.Refused)
 		}
+	}
+	_, err = New("localhost")
+	if want := `"localhost" is not an address: the port is missing; write HOST:PORT, http://HOST:PORT or unix:PATH`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("the error is %v", err)
 	}
 }
 
 func TestAddressOfTheEnvironment(t *testing.T) {
-	t.Setenv(EnvAddress, "store:1")
-	if found, err := addresses(""); err != nil || found[0] != "store:1" {
-		t.Errorf("it is read as %q, %v", found, err)
-	}
-}
-
-func TestWrongAddressIsRefusedWithTheReason(t *testing.T) {
-	for text, reason := range map[string]string{
-		"localhost":        "the port is missing",
-		"localhost:":       "the port is not a number",
-		"localhost:0":      "the port is not a number",
-		"localhost:+1":     "the port is not a number",
-		"localhost:70000":  "the port is not a number",
-		":50051":           "the host is missing",
-		"[]:50051":         "the host is missing",
-		"::1:50051":        "in brackets",
-		"store/path:50051": "not a host name",
-		"sto re:50051":     "a character that no address has",
-		"https://store:1":  "TLS is not supported",
-		"unix:":            "the path is missing",
-		"store:1,":         "the port is missing",
-		"store:1,,other:2": "the port is missing",
-	} {
-		_, err := New(text)
-		if err == nil || !strings.Contains(err.Error(), reason) {
-			t.Errorf("%q: the error is %v", text, err)
+	for value, want := range map[string]string{"store:1": "store:1", "": DefaultAddress} {
+		t.Setenv(EnvAddress, value)
+		if found, err := addresses(""); err != nil || found[0] != want {
+			t.Errorf("%q is read as %q, %v", value, found, err)
 		}
+	}
+	t.Setenv(EnvAddress, "nothing")
+	if _, err := New(""); err == nil {
+		t.Error("a wrong address of the environment was taken")
 	}
 }
 

@@ -36,6 +36,12 @@ type Statistics struct {
 	RefusedForSpace, MetDamage uint64
 	// StorageStalls is how often since the start the storage made no progress for too long.
 	StorageStalls uint64
+	// ClockSteps is how often since the start the system's clock was set by more than a second.
+	ClockSteps uint64
+	// ClockAhead is what the time of sessions is ahead of the system's clock; negative if it is behind.
+	ClockAhead time.Duration
+	// CurrentTime is the present moment in the time of sessions, by which they end.
+	CurrentTime time.Time
 	// ResumeToken is where a watcher that starts now begins.
 	ResumeToken string
 	// EventsKept are the events that watchers can still get when they resume.
@@ -68,6 +74,9 @@ func (c *Client) Statistics(ctx context.Context) (*Statistics, error) {
 		RefusedForSpace:  answer.GetRefusedForSpace(),
 		MetDamage:        answer.GetMetDamage(),
 		StorageStalls:    answer.GetStorageStalls(),
+		ClockSteps:       answer.GetClockSteps(),
+		ClockAhead:       answer.GetClockAhead().AsDuration(),
+		CurrentTime:      moment(answer.GetCurrentTime()),
 		ResumeToken:      answer.GetResumeToken(),
 		EventsKept:       answer.GetEventsKept(),
 	}, nil

@@ -72,10 +72,7 @@ func (r *run) fillNamespace(of protoreflect.MessageDescriptor, request any) {
 	if !isObject || of.Fields().ByName("namespace") == nil {
 		return
 	}
-	if all, _ := fields["allNamespaces"].(bool); all && fields["namespace"] == "" {
-		return
-	}
-	if _, named := fields["namespace"]; !named {
+	if _, named := fields["namespace"]; !named && fields["allNamespaces"] != true {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		fields["namespace"] = r.vars["namespace"]

@@ -56,10 +56,15 @@ func (r *run) generate(template map[string]any) (any, bool, error) {
 		value, _ := template[name].(float64)
 		return int(value)
 	}
-	times := number("times")
 	switch {
-	case template["$text"] != nil:
-		return strings.Repeat(fmt.Sprint(template["$text"]), times), true, nil
+	case template["$session"] != nil:
+		created, err := r.client.In("").Create(r.t.Context(), NewSession{})
+		if err != nil {
+			return nil, true, err
+		}
+		return string(created.ID), true, nil
+	case template["$repeat"] != nil:
+		return strings.Repeat(fmt.Sprint(template["$repeat"]), number("times")), true, nil
 	case template["$bytes"] != nil:
 		return base64.StdEncoding.EncodeToString(make([]byte, number("$bytes"))), true, nil
 	case template["$nested"] != nil:
@@ -69,15 +74,16 @@ func (r *run) generate(template map[string]any) (any, bool, error) {
 		}
 		return value, true, nil
 	case template["$list"] != nil:
-		item, err := r.expand(template["$list"])
-		return slices.Repeat([]any{item}, times), true, err
+		item, err := r.expand(template["of"])
+		return slices.Repeat([]any{item}, number("$list")), true, err
 	case template["$map"] != nil:
-		item, err := r.expand(template["$map"])
-		out := make(map[string]any, times)
-		for i := range times {
-			out[fmt.Sprint("k", i)] = item
+		item, err := r.expand(template["value"])
+		prefix, prefixErr := r.expand(template["prefix"])
+		out := make(map[string]any, number("$map"))
+		for i := range number("$map") {
+			out[fmt.Sprintf("%v%d", prefix, i)] = item
 		}
-		return out, true, err
+		return out, true, errors.Join(err, prefixErr)
 	default:
 		return nil, false, nil
 	}

@@ -31,7 +31,6 @@ type step struct {
 	Expect   any
 	Error    any
 	Save     map[string]string
-	Vars     map[string]any
 	Within   string
 
 	Wait string
@@ -131,13 +130,6 @@ func (r *run) withIndex(index int) *run {
 }
 
 func (r *run) do(s *step) error {
-	for name, value := range s.Vars {
-		expanded, err := r.expand(value)
-		if err != nil {
-			return err
-		}
-		r.set(name, fmt.Sprint(expanded))
-	}
 	switch {
 	case s.Wait != "":
 		pause, err := time.ParseDuration(s.Wait)

@@ -33,6 +33,8 @@ const (
 	ErrSessionIDRetired Reason = "SESSION_ID_RETIRED"
 	// ErrSessionTooLarge means that the session would outgrow a limit.
 	ErrSessionTooLarge Reason = "SESSION_TOO_LARGE"
+	// ErrMessageTooLarge means that the request is larger than the server takes.
+	ErrMessageTooLarge Reason = "MESSAGE_TOO_LARGE"
 	// ErrTooManyRequests means that the server has as many requests in flight as it allows.
 	ErrTooManyRequests Reason = "TOO_MANY_REQUESTS"
 	// ErrSessionLimitReached means that the principal has as many sessions as its namespace allows.

@@ -141,6 +141,7 @@ fn restored(bytes: &[u8]) -> (Result<Restored, RestoreError>, Vec<String>) {
     let options = SledOptions {
         cache_bytes: 1 << 20,
         durability: Durability::None,
+        accept_unmarked: false,
         watchdog: WatchdogOptions { min_free_bytes: 0, stall_timeout: Duration::from_secs(60) },
     };
     let result = restore(bytes, &folder, &options).map(|built| built.install().unwrap());

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use sessiond_client::json::timestamp_from_text;
 use sessiond_client::proto::{SessionChange, Timeouts};
 use sessiond_client::{Address, AddressError, Client, ClientBuilder, Error, Timestamp};
 
@@ -13,14 +14,16 @@ use super::units::printable;
 /// Stands below the examples of the commands that look for one session.
 macro_rules! exit_codes {
     () => {
-        "\n\nExit codes: 0 success, 1 error, 2 wrong usage, 3 no such session or attribute."
+        "\n\nExit codes: 0 success, 1 error, 2 wrong usage (found here or by the server), 3 no such session or attribute."
     };
 }
 pub(super) use exit_codes;
 
 /// A length of time such as `30s`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|_| "write a number and its unit, such as 500ms, 30s, 5m or 2h".to_owned())
+    let length = humantime::parse_duration(text);
+    let length = length.map_err(|_| "write a number and its unit, such as 500ms, 30s, 5m or 2h".to_owned())?;
+    if length.subsec_nanos() % 1_000_000 == 0 { Ok(length) } else { Err("write whole milliseconds".to_owned()) }
 }
 
 pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
@@ -28,7 +31,9 @@ pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
-    text.parse().map_err(|_| format!("{text:?} is not a moment; write for example 2026-01-31T12:00:00Z"))
+    timestamp_from_text(text).ok_or_else(|| {
+        format!("{text:?} is not a moment with its zone; write for example 2026-01-31T12:00:00Z or 2026-01-31T13:00:00+01:00")
+    })
 }
 
 /// Which server to call, and how.
@@ -121,8 +126,7 @@ impl ClientArgs {
 pub(super) struct TimeoutArgs {
     /// End the session this long after its last access, such as 30m
     ///
-    /// If any of the timeouts is given, all of them are replaced: one that is left out returns to the default of the
-    /// namespace.
+    /// If any timeout is given, all of them are replaced: one that is not given gets the default of the namespace.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     idle_timeout: Option<Duration>,
 
@@ -131,6 +135,8 @@ pub(super) struct TimeoutArgs {
     absolute_timeout: Option<Duration>,
 
     /// End the session at this moment, such as 2026-01-31T12:00:00Z
+    ///
+    /// The zone is part of it: Z for UTC, or an offset such as +01:00.
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "absolute_timeout")]
     expire_at: Option<Timestamp>,
 }
@@ -157,8 +163,9 @@ impl TimeoutArgs {
 pub(super) struct ChangeArgs {
     /// Attributes to set: NAME=VALUE or a JSON object such as '{"a":1}'
     ///
-    /// VALUE is read as JSON; what is no JSON is taken as text. Bytes are written as {"$bytes":"<base64>"}, moments as
-    /// {"$timestamp":"2026-01-31T12:00:00Z"}.
+    /// VALUE is read as JSON; what is no JSON is taken as text. A whole number is an int64; one with a fraction or an
+    /// exponent is the nearest double. JSON that a value can't hold as it is written is refused. Bytes are written as
+    /// {"$bytes":"<base64>"}, moments as {"$timestamp":"2026-01-31T12:00:00Z"}.
     #[arg(value_name = "NAME=VALUE")]
     attributes: Vec<Assignment>,
 
@@ -170,7 +177,7 @@ pub(super) struct ChangeArgs {
     #[arg(long)]
     clear: bool,
 
-    /// Set the user that the session belongs to; the empty text removes it
+    /// Set the user that the session belongs to; an empty text removes it
     #[arg(long)]
     principal: Option<String>,
 

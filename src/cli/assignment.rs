@@ -1,12 +1,14 @@
 //! Attributes and labels as arguments: `NAME=VALUE` or a JSON object.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::str::FromStr;
 
 use serde_json::{Map, Value as Json};
 use sessiond_client::json;
 use sessiond_client::proto::Value;
 
+use super::exact;
 use super::units::cut;
 
 /// Characters of an argument in an error, at most.
@@ -28,15 +30,23 @@ impl FromStr for Assignment {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.starts_with('{') {
-            let object: Map<String, Json> =
-                serde_json::from_str(text).map_err(|error| format!("'{}' is no JSON object: {error}", short(text)))?;
-            return json::attributes_from_json(object).map(Self).map_err(|error| format!("'{}': {error}", short(text)));
+            let no_object = |error| format!("'{}' is no JSON object: {error}", short(text));
+            let unfit = |problem: &dyn Display| format!("'{}': {problem}", short(text));
+            if let Some(Err(problem)) = exact::read(text) {
+                return Err(unfit(&problem));
+            }
+            let object: Map<String, Json> = serde_json::from_str(text).map_err(no_object)?;
+            return json::attributes_from_json(object).map(Self).map_err(|error| unfit(&error));
         }
         let (name, value) = split(text)?;
-        // What is no JSON is text, so that no quotes need be smuggled through the shell.
-        let value = match serde_json::from_str(value) {
-            Ok(json) => json::from_json(json).map_err(|error| format!("'{}': {error}", short(text)))?,
-            Err(_) => value.into(),
+        let unfit = |problem: &dyn Display| format!("'{}': {problem}", short(text));
+        let value = match exact::read(value) {
+            Some(json) => {
+                let json = json.map_err(|problem| unfit(&problem))?;
+                json::from_json(json).map_err(|error| unfit(&error))?
+            }
+            // What is no JSON is text, so that no quotes need be smuggled through the shell.
+            None => value.into(),
         };
         Ok(Self(BTreeMap::from([(name.to_owned(), value)])))
     }
@@ -114,6 +124,24 @@ mod tests {
             assert!(error.contains(text), "{error}");
         }
         assert_eq!("novalue".parse::<Label>(), Err("\"novalue\" has no \"=\"; write NAME=VALUE".to_owned()));
+    }
+
+    #[test]
+    fn a_value_that_would_change_is_refused() {
+        for (text, problem) in [
+            ("big=12345678901234567890", "beyond the range of whole numbers"),
+            (r#"{"big":[12345678901234567890]}"#, "beyond the range of whole numbers"),
+            ("x=1e999", "beyond the range of doubles"),
+            (r#"x="\ud800""#, "half of a surrogate pair"),
+            (r#"{"a":1,"a":2}"#, "is given twice"),
+            (r#"t={"$timestamp":"2026-01-31T12:00:00"}"#, "with its zone"),
+        ] {
+            let error = text.parse::<Assignment>().expect_err(text);
+            assert!(error.starts_with(&format!("'{text}': ")) && error.contains(problem), "{error}");
+        }
+        let deep = format!("x={}{}", "[".repeat(1_000), "]".repeat(1_000));
+        assert!(deep.parse::<Assignment>().is_err_and(|error| error.contains("too deep")));
+        assert_eq!(one("a=\"1e999\"").as_str(), Some("1e999"));
     }
 
     #[test]

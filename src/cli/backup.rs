@@ -24,10 +24,11 @@ const EXAMPLES: &str = "Examples:
   sessiond backup --force sessiond.backup --json
   sessiond backup - | ssh vault 'cat > sessiond.backup'
 
-The backup is all sessions of all namespaces, and the history of events, as they are at one moment; requests go on being
-served. It is written to FILE.partial and gets its name once it is whole and on disk; only its owner can read it. With
-FILE -, it goes to standard output, and is whole only if the exit code is 0. It holds no session ID, but the sessions'
-data as it is.
+A backup holds all sessions of all namespaces and the history of events, as they are at one moment. The server goes \
+on serving meanwhile. It holds no session ID, but the data of the sessions as it is.
+
+The backup is written to FILE.partial, which gets its name once the backup is whole and on disk. Only its owner can \
+read it. With FILE - it goes to standard output, and is whole only if the exit code is 0.
 
 sessiond restore restores it.";
 
@@ -38,11 +39,11 @@ const MODE: u32 = 0o600;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct BackupArgs {
-    /// Where to write it; - is standard output
+    /// Where to write the backup; - is standard output
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Replace the file if there is one
+    /// Replace the file if it exists
     #[arg(long)]
     force: bool,
 

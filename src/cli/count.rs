@@ -13,7 +13,7 @@ const EXAMPLES: &str = "Examples:
   sessiond count --principal user-42
   sessiond count --namespace shop --timeout 1m
 
-Counting looks at each session: about a second for some hundred thousand.";
+The server looks at each session: that takes about a second for some hundred thousand.";
 
 /// Arguments of `count`.
 #[derive(Debug, Args)]

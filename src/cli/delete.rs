@@ -27,7 +27,7 @@ pub(crate) struct DeleteArgs {
     #[arg(long)]
     handle: Option<String>,
 
-    /// Succeed also if there is no such session
+    /// Succeed even if there is no such session
     #[arg(long)]
     allow_missing: bool,
 

@@ -11,7 +11,7 @@ pub(super) const FAILED: u8 = 1;
 /// The exit code if there is no such session or attribute, so that a script can tell that from an error.
 pub(super) const NOT_FOUND: u8 = 3;
 
-/// The exit code of wrong usage.
+/// The exit code of wrong usage, be it found before anything is sent or by the server.
 pub(super) const USAGE: u8 = 2;
 
 /// A command that failed.
@@ -42,6 +42,8 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::SessionNotFound => Self::not_found(error.to_string()),
+            // The bounds of some arguments only the server knows.
+            Error::InvalidArgument { .. } => Self::usage(error.to_string()),
             _ => Self::new(error.to_string()),
         }
     }
@@ -49,7 +51,7 @@ impl From<Error> for Failure {
 
 impl From<AddressError> for Failure {
     fn from(error: AddressError) -> Self {
-        Self::new(error.to_string())
+        Self::usage(error.to_string())
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct IssueArgs {
           help = "Who may redeem the ticket, such as https://shop.example")]
     audience: String,
 
-    /// How long the ticket can be redeemed, from 1s to 5m; left out, 30s
+    /// How long the ticket can be redeemed, from 1s to 5m [default: 30s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     lifetime: Option<Duration>,
 
@@ -60,11 +60,11 @@ pub(crate) struct RedeemArgs {
     /// The ticket; "-" reads it from standard input, so that it does not stand in the process list
     ticket: SecretArg,
 
-    /// Who redeems it: the ticket's audience to the letter; another one burns the ticket
+    /// Who redeems the ticket: exactly its audience; any other audience makes the ticket invalid
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     audience: String,
 
-    /// Choose the new ID; better leave that to the server. "-" reads it from standard input
+    /// The new ID; the server makes a safer one. "-" reads it from standard input
     #[arg(long, value_name = "ID")]
     new_id: Option<SecretArg>,
 

@@ -17,18 +17,19 @@ const EXAMPLES: &str = "Examples:
   sessiond health
   sessiond health --wait 30s --addr unix:/run/sessiond.sock
 
-Prints serving, not-serving, unknown-service or unreachable.
-Exit codes: 0 serving, 1 anything else, 2 wrong usage. Fit for a container's health probe.";
+The command prints serving, not-serving, unknown-service or unreachable. It can be a container's health probe.
+
+Exit codes: 0 serving, 1 anything else, 2 wrong usage.";
 
 /// Arguments of `health`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct HealthArgs {
-    /// The gRPC service to ask about, such as sessiond.v1.SessionStore; left out, the server as a whole
+    /// The gRPC service to ask about, such as sessiond.v1.SessionStore; by default, the whole server
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     service: String,
 
-    /// Keep asking for so long until the server is serving
+    /// Ask again until the server is serving, for at most this long
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s",
           hide_default_value = true)]
     wait: Duration,

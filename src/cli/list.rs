@@ -23,7 +23,7 @@ const EXAMPLES: &str = "Examples:
   sessiond list --namespace shop --all
   sessiond list --principal user-42 --json | jq -r '.sessions[].handle'
 
-Session IDs are never shown: the store does not know them. A handle names a session for delete and revoke.";
+The list shows no session IDs: the store does not know them. A handle names a session for delete and revoke.";
 
 /// Arguments of `list`.
 #[derive(Debug, Args)]
@@ -33,11 +33,11 @@ pub(crate) struct ListArgs {
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     principal: Option<String>,
 
-    /// Show everything of each session, also its attributes
+    /// Show all of each session, with its attributes
     #[arg(long)]
     full: bool,
 
-    /// Show at most so many sessions
+    /// Show at most this many sessions
     #[arg(long, value_name = "NUMBER", value_parser = limit, default_value = "50")]
     limit: u64,
 

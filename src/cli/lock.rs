@@ -17,7 +17,7 @@ const EXAMPLES: &str = concat!(
   sessiond set \"$id\" step=2 --lock-token \"$token\"
   sessiond unlock \"$id\" \"$token\"
 
-A lock binds only those who ask for it: a change that names no lock token is never held up.",
+A lock binds only callers who ask for it: a change without a lock token never waits.",
     exit_codes!()
 );
 
@@ -28,11 +28,11 @@ pub(crate) struct LockArgs {
     /// The session's ID; "-" reads it from standard input, so that it does not stand in the process list
     id: SecretArg,
 
-    /// How long the lock holds unless it is released, from 100ms to 60s; left out, 10s
+    /// How long the lock holds unless it is released, from 100ms to 60s [default: 10s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     lease: Option<Duration>,
 
-    /// How long to wait for a lock that another holds, at most 30s; left out, not at all
+    /// How long to wait for a lock that another holds, at most 30s [default: 0s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     wait: Option<Duration>,
 

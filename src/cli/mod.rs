@@ -11,6 +11,7 @@ mod count;
 mod create;
 mod csrf;
 mod delete;
+mod exact;
 mod failure;
 mod get;
 mod handoff;
@@ -19,6 +20,7 @@ mod list;
 mod lock;
 mod misplaced;
 mod output;
+mod printable;
 mod progress;
 mod restore;
 mod revoke;
@@ -43,6 +45,7 @@ use clap::Subcommand;
 use failure::{Failure, Stop};
 pub(crate) use misplaced::misplaced;
 use output::Report;
+use printable::printable;
 
 /// The commands that talk to a running server or work on the data folder of a stopped one.
 #[derive(Debug, Subcommand)]
@@ -57,7 +60,7 @@ pub(crate) enum ClientCommand {
     Set(Box<set::SetArgs>),
     /// Slide a session's idle timeout
     Touch(touch::TouchArgs),
-    /// Give a session a new ID, as at every log in, and print it
+    /// Give a session a new ID, as after each log in, and print it
     Rotate(Box<rotate::RotateArgs>),
     /// End a session
     Delete(delete::DeleteArgs),
@@ -79,11 +82,11 @@ pub(crate) enum ClientCommand {
     /// Issue and verify tokens against cross-site request forgery
     #[command(subcommand)]
     Csrf(csrf::CsrfCommand),
-    /// Show what a server holds and does
+    /// Show the statistics of a server
     Stats(stats::StatsArgs),
-    /// Remove the sessions that have expired, at once
+    /// Remove expired sessions now
     Sweep(sweep::SweepArgs),
-    /// Check what a running server holds, or the data folder of a stopped one, for damage
+    /// Check the data of a running server, or the data folder of a stopped one, for damage
     Verify(verify::VerifyArgs),
     /// Save what can be read from a damaged data folder into a new one
     Salvage(salvage::SalvageArgs),
@@ -97,7 +100,8 @@ pub(crate) enum ClientCommand {
 
 /// Runs a command: its result goes to standard output, what went wrong to standard error in one line.
 ///
-/// The exit code is 0 for success, 1 for an error, 2 for wrong usage, 3 if there is no such session or attribute.
+/// The exit code is 0 for success, 1 for an error, 2 for wrong usage, be it found here or by the server, and 3 if there is no
+/// such session or attribute.
 pub(crate) async fn run(command: ClientCommand) -> ExitCode {
     let (mut out, mut err) = (io::stdout(), io::stderr());
     let (json, result) = match command {
@@ -155,8 +159,8 @@ fn fail(failure: &Failure, err: &mut impl Write) -> u8 {
 }
 
 fn complain(err: &mut impl Write, message: &str) {
-    // If standard error is closed, the exit code has to say it all.
-    let _ = writeln!(err, "sessiond: {message}");
+    // What the server says may repeat what others wrote. If standard error is closed, the exit code has to say it all.
+    let _ = writeln!(err, "sessiond: {}", printable(message));
 }
 
 #[cfg(test)]

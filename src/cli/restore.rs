@@ -11,6 +11,7 @@ use bytes::Bytes;
 use clap::Args;
 use indicatif::ProgressBar;
 use sessiond::backup::{Restored, restore};
+use sessiond::clock::ClockFile;
 use sessiond::engine::sled::{DataFolder, Durability, SledOptions, WatchdogOptions};
 use sessiond::model::ResumeToken;
 use sessiond_client::{Address, BackupSummary, Client};
@@ -29,10 +30,10 @@ const EXAMPLES: &str = "Examples:
   sessiond restore sessiond.backup --server 127.0.0.1:50051
   ssh vault 'cat sessiond.backup' | sessiond restore - --data-dir /var/lib/sessiond
 
-Restores all of a backup or, if anything is wrong with it, nothing; also if it is killed. With --data-dir no server may be
-using the folder, and nothing may be stored in it; with --server a running server restores it that holds no session and
-no event. Sessions, their IDs, versions and timeouts are as they were, and watchers can resume; time has gone on, so what
-has expired since is gone.
+The command restores the whole backup, or nothing if anything is wrong with it or if the command is killed. With \
+--data-dir, no server may be using the folder, and nothing may be stored in it. With --server, the server may hold \
+no session and no event. Sessions, their IDs, versions and timeouts are as they were, and watchers can resume. Time \
+has gone on: what has expired since is gone.
 
 Exit codes: 0 success, 1 error, 2 wrong usage.";
 
@@ -57,7 +58,7 @@ pub(crate) struct RestoreArgs {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Restore into this folder, which no server uses and in which nothing is stored; it is made if it is missing
+    /// Restore into this folder, which no server uses and in which nothing is stored; made if it is missing
     #[arg(long, value_name = "DIR", required_unless_present = "server", conflicts_with = "server")]
     data_dir: Option<PathBuf>,
 
@@ -88,7 +89,7 @@ impl RestoreArgs {
         let summary = match (&self.data_dir, &self.server) {
             (Some(folder), _) => into_folder(source, folder.clone()).await?,
             (None, Some(server)) => into_server(source, server, &self.file).await?,
-            (None, None) => return Err(Failure::usage("say where to: --data-dir or --server")),
+            (None, None) => return Err(Failure::usage("name where to restore: --data-dir or --server")),
         };
         ProgressBar::finish_and_clear(&bar);
         Ok(Report::new(text(&self.file, &summary, "restored"), to_json(&summary)))
@@ -103,13 +104,25 @@ async fn into_folder(source: impl Read + Send + 'static, folder: PathBuf) -> Res
     let options = SledOptions {
         cache_bytes: CACHE_BYTES,
         durability: Durability::None,
+        accept_unmarked: false,
         watchdog: WatchdogOptions { min_free_bytes: MIN_FREE_BYTES, stall_timeout: STALL_TIMEOUT },
     };
     let work = move || {
-        let folder = DataFolder::claim_empty(&folder).map_err(|error| Failure::new(error.to_string()))?;
-        let built = restore(source, &folder, &options);
-        let built = built.map_err(|error| Failure::new(format!("nothing was restored: {error}")))?;
-        built.install().map_err(|error| Failure::new(format!("the restored data could not be put in place: {error}")))
+        let is_new = !folder.exists();
+        let claimed = DataFolder::claim_empty(&folder).map_err(|error| Failure::new(error.to_string()))?;
+        let built = restore(source, &claimed, &options).map_err(|error| {
+            if is_new {
+                claimed.abandon();
+            }
+            Failure::new(format!("nothing was restored: {error}"))
+        })?;
+        let restored = built.install();
+        // What had expired when the backup was made stays so, also under a clock that is behind.
+        let restored = restored.and_then(|restored| {
+            ClockFile::raise(claimed.path(), restored.backup.cut.moment)?;
+            Ok(restored)
+        });
+        restored.map_err(|error| Failure::new(format!("the restored data could not be put in place: {error}")))
     };
     let Restored { backup, sessions, events } =
         tokio::task::spawn_blocking(work).await.map_err(|error| Failure::new(error.to_string()))??;

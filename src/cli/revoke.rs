@@ -20,7 +20,7 @@ const EXAMPLES: &str = "Examples:
   sessiond revoke --handle 019b76da-a800-7000-8000-000000000000
   sessiond revoke --namespace shop --whole-namespace --yes --timeout 5m
 
-If the timeout cuts the call off, what it has ended stays ended: repeat it.";
+If the call takes longer than the timeout, the sessions that it has ended stay ended: repeat it.";
 
 /// Arguments of `revoke`.
 #[derive(Debug, Args)]
@@ -30,11 +30,11 @@ pub(crate) struct RevokeArgs {
     #[arg(long, group = "scope", value_parser = NonEmptyStringValueParser::new())]
     principal: Option<String>,
 
-    /// Leave the session of this ID alone; "-" reads it from standard input
+    /// Keep the session of this ID; "-" reads it from standard input
     #[arg(long, value_name = "ID", requires = "principal", conflicts_with_all = ["handle", "whole_namespace"])]
     except: Option<SecretArg>,
 
-    /// End the sessions of these handles; those that are not there are passed over
+    /// End the sessions of these handles; unknown handles are ignored
     #[arg(long, group = "scope", num_args = 1..)]
     handle: Vec<String>,
 
@@ -42,7 +42,7 @@ pub(crate) struct RevokeArgs {
     #[arg(long, group = "scope")]
     whole_namespace: bool,
 
-    /// Do not ask before ending every session of the namespace
+    /// Do not ask before every session of the namespace is ended
     #[arg(long, requires = "whole_namespace", conflicts_with_all = ["principal", "handle"])]
     yes: bool,
 
@@ -72,7 +72,7 @@ impl RevokeArgs {
             }
             RevokeSessionsRequest::whole_namespace()
         } else if self.handle.is_empty() {
-            return Err(Failure::usage("say whose sessions: --principal, --handle or --whole-namespace"));
+            return Err(Failure::usage("name the sessions: --principal, --handle or --whole-namespace"));
         } else {
             RevokeSessionsRequest::by_handles(self.handle)
         };

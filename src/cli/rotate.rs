@@ -29,11 +29,11 @@ pub(crate) struct RotateArgs {
     #[command(flatten)]
     change: ChangeArgs,
 
-    /// How long the old ID can still read, at most 60s; left out, it is dead at once
+    /// How long the old ID can still read, at most 60s [default: 0s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     grace: Option<Duration>,
 
-    /// Choose the new ID; better leave that to the server. "-" reads it from standard input
+    /// The new ID; the server makes a safer one. "-" reads it from standard input
     #[arg(long, value_name = "ID")]
     new_id: Option<SecretArg>,
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
+use sessiond::clock::ClockFile;
 use sessiond::engine::sled::{Salvaged, salvage};
 
 use super::failure::Failure;
@@ -14,9 +15,10 @@ const EXAMPLES: &str = "Examples:
   sessiond salvage --data-dir /var/lib/sessiond --to /var/lib/sessiond-saved
   sessiond salvage --data-dir /mnt/damaged --to /var/lib/sessiond --doubtful --json
 
-Saves the sessions that can be read into a new folder, with which a server can then be started. The old folder is not
-changed; a server must not be using it. No session is saved that may have been ended, or changed, after what can be read
-of it, unless --doubtful asks for those. Watchers that resume are told that events are missing.
+The command saves the sessions that can be read into a new folder, with which a server can then be started. It does \
+not change the old folder, which no server may be using. It leaves out a session that may have been changed or ended \
+after what can be read of it, unless --doubtful is given. Watchers that resume are told that events are missing.
+
 Exit codes: 0 everything was saved, 1 something is lost or doubtful, 2 wrong usage.";
 
 /// Arguments of `salvage`.
@@ -31,7 +33,7 @@ pub(crate) struct SalvageArgs {
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
 
-    /// Save also sessions that may have been ended or changed since what can be read of them
+    /// Also save sessions that may have been changed or ended after what can be read of them
     #[arg(long)]
     doubtful: bool,
 
@@ -48,6 +50,9 @@ impl SalvageArgs {
     pub(super) async fn run(self) -> Result<Report, Failure> {
         let salvaged = salvage(&self.data_dir, &self.to, self.doubtful).await;
         let salvaged = salvaged.map_err(|error| Failure::new(error.to_string()))?;
+        // What had expired stays so, also under a clock that is behind.
+        ClockFile::inherit(&self.data_dir, &self.to)
+            .map_err(|error| Failure::new(format!("the newest time could not be saved: {error}")))?;
         let report = report(&salvaged, self.doubtful);
         if salvaged.is_complete() {
             return Ok(report);

@@ -26,7 +26,7 @@ pub(crate) struct SetArgs {
     #[command(flatten)]
     change: ChangeArgs,
 
-    /// Make a session under this ID if there is none; it can revive one that was ended
+    /// Make a session under this ID if there is none, even if one was ended before
     #[arg(long, conflicts_with = "expect_version")]
     upsert: bool,
 

@@ -15,7 +15,7 @@ use super::args::{ServerArgs, positive_duration};
 use super::complain;
 use super::failure::Stop;
 use super::output::Report;
-use super::units::{counted, grouped, length, moment, now, printable};
+use super::units::{counted, grouped, length, moment, now, printable, rough};
 
 /// Moves a terminal's cursor to its first line and clears everything below.
 const CLEAR: &str = "\u{1b}[H\u{1b}[J";
@@ -31,7 +31,7 @@ With --json, each line is one object.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct StatsArgs {
-    /// Show them again and again, every 2s if nothing else is said; Ctrl-C ends it
+    /// Show the statistics again and again, by default every 2s; Ctrl-C ends it
     #[arg(long, value_name = "DURATION", value_parser = positive_duration, num_args = 0..=1, require_equals = true,
           default_missing_value = "2s")]
     watch: Option<Duration>,
@@ -118,7 +118,20 @@ fn table(statistics: &Statistics, now: Timestamp) -> String {
     line("refused", &format!("{} for lack of disk space since the start", grouped(statistics.refused_for_space)));
     line("damage", &format!("met by {} since the start", counted(statistics.met_damage, "request")));
     line("stalls", &format!("{} of the storage since the start", grouped(statistics.storage_stalls)));
+    if let Some(ahead) = statistics.clock_ahead {
+        let set = counted(statistics.clock_steps, "time");
+        line("clock", &format!("{}; the system's clock was set {set} since the start", agreement(ahead)));
+    }
     text
+}
+
+/// How the time of sessions and the system's clock agree.
+fn agreement(ahead: sessiond_client::Duration) -> String {
+    let word = if ahead.seconds < 0 { "behind" } else { "ahead of" };
+    match ahead.seconds.unsigned_abs() {
+        0 => "as the system's".to_owned(),
+        seconds => format!("{} {word} the system's", rough(seconds)),
+    }
 }
 
 /// In words; "none" if it is zero, or unknown to an older server.
@@ -167,6 +180,9 @@ fn to_json(statistics: &Statistics) -> Json {
         "met_damage": statistics.met_damage,
         "storage_stalls": statistics.storage_stalls,
         "cpu_time": statistics.cpu_time.map(|time| time.to_string()),
+        "clock_steps": statistics.clock_steps,
+        "clock_ahead": statistics.clock_ahead.map(|ahead| ahead.to_string()),
+        "current_time": statistics.current_time.map(|time| time.to_string()),
     })
 }
 
@@ -193,6 +209,8 @@ mod tests {
             met_damage: 1,
             storage_stalls: 2,
             cpu_time: Some(sessiond_client::Duration { seconds: 90, nanos: 5_000_000 }),
+            clock_steps: 1,
+            clock_ahead: Some(sessiond_client::Duration { seconds: -3_600, nanos: 0 }),
             ..Statistics::default()
         };
         let now = Timestamp { seconds: 60, nanos: 0 };
@@ -211,7 +229,8 @@ last event    1041
 watchers      0
 refused       0 for lack of disk space since the start
 damage        met by 1 request since the start
-stalls        2 of the storage since the start";
+stalls        2 of the storage since the start
+clock         1h behind the system's; the system's clock was set 1 time since the start";
         assert_eq!(table(&statistics, now), expected);
     }
 }

@@ -12,7 +12,7 @@ const EXAMPLES: &str = "Examples:
   sessiond sweep
   sessiond sweep --timeout 5m --json
 
-The server sweeps by itself; expired sessions are absent everywhere also before.";
+The server sweeps by itself. An expired session is absent everywhere, swept or not.";
 
 /// Arguments of `sweep`.
 #[derive(Debug, Args)]

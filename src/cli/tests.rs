@@ -82,6 +82,9 @@ fn wrong_usage_is_refused_before_anything_is_sent() {
         &["create", "{\"a\":"],
         &["create", "--absolute-timeout", "12h", "--expire-at", "2030-01-31T12:00:00Z"],
         &["create", "--idle-timeout", "soon"],
+        &["create", "--expire-at", "2030-01-31T12:00:00"],
+        &["create", "--expire-at", "2030-01-31"],
+        &["create", "--expire-at", "2030-01-31T23:59:60Z"],
         &["create", "--quiet", "--json"],
         &["get"],
         &["get", "id", "--addr", "nowhere"],
@@ -188,7 +191,8 @@ fn wrong_usage_is_explained() {
         (&["create", "--label", "=1"], r#"--label: "=1" has no name before the "="; write NAME=VALUE"#),
         (
             &["create", "--expire-at", "x"],
-            r#"--expire-at: "x" is not a moment; write for example 2026-01-31T12:00:00Z"#,
+            "--expire-at: \"x\" is not a moment with its zone; write for example 2026-01-31T12:00:00Z or \
+             2026-01-31T13:00:00+01:00",
         ),
         (
             &["list", "--limit", "0"],
@@ -203,12 +207,27 @@ fn wrong_usage_is_explained() {
     }
 }
 
+/// The terminal's width decides where a paragraph is broken. One that is broken here already would be broken twice.
+#[test]
+fn help_is_wrapped_once() {
+    fn check(command: &clap::Command) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        for (line, next) in help.lines().zip(help.lines().skip(1)) {
+            let is_text = |line: &str| !line.is_empty() && !line.starts_with(' ');
+            let goes_on = is_text(line) && is_text(next) && !line.ends_with(['.', ':']);
+            assert!(!goes_on, "{}: a paragraph is broken after {line:?}", command.get_name());
+        }
+        command.get_subcommands().for_each(check);
+    }
+    check(&CommandLine::command());
+}
+
 #[tokio::test]
 async fn commands_that_would_do_nothing_are_wrong_usage() {
     for (arguments, expected) in [
         (&["set", "id"][..], "nothing to change: give NAME=VALUE, --remove"),
         (&["set", "id", "{}", "--expect-version", "1"], "nothing to change: give NAME=VALUE, --remove"),
-        (&["revoke"], "say whose sessions: --principal, --handle or --whole-namespace"),
+        (&["revoke"], "name the sessions: --principal, --handle or --whole-namespace"),
     ] {
         let parsed = CommandLine::try_parse_from([&["sessiond"], arguments].concat()).expect("they can be parsed");
         let result = match parsed.command {

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use serde_json::Value as Json;
 use sessiond_client::Timestamp;
 
 use crate::clock::{Clock, Millis};
+
+pub(super) use super::printable::{escape_controls, pretty, printable};
 
 pub(super) fn now() -> Timestamp {
     timestamp(Clock::system().now())
@@ -95,37 +96,6 @@ pub(super) fn cut(mut text: String, longest: usize) -> String {
         text.push('\u{2026}');
     }
     text
-}
-
-/// Text from a session, fit for a terminal: visitors can put anything into a label, also sequences that steer one.
-pub(super) fn printable(text: &str) -> String {
-    let mut printable = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            printable.extend(character.escape_default());
-        } else {
-            printable.push(character);
-        }
-    }
-    printable
-}
-
-pub(super) fn pretty(json: &Json) -> String {
-    escape_controls(&format!("{json:#}"))
-}
-
-/// JSON may hold DEL and the control characters above it as they are; a terminal should not see them.
-pub(super) fn escape_controls(json: &str) -> String {
-    let mut escaped = String::with_capacity(json.len());
-    for character in json.chars() {
-        if character.is_control() && character != '\n' {
-            // Writing to a String does not fail.
-            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
-        } else {
-            escaped.push(character);
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -16,11 +16,12 @@ const EXAMPLES: &str = "Examples:
   sessiond verify --data-dir /var/lib/sessiond
   sessiond verify --server 127.0.0.1:50051 --json
 
-With --data-dir it reads all that is in use in the folder of a stopped server, or in a copy. With --server a running server
-checks what it holds, at leisure, while it serves: every session with the rows by which it is found, listed and swept, and
-every event; what it keeps in its cache it does not read from disk again. Nothing is changed.
+With --data-dir, the command reads all data in use in the folder of a stopped server, or in a copy of it. With \
+--server, a running server checks its own data at low priority while it serves: every session, the rows by which it \
+is found, listed and swept, and every event. The server does not read again from disk what it keeps in its cache. \
+Nothing is changed.
 
-Exit codes: 0 nothing is damaged, 1 something is, or it can't be checked, 2 wrong usage.";
+Exit codes: 0 nothing is damaged, 1 something is damaged or can't be checked, 2 wrong usage.";
 
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
@@ -30,7 +31,7 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "DIR", required_unless_present = "server", conflicts_with = "server")]
     data_dir: Option<PathBuf>,
 
-    /// Let the server check itself that listens here: HOST:PORT, http://HOST:PORT or unix:PATH
+    /// Have the running server check its own data: HOST:PORT, http://HOST:PORT or unix:PATH
     #[arg(long, value_name = "ADDRESS")]
     server: Option<Address>,
 
@@ -48,7 +49,7 @@ impl VerifyArgs {
         match (&self.data_dir, &self.server) {
             (Some(folder), _) => check_folder(folder),
             (None, Some(server)) => check_server(server, self.json).await,
-            (None, None) => Err(Failure::usage("say what to check: --data-dir or --server")),
+            (None, None) => Err(Failure::usage("name what to check: --data-dir or --server")),
         }
     }
 }

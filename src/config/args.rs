@@ -10,7 +10,8 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use super::environment::environment_name;
 use super::policy::PolicySettings;
 use super::values::{
-    Durability, EngineKind, Listen, LogFormat, at_least, between, count, duration, path, size, text, workers,
+    Durability, EngineKind, Listen, LogFormat, OptionalDuration, at_least, between, count, duration, none_or_between,
+    path, size, socket_mode, text, workers,
 };
 
 // The name of a value in the help also says which TOML type the file has to use for it; see file.rs.
@@ -34,6 +35,13 @@ pub struct Settings {
     /// unless allow-plaintext is set. Port 0 takes any free port.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',', default_value = "127.0.0.1:50051", help_heading = NETWORK)]
     pub listen: Vec<Listen>,
+
+    /// Who may connect to a Unix socket: the mode of its file, in octal (0600 to 0777)
+    ///
+    /// Who can connect can read and end every session, so it is the server's own user only, unless this says otherwise, such as
+    /// 0660 for the group of the socket's file. The umask does not matter.
+    #[arg(long, value_name = "MODE", value_parser = socket_mode, default_value = "0600", help_heading = NETWORK)]
+    pub socket_mode: u32,
 
     /// Listen beyond loopback although there is no TLS
     ///
@@ -81,7 +89,10 @@ pub struct Settings {
           help_heading = STORAGE)]
     pub cache_size: u64,
 
-    /// Refuse writes when the disk has less free space than this; 0 never refuses
+    /// Refuse writes that would leave less free space than this on the disk; 0 never refuses
+    ///
+    /// What is free inside the database's file counts as free. A quarter of that file and 12 MiB, 1 GiB at most, are kept
+    /// beside it for deleting and cleaning up, which go on while writes are refused.
     #[arg(long, value_name = SIZE, value_parser = size::<u64>, default_value = "256MiB", help_heading = STORAGE)]
     pub min_free_space: u64,
 
@@ -91,6 +102,14 @@ pub struct Settings {
     #[arg(long, value_name = DURATION, value_parser = between(duration, "5s", "10m"), default_value = "30s",
           help_heading = STORAGE)]
     pub stall_timeout: Duration,
+
+    /// Open a data folder that has no file `acknowledged`, as those of versions before it had none
+    ///
+    /// Without that file nobody can tell whether the newest changes are all there, so such a folder is refused otherwise. The
+    /// server makes the file: say this for one start only.
+    #[arg(long, value_name = BOOL, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
+          default_value = "false", help_heading = STORAGE)]
+    pub accept_unmarked_data: bool,
 
     /// What holds in each namespace that has no other policy.
     #[command(flatten)]
@@ -118,6 +137,15 @@ pub struct Settings {
           help_heading = SESSIONS)]
     pub sweep_lag_limit: Duration,
 
+    /// How far the system's clock may be ahead of the newest time on disk when the server starts (1m to 3660d, or none)
+    ///
+    /// After a restart of the machine only the system's clock can tell how long the server was stopped. One that is wrongly
+    /// ahead would end sessions. Above this limit the server is not ready: it waits until the clock is set right, or until it
+    /// is started with a higher limit or none. Without a limit it warns, and follows the clock.
+    #[arg(long, value_name = DURATION, value_parser = none_or_between("1m", "3660d"), default_value = "none",
+          help_heading = SESSIONS)]
+    pub clock_jump_limit: OptionalDuration,
+
     /// How far back the history of events goes (1s to 90d)
     ///
     /// A watcher that was away for longer cannot resume where it stopped. Older events are dropped.
@@ -132,7 +160,20 @@ pub struct Settings {
           default_value = "1000000", help_heading = SESSIONS)]
     pub event_history_count: u64,
 
+    /// How many bytes the events of the history take (1MiB or more)
+    ///
+    /// The oldest beyond that are dropped, even if event-history-age would keep them. The default, a quarter of what
+    /// cache-size is by default, holds about half a million events without attributes. On disk they take up to twice as much
+    /// until it is cleaned up.
+    #[arg(long, value_name = SIZE, value_parser = at_least(size::<u64>, "1MiB"), default_value = "64MiB",
+          help_heading = SESSIONS)]
+    pub event_history_size: u64,
+
     /// The largest gRPC message, received or sent (64KiB to 64MiB)
+    ///
+    /// Has to have room for the largest session (max-session-size, max-attributes) and what is around it. Clients of gRPC
+    /// take 4MiB by default: an answer with many sessions is kept below that, and only one with a single larger session
+    /// is not.
     #[arg(long, value_name = SIZE, value_parser = between(size::<usize>, "64KiB", "64MiB"), default_value = "4MiB",
           help_heading = LIMITS)]
     pub max_message_size: usize,
@@ -176,7 +217,10 @@ pub struct Settings {
           help_heading = PROCESS)]
     pub drain_timeout: Duration,
 
-    /// What is logged: a level, or a filter in the syntax of tracing's `EnvFilter`, such as info,sessiond=debug
+    /// What is logged: off, error, warn, info, debug or trace, or a filter such as info,h2=debug
+    ///
+    /// A level is that of sessiond; libraries such as h2, hyper, tonic, tower and sled log warnings and errors. A filter in the
+    /// syntax of tracing's `EnvFilter` names them to get more: debug,h2=debug.
     #[arg(long, value_name = "FILTER", value_parser = text, default_value = "info", help_heading = PROCESS)]
     pub log: String,
 
@@ -198,6 +242,13 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The largest message that carries one session, in any namespace.
+    #[must_use]
+    pub fn session_message_size(&self) -> usize {
+        let own = self.namespaces.values().map(PolicySettings::session_message_size);
+        own.fold(self.policy.session_message_size(), usize::max)
+    }
+
     /// A command whose flags are exactly the settings.
     pub(super) fn command() -> Command {
         command_of::<Self>()

@@ -233,9 +233,7 @@ impl<'a> Scope<'a> {
 
     /// The rules that hold between the settings of a policy.
     fn check(&self, policy: &PolicySettings) -> Result<(), ConfigError> {
-        if policy.max_session_size >= self.settings.max_message_size {
-            return Err(self.contradiction("max-session-size", "is not below", "max-message-size", "is not above"));
-        }
+        self.check_size(policy)?;
         if policy.idle_timeout > policy.max_idle_timeout {
             return Err(self.contradiction("idle-timeout", "is above", "max-idle-timeout", "is below"));
         }
@@ -244,6 +242,23 @@ impl<'a> Scope<'a> {
             return Err(self.contradiction("absolute-timeout", "is above", "max-absolute-timeout", "is below"));
         }
         Ok(())
+    }
+
+    /// What can be stored must fit into a message, or it could never be read.
+    fn check_size(&self, policy: &PolicySettings) -> Result<(), ConfigError> {
+        let needed = policy.session_message_size();
+        if needed <= self.settings.max_message_size {
+            return Ok(());
+        }
+        let (size, attributes) = (self.written("max-session-size"), self.written("max-attributes"));
+        let message = self.written("max-message-size");
+        let problem = format!(
+            "a session of {size} with {attributes} attributes takes up to {needed} bytes of a message, and \
+             max-message-size is {message}; lower max-session-size or max-attributes, or raise max-message-size"
+        );
+        // Name what somebody set here.
+        let names = ["max-session-size", "max-attributes"];
+        Err(self.refuse(names.into_iter().find(|name| self.is_given(name)).unwrap_or("max-message-size"), problem))
     }
 
     /// The error about two settings that don't go together: `low` `is_above` `high`, and so `high` `is_below` `low`.

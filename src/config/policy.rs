@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args};
 
+use crate::model::message_with;
+
 use super::args::{BOOL, COUNT, DURATION, SESSIONS, SIZE};
 use super::values::{
     AtSessionLimit, OptionalCount, OptionalDuration, between, count, duration, none_or_between, none_or_count, size,
@@ -46,7 +48,8 @@ pub struct PolicySettings {
 
     /// The largest session: its attributes, labels and principal (1KiB to 4MiB)
     ///
-    /// Has to be smaller than max-message-size, because a session travels in one message.
+    /// A session travels in one message, with 5 bytes for each attribute and 9KiB for what is around it: max-message-size has
+    /// to have room for all of it.
     #[arg(long, value_name = SIZE, value_parser = between(size::<usize>, "1KiB", "4MiB"), default_value = "256KiB",
           help_heading = SESSIONS)]
     pub max_session_size: usize,
@@ -89,6 +92,14 @@ pub struct PolicySettings {
     #[arg(long, value_name = BOOL, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
           default_value = "false", help_heading = SESSIONS)]
     pub event_attributes: bool,
+}
+
+impl PolicySettings {
+    /// The largest message that carries one session.
+    #[must_use]
+    pub fn session_message_size(&self) -> usize {
+        message_with(self.max_session_size, self.max_attributes)
+    }
 }
 
 impl Default for PolicySettings {

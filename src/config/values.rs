@@ -207,6 +207,15 @@ pub(super) fn text(text: &str) -> Result<String, String> {
     }
 }
 
+/// The mode of a file that its owner can read and write.
+pub(super) fn socket_mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text.trim(), 8) {
+        Ok(mode) if (0o600..=0o777).contains(&mode) => Ok(mode),
+        Ok(_) => Err(format!("{text} is not a mode from 0600 to 0777; write for example 0660")),
+        Err(_) => Err(format!("{text:?} is not a mode in octal; write for example 0660")),
+    }
+}
+
 /// A path that is not empty. Spaces around it belong to it.
 pub(super) fn path(path: &str) -> Result<PathBuf, String> {
     text(path).map(|_| Path::new(path).to_owned())

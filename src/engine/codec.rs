@@ -120,6 +120,11 @@ pub(super) fn payload(row: Bytes) -> Result<Bytes, EngineError> {
     unseal(FORMAT, row)
 }
 
+/// How long what stands behind the header of a row is.
+pub(super) fn payload_bytes(row: &[u8]) -> u64 {
+    row.len().saturating_sub(HEADER_BYTES) as u64
+}
+
 /// Puts the header back.
 pub(super) fn encode_payload(payload: &[u8]) -> Bytes {
     if payload.is_empty() { empty_row() } else { seal(FORMAT, payload.len(), |row| row.put_slice(payload)) }

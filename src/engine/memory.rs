@@ -156,6 +156,7 @@ impl View for Tables {
         Counts {
             sessions: self.statistics.sessions.values().sum(),
             events: self.events.len() as u64,
+            event_bytes: self.statistics.event_bytes,
             last_event: self.last_sequence,
         }
     }
@@ -169,17 +170,31 @@ impl View for Tables {
     }
 }
 
+/// About what an event takes besides the data of its session, in bytes.
+const EVENT_BYTES: u64 = 96;
+
+fn event_bytes(event: &Event) -> u64 {
+    EVENT_BYTES + event.record.size() as u64
+}
+
 impl Tables {
+    fn put_event(&mut self, event: Event) {
+        self.statistics.event_bytes += event_bytes(&event);
+        if let Some(replaced) = self.events.insert(event.sequence, event) {
+            self.statistics.event_bytes -= event_bytes(&replaced);
+        }
+    }
+
     fn apply(&mut self, change: Change, transaction: u64) {
         match change {
             Change::AppendEvent(event) => {
                 self.last_sequence += 1;
                 let sequence = self.last_sequence;
-                self.events.insert(sequence, Event { sequence, transaction, ..*event });
+                self.put_event(Event { sequence, transaction, ..*event });
             }
             Change::RestoreEvent(event) => {
                 self.last_sequence = self.last_sequence.max(event.sequence);
-                self.events.insert(event.sequence, *event);
+                self.put_event(*event);
             }
             Change::PutMember(group, handle) => {
                 let added = self.members.insert((group_name(&group), handle));
@@ -202,7 +217,9 @@ impl Tables {
                 }
             }
             Change::DropEvents(through) => {
-                self.events = self.events.split_off(&(through + 1));
+                let kept = self.events.split_off(&(through + 1));
+                let dropped = std::mem::replace(&mut self.events, kept);
+                self.statistics.event_bytes -= dropped.values().map(event_bytes).sum::<u64>();
                 self.dropped_through = self.dropped_through.max(through);
                 self.last_sequence = self.last_sequence.max(through);
             }

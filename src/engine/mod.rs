@@ -105,6 +105,12 @@ pub enum EngineError {
     /// Too little free disk space to write.
     #[error("too little free disk space to write")]
     StorageFull,
+    /// The disk has no space left for what has to be written.
+    #[error(
+        "the disk of the data folder is full, and some space is needed to write back what was acknowledged, of which nothing \
+         is lost; free some space there, or move the folder to a larger disk, and start the server again"
+    )]
+    DiskFull,
     /// The engine has stopped, on request or after a failure.
     #[error("the engine has stopped")]
     Stopped,

@@ -17,6 +17,8 @@ pub struct EngineStatistics {
     pub largest_group: u64,
     /// Events in the history.
     pub events: u64,
+    /// What they take, encoded, in bytes.
+    pub event_bytes: u64,
     /// How often the storage has made no progress for a while since the engine was opened.
     pub stalls: u64,
 }

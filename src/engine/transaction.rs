@@ -74,6 +74,8 @@ pub struct Counts {
     pub sessions: u64,
     /// Events in the history.
     pub events: u64,
+    /// What they take, in bytes.
+    pub event_bytes: u64,
     /// The newest event's sequence number; 0 if there was none.
     pub last_event: u64,
 }

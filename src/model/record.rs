@@ -1,5 +1,6 @@
 //! The record of a session: the one truth about it, which engines store and the session rules judge.
 
+use super::size::{FIXED_BYTES, LABEL_HEAD};
 use super::{Attributes, Handle, IdHash, SecretHash};
 use crate::clock::Millis;
 use smallvec::SmallVec;
@@ -113,9 +114,8 @@ impl Record {
     /// What the session takes in an answer at most, in bytes.
     #[must_use]
     pub fn answer_size(&self) -> usize {
-        // Keys and lengths of at most 16 bytes stand before and in each label; the other fields are small.
-        let labels: usize = self.labels.iter().map(|(name, value)| name.len() + value.len() + 16).sum();
-        self.attributes.fields().len() + labels + self.principal.len() + self.namespace.len() + 256
+        let labels: usize = self.labels.iter().map(|(name, value)| name.len() + value.len() + LABEL_HEAD).sum();
+        self.attributes.fields().len() + labels + self.principal.len() + self.namespace.len() + FIXED_BYTES
     }
 
     /// What counts against the limit of a session's size: attributes, labels and principal, in bytes.

@@ -2,9 +2,10 @@
 
 use crate::config::Listen;
 use std::fmt;
+use std::fs::Permissions;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream as BlockingUnixStream;
 use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, UnixListener};
@@ -30,11 +31,11 @@ pub(super) enum Accepted {
 }
 
 impl Listener {
-    /// Binds an address; port 0 takes any free port.
+    /// Binds an address; port 0 takes any free port. `socket_mode` is who may connect to a Unix socket, whatever the umask.
     ///
     /// # Errors
     /// `AddrInUse` if another process listens there, and whatever the operating system says otherwise.
-    pub async fn bind(address: &Listen) -> io::Result<Self> {
+    pub async fn bind(address: &Listen, socket_mode: u32) -> io::Result<Self> {
         match address {
             Listen::Tcp(address) => {
                 let resolved: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
@@ -42,7 +43,9 @@ impl Listener {
             }
             Listen::Unix(path) => {
                 remove_abandoned_socket(path)?;
-                Ok(Self::Unix(UnixListener::bind(path)?, SocketFile(path.clone())))
+                let listener = Self::Unix(UnixListener::bind(path)?, SocketFile(path.clone()));
+                std::fs::set_permissions(path, Permissions::from_mode(socket_mode))?;
+                Ok(listener)
             }
         }
     }

@@ -9,6 +9,7 @@ mod reflection;
 mod router;
 mod storage;
 mod sweeper_watch;
+mod timekeeper;
 mod worker;
 
 pub use listener::Listener;
@@ -25,6 +26,7 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use timekeeper::TimeKeeper;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use worker::{Service, Worker};
@@ -74,6 +76,7 @@ pub async fn run(
             max_attribute_name_bytes: settings.max_attribute_name_bytes,
             max_attributes: policies.iter().map(|policy| policy.max_attributes).max().unwrap_or_default(),
             max_message_bytes: settings.max_message_size,
+            session_message_bytes: settings.session_message_size(),
         },
         places.clone(),
         Background::start()?,
@@ -112,6 +115,11 @@ pub async fn run(
         // Nothing was acknowledged yet, and an interrupted opening is repaired by the next.
         () = &mut shutdown => return Ok(()),
     };
+    let beginning = TimeKeeper::begin(&serving.clock, &serving.storage, &*engine, settings.clock_jump_limit);
+    let timekeeper = tokio::select! {
+        begun = beginning => begun.map_err(ServeError::Open)?,
+        () = &mut shutdown => return engine.close().await.map_err(ServeError::Close),
+    };
     let mut open = serving.serve(engine);
     // Before anyone is told: who hears that the server is ready may ask its health at once.
     phase_sender.send_replace(phase_of(&open.engine.status().borrow()));
@@ -142,6 +150,7 @@ pub async fn run(
             worker.join().await;
         }
         upkeep.stop().await;
+        timekeeper.stop().await;
         engine.close().await.map_err(ServeError::Close)
     };
     let mut status = engine.status();
@@ -232,7 +241,11 @@ fn upkeep_options(settings: &Settings) -> UpkeepOptions {
         touch_interval: settings.touch_interval,
         sweep_interval: settings.sweep_interval,
         sweep_batch: settings.sweep_batch,
-        history: HistoryBounds { age: millis(settings.event_history_age), count: settings.event_history_count },
+        history: HistoryBounds {
+            age: millis(settings.event_history_age),
+            count: settings.event_history_count,
+            bytes: settings.event_history_size,
+        },
     }
 }
 

@@ -68,6 +68,9 @@ impl Serving {
             Ok::<_, ServeError>((installed, storage.open().map_err(ServeError::Open)?))
         });
         let (installed, engine) = replaced.await.map_err(io::Error::other)??;
+        if let Ok(restored) = &installed {
+            self.clock.raise(restored.backup.cut.moment);
+        }
         let open = self.serve(engine);
         // The caller may be gone.
         done.send(installed).ok();

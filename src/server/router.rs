@@ -8,7 +8,9 @@ use super::health::HealthService;
 use super::reflection::Reflection;
 use crate::proto::admin_server::{AdminServer, SERVICE_NAME as ADMIN};
 use crate::proto::session_store_server::{SERVICE_NAME as STORE, SessionStoreServer};
-use crate::service::{AdminService, Place, Places, StoreService, call_timed_out};
+use crate::service::{
+    AdminService, Carries, Place, Places, StoreService, call_timed_out, complete, refuse_foreign, unknown_method,
+};
 use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::future::{Future, ready};
@@ -41,6 +43,10 @@ impl hyper::service::Service<Request<Incoming>> for Router {
 
     fn call(&self, request: Request<Incoming>) -> Answering {
         let timeout = deadline::of(request.headers());
+        if let Some(refusal) = refuse_foreign(request.headers()) {
+            return Answering::with(refusal);
+        }
+        let carries = Carries::of(request.uri().path());
         let service = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
         let place = match service {
             // Health checks must be answered above all when there is too much else to do.
@@ -48,7 +54,7 @@ impl hyper::service::Service<Request<Incoming>> for Router {
             _ => match self.places.take() {
                 Ok(place) => Some(place),
                 // At once, instead of queueing.
-                Err(refusal) => return Answering::with(refusal.into()),
+                Err(refusal) => return Answering::with(Status::from(refusal).into_http()),
             },
         };
         let answer: Answer = match service {
@@ -57,16 +63,17 @@ impl hyper::service::Service<Request<Incoming>> for Router {
             HEALTH => self.health.clone().call(request),
             _ => match self.reflection.as_ref().and_then(|reflection| reflection.of(service)) {
                 Some(mut reflection) => Box::pin(reflection.call(request)),
-                None => return Answering::with(Status::unimplemented("no such service")),
+                None => return Answering::with(unknown_method().into_http()),
             },
         };
-        Answering { answer, timeout, deadline: None, _place: place }
+        Answering { answer, carries, timeout, deadline: None, _place: place }
     }
 }
 
 /// A request that is being answered.
 pub(super) struct Answering {
     answer: Answer,
+    carries: Carries,
     timeout: Option<Duration>,
     /// Most answers are there at once, and so need no timer.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -74,8 +81,9 @@ pub(super) struct Answering {
 }
 
 impl Answering {
-    fn with(status: Status) -> Self {
-        Self { answer: Box::pin(ready(Ok(status.into_http()))), timeout: None, deadline: None, _place: None }
+    fn with(response: Response<Body>) -> Self {
+        let answer = Box::pin(ready(Ok(response)));
+        Self { answer, carries: Carries::Other, timeout: None, deadline: None, _place: None }
     }
 }
 
@@ -83,8 +91,9 @@ impl Future for Answering {
     type Output = Result<Response<Body>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let answered @ Poll::Ready(_) = self.answer.as_mut().poll(cx) {
-            return answered;
+        if let Poll::Ready(Ok(mut response)) = self.answer.as_mut().poll(cx) {
+            complete(&mut response, self.carries);
+            return Poll::Ready(Ok(response));
         }
         let Some(timeout) = self.timeout else { return Poll::Pending };
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(timeout)));

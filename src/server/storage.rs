@@ -1,7 +1,9 @@
 //! Where the sessions are kept: what to open at the start, and again after a restore.
 
+use crate::clock::ClockFile;
 use crate::engine::sled::{DataFolder, SledEngine, SledOptions};
 use crate::engine::{Engine, EngineError, MemoryEngine};
+use std::io;
 use std::sync::Arc;
 
 /// Where the sessions are kept.
@@ -20,6 +22,14 @@ impl Storage {
             Self::Memory => Arc::new(MemoryEngine::default()),
             Self::Folder(folder, options) => Arc::new(SledEngine::open(folder.clone(), options)?),
         })
+    }
+
+    /// Where the newest time is kept; `None` if it ends with the process, as the sessions do.
+    pub(super) fn clock_file(&self) -> io::Result<Option<ClockFile>> {
+        match self {
+            Self::Memory => Ok(None),
+            Self::Folder(folder, _) => ClockFile::open(folder.path()).map(Some),
+        }
     }
 
     /// Where a backup can be restored.

@@ -6,6 +6,7 @@ use super::listener::Accepted;
 use super::reflection::Reflection;
 use super::router::Router;
 use crate::config::Settings;
+use crate::model::LARGEST_MESSAGE;
 use crate::proto::admin_server::AdminServer;
 use crate::proto::session_store_server::SessionStoreServer;
 use crate::service::{AdminService, Places, StoreService};
@@ -150,7 +151,8 @@ fn router(service: Service) -> Router {
     let reflection = settings.reflection.then(Reflection::new);
     let store = SessionStoreServer::new(store)
         .max_decoding_message_size(settings.max_message_size)
-        .max_encoding_message_size(settings.max_message_size);
+        // A session that was stored under larger bounds can still be read.
+        .max_encoding_message_size(settings.max_message_size.max(LARGEST_MESSAGE));
     let health = HealthService::server(phase, sweeper_behind);
     Router { store, admin: AdminServer::new(admin), health, reflection, places }
 }

@@ -66,6 +66,7 @@ impl Admin for AdminService {
         let namespaces = engine.sessions.iter().take(MAX_NAMESPACES);
         let namespaces = namespaces
             .map(|(namespace, sessions)| NamespaceStatistics { namespace: namespace.clone(), sessions: *sessions });
+        let clock = sessions.clock_agreement();
         Ok(Response::new(GetStatisticsResponse {
             sessions: engine.sessions.values().sum(),
             namespaces: namespaces.collect(),
@@ -87,6 +88,9 @@ impl Admin for AdminService {
             cpu_time: Some(cpu_time()),
             resume_token: resume_token(*sessions.last_event().borrow()),
             events_kept: engine.events,
+            clock_steps: clock.steps,
+            clock_ahead: Some(signed_duration(clock.ahead)),
+            current_time: Some(timestamp(clock.time)),
         }))
     }
 
@@ -118,6 +122,11 @@ impl Admin for AdminService {
     async fn restore(&self, request: Request<Streaming<RestoreRequest>>) -> Result<Response<RestoreResponse>, Status> {
         self.restore_backup(self.backup_place()?, request.into_inner()).await.map(Response::new)
     }
+}
+
+fn signed_duration(millis: i64) -> Duration {
+    let length = duration(millis.unsigned_abs());
+    if millis < 0 { Duration { seconds: -length.seconds, nanos: -length.nanos } } else { length }
 }
 
 /// What the process has in memory; `None` where the system does not tell.

@@ -1,6 +1,7 @@
 //! How messages are read and written: as `tonic_prost` does it, but each from and to one piece of memory, which takes half the
 //! work for a field.
 
+use super::protocol::undecodable;
 use bytes::Buf;
 use prost::Message;
 use std::marker::PhantomData;
@@ -55,6 +56,6 @@ impl<T: Message + Default> Decoder for MessageDecoder<T> {
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<T>, Status> {
         // Copies nothing: it is in one piece already.
         let message = buffer.copy_to_bytes(buffer.remaining());
-        T::decode(message).map(Some).map_err(|error| Status::internal(error.to_string()))
+        T::decode(message).map(Some).map_err(|error| undecodable(&error))
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::clock::Millis;
 use crate::model::{
-    Attribute, Event, EventKind, Handle, MalformedToken, NAMESPACE_RULE, ResumeToken, SessionId, is_namespace,
+    Attribute, COMMON_MESSAGE_BYTES, ENVELOPE_BYTES, Event, EventKind, Handle, MAX_LABELS, MalformedToken,
+    NAMESPACE_RULE, ResumeToken, SessionId, is_namespace, message_with,
 };
 use crate::proto;
 use crate::proto::call::Method;
@@ -10,8 +11,8 @@ use crate::proto::delete_session_request::Target as ProtoTarget;
 use crate::proto::revoke_sessions_request::Scope;
 use crate::proto::timeouts::Absolute;
 use crate::session::{
-    AbsoluteEnd, Access, Error, MAX_GRACE, MAX_LABELS, MAX_LEASE, MAX_LOCK_WAIT, MAX_TICKET_LIFETIME, MAX_TIMEOUT,
-    MIN_LEASE, MIN_TICKET_LIFETIME, Past, RevokeScope, SessionChange, Target, Timeouts,
+    AbsoluteEnd, Access, Error, MAX_GRACE, MAX_LEASE, MAX_LOCK_WAIT, MAX_TICKET_LIFETIME, MAX_TIMEOUT, MIN_LEASE,
+    MIN_TICKET_LIFETIME, Past, RevokeScope, SessionChange, Target, Timeouts,
 };
 use bytes::Bytes;
 use prost_types::{Duration, Timestamp};
@@ -41,21 +42,27 @@ pub struct RequestLimits {
     pub max_attributes: usize,
     /// Bytes of an answer.
     pub max_message_bytes: usize,
+    /// Bytes of a message with the largest session.
+    pub session_message_bytes: usize,
 }
 
-/// Room in an answer for what is not sessions.
-const ENVELOPE_BYTES: usize = 4 << 10;
-
 impl RequestLimits {
-    /// Bytes of an answer that sessions may take.
+    /// Bytes that sessions may take in an answer with many. However large a message may be, such an answer is one that every
+    /// client takes, unless a single session is larger.
     pub(super) fn answer_bytes(&self) -> usize {
-        self.max_message_bytes.saturating_sub(ENVELOPE_BYTES)
+        let bytes = self.max_message_bytes.min(COMMON_MESSAGE_BYTES.max(self.session_message_bytes));
+        bytes.saturating_sub(ENVELOPE_BYTES)
     }
 }
 
 impl Default for RequestLimits {
     fn default() -> Self {
-        Self { max_attribute_name_bytes: 256, max_attributes: 1_024, max_message_bytes: 4 << 20 }
+        Self {
+            max_attribute_name_bytes: 256,
+            max_attributes: 1_024,
+            max_message_bytes: 4 << 20,
+            session_message_bytes: message_with(256 << 10, 1_024),
+        }
     }
 }
 
@@ -342,7 +349,7 @@ pub(super) fn change(change: Option<proto::SessionChange>, limits: &RequestLimit
 }
 
 fn to_attributes(field: &str, entries: &[Bytes], limits: &RequestLimits) -> Result<Vec<Attribute>, Error> {
-    check_count(field, entries.len(), limits.max_attributes)?;
+    check_fits("the number of attributes", entries.len(), limits.max_attributes)?;
     entries
         .iter()
         .map(|entry| {
@@ -355,7 +362,7 @@ fn to_attributes(field: &str, entries: &[Bytes], limits: &RequestLimits) -> Resu
 }
 
 fn to_labels(field: &str, labels: HashMap<String, String>) -> Result<BTreeMap<String, String>, Error> {
-    check_count(field, labels.len(), MAX_LABELS)?;
+    check_fits("the number of labels", labels.len(), MAX_LABELS)?;
     for (name, value) in &labels {
         check_length(field, "a label's name", name.len(), 1, MAX_LABEL_NAME_BYTES)?;
         check_length(&in_map(field, name), "a label", value.len(), 0, MAX_LABEL_BYTES)?;
@@ -408,6 +415,11 @@ fn moment_to_millis(moment: Timestamp) -> Option<Millis> {
 fn join_millis(seconds: i64, nanos: i32) -> Option<Millis> {
     let nanos = u64::try_from(nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
     u64::try_from(seconds).ok()?.checked_mul(1_000)?.checked_add(nanos / 1_000_000)
+}
+
+/// A request that sets more than any session may have is refused as the session would be.
+fn check_fits(subject: &'static str, actual: usize, limit: usize) -> Result<(), Error> {
+    if actual <= limit { Ok(()) } else { Err(Error::TooLarge { subject, limit, actual }) }
 }
 
 fn check_count(field: &str, count: usize, max: usize) -> Result<(), Error> {

@@ -4,6 +4,7 @@
 
 use super::admin::AdminService;
 use super::backup::summary;
+use super::protocol;
 use super::status::{Refusal, restore_failure};
 use super::stream::MAX_STALL;
 use crate::backup::{Built, Restored, restore};
@@ -84,7 +85,7 @@ impl AdminService {
 async fn receive(mut received: Streaming<RestoreRequest>, parts: mpsc::Sender<Bytes>) -> Result<(), Status> {
     loop {
         let message = timeout(MAX_STALL, received.message()).await.map_err(|_| Refusal::BackupTooSlow)?;
-        match message? {
+        match message.map_err(protocol::of_stream)? {
             Some(RestoreRequest { data }) => {
                 if parts.send(data).await.is_err() {
                     // The backup is at fault, which building it tells.

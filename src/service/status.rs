@@ -1,4 +1,5 @@
-//! The one place that makes error statuses: a gRPC code, a machine-readable reason, and for bad input the field.
+//! The one place that makes error statuses: a gRPC code, a machine-readable reason, and for bad input the field. What arises
+//! below the methods is put into the same form by `protocol`.
 
 use super::counts::{MET_DAMAGE, REFUSED_FOR_SPACE};
 use crate::backup::RestoreError;
@@ -182,13 +183,19 @@ fn engine_failure(error: &EngineError) -> Status {
             tracing::error!(%error, "a request met damaged data");
             with_reason(Code::DataLoss, "the stored session is damaged", "SESSION_CORRUPT", HashMap::new())
         }
-        EngineError::Storage(_) | EngineError::Damaged { .. } => {
+        EngineError::Storage(_) | EngineError::DiskFull | EngineError::Damaged { .. } => {
             tracing::error!(%error, "a request failed");
             with_reason(Code::Internal, "the storage failed; see the server's log", "INTERNAL", HashMap::new())
         }
     }
 }
 
-fn with_reason(code: Code, message: impl Into<String>, reason: &str, metadata: HashMap<String, String>) -> Status {
+/// The error with this reason.
+pub(super) fn with_reason(
+    code: Code,
+    message: impl Into<String>,
+    reason: &str,
+    metadata: HashMap<String, String>,
+) -> Status {
     Status::with_error_details(code, message, ErrorDetails::with_error_info(reason, DOMAIN, metadata))
 }

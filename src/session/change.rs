@@ -1,9 +1,9 @@
 //! A change of a session's data, and the rules by which it is applied to a record.
 
 use super::error::Error;
-use super::policy::{MAX_LABELS, MAX_TIMEOUT, Policy};
+use super::policy::{MAX_TIMEOUT, Policy};
 use crate::clock::Millis;
-use crate::model::{Attribute, Record};
+use crate::model::{Attribute, MAX_LABELS, Record};
 use std::collections::BTreeMap;
 
 /// What to change; what it does not name stays as it is.

@@ -3,19 +3,34 @@
 use super::step::{Step, sequence_at, step};
 use super::{Error, Sessions};
 use crate::clock::Millis;
+use crate::engine::Counts;
 use crate::model::Event;
 use tokio::sync::watch;
 
 /// Events dropped in one transaction, at most.
 const DROP_BATCH: usize = 512;
 
-/// What part of the history is kept; what exceeds either bound is dropped.
+/// What part of the history is kept; what exceeds any bound is dropped.
 #[derive(Clone, Copy, Debug)]
 pub struct HistoryBounds {
     /// No event is older.
     pub age: Millis,
     /// No more events are kept.
     pub count: u64,
+    /// They take no more than this, in bytes.
+    pub bytes: u64,
+}
+
+impl HistoryBounds {
+    /// How many events are too many, going by their number and, as if they were all of the same size, by their bytes: what is
+    /// then still too much is so at the next look.
+    fn excess(&self, counts: Counts) -> usize {
+        let Counts { events, event_bytes, .. } = counts;
+        let by_count = events.saturating_sub(self.count);
+        let too_large = event_bytes.saturating_sub(self.bytes);
+        let by_bytes = (u128::from(too_large) * u128::from(events)).div_ceil(u128::from(event_bytes.max(1)));
+        usize::try_from(u128::from(by_count).max(by_bytes)).unwrap_or(usize::MAX)
+    }
 }
 
 impl Sessions {
@@ -60,11 +75,11 @@ impl Sessions {
         loop {
             let too_old = self.clock.now().saturating_sub(bounds.age);
             let last_told = *self.engine.last_event().borrow();
-            let (events, oldest) = self
+            let (counts, oldest) = self
                 .query(|view| {
                     let after = view.events_dropped_through()?.max(behind_damage);
                     let read = |place, limit| view.events(sequence_at(place), limit);
-                    Ok((view.counts().events, step(after.into(), last_told.into(), batch, read)?))
+                    Ok((view.counts(), step(after.into(), last_told.into(), batch, read)?))
                 })
                 .await?;
             let oldest = match oldest {
@@ -76,7 +91,7 @@ impl Sessions {
                     continue;
                 }
             };
-            let excess = usize::try_from(events.saturating_sub(bounds.count)).unwrap_or(usize::MAX);
+            let excess = bounds.excess(counts);
             let dropped = oldest.iter().enumerate().take_while(|(place, event)| {
                 // What was not told of yet stays, and with it the newest number.
                 (*place < excess || event.time < too_old) && event.sequence < last_told

@@ -26,6 +26,8 @@ mod scan;
 mod step;
 mod sweeper;
 mod tally;
+#[cfg(test)]
+mod time_tests;
 mod touches;
 mod update;
 mod upkeep;
@@ -41,7 +43,7 @@ pub use history::HistoryBounds;
 pub use list::{Page, PageBounds};
 pub use locks::{LockRequest, Locked, MAX_LEASE, MAX_LOCK_WAIT, MIN_LEASE};
 pub use lookup::Seen;
-pub use policy::{AtSessionLimit, MAX_GRACE, MAX_LABELS, MAX_TIMEOUT, Policies, Policy};
+pub use policy::{AtSessionLimit, MAX_GRACE, MAX_TIMEOUT, Policies, Policy};
 pub use revoke::RevokeScope;
 pub use rotate::Rotation;
 pub use sweeper::Swept;
@@ -51,7 +53,7 @@ pub use update::{Update, Updated};
 pub use upkeep::{Upkeep, UpkeepOptions};
 pub use verify::Verification;
 
-use crate::clock::{Clock, Millis};
+use crate::clock::{Agreement, Clock, Millis};
 use crate::engine::{Draft, Engine, EngineError, EngineStatistics, Outcome, View};
 use crate::model::Handle;
 use locks::Locks;
@@ -89,6 +91,12 @@ impl Sessions {
     #[must_use]
     pub fn tallied(&self) -> Tallied {
         self.tally.read()
+    }
+
+    /// How the time of the sessions and the system's clock agree.
+    #[must_use]
+    pub fn clock_agreement(&self) -> Agreement {
+        self.clock.agreement()
     }
 
     /// What the engine holds and has done.

@@ -11,9 +11,6 @@ pub const MAX_TIMEOUT: Millis = 3_660 * 24 * 60 * 60 * 1_000;
 /// The longest grace of a rotated ID: 60 s.
 pub const MAX_GRACE: Millis = 60_000;
 
-/// Labels of a session, at most.
-pub const MAX_LABELS: usize = 16;
-
 /// Defaults and limits of the sessions of a namespace.
 ///
 /// A changed policy holds from the next start of the server. Defaults count for sessions made, and timeouts set, from then

@@ -5,6 +5,8 @@
 
 pub(crate) mod backups;
 pub(crate) mod damage;
+pub(crate) mod faketime;
+pub(crate) mod raw;
 pub(crate) mod tokens;
 pub(crate) mod wire;
 
@@ -36,6 +38,8 @@ const CONFIG: &str = "sessiond.toml";
 pub(crate) struct Server {
     process: Child,
     flags: Vec<String>,
+    /// Variables of its environment; it has no others.
+    environment: Vec<(String, String)>,
     folder: TempDir,
     banner: String,
 }
@@ -54,9 +58,14 @@ impl Server {
 
     /// A server in a prepared folder: `data` in it is the data folder, `log` receives the log.
     pub(crate) fn start_in(folder: TempDir, flags: &[&str]) -> Self {
+        Self::start_under(folder, Vec::new(), flags)
+    }
+
+    /// The same with an environment.
+    pub(crate) fn start_under(folder: TempDir, environment: Vec<(String, String)>, flags: &[&str]) -> Self {
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let (process, banner) = launch_ready(&folder, &flags);
-        Self { process, flags, folder, banner }
+        let (process, banner) = launch_ready(&folder, &environment, &flags);
+        Self { process, flags, environment, folder, banner }
     }
 
     /// A server with these flags and with a file of settings; see [`configure`](Self::configure).
@@ -74,12 +83,12 @@ impl Server {
 
     /// Starts the server again, on the same folder and with the same flags; it must have ended.
     pub(crate) fn restart(&mut self) {
-        (self.process, self.banner) = launch_ready(&self.folder, &self.flags);
+        (self.process, self.banner) = launch_ready(&self.folder, &self.environment, &self.flags);
     }
 
     /// Starts the server again, which may refuse; then its exit code is returned.
     pub(crate) fn try_restart(&mut self) -> Result<(), Option<i32>> {
-        let (process, banner) = launch(&self.folder, &self.flags);
+        let (process, banner) = launch(&self.folder, &self.environment, &self.flags);
         self.process = process;
         self.banner = banner.ok_or_else(|| self.wait(LONG).code())?;
         Ok(())
@@ -188,8 +197,8 @@ impl Drop for Server {
     }
 }
 
-fn launch_ready(folder: &TempDir, flags: &[String]) -> (Child, String) {
-    let (mut process, banner) = launch(folder, flags);
+fn launch_ready(folder: &TempDir, environment: &[(String, String)], flags: &[String]) -> (Child, String) {
+    let (mut process, banner) = launch(folder, environment, flags);
     if banner.is_none() {
         process.kill().ok();
         process.wait().ok();
@@ -199,10 +208,10 @@ fn launch_ready(folder: &TempDir, flags: &[String]) -> (Child, String) {
     (process, banner)
 }
 
-fn launch(folder: &TempDir, flags: &[String]) -> (Child, Option<String>) {
+fn launch(folder: &TempDir, environment: &[(String, String)], flags: &[String]) -> (Child, Option<String>) {
     let log = File::options().create(true).append(true).open(folder.path().join("log")).unwrap();
     let mut command = binary();
-    command.arg("serve");
+    command.arg("serve").envs(environment.iter().cloned());
     if !flags.iter().any(|flag| flag == "--data-dir") {
         command.arg("--data-dir").arg(folder.path().join("data"));
     }

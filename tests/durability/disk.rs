@@ -95,7 +95,7 @@ pub(crate) struct Disk {
     /// What the disk says that it has left, in bytes.
     pub(crate) free_bytes: u64,
     /// All that was ever written, in bytes.
-    written_bytes: u64,
+    pub(crate) written_bytes: u64,
     has_power: bool,
     /// The power goes with this change, counted from now.
     cut_in: Option<u64>,

@@ -109,6 +109,14 @@ async fn syncs_that_hang_for_a_while_lose_nothing() {
 async fn a_failed_write_is_noticed_while_nobody_waits_for_it() {
     let Some(disk) = mount("a failed write in the background") else { return };
     let mut server = start(&disk, &["--durability", "interval", "--flush-interval", "1s"]);
+    // A server that has started looks for something to clean up, which fails as well.
+    let (mut written, mut unchanged) = (0, 0);
+    eventually("the server writes nothing more", async || {
+        let before = std::mem::replace(&mut written, disk.disk().written_bytes);
+        unchanged = if written == before { unchanged + 1 } else { 0 };
+        unchanged >= 20
+    })
+    .await;
     disk.disk().faults = Faults { breaks_writes: true, ..Faults::default() };
     // It is answered at once, and written a second later.
     server.client().create(CreateSessionRequest::new()).await.unwrap();

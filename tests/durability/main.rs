@@ -1,7 +1,8 @@
 //! Machines that try to break the promise of durability: a process that is killed, a computer that loses its power, a
 //! disk that is full or fails. A ledger outside the server knows what was acknowledged.
 //!
-//! Each has a long mode: `SESSIOND_KILLS=500`, `SESSIOND_CUTS=200`, `SESSIOND_FAILURES=50`, with `cargo test --test durability -- --nocapture`.
+//! Each has a long mode: `SESSIOND_KILLS=500`, `SESSIOND_CUTS=200`, `SESSIOND_FAILURES=50`,
+//! `SESSIOND_FILLINGS=30` (`SESSIOND_DISK_MIB=320` on a larger disk), with `cargo test --test durability -- --nocapture`.
 //! `SESSIOND_SEED` repeats the random choices of a run, as far as they don't hang on the timing of threads.
 
 #![allow(
@@ -21,6 +22,8 @@ mod disk;
 mod entry;
 #[cfg(target_os = "linux")]
 mod faults;
+#[cfg(target_os = "linux")]
+mod full;
 #[cfg(target_os = "linux")]
 mod hangs;
 mod history;

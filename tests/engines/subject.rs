@@ -88,6 +88,7 @@ pub(crate) fn open_sled(folder: &Path, min_free_bytes: u64) -> Arc<dyn Engine> {
     let options = SledOptions {
         cache_bytes: 32 << 20,
         durability: Durability::Always,
+        accept_unmarked: false,
         watchdog: WatchdogOptions { min_free_bytes, stall_timeout: Duration::from_secs(30) },
     };
     Arc::new(SledEngine::open(DataFolder::claim(folder).unwrap(), &options).unwrap())

@@ -1,5 +1,6 @@
 //! How far back the history goes.
 
+use crate::common::damage::check;
 use crate::common::tokens::{sequence_in, token_of};
 use crate::common::{Server, eventually, reason};
 use crate::watching::{collect, lively};
@@ -40,4 +41,56 @@ async fn what_is_no_longer_kept_is_refused() {
     assert_eq!(client.watch(lively().resume(token_of(sequences[500]))).await.err(), Some(Error::EventsGone));
     let mut watch = client.watch(lively().resume(token_of(sequences[1_500]))).await.unwrap();
     assert_eq!(collect(&client, &mut watch).await.len(), 500);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_history_takes_no_more_than_its_size() {
+    const SIZE: u64 = 1 << 20;
+    for engine in ["sled", "memory"] {
+        let flags = ["--engine", engine, "--event-history-size", "1MiB", "--durability", "interval"];
+        let mut server = Server::start_with(&flags);
+        let client = server.client();
+        let labels =
+            (0..8).fold(CreateSessionRequest::new(), |request, n| request.label(format!("label-{n}"), "x".repeat(120)));
+        let id = client.create(labels).await.unwrap().session_id;
+        for n in 0..2_000 {
+            client.update(&id, SessionChange::new().set("n", n)).await.unwrap();
+        }
+        // Each event has about a thousand bytes.
+        let fits = async || (600..1_100).contains(&check(&client).await.events);
+        eventually("the history is trimmed", fits).await;
+        assert_eq!(client.watch(lively().resume(token_of(0))).await.err(), Some(Error::EventsGone), "{engine}");
+        if engine == "sled" {
+            server.stop();
+            server.restart();
+            let kept = check(&server.client()).await.events;
+            assert!((600..1_100).contains(&kept), "{kept} events of {SIZE} bytes");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn space_is_given_back_once_nothing_changes() {
+    const LITTLE: u64 = 14 << 20;
+    let server =
+        Server::start_with(&["--durability", "interval", "--cache-size", "128MiB", "--event-history-size", "1MiB"]);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..13 {
+        let client = server.client();
+        tasks.spawn(async move {
+            let id = client.create(CreateSessionRequest::new()).await.unwrap().session_id;
+            for n in 0..1_500_u64 {
+                client.update(&id, SessionChange::new().set("filling", format!("{n:01000}"))).await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+    let folder = server.data().join("sled");
+    let bytes = || -> u64 {
+        let files = std::fs::read_dir(&folder).unwrap().filter_map(|file| file.ok()?.metadata().ok());
+        files.map(|file| file.len()).sum()
+    };
+    let much = bytes();
+    assert!(much > LITTLE, "{much} bytes are little already");
+    eventually("the data folder takes little", async || bytes() <= LITTLE).await;
 }

@@ -22,9 +22,10 @@ def free_port() -> int:
 class Server:
     """Keeps its address and data folder over kill() and start()."""
 
-    def __init__(self, data_dir: Path, address: str | None = None):
+    def __init__(self, data_dir: Path, address: str | None = None, settings: tuple[str, ...] = ()):
         self.address = address or f"127.0.0.1:{free_port()}"
         self.data_dir = data_dir
+        self.settings = settings
         self.log_path = data_dir.with_suffix(".log")
         self.process: subprocess.Popen | None = None
 
@@ -33,7 +34,7 @@ class Server:
         env = {name: value for name, value in os.environ.items() if not name.startswith("SESSIOND_")}
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [BINARY, "serve", "--listen", self.address, "--data-dir", str(self.data_dir)],
+                [BINARY, "serve", "--listen", self.address, "--data-dir", str(self.data_dir), *self.settings],
                 stdout=log,
                 stderr=log,
                 env=env,

@@ -78,6 +78,8 @@ def nested(levels: int) -> list:
         (2**63, r"'cart'\['items'\]\[0\] holds an int beyond 64 bits"),
         (-(2**63) - 1, "beyond 64 bits"),
         (datetime(2024, 2, 29), "without a time zone"),
+        (datetime.max.replace(tzinfo=timezone(timedelta(hours=-1))), "outside the years 1 to 9999"),
+        (datetime.min.replace(tzinfo=timezone(timedelta(hours=1))), "outside the years 1 to 9999"),
         ("\ud800", "not valid Unicode"),
         ({"\ud800": 1}, "not valid Unicode"),
         ({1: 2}, "keys must be text, not int"),

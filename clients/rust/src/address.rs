@@ -1,6 +1,9 @@
 //! Where a sessiond listens.
+//!
+//! All clients take the same addresses and refuse the same ones: `clients/conformance` has the grammar and the cases.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use tonic::transport::Endpoint;
@@ -8,24 +11,21 @@ use tonic::transport::Endpoint;
 /// The address of a sessiond that was started without settings.
 pub const DEFAULT_ADDRESS: &str = "127.0.0.1:50051";
 
+/// The longest path that the kernel takes for a Unix socket, in bytes.
+const MAX_SOCKET_PATH: usize = 107;
+
 /// Where a sessiond listens: `HOST:PORT`, `http://HOST:PORT` or `unix:PATH`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     /// As the caller wrote it: errors name the address in the words of the setting.
     text: String,
-    target: Target,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Target {
-    /// `HOST:PORT`
-    Tcp(String),
-    Unix(String),
+    /// `HOST:PORT` or `unix:PATH`.
+    normal: String,
 }
 
 /// An address that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{address}\" is not an address: {problem}; write HOST:PORT, http://HOST:PORT or unix:PATH")]
+#[error("{address:?} is not an address: {problem}; write HOST:PORT, http://HOST:PORT or unix:PATH")]
 pub struct AddressError {
     address: String,
     problem: &'static str,
@@ -33,10 +33,7 @@ pub struct AddressError {
 
 impl Address {
     pub(crate) fn endpoint(&self) -> Result<Endpoint, AddressError> {
-        let uri = match &self.target {
-            Target::Tcp(authority) => format!("http://{authority}"),
-            Target::Unix(path) => format!("unix:{path}"),
-        };
+        let uri = if is_socket(&self.normal) { self.normal.clone() } else { format!("http://{}", self.normal) };
         Endpoint::from_shared(uri).map_err(|_| problem(&self.text, "it holds a character that no address has"))
     }
 }
@@ -45,44 +42,15 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let target = if let Some(path) = text.strip_prefix("unix://").or_else(|| text.strip_prefix("unix:")) {
-            if path.is_empty() {
-                return Err(problem(text, "the path is missing"));
-            }
-            Target::Unix(path.to_owned())
-        } else if text.starts_with("https://") {
-            return Err(problem(text, "TLS is not supported"));
-        } else {
-            let rest = text.strip_prefix("http://").unwrap_or(text);
-            let authority = rest.strip_suffix('/').unwrap_or(rest);
-            check_authority(authority).map_err(|found| problem(text, found))?;
-            Target::Tcp(authority.to_owned())
-        };
-        let address = Self { text: text.to_owned(), target };
+        let mut addresses = list(text).map_err(|found| problem(text, found))?;
+        let normal = addresses.pop().unwrap_or_default();
+        if !addresses.is_empty() {
+            return Err(problem(text, "this client takes one address, not several"));
+        }
+        let address = Self { text: text.trim().to_owned(), normal };
         address.endpoint()?;
         Ok(address)
     }
-}
-
-fn check_authority(authority: &str) -> Result<(), &'static str> {
-    let (host, port) = authority.rsplit_once(':').ok_or("the port is missing")?;
-    if host.is_empty() {
-        return Err("the host is missing");
-    }
-    if host.contains(['/', '@', '?', '#']) {
-        return Err("the host is not a host name");
-    }
-    if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
-        return Err("an IPv6 address stands in brackets, such as [::1]:50051");
-    }
-    match port.parse::<u16>() {
-        Ok(0) | Err(_) => Err("the port is not a number from 1 to 65535"),
-        Ok(_) => Ok(()),
-    }
-}
-
-fn problem(address: &str, problem: &'static str) -> AddressError {
-    AddressError { address: address.to_owned(), problem }
 }
 
 impl fmt::Display for Address {
@@ -91,44 +59,123 @@ impl fmt::Display for Address {
     }
 }
 
+/// The normal forms of addresses separated by commas; there is one at least.
+fn list(text: &str) -> Result<Vec<String>, &'static str> {
+    match text.trim() {
+        "" => Err("it is empty"),
+        text => text.split(',').map(|address| normal(address.trim())).collect(),
+    }
+}
+
+fn normal(address: &str) -> Result<String, &'static str> {
+    if address.is_empty() {
+        return Err("an address of the list is empty");
+    }
+    if let Some(path) = address.strip_prefix("unix:") {
+        return Ok(format!("unix:{}", socket_path(path)?));
+    }
+    let authority = match address.split_once("://") {
+        None => address,
+        // A lone slash is how URLs of a host end.
+        Some(("http", rest)) => rest.strip_suffix('/').unwrap_or(rest),
+        Some(("https", _)) => return Err("TLS is not supported"),
+        Some(_) => return Err("it begins with something else than http:// or unix:"),
+    };
+    check_authority(authority)?;
+    Ok(authority.to_ascii_lowercase())
+}
+
+/// A path as `unix:PATH` has it; it may also be an absolute one behind `unix://`.
+fn socket_path(path: &str) -> Result<&str, &'static str> {
+    let absolute = path.strip_prefix("//");
+    let path = absolute.unwrap_or(path);
+    if path.is_empty() {
+        Err("the path is missing")
+    } else if absolute.is_some() && !path.starts_with('/') {
+        Err("the path after unix:// does not begin with a slash")
+    } else if !path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~/+@:=".contains(&byte)) {
+        // In some language or other each of the rest means something else in an address.
+        Err("the path holds a character other than A-Z, a-z, 0-9 and -._~/+@:=")
+    } else if path.len() > MAX_SOCKET_PATH {
+        Err("the path is longer than 107 bytes")
+    } else {
+        Ok(path)
+    }
+}
+
+fn check_authority(authority: &str) -> Result<(), &'static str> {
+    let bracketed = authority.ends_with(']');
+    let (host, port) = authority.rsplit_once(':').filter(|_| !bracketed).ok_or("the port is missing")?;
+    if port.contains('/') {
+        return Err("it has a path");
+    }
+    if host.is_empty() {
+        return Err("the host is missing");
+    }
+    if let Some(inner) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        inner.parse::<Ipv6Addr>().map_err(|_| "what stands in brackets is not an IPv6 address")?;
+    } else if host.contains([':', '[', ']']) {
+        return Err("an IPv6 address stands in brackets, such as [::1]:50051");
+    } else if !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
+        return Err("the host holds a character that no host name has");
+    }
+    // The parser of numbers takes a sign and zeros before it, which others don't.
+    let plain = port.bytes().all(|byte| byte.is_ascii_digit()) && !port.starts_with('0');
+    match port.parse::<u16>() {
+        Ok(_) if plain => Ok(()),
+        _ => Err("the port is not a number from 1 to 65535"),
+    }
+}
+
+fn is_socket(normal: &str) -> bool {
+    normal.starts_with("unix:")
+}
+
+fn problem(address: &str, problem: &'static str) -> AddressError {
+    AddressError { address: address.to_owned(), problem }
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
+    /// The cases that all clients share.
+    fn cases() -> Vec<Value> {
+        serde_json::from_str(include_str!("../../conformance/addresses.json")).expect("a list")
+    }
+
     #[test]
-    fn the_three_forms_are_understood() {
-        for text in [
-            "127.0.0.1:50051",
-            "localhost:1",
-            "[::1]:50051",
-            "http://store.internal:50051",
-            "http://store.internal:50051/",
-            "unix:/run/sessiond.sock",
-            "unix:///run/sessiond.sock",
-            "unix:sessiond.sock",
-        ] {
-            let address = text.parse::<Address>().expect(text);
-            assert_eq!(address.to_string(), text);
+    fn addresses_are_what_they_are_in_every_client() {
+        for case in cases() {
+            let text = case["address"].as_str().expect("a text");
+            match list(text) {
+                Ok(normal) => assert_eq!(Value::from(normal), case["normal"], "{text:?}"),
+                Err(problem) => assert_eq!(problem, case["refused"], "{text:?}"),
+            }
         }
     }
 
     #[test]
-    fn a_wrong_address_is_refused_with_the_reason() {
-        for (text, reason) in [
-            ("", "the port is missing"),
-            ("localhost", "the port is missing"),
-            ("localhost:", "the port is not a number"),
-            ("localhost:0", "the port is not a number"),
-            ("localhost:70000", "the port is not a number"),
-            (":50051", "the host is missing"),
-            ("::1:50051", "in brackets"),
-            ("store/path:50051", "not a host name"),
-            ("sto re:50051", "a character that no address has"),
-            ("https://store:50051", "TLS is not supported"),
-            ("unix:", "the path is missing"),
-        ] {
-            let error = text.parse::<Address>().expect_err(text).to_string();
-            assert!(error.contains(reason), "{error}");
+    fn this_client_takes_one() {
+        for case in cases() {
+            let text = case["address"].as_str().expect("a text");
+            let taken = text.parse::<Address>();
+            match case["normal"].as_array().map(Vec::len) {
+                Some(1) => assert_eq!(taken.expect(text).to_string(), text.trim(), "as it is written"),
+                Some(_) => {
+                    let error = taken.expect_err(text).to_string();
+                    assert!(error.contains("this client takes one address, not several"), "{error}");
+                }
+                None => {
+                    let refused = case["refused"].as_str().expect("a text");
+                    let line = format!(
+                        "{text:?} is not an address: {refused}; write HOST:PORT, http://HOST:PORT or unix:PATH"
+                    );
+                    assert_eq!(taken.expect_err(text).to_string(), line);
+                }
+            }
         }
     }
 }

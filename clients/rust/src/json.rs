@@ -10,7 +10,7 @@
 //! | opaque value | `{"$opaque": {"encoding": "go-gob", "data": "AAEC"}}`, the data in base64 |
 //! | map that has a key beginning with `$` | `{"$map": {"$bytes": 1}}` |
 //!
-//! A whole number that an int64 can't hold is read as a double. Maps keep the order of their entries.
+//! A whole number that an int64 can't hold is refused. Maps keep the order of their entries.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +20,9 @@ use serde_json::{Map, Number, Value as Json, json};
 
 use crate::proto::value::Kind;
 use crate::proto::{OpaqueValue, Value};
+
+/// What `$timestamp` wants.
+const MOMENT: &str = "a moment with its zone, such as 2026-01-31T12:00:00Z";
 
 /// JSON that stands for no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +43,12 @@ pub enum JsonError {
         key: &'static str,
         /// What it wants.
         wanted: &'static str,
+    },
+    /// A whole number is larger than an int64 can be; a double would change it.
+    #[error("{number} is beyond the range of whole numbers, which have 64 bits; write it as text")]
+    TooLarge {
+        /// The number.
+        number: String,
     },
 }
 
@@ -78,7 +87,8 @@ pub fn from_json(json: Json) -> Result<Value, JsonError> {
         Json::Bool(value) => value.into(),
         Json::Number(number) => match number.as_i64() {
             Some(value) => value.into(),
-            // Every number has a double: serde_json keeps none beyond its range.
+            None if number.is_u64() => return Err(JsonError::TooLarge { number: number.to_string() }),
+            // Every other number is a double: serde_json keeps none beyond its range.
             None => number.as_f64().unwrap_or(f64::NAN).into(),
         },
         Json::String(value) => value.into(),
@@ -117,11 +127,10 @@ fn from_form(key: String, content: Json) -> Result<Value, JsonError> {
         }
         ("$bytes", _) => Err(wrong("$bytes", "base64 with padding")),
         ("$timestamp", Json::String(text)) => {
-            let time: prost_types::Timestamp =
-                text.parse().map_err(|_| wrong("$timestamp", "a moment such as 2026-01-31T12:00:00Z"))?;
+            let time = timestamp_from_text(&text).ok_or_else(|| wrong("$timestamp", MOMENT))?;
             Ok(time.into())
         }
-        ("$timestamp", _) => Err(wrong("$timestamp", "a moment such as 2026-01-31T12:00:00Z")),
+        ("$timestamp", _) => Err(wrong("$timestamp", MOMENT)),
         ("$double", Json::String(text)) => [f64::NAN, f64::INFINITY, f64::NEG_INFINITY]
             .into_iter()
             .find(|value| not_finite(*value) == text)
@@ -147,6 +156,20 @@ fn opaque_from_json(mut parts: Map<String, Json>) -> Result<Value, JsonError> {
         }
         _ => Err(wrong("$opaque", OPAQUE)),
     }
+}
+
+/// A moment in RFC 3339, such as `2026-01-31T12:00:00Z`. One without its zone, with more than nine digits of a second, or in
+/// a leap second, which no timestamp can hold, is none.
+#[must_use]
+pub fn timestamp_from_text(text: &str) -> Option<prost_types::Timestamp> {
+    let (_, time) = text.split_once(['T', 't', ' '])?;
+    let at = time.find(['Z', 'z', '+', '-'])?;
+    let (time, zone) = time.split_at(at);
+    let (minutes, seconds) = time.rsplit_once(':')?;
+    let fraction = seconds.split_once('.').map_or("", |(_, fraction)| fraction);
+    let is_exact = minutes.contains(':') && !seconds.starts_with("60") && fraction.len() <= 9;
+    let has_zone = zone.eq_ignore_ascii_case("z") || (zone.len() == 6 && zone.as_bytes()[3] == b':');
+    text.parse().ok().filter(|_| is_exact && has_zone)
 }
 
 fn wrong(key: &'static str, wanted: &'static str) -> JsonError {
@@ -215,7 +238,8 @@ mod tests {
         assert_eq!(parse("1.0").as_f64(), Some(1.0));
         assert_eq!(parse("1e2").as_f64(), Some(100.0));
         assert_eq!(parse("9223372036854775807").as_i64(), Some(i64::MAX));
-        assert_eq!(parse("9223372036854775808").as_f64(), Some(9_223_372_036_854_775_808.0));
+        let large = serde_json::from_str("9223372036854775808").expect("JSON");
+        assert_eq!(from_json(large), Err(JsonError::TooLarge { number: "9223372036854775808".to_owned() }));
         assert_eq!(to_json(&Value::from(1.0)).to_string(), "1.0");
         assert_eq!(to_json(&Value::from(-0.0)).to_string(), "-0.0");
         assert_eq!(to_json(&Value::from(1e300)).to_string(), "1e+300");
@@ -251,7 +275,11 @@ mod tests {
         for text in [
             r#"{"$bytes":"not base64"}"#,
             r#"{"$bytes":1}"#,
-            r#"{"$timestamp":"yesterday"}"#,
+            r#"{"$bytes":1}"#,
+            r#"{"$timestamp":"2026-01-31T12:00:00"}"#,
+            r#"{"$timestamp":"2026-01-31"}"#,
+            r#"{"$timestamp":"2026-12-31T23:59:60Z"}"#,
+            r#"{"$timestamp":"2026-01-31T12:00:00.1234567891Z"}"#,
             r#"{"$double":"1.5"}"#,
             r#"{"$double":1.5}"#,
             r#"{"$opaque":"AP8="}"#,

@@ -35,6 +35,8 @@ enum Manner {
     /// Ends the first stream without a reply, with this code, or as a server that drains.
     Breaks,
     Drains,
+    /// Ends every stream, and says that a message was too large.
+    Refuses,
     /// Never replies to calls on the session "silent-session-id".
     Silent,
 }
@@ -132,6 +134,7 @@ impl Fake {
             let end = match self.manner {
                 Manner::Breaks if stream == 1 => Some(Status::internal("broken")),
                 Manner::Drains if stream == 1 => Some(not_ready()),
+                Manner::Refuses => Some(too_large()),
                 _ => None,
             };
             if let Some(status) = end {
@@ -178,6 +181,11 @@ fn read(id: &str) -> GetSessionResponse {
 fn not_ready() -> Status {
     let details = ErrorDetails::with_error_info("NOT_READY", "sessiond", HashMap::new());
     Status::with_error_details(Code::Unavailable, "draining", details)
+}
+
+fn too_large() -> Status {
+    let details = ErrorDetails::with_error_info("MESSAGE_TOO_LARGE", "sessiond", HashMap::new());
+    Status::with_error_details(Code::ResourceExhausted, "too large", details)
 }
 
 fn not_found() -> Answer {
@@ -244,6 +252,14 @@ async fn when_a_stream_breaks_only_what_may_be_done_twice_is_repeated() {
     assert!(matches!(created.expect_err("its outcome is unknown"), Error::Unavailable { .. }));
     let seen = seen.lock().expect("no panic");
     assert_eq!((seen.streams, seen.calls["create"]), (2, 1));
+}
+
+#[tokio::test]
+async fn why_the_server_ended_a_stream_is_told() {
+    let (client, seen) = start(Manner::Refuses).await;
+    let error = client.get(id(1)).await.expect_err("the stream is ended");
+    assert_eq!(error.to_string(), "the request is too large: too large");
+    assert_eq!(seen.lock().expect("no panic").streams, 1, "it is not repeated");
 }
 
 #[tokio::test]

@@ -19,11 +19,12 @@ const EXAMPLES: &str = "Examples:
   sessiond bench --rate 20000 --svg latency.svg
   sessiond bench --against redis://127.0.0.1:6379 --json
 
-It makes sessions of its own, works on them and ends them. Without --rate, each visitor begins an operation as soon as the
-last one has ended. With --rate, operations begin at fixed times and latency counts from there, as users would feel it: a
-server that stalls for a second shows that second in every operation that was due meanwhile. Run it on another machine
-than the server, or on other cores, if the figures are to tell of the server alone. Ctrl-C ends it and prints what was
-measured so far.";
+The bench makes its own sessions, works on them and ends them. Without --rate, each visitor begins an operation as \
+soon as the last one has ended. With --rate, operations begin at fixed times, and latency counts from there, as \
+users would feel it: a server that stalls for a second shows that second in every operation that was due meanwhile.
+
+Run the bench on another machine than the server, or on other cores, to measure the server alone. Ctrl-C ends it and \
+prints what was measured so far. If the server goes away, the bench stops and exits with 1.";
 
 /// The largest session, in bytes: more fits into no message.
 const LARGEST: u64 = 16 << 20;
@@ -36,15 +37,15 @@ pub(crate) struct BenchArgs {
     #[arg(short, long, value_enum, default_value = "web", help_heading = "Load")]
     workload: Workload,
 
-    /// Sessions that are made before the load begins
+    /// Sessions to make before the load begins
     #[arg(long, value_name = "N", value_parser = whole::<100_000_000>, default_value = "100000", help_heading = "Load")]
     sessions: u32,
 
-    /// Size of a session, such as 1KiB; left out, the workload says it
+    /// Size of a session, such as 1KiB; by default, as the workload says
     #[arg(long, value_name = "BYTES", value_parser = size, help_heading = "Load")]
     size: Option<usize>,
 
-    /// Connections
+    /// Connections to the server
     #[arg(short, long, value_name = "N", value_parser = whole::<10_000>, default_value = "8", help_heading = "Load")]
     connections: u32,
 
@@ -52,11 +53,11 @@ pub(crate) struct BenchArgs {
     #[arg(short, long, value_name = "N", value_parser = whole::<10_000>, default_value = "16", help_heading = "Load")]
     in_flight: u32,
 
-    /// Further connections that make one call each and then do nothing
+    /// More connections, which make one call each and then do nothing
     #[arg(long, value_name = "N", value_parser = whole::<50_000>, help_heading = "Load")]
     idle_connections: Option<u32>,
 
-    /// Begin so many operations per second, instead of as many as the server takes
+    /// Begin this many operations per second, instead of as many as the server takes
     #[arg(long, value_name = "PER_SECOND", value_parser = whole::<10_000_000>, help_heading = "Load")]
     rate: Option<u32>,
 
@@ -64,19 +65,19 @@ pub(crate) struct BenchArgs {
     #[arg(short, long, value_parser = positive_duration, default_value = "10s", help_heading = "Load")]
     duration: Duration,
 
-    /// How long to load before measuring
+    /// How long to load the server before measuring
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "2s", help_heading = "Load")]
     warmup: Duration,
 
-    /// Threads that make the load; left out, one for each core but no more than connections
+    /// Threads that make the load; by default, one for each core, but no more than connections
     #[arg(long, value_name = "N", value_parser = whole::<1_024>, help_heading = "Load")]
     threads: Option<u32>,
 
-    /// Another seed makes other random choices
+    /// Seed of the random choices: the same seed makes the same choices
     #[arg(long, value_name = "NUMBER", default_value = "1", help_heading = "Load")]
     seed: u64,
 
-    /// Leave the sessions and keys that were made; they expire an hour after their last use
+    /// Keep the sessions and keys that the bench made; they expire an hour after their last use
     #[arg(long, help_heading = "Load")]
     keep: bool,
 
@@ -92,7 +93,7 @@ pub(crate) struct BenchArgs {
     #[command(flatten)]
     pub(super) server: ServerArgs,
 
-    /// Do the same to this Redis or Valkey afterwards, and compare: redis://HOST:PORT
+    /// Then do the same to this Redis or Valkey, and compare: redis://HOST:PORT
     #[arg(long, value_name = "ADDRESS", help_heading = "Redis")]
     against: Option<RedisAddress>,
 
@@ -107,8 +108,9 @@ pub(crate) struct BenchArgs {
     )]
     redis_commands: Commands,
 
-    /// Commands in each round trip; above 1, each connection has one round trip in flight instead of being as many
-    /// connections as operations are in flight
+    /// Commands in each round trip
+    ///
+    /// With 1, each operation in flight has a connection of its own. Above 1, each connection has one round trip in flight.
     #[arg(long, value_name = "N", value_parser = whole::<10_000>, default_value = "1", requires = "against",
           help_heading = "Redis")]
     redis_pipeline: u32,

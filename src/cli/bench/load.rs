@@ -1,5 +1,6 @@
 //! The load itself, and what is measured meanwhile.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::pace::Pace;
 use super::settings::Settings;
 use super::tally::Tally;
-use super::target::{Lane, Target};
+use super::target::{Lane, Outcome, Target};
 use super::threads::spread;
 use super::visitor::{Crowd, Visitor};
 use crate::cli::progress;
@@ -20,6 +21,9 @@ const REST: Duration = Duration::from_millis(10);
 
 /// Between two steps of the progress bar.
 const STEP: Duration = Duration::from_millis(100);
+
+/// A server with which no operation succeeds for so long, while some fail, is gone.
+const MAX_OUTAGE: Duration = Duration::from_secs(3);
 
 /// What was measured under load.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub(super) struct Loaded {
     pub(super) memory_bytes: Option<u64>,
     /// True if it was ended before its time.
     pub(super) interrupted: bool,
+    /// Why it was broken off, if the server went away.
+    pub(super) lost: Option<String>,
 }
 
 /// Loads a server. Answers what was measured, and the sessions that visitors left behind.
@@ -44,7 +50,8 @@ pub(super) async fn load<T: Target>(
 ) -> Result<(Loaded, Vec<String>), String> {
     let pace = Arc::new(Pace::new(settings.rate));
     let tallies = (0..settings.threads).map(|_| Tally::new().map(Mutex::new)).collect::<Result<Vec<_>, _>>()?;
-    let scene = Scene { crowd: Arc::clone(crowd), pace: Arc::clone(&pace), tallies: tallies.into() };
+    let outage = Arc::default();
+    let scene = Scene { crowd: Arc::clone(crowd), pace: Arc::clone(&pace), tallies: tallies.into(), outage };
     let keeper = Arc::clone(&pace);
     let keeper = tokio::task::spawn_blocking(move || keeper.keep());
     let visits = spread(settings.threads, settings.connections, {
@@ -52,16 +59,33 @@ pub(super) async fn load<T: Target>(
         move |thread, connection| scene.clone().visit(target.lanes(), thread, connection)
     });
     let course = async {
-        pass(settings, "warming up", settings.warmup, stop).await;
-        let before = target.usage().await;
-        let from = pace.measure();
-        pass(settings, "measuring", settings.duration, stop).await;
-        let after = target.usage().await;
-        let elapsed = from.elapsed();
-        pace.end();
-        (before, after, elapsed)
+        let early_end = stop.child_token();
+        let outage = async {
+            let failure = scene.outage.come().await;
+            early_end.cancel();
+            failure
+        };
+        let phases = async {
+            pass(settings, "warming up", settings.warmup, &early_end).await;
+            let before = target.usage().await;
+            let from = pace.measure();
+            pass(settings, "measuring", settings.duration, &early_end).await;
+            let elapsed = from.elapsed();
+            let after = target.usage().await;
+            pace.end();
+            (before, after, elapsed)
+        };
+        tokio::pin!(phases);
+        tokio::select! {
+            // Near the end an outage has no time to become long, but then the server does not answer either.
+            measured = &mut phases => {
+                let lost = if measured.1.is_err() { scene.outage.cause(Duration::ZERO) } else { None };
+                (measured, lost)
+            }
+            failure = outage => (phases.await, Some(failure)),
+        }
     };
-    let (visits, (before, after, elapsed)) = tokio::join!(visits, course);
+    let (visits, ((before, after, elapsed), lost)) = tokio::join!(visits, course);
     // It ends with the pace, and has nothing to tell.
     keeper.await.ok();
     let mut own = Vec::new();
@@ -75,6 +99,7 @@ pub(super) async fn load<T: Target>(
         cpu,
         memory_bytes: after.ok().map(|usage| usage.memory_bytes),
         interrupted: stop.is_cancelled(),
+        lost,
     };
     Ok((loaded, own))
 }
@@ -100,6 +125,48 @@ struct Scene {
     pace: Arc<Pace>,
     /// One for each thread, so that none waits for another's.
     tallies: Arc<[Mutex<Tally>]>,
+    outage: Arc<Outage>,
+}
+
+/// Operations that fail while none succeeds.
+#[derive(Default)]
+struct Outage {
+    /// Whether there may be one, so that nobody waits for the lock as long as all is well.
+    is_possible: AtomicBool,
+    /// Since when, and what failed first.
+    begun: Mutex<Option<(Instant, String)>>,
+}
+
+impl Outage {
+    fn note(&self, outcomes: &[Outcome]) {
+        let failure = outcomes.iter().find_map(|outcome| outcome.as_ref().err());
+        let failure = failure.filter(|_| outcomes.iter().all(Result::is_err));
+        if failure.is_none() && !self.is_possible.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_possible.store(failure.is_some(), Ordering::Relaxed);
+        match failure {
+            Some(failure) => drop(begun.get_or_insert_with(|| (Instant::now(), failure.clone()))),
+            None => *begun = None,
+        }
+    }
+
+    /// What failed first, if one has lasted for so long.
+    fn cause(&self, least: Duration) -> Option<String> {
+        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.as_ref().filter(|(begun, _)| begun.elapsed() >= least).map(|(_, failure)| failure.clone())
+    }
+
+    /// Waits for one that is too long; what failed first in it.
+    async fn come(&self) -> String {
+        loop {
+            sleep(STEP).await;
+            if let Some(failure) = self.cause(MAX_OUTAGE) {
+                return failure;
+            }
+        }
+    }
 }
 
 impl Scene {
@@ -130,6 +197,7 @@ impl Scene {
             let outcomes = lane.perform(&operations).await;
             let now = Instant::now();
             let failed = outcomes.iter().all(Result::is_err);
+            self.outage.note(&outcomes);
             {
                 let mut tally = self.tallies[thread].lock().unwrap_or_else(PoisonError::into_inner);
                 for (due, outcome) in due.iter().zip(&outcomes).filter(|(due, _)| self.pace.is_measured(**due)) {

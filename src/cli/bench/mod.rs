@@ -51,7 +51,7 @@ impl BenchArgs {
         let _listening = Listening::start(interrupt.clone());
         let measured = phases::run(sessiond, &settings, &interrupt).await.map_err(Failure::new)?;
         let against = match redis {
-            Some(redis) if !interrupt.load.is_cancelled() => {
+            Some(redis) if !interrupt.load.is_cancelled() && measured.loaded.lost.is_none() => {
                 Some(phases::run(redis, &settings, &interrupt).await.map_err(Failure::new)?)
             }
             _ => None,
@@ -67,12 +67,15 @@ impl BenchArgs {
         }
         let outline = Outline { lane: self.lane(), namespace: self.namespace() };
         let report = report::report(&outline, &settings, &measured, against.as_ref());
-        match (measured.tally().operations(), &measured.tally().first_error) {
-            (0, Some(error)) => Err(Failure {
-                report: Some(Box::new(report)),
-                ..Failure::new(format!("every operation failed: {error}"))
-            }),
-            _ => Ok(report),
+        let lost = [Some(&measured), against.as_ref()].into_iter().flatten().find_map(Measured::lost);
+        let problem = match (measured.tally().operations(), &measured.tally().first_error) {
+            _ if lost.is_some() => lost,
+            (0, Some(error)) => Some(format!("every operation failed: {error}")),
+            _ => None,
+        };
+        match problem {
+            Some(problem) => Err(Failure { report: Some(Box::new(report)), ..Failure::new(problem) }),
+            None => Ok(report),
         }
     }
 }

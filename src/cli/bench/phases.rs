@@ -34,6 +34,13 @@ impl Measured {
     pub(super) fn tally(&self) -> &Tally {
         &self.loaded.tally
     }
+
+    /// How the server went away, if it did.
+    pub(super) fn lost(&self) -> Option<String> {
+        let cause = self.loaded.lost.as_ref()?;
+        let after = self.loaded.elapsed.as_secs_f64();
+        Some(format!("broken off after {after:.1} s of measuring, since {} has gone away: {cause}", self.server))
+    }
 }
 
 /// Runs a bench on one server.

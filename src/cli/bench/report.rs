@@ -59,11 +59,12 @@ fn text(settings: &Settings, one: &Measured, other: Option<&Measured>) -> String
         row("per idle connection", &each, &size);
     }
     row("errors", &|measured| Some(as_float(measured.tally().failures())), &|count| whole(count));
+    let lost: String = servers.iter().filter_map(|measured| Some(format!("{}\n", measured.lost()?))).collect();
     let names: Vec<String> = servers.iter().map(|measured| format!("{:>14}", measured.server)).collect();
     let ratio = if other.is_some() { "     ratio" } else { "" };
     let head = format!("{:<22}{}{ratio}", settings.workload.name(), names.concat());
     let notes: String = servers.iter().flat_map(|measured| notes(settings, measured)).collect();
-    format!("{head}\n{text}{notes}").trim_end().to_owned()
+    format!("{lost}{head}\n{text}{notes}").trim_end().to_owned()
 }
 
 /// What the figures alone don't say.
@@ -131,6 +132,7 @@ fn figures(settings: &Settings, measured: &Measured) -> Json {
         "server_memory_bytes": measured.loaded.memory_bytes,
         "idle_connection_bytes": measured.idle_connection_bytes,
         "interrupted": measured.loaded.interrupted,
+        "lost": measured.loaded.lost,
         "rate_reached": settings.rate.map(|rate| reached(rate, measured)),
     });
     for (_, name, percent) in PERCENTILES {

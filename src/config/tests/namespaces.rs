@@ -193,8 +193,15 @@ fn values_are_judged_as_at_the_top_level() {
 fn settings_of_a_namespace_have_to_go_together() {
     refuses(
         "max-message-size = '512KiB'\n[namespaces.shop]\nmax-session-size = '1MiB'",
-        "namespaces.shop.max-session-size (file sessiond.toml): 1MiB is not below the max-message-size of 512KiB; \
-         lower max-session-size or raise max-message-size",
+        "namespaces.shop.max-session-size (file sessiond.toml): a session of 1MiB with 1024 \
+         attributes takes up to 1062463 bytes of a message, and max-message-size is 512KiB; lower max-session-size or \
+         max-attributes, or raise max-message-size",
+    );
+    refuses(
+        "max-message-size = '512KiB'\n[namespaces.shop]\nmax-attributes = 65536",
+        "namespaces.shop.max-attributes (file sessiond.toml): a session of 256KiB with 65536 attributes takes up to 598591 \
+         bytes of a message, and max-message-size is 512KiB; lower max-session-size or max-attributes, or raise \
+         max-message-size",
     );
     refuses(
         "[namespaces.shop]\nmax-idle-timeout = '1h'",

@@ -2,6 +2,7 @@
 
 use super::super::{Listen, ServeArgs};
 use super::load;
+use crate::model::{LARGEST_MESSAGE, MAX_ATTRIBUTES, MAX_SESSION_BYTES, message_with};
 
 /// Flags that are refused, and the line that says so.
 #[track_caller]
@@ -55,6 +56,7 @@ fn bounds_belong_to_the_allowed() {
         ("stall-timeout", "4s 5s 10m 601s"),
         ("sweep-interval", "99ms 100ms 10m 601s"),
         ("sweep-lag-limit", "999ms 1s 1d 86401s"),
+        ("clock-jump-limit", "59s 1m 3660d 3661d"),
         ("sweep-batch", "0 1 10000 10001"),
         ("idle-timeout", "999us 1ms 3660d 3661d"),
         ("absolute-timeout", "999us 1ms 3660d 3661d"),
@@ -204,16 +206,41 @@ fn wrong_types_in_the_file() {
 fn session_has_to_fit_into_a_message() {
     refuses(
         "--max-session-size 2MiB --max-message-size 2MiB",
-        "--max-session-size: 2MiB is not below the max-message-size of 2MiB; lower max-session-size or raise \
-         max-message-size",
+        "--max-session-size: a session of 2MiB with 1024 attributes takes up to 2111039 bytes of a message, and \
+         max-message-size is 2MiB; lower max-session-size or max-attributes, or raise max-message-size",
+    );
+    // Stored, it could never have been read.
+    refuses(
+        "--max-session-size 4194303B",
+        "--max-session-size: a session of 4194303B with 1024 attributes takes up to 4208190 bytes of a message, and \
+         max-message-size is 4MiB; lower max-session-size or max-attributes, or raise max-message-size",
+    );
+    let largest = (4 << 20) - message_with(0, 1024);
+    assert!(load(&format!("--max-session-size {largest}"), &[], None).is_ok());
+    assert!(load(&format!("--max-session-size {}", largest + 1), &[], None).is_err());
+    // Attributes take room, too.
+    refuses(
+        "--max-attributes 65536 --max-message-size 512KiB",
+        "--max-attributes: a session of 256KiB with 65536 attributes takes up to 598591 bytes of a message, and \
+         max-message-size is 512KiB; lower max-session-size or max-attributes, or raise max-message-size",
     );
     // The one that somebody set is named.
     refuses_variable(
         "SESSIOND_MAX_MESSAGE_SIZE",
         "64KiB",
-        "SESSIOND_MAX_MESSAGE_SIZE: 64KiB is not above the max-session-size of 256KiB; lower max-session-size or \
-         raise max-message-size",
+        "SESSIOND_MAX_MESSAGE_SIZE: a session of 256KiB with 1024 attributes takes up to 276031 bytes of a message, and \
+         max-message-size is 64KiB; lower max-session-size or max-attributes, or raise max-message-size",
     );
+}
+
+#[test]
+fn no_setting_allows_more_than_can_be_sent() {
+    let largest =
+        format!("--max-message-size 64MiB --max-session-size {MAX_SESSION_BYTES} --max-attributes {MAX_ATTRIBUTES}");
+    assert_eq!(load(&largest, &[], None).unwrap().settings.session_message_size(), LARGEST_MESSAGE);
+    for (name, bound) in [("max-session-size", MAX_SESSION_BYTES), ("max-attributes", MAX_ATTRIBUTES)] {
+        assert!(load(&format!("--max-message-size 64MiB --{name} {}", bound + 1), &[], None).is_err(), "{name}");
+    }
 }
 
 #[test]

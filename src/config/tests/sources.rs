@@ -31,6 +31,7 @@ fn command_is_sound() {
 fn defaults_are_as_documented() {
     let expected = Settings {
         listen: vec![Listen::Tcp("127.0.0.1:50051".to_owned())],
+        socket_mode: 0o600,
         allow_plaintext: false,
         reflection: true,
         engine: EngineKind::Sled,
@@ -41,6 +42,7 @@ fn defaults_are_as_documented() {
         cache_size: 256 << 20,
         min_free_space: 256 << 20,
         stall_timeout: Duration::from_secs(30),
+        accept_unmarked_data: false,
         policy: PolicySettings {
             idle_timeout: Duration::from_secs(24 * 3600),
             absolute_timeout: None,
@@ -57,8 +59,10 @@ fn defaults_are_as_documented() {
         sweep_interval: Duration::from_secs(1),
         sweep_lag_limit: Duration::from_secs(60),
         sweep_batch: 64,
+        clock_jump_limit: None,
         event_history_age: Duration::from_secs(3600),
         event_history_count: 1_000_000,
+        event_history_size: 64 << 20,
         max_message_size: 4 << 20,
         max_header_size: 16 << 10,
         max_connections: 10_000,

@@ -3,6 +3,7 @@
 use super::super::EngineError;
 use super::super::codec;
 use super::super::transaction::{Change, Group};
+use super::history::Held;
 use super::keys::{DROPPED_THROUGH, due_key, gap_key, member_key, part_key};
 use super::memtable::Row;
 use super::merge::Direction;
@@ -35,7 +36,8 @@ enum Effect {
     Touched(Handle, Option<Millis>),
     SessionAdded(SmolStr),
     SessionRemoved(SmolStr),
-    EventAdded,
+    /// Its bytes.
+    EventAdded(u64),
     EventsDropped(u64),
     PartsPut,
 }
@@ -79,15 +81,16 @@ impl Tables {
             Change::AppendEvent(event) => {
                 prepared.last_sequence += 1;
                 let (sequence, transaction) = (prepared.last_sequence, prepared.transaction);
-                prepared.put_event(Event { sequence, transaction, ..*event });
-                prepared.effects.push(Effect::EventAdded);
+                let bytes = prepared.put_event(Event { sequence, transaction, ..*event });
+                prepared.effects.push(Effect::EventAdded(bytes));
             }
             Change::RestoreEvent(event) => {
                 prepared.last_sequence = prepared.last_sequence.max(event.sequence);
-                if !self.history.contains(event.sequence)? {
-                    prepared.effects.push(Effect::EventAdded);
+                let is_new = !self.history.contains(event.sequence)?;
+                let bytes = prepared.put_event(*event);
+                if is_new {
+                    prepared.effects.push(Effect::EventAdded(bytes));
                 }
-                prepared.put_event(*event);
             }
             Change::PutMember(group, handle) => {
                 let key = member_key(&group, handle);
@@ -194,15 +197,20 @@ impl Tables {
             Effect::Touched(handle, at) => self.cache.iter().for_each(|cache| cache.touch(handle, at)),
             Effect::SessionAdded(namespace) => self.ledger().statistics.session_added(&namespace),
             Effect::SessionRemoved(namespace) => self.ledger().statistics.session_removed(&namespace),
-            Effect::EventAdded => self.ledger().statistics.events += 1,
+            Effect::EventAdded(bytes) => {
+                let statistics = &mut self.ledger().statistics;
+                statistics.events += 1;
+                statistics.event_bytes += bytes;
+            }
             Effect::EventsDropped(through) => {
                 let dropped = match self.history.drop_through(through) {
                     // What can't be read was not counted either.
-                    Err(EngineError::Corrupt(_)) => 0,
+                    Err(EngineError::Corrupt(_)) => Held::default(),
                     dropped => dropped?,
                 };
-                let events = &mut self.ledger().statistics.events;
-                *events = events.saturating_sub(dropped);
+                let statistics = &mut self.ledger().statistics;
+                statistics.events = statistics.events.saturating_sub(dropped.events);
+                statistics.event_bytes = statistics.event_bytes.saturating_sub(dropped.bytes);
             }
             Effect::PartsPut => self.ledger().has_parts = true,
         }
@@ -211,11 +219,15 @@ impl Tables {
 }
 
 impl Prepared {
-    fn put_event(&mut self, mut event: Event) {
+    /// How many bytes it takes.
+    fn put_event(&mut self, mut event: Event) -> u64 {
         if event.record.size() > MAX_EVENT_BYTES {
             event.record.attributes.clear();
         }
         let key = event.sequence.to_be_bytes();
-        self.rows.push(Row::put(Table::Events, &key, codec::encode_event(&event)));
+        let row = codec::encode_event(&event);
+        let bytes = codec::payload_bytes(&row);
+        self.rows.push(Row::put(Table::Events, &key, row));
+        bytes
     }
 }

@@ -1,7 +1,9 @@
 //! Writing rows back into sled, so that the redo log can be used again.
 
+use super::SEGMENT_BYTES;
 use super::log::Log;
 use super::memtable::Layer;
+use super::space::Space;
 use super::table::Table;
 use super::tables::Tables;
 use super::watchdog::Progress;
@@ -35,6 +37,17 @@ const ORDER: [Table; Table::ALL.len()] = [
 /// Steps after which a checkpoint may rest.
 const STEPS_BETWEEN_RESTS: u64 = 32;
 
+/// What must have been written before the log is turned over: usually, while space is tight, and if nobody changes anything
+/// then; in bytes.
+const TURN_OVER: u64 = 16 << 20;
+const TURN_OVER_TIGHT: u64 = 4 << 20;
+const TURN_OVER_IDLE: u64 = 64 << 10;
+const LEAST_TURNS: usize = 3;
+
+/// How much a checkpoint writes, in bytes, before it cleans up while space is tight, and how often it then does so at most.
+const BYTES_BETWEEN_CLEANS: u64 = SEGMENT_BYTES as u64 / 4;
+const CLEANS_WHILE_WRITING: usize = 32;
+
 /// What it takes to write rows back. Whoever has it may change sled, and nobody else.
 #[derive(Debug)]
 pub(super) struct Checkpoint {
@@ -45,7 +58,10 @@ pub(super) struct Checkpoint {
     /// How long the log was, in bytes, when there was nothing to clean up. After opening that is not known, and the log should
     /// not grow before it is.
     pub(super) settled: u64,
+    /// Where the log was when sled last freed all that was emptied.
+    pub(super) turned_at: u64,
     pub(super) progress: Arc<Progress>,
+    pub(super) space: Arc<Space>,
 }
 
 impl Checkpoint {
@@ -65,6 +81,7 @@ impl Checkpoint {
     pub(super) fn write_back(&mut self, layer: &Layer, mut rest: impl FnMut(u64)) -> Result<(), EngineError> {
         let all = layer.len() as u64;
         let (done, mut steps) = (Cell::new(0), 0_u64);
+        let mut cleaned_at = self.log.end();
         let tables = self.tables.clone();
         self.progress.begin();
         for table in ORDER {
@@ -73,6 +90,11 @@ impl Checkpoint {
                 let bytes = self.outcome(table, wrote)?;
                 self.log.note(bytes)?;
                 steps += 1;
+                if self.space.is_tight() && self.log.end().saturating_sub(cleaned_at) >= BYTES_BETWEEN_CLEANS {
+                    // What was written back so far has left something behind, without which the rest may find no room.
+                    self.clean_while_writing()?;
+                    cleaned_at = self.log.end();
+                }
                 if steps % STEPS_BETWEEN_RESTS == 0 {
                     self.progress.end();
                     rest(done.get() * 1_000 / all);
@@ -108,6 +130,16 @@ impl Checkpoint {
         }
     }
 
+    fn clean_while_writing(&mut self) -> Result<(), EngineError> {
+        for _ in 0..CLEANS_WHILE_WRITING {
+            if self.clean_some()?.is_none() {
+                break;
+            }
+        }
+        self.progress.begin();
+        Ok(())
+    }
+
     /// Moves some pages out of segments that are mostly free. How many bytes were written; `None` if there were hardly any
     /// pages to move.
     pub(super) fn clean_some(&mut self) -> Result<Option<u64>, EngineError> {
@@ -125,9 +157,38 @@ impl Checkpoint {
         Ok(None)
     }
 
+    /// Whether so much was written since sled last freed all that was emptied that it is worth to have it do so again: three
+    /// segments are written for that. Where nobody changes anything, less is enough.
+    pub(super) fn is_worth_a_turn(&self, is_idle: bool) -> bool {
+        let least = match (self.space.is_tight(), is_idle) {
+            (true, true) => TURN_OVER_IDLE,
+            (true, false) => TURN_OVER_TIGHT,
+            (false, _) => TURN_OVER,
+        };
+        !self.is_damaged && !self.space.is_exhausted() && self.log.end().saturating_sub(self.turned_at) >= least
+    }
+
+    /// Once there is hardly anything left to move, has sled free what was emptied; what it frees may leave more to move.
+    pub(super) fn turn_over(&mut self) -> Result<(), EngineError> {
+        let mut in_use = self.log.segments_in_use();
+        for turn in 1.. {
+            self.progress.begin();
+            self.log.turn_over()?;
+            self.progress.end();
+            let left = self.log.segments_in_use();
+            // What one turn moves the next one frees.
+            if turn >= LEAST_TURNS && left >= in_use {
+                break;
+            }
+            in_use = left;
+        }
+        self.turned_at = self.log.end();
+        Ok(())
+    }
+
     /// Whether cleaning up can't wait for times of less load.
     pub(super) fn is_bloated(&self) -> Result<bool, EngineError> {
-        Ok(self.log.file_bytes()? > BLOAT_BYTES.max(BLOAT * self.settled))
+        Ok(self.space.is_tight() || self.log.file_bytes()? > BLOAT_BYTES.max(BLOAT * self.settled))
     }
 
     fn clean(&mut self) -> Result<(), EngineError> {

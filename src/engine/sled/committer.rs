@@ -2,12 +2,12 @@
 
 use super::memtable::Layer;
 use super::redo::{RedoFile, RedoWriter, Write};
+use super::space::Space;
 use super::tables::Tables;
 use super::writer::{Durability, Limits};
 use crate::engine::follow::Followers;
 use crate::engine::{Draft, EngineError, EngineStatus, Outcome, Transaction};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use tokio::sync::{oneshot, watch};
 
@@ -15,15 +15,19 @@ use tokio::sync::{oneshot, watch};
 pub(super) type Answer = oneshot::Sender<Result<(), EngineError>>;
 pub(super) type Answered = oneshot::Receiver<Result<(), EngineError>>;
 
+/// What a transaction may take in the redo log, in bytes, as far as its file must not grow for want of space.
+const ROOM_BYTES: u64 = 256 << 10;
+
 /// What it takes to change the data. Whoever has the lock on it is the only one who does.
+#[expect(clippy::struct_excessive_bools, reason = "each says something else, and none follows from another")]
 pub(super) struct Committer {
     pub(super) tables: Tables,
     pub(super) redo: RedoWriter,
     pub(super) durability: Durability,
     pub(super) limits: Limits,
     pub(super) status: Arc<watch::Sender<EngineStatus>>,
-    /// Kept by the watchdog.
-    pub(super) low_space: Arc<AtomicBool>,
+    /// Told by the watchdog and the checkpoint.
+    pub(super) space: Arc<Space>,
     /// Whether a part of the folder could not be read at opening, so that each change must first look where it goes.
     pub(super) is_damaged: bool,
     pub(super) followers: Followers,
@@ -37,6 +41,8 @@ pub(super) struct Committer {
     pub(super) is_syncing: bool,
     /// The file of the next generation; `None` while the last one is being written back.
     pub(super) next_file: Option<(u64, RedoFile)>,
+    /// Whether what was changed is to be written back before its time, to give space back.
+    pub(super) is_reclaiming: bool,
     /// What is in memory and on disk may differ: nothing more may be acknowledged.
     pub(super) has_failed: bool,
 }
@@ -51,12 +57,17 @@ pub(super) struct Group {
     pub(super) last_event: u64,
     /// What is to be written back after it, if it ends a generation.
     pub(super) ended: Option<Arc<Layer>>,
+    /// Whether its end gives space back, also that of the redo log.
+    pub(super) reclaims: bool,
 }
 
 impl Committer {
     /// Whether there is room for another change, in memory and in the redo log.
     pub(super) fn has_room(&self) -> bool {
-        let Limits { memtable, redo, waiting, .. } = self.limits;
+        let Limits { memtable, redo, waiting, .. } = self.space.limits(self.limits);
+        if self.space.is_exhausted() && self.redo.left_in_file() < ROOM_BYTES {
+            return false;
+        }
         self.redo.waiting_bytes() < waiting
             && (self.next_file.is_some()
                 || (self.tables.memtable.bytes() < 2 * memtable && self.redo.end().bytes < 2 * redo))
@@ -64,15 +75,29 @@ impl Committer {
 
     /// Whether what was changed so far should be written back, and can be.
     pub(super) fn ends_generation(&self) -> bool {
-        let Limits { memtable, redo, .. } = self.limits;
-        self.next_file.is_some() && (self.tables.memtable.bytes() >= memtable || self.redo.end().bytes >= redo)
+        let Limits { memtable, redo, .. } = self.space.limits(self.limits);
+        self.next_file.is_some()
+            && !self.space.is_exhausted()
+            && (self.tables.memtable.bytes() >= memtable || self.redo.end().bytes >= redo || self.is_reclaiming)
     }
 
     /// How full what is changed now is, in thousandths of what ends a generation.
     pub(super) fn filled(&self) -> u64 {
-        let Limits { memtable, redo, .. } = self.limits;
+        let Limits { memtable, redo, .. } = self.space.limits(self.limits);
         let rows = self.tables.memtable.bytes() * 1_000 / memtable;
         (rows as u64).max(self.redo.end().bytes * 1_000 / redo)
+    }
+
+    /// Whether an end of the generation would give space back: of rows that are dead in sled, or of the redo log.
+    pub(super) fn has_dead_space(&self) -> bool {
+        let is_dead = self.tables.memtable.bytes() > 0 || self.redo.has_grown();
+        is_dead && self.next_file.is_some() && !self.space.is_exhausted()
+    }
+
+    /// Ends the generation soon, if that gives space back. Whether it does.
+    pub(super) fn begin_reclaiming(&mut self) -> bool {
+        self.is_reclaiming |= self.has_dead_space() && !self.has_failed;
+        self.is_reclaiming
     }
 
     /// Whether there is something to be synced.
@@ -108,7 +133,9 @@ impl Committer {
 
     /// Takes what is to be written next, and synced if that is due; `buffer`, which is empty, takes what comes after it.
     pub(super) fn take_group(&mut self, buffer: Vec<u8>, is_sync_due: bool) -> Group {
-        let ended = self.ends_generation().then(|| {
+        let ends = self.ends_generation();
+        let reclaims = ends && std::mem::take(&mut self.is_reclaiming);
+        let ended = ends.then(|| {
             self.redo.seal();
             self.tables.memtable.freeze()
         });
@@ -125,7 +152,7 @@ impl Committer {
         }
         self.is_syncing = true;
         let last_event = self.tables.ledger().last_sequence;
-        Group { write, is_synced, answers: std::mem::take(&mut self.waiting), last_event, ended }
+        Group { write, is_synced, answers: std::mem::take(&mut self.waiting), last_event, ended, reclaims }
     }
 
     /// Accepts nothing any more.
@@ -150,7 +177,7 @@ impl Committer {
     fn transact(&mut self, transaction: &mut Transaction) -> Result<(), EngineError> {
         let mut draft = Draft::new(&self.tables);
         let outcome = transaction(&mut draft)?;
-        let refused = self.low_space.load(Ordering::Relaxed) && draft.needs_space();
+        let refused = self.space.is_low() && draft.needs_space();
         let changes = draft.into_changes();
         if outcome == Outcome::Abandon || changes.is_empty() {
             return Ok(());

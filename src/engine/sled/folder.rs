@@ -10,9 +10,10 @@
 //! While a backup is restored there is a `sled.restoring/` too, which becomes `sled/` in one step when it is complete, and for
 //! a moment a `sled.replaced/`, which held no session. What is left of them after a crash is removed at the next start.
 
+use super::access;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -24,6 +25,9 @@ const SLED: &str = "sled";
 const RESTORING: &str = "sled.restoring";
 /// Those that a restore has just replaced.
 const REPLACED: &str = "sled.replaced";
+
+/// Held by the process that uses the folder.
+const LOCK: &str = "lock";
 
 /// How long files may stay open after their engine was closed: as long as the slowest request that still looks into them.
 const MAX_RELEASE: Duration = Duration::from_secs(60);
@@ -52,6 +56,9 @@ pub enum FolderError {
     /// The folder is no data folder, or can't be read.
     #[error("{0} can't be read as a data folder ({1})")]
     NotReadable(PathBuf, io::Error),
+    /// The folder can't be made, or not be used, since the disk has no space left.
+    #[error("the disk of {0} is full; free some space there, or choose a folder on another disk")]
+    DiskFull(PathBuf),
     /// The folder can't be made or written to.
     #[error(
         "{0} is not a folder that can be written to ({1}); create it and give this user the right to write, or choose another folder"
@@ -59,11 +66,23 @@ pub enum FolderError {
     NotWritable(PathBuf, io::Error),
 }
 
+impl FolderError {
+    fn not_writable(path: &Path, error: io::Error) -> Self {
+        if is_full(&error) { Self::DiskFull(path.into()) } else { Self::NotWritable(path.into(), error) }
+    }
+}
+
+/// Whether the disk, or what this user may take of it, has no space left.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
 impl DataFolder {
     /// Makes the folder if it is missing, checks that it can be written to, and claims it.
     pub fn claim(path: &Path) -> Result<Self, FolderError> {
         let folder = Self::lock(path)?;
-        fs::create_dir_all(folder.sled_path()).map_err(|error| FolderError::NotWritable(path.into(), error))?;
+        let made = access::make_folder(&folder.sled_path());
+        made.map_err(|error| FolderError::not_writable(path, error))?;
         Ok(folder)
     }
 
@@ -74,19 +93,20 @@ impl DataFolder {
             Ok(false) => Err(FolderError::NotEmpty(path.into())),
             Ok(true) => Ok(folder),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(folder),
-            Err(error) => Err(FolderError::NotWritable(path.into(), error)),
+            Err(error) => Err(FolderError::not_writable(path, error)),
         }
     }
 
     /// Claims the folder and removes what an interrupted restore left in it.
     fn lock(path: &Path) -> Result<Self, FolderError> {
-        let not_writable = |error| FolderError::NotWritable(path.into(), error);
-        fs::create_dir_all(path).map_err(not_writable)?;
+        let not_writable = |error| FolderError::not_writable(path, error);
+        access::make_folder(path).map_err(not_writable)?;
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
-            .open(path.join("lock"))
+            .mode(access::PRIVATE_FILE)
+            .open(path.join(LOCK))
             .map_err(not_writable)?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -94,6 +114,7 @@ impl DataFolder {
             Err(TryLockError::Error(error)) => return Err(not_writable(error)),
         }
         let folder = Self { path: path.into(), sled: SLED, _lock: Arc::new(lock) };
+        access::close_to_others(path, &[LOCK, SLED, RESTORING, REPLACED]);
         for leftover in [RESTORING, REPLACED] {
             if folder.remove(leftover).map_err(not_writable)? {
                 tracing::warn!(folder = leftover, "a restore was interrupted; removed what it had built");
@@ -104,10 +125,16 @@ impl DataFolder {
 
     /// Claims a folder that must not hold anything yet.
     pub(super) fn claim_new(path: &Path) -> Result<Self, FolderError> {
+        Self::require_new(path)?;
+        Self::claim(path)
+    }
+
+    /// Refuses a folder that holds anything.
+    pub(super) fn require_new(path: &Path) -> Result<(), FolderError> {
         if fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(FolderError::NotEmpty(path.into()));
         }
-        Self::claim(path)
+        Ok(())
     }
 
     /// Keeps servers from a folder, that must be there, without changing anything in it.
@@ -141,8 +168,19 @@ impl DataFolder {
     pub(crate) fn beside(&self) -> io::Result<Self> {
         let beside = Self { sled: RESTORING, ..self.clone() };
         beside.remove(RESTORING)?;
-        fs::create_dir(beside.sled_path())?;
+        access::make_folder(&beside.sled_path())?;
         Ok(beside)
+    }
+
+    /// Removes a folder that was made for nothing.
+    pub fn abandon(&self) {
+        for name in [LOCK, SLED] {
+            let path = self.path.join(name);
+            // What is not empty stays.
+            let removed = if name == LOCK { fs::remove_file(path) } else { fs::remove_dir(path) };
+            removed.ok();
+        }
+        fs::remove_dir(&self.path).ok();
     }
 
     /// Removes the files that were built beside those in use.

@@ -28,6 +28,13 @@ const BLOCK: u8 = 1;
 /// Encoded events, by their numbers.
 pub(super) type Events = BTreeMap<u64, Bytes>;
 
+/// How many events there are, and the bytes that they take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) events: u64,
+    pub(super) bytes: u64,
+}
+
 /// The table of events.
 #[derive(Clone, Debug)]
 pub(super) struct History {
@@ -46,8 +53,8 @@ impl History {
         self.dropped_through.load(Ordering::Acquire)
     }
 
-    /// From now on nothing up to this number is to be found. How many events that takes away.
-    pub(super) fn drop_through(&self, through: u64) -> Result<u64, EngineError> {
+    /// From now on nothing up to this number is to be found. What that takes away.
+    pub(super) fn drop_through(&self, through: u64) -> Result<Held, EngineError> {
         let dropped = self.count_between(0, through);
         self.dropped_through.fetch_max(through, Ordering::AcqRel);
         // What was never written back need not be.
@@ -96,22 +103,23 @@ impl History {
         Ok(is_there)
     }
 
-    /// How many events there are, as far as they can be read.
-    pub(super) fn count(&self) -> Result<u64, EngineError> {
+    /// What there is, as far as it can be read.
+    pub(super) fn count(&self) -> Result<Held, EngineError> {
         self.count_between(0, u64::MAX)
     }
 
     /// Counts the events after one number and up to another. What can't be read is reported elsewhere.
-    fn count_between(&self, after: u64, through: u64) -> Result<u64, EngineError> {
-        let (mut count, mut after) = (0, after.max(self.dropped_through()));
+    fn count_between(&self, after: u64, through: u64) -> Result<Held, EngineError> {
+        let (mut held, mut after) = (Held::default(), after.max(self.dropped_through()));
         while after < through {
-            let counted = self.walk(after, through, usize::MAX, |sequence, _| {
-                count += 1;
+            let counted = self.walk(after, through, usize::MAX, |sequence, payload| {
+                held.events += 1;
+                held.bytes += payload.len() as u64;
                 after = sequence;
                 true
             });
             if !is_damage(&counted) {
-                return counted.map(|()| count);
+                return counted.map(|()| held);
             }
             let readable = |place| {
                 let read = self.walk(to_number(place), through, 1, |_, _| false);
@@ -119,7 +127,7 @@ impl History {
             };
             after = to_number(place_behind(after.into(), through.into(), readable)?);
         }
-        Ok(count)
+        Ok(held)
     }
 
     /// Shows the events after one number and up to another, in order, until `visit` wants no more. `limit` is how many it
@@ -352,7 +360,7 @@ mod tests {
             }
             assert_eq!(fixture.history.last().unwrap(), 1 << 24);
             fixture.write_back(1);
-            assert_eq!((fixture.history.count().unwrap(), fixture.history.last().unwrap()), (171, 1 << 24));
+            assert_eq!((fixture.history.count().unwrap().events, fixture.history.last().unwrap()), (171, 1 << 24));
             assert_eq!(fixture.numbers(0, 1_000), all, "{bytes} bytes");
             let rows = fixture.history.stored.len();
             assert!(if bytes == 1 { rows == 4 } else { rows > 10 }, "{rows} rows");
@@ -368,13 +376,13 @@ mod tests {
             fixture.history.stored.insert(block_key(group), b"damage").unwrap();
         }
         let readable = 1_000 - 3 * BLOCK_NUMBERS;
-        assert_eq!(fixture.history.count().unwrap(), readable);
+        assert_eq!(fixture.history.count().unwrap().events, readable);
         assert_eq!(fixture.numbers(0, 127), (1..128).collect::<Vec<_>>());
         assert!(fixture.history.after(0, 128).is_err());
-        assert_eq!(fixture.history.drop_through(100).unwrap(), 100);
-        assert_eq!(fixture.history.drop_through(700).unwrap(), 600 - 3 * BLOCK_NUMBERS);
+        assert_eq!(fixture.history.drop_through(100).unwrap().events, 100);
+        assert_eq!(fixture.history.drop_through(700).unwrap().events, 600 - 3 * BLOCK_NUMBERS);
         fixture.write_back(1);
-        assert_eq!((fixture.history.count().unwrap(), fixture.numbers(0, 1)), (300, vec![701]));
+        assert_eq!((fixture.history.count().unwrap().events, fixture.numbers(0, 1)), (300, vec![701]));
         assert_eq!(fixture.history.stored.len(), 6, "damaged blocks are removed, too");
     }
 
@@ -384,13 +392,13 @@ mod tests {
         fixture.append(1..=100, 1);
         fixture.write_back(1);
         fixture.append(101..=110, 1);
-        assert_eq!(fixture.history.drop_through(70).unwrap(), 70);
-        assert_eq!(fixture.history.drop_through(70).unwrap(), 0);
+        assert_eq!(fixture.history.drop_through(70).unwrap().events, 70);
+        assert_eq!(fixture.history.drop_through(70).unwrap().events, 0);
         assert_eq!(fixture.numbers(0, 2), [71, 72]);
         fixture.write_back(1);
-        assert_eq!(fixture.history.count().unwrap(), 40);
+        assert_eq!(fixture.history.count().unwrap().events, 40);
         assert_eq!(fixture.history.stored.len(), 1, "the first block is gone");
-        assert_eq!(fixture.history.drop_through(110).unwrap(), 40);
-        assert_eq!((fixture.history.count().unwrap(), fixture.history.last().unwrap()), (0, 0));
+        assert_eq!(fixture.history.drop_through(110).unwrap().events, 40);
+        assert_eq!((fixture.history.count().unwrap().events, fixture.history.last().unwrap()), (0, 0));
     }
 }

@@ -8,6 +8,7 @@
 use super::SEGMENT_BYTES;
 use super::folder::DataFolder;
 use super::mark::MarkFile;
+use super::space::Space;
 use crate::engine::EngineError;
 use ::sled::{Db, Tree};
 use std::fs::File;
@@ -26,6 +27,11 @@ const MOVED_BYTES: usize = 16 << 10;
 const CLEANING_TREE: &str = "cleaning";
 const CHANGES_TO_CLEAN: u64 = 10;
 
+/// How far the log goes on so that sled frees what was emptied, in segments, and what is written at a time for that, in bytes.
+const TURNED_SEGMENTS: u64 = 3;
+const TURNED_PAGES: usize = 2_048;
+const FILLING_BYTES: usize = 1 << 10;
+
 /// The log of an open database.
 #[derive(Debug)]
 pub(super) struct Log {
@@ -39,14 +45,22 @@ pub(super) struct Log {
     synced: u64,
     /// Bytes of rows since sled was last made to write.
     unwritten: usize,
+    space: Arc<Space>,
 }
 
 impl Log {
-    pub(super) fn new(db: Db, folder: &DataFolder, mark: Arc<MarkFile>) -> Result<Self, EngineError> {
+    pub(super) fn new(
+        db: Db,
+        folder: &DataFolder,
+        mark: Arc<MarkFile>,
+        space: Arc<Space>,
+    ) -> Result<Self, EngineError> {
         let file = folder.open_log_file()?;
         let cleaning = db.open_tree(CLEANING_TREE)?;
         let synced = log_end(&db);
-        Ok(Self { db, file, mark, cleaning, cleaned: 0, synced, unwritten: 0 })
+        let log = Self { db, file, mark, cleaning, cleaned: 0, synced, unwritten: 0, space };
+        log.tell_space()?;
+        Ok(log)
     }
 
     /// How much was ever written to it, in bytes.
@@ -68,6 +82,7 @@ impl Log {
         // sled writes late, and tells how far it is only when it has written.
         self.db.flush()?;
         self.unwritten = 0;
+        self.tell_space()?;
         if self.end().saturating_sub(self.synced) >= MAX_UNSYNCED_BYTES { self.sync() } else { Ok(()) }
     }
 
@@ -80,6 +95,43 @@ impl Log {
         self.file.sync_data()?;
         (self.synced, self.unwritten) = (log_end, 0);
         self.mark.update(|mark| (mark.log_end, mark.file_bytes) = (log_end, file_bytes))?;
+        Ok(())
+    }
+
+    /// Writes on until the log has come so far that sled frees what was emptied before: it waits for the end of the segment
+    /// behind that into which the last of it was moved, which might never come while nothing is changed.
+    pub(super) fn turn_over(&mut self) -> Result<(), EngineError> {
+        // Pages that are free themselves take so little that moving them is hardly to be told from moving none.
+        for _ in 0..TURNED_PAGES {
+            self.clean()?;
+        }
+        let end = self.end() + TURNED_SEGMENTS * SEGMENT_BYTES as u64;
+        let mut filling = vec![0; FILLING_BYTES];
+        while self.end() < end {
+            // sled does not write what is there already.
+            self.cleaned += 1;
+            filling[..8].copy_from_slice(&self.cleaned.to_be_bytes());
+            self.cleaning.insert(b"", &filling[..])?;
+            self.note(FILLING_BYTES)?;
+        }
+        // The page of the row is small again.
+        self.clean()?;
+        self.sync()
+    }
+
+    /// Segments of the file that are not free.
+    pub(super) fn segments_in_use(&self) -> usize {
+        self.db.context.pagecache.log.iter_from(0).segments.len()
+    }
+
+    /// Tells how much of the file is free, where that matters: it is for what sled writes next.
+    fn tell_space(&self) -> Result<(), EngineError> {
+        if !self.space.wants_count() {
+            return Ok(());
+        }
+        let file_bytes = self.file_bytes()?;
+        self.space.note_log(file_bytes, file_bytes.saturating_sub((self.segments_in_use() * SEGMENT_BYTES) as u64));
+        self.space.look();
         Ok(())
     }
 

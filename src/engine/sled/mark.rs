@@ -4,10 +4,11 @@
 //! would be lost without a word. It is written in place after each sync and mostly not synced itself: it survives the end of
 //! the process, and after a power cut it is merely older.
 
+use super::access::PRIVATE_FILE;
 use super::redo::Position;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -117,7 +118,7 @@ impl MarkFile {
     /// Makes the file, in place of one that may be there, whole at every moment.
     pub(super) fn create(folder: &Path, mark: Mark) -> io::Result<Self> {
         let new = folder.join("acknowledged.new");
-        let file = OpenOptions::new().create(true).truncate(true).write(true).open(&new)?;
+        let file = OpenOptions::new().create(true).truncate(true).write(true).mode(PRIVATE_FILE).open(&new)?;
         let this = Self { file, mark: Mutex::new(mark) };
         this.update(|_| {})?;
         this.sync()?;

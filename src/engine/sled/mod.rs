@@ -15,6 +15,7 @@
 //! - an interrupted open is cleaned up before the next, and sled's other files are synced too (`folder`);
 //! - free space and the progress of the threads are watched (`watchdog`).
 
+mod access;
 mod cache;
 mod changes;
 mod checkpoint;
@@ -33,6 +34,7 @@ mod recovery;
 mod redo;
 mod repair;
 mod salvage;
+mod space;
 mod table;
 mod tables;
 mod tree;
@@ -52,13 +54,13 @@ use checkpoint::{BLOAT, Checkpoint};
 use committer::Committer;
 use disk::Inspection;
 use log::Log;
-use mark::MarkFile;
+use mark::{Mark, MarkFile};
 use memtable::Memtable;
 use redo::{RedoFile, RedoWriter};
+use space::Space;
 use std::future::ready;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tables::Tables;
 use tokio::sync::watch;
@@ -91,6 +93,8 @@ pub struct SledOptions {
     pub cache_bytes: u64,
     /// When an answered change is on disk.
     pub durability: Durability,
+    /// Whether to open a folder of a version that kept no mark of what was acknowledged.
+    pub accept_unmarked: bool,
     /// What is watched, and from when on it counts as trouble.
     pub watchdog: WatchdogOptions,
 }
@@ -113,8 +117,12 @@ impl SledEngine {
         folder.clean_up_interrupted_open()?;
         folder.sync()?;
         let mut inspection = Inspection::of(&folder.sled_path())?;
-        judge(&inspection, &folder)?;
+        judge(&inspection, &folder, options.accept_unmarked)?;
         folder.remove_segments(inspection.stray_segments())?;
+        if inspection.is_new() {
+            // Before sled's files: a folder with data and without a mark is refused, also after a crash at this place.
+            MarkFile::create(&folder.sled_path(), Mark::default())?;
+        }
         let config = config(&folder, options);
         let db = open_db(&config).map_err(|error| refuse(error, &folder))?;
         folder.sync()?;
@@ -126,13 +134,16 @@ impl SledEngine {
         let rows = &mut inspection.redo.rows;
         let memtable = Memtable::of(if is_damaged { rows.clone() } else { std::mem::take(rows) });
         let progress = [Arc::new(Progress::default()), Arc::new(Progress::default())];
-        let log = Log::new(db.clone(), &folder, Arc::clone(&mark))?;
+        let space = Arc::new(Space::new(&sled_path, options.watchdog.min_free_bytes));
+        let log = Log::new(db.clone(), &folder, Arc::clone(&mark), Arc::clone(&space))?;
         let mut checkpoint = Checkpoint {
             tables: Tables::open(&db, memtable)?,
             settled: log.file_bytes()? / BLOAT,
+            turned_at: log.end(),
             log,
             is_damaged,
             progress: Arc::clone(&progress[1]),
+            space: Arc::clone(&space),
         };
         checkpoint.repair_indexes(&db, &inspection)?;
         checkpoint.tables.set_right(known)?;
@@ -144,13 +155,12 @@ impl SledEngine {
         mark.update(|mark| mark.last_event = last_event)?;
         let generation = inspection.redo.next_generation;
         redo::empty(&sled_path, &mark, generation)?;
-        let files = [generation, generation + 1].map(|generation| RedoFile::make(&sled_path, generation, None));
+        let files = [generation, generation + 1].map(|generation| RedoFile::make(&sled_path, generation, None, false));
         let [file, next_file] = files;
         drop(inspection);
 
         let (status_sender, status) = watch::channel(EngineStatus::Ready);
         let status_sender = Arc::new(status_sender);
-        let low_space = Arc::new(AtomicBool::new(false));
         let followers = Followers::default();
         let (last_event_sender, last_event) = watch::channel(last_event);
         let committer = Committer {
@@ -159,7 +169,7 @@ impl SledEngine {
             durability: options.durability,
             limits: Limits::of(options.cache_bytes),
             status: Arc::clone(&status_sender),
-            low_space: Arc::clone(&low_space),
+            space: Arc::clone(&space),
             is_damaged,
             followers: followers.clone(),
             last_event: last_event_sender,
@@ -167,11 +177,13 @@ impl SledEngine {
             changed_since: None,
             is_syncing: false,
             next_file: Some((generation + 1, next_file?)),
+            is_reclaiming: false,
             has_failed: false,
         };
         let parts = Parts { committer, checkpoint, folder: folder.clone(), mark, progress: Arc::clone(&progress[0]) };
         let writer = Writer::start(parts, last_event)?;
-        let watchdog = Watchdog::start(&folder, options.watchdog.clone(), progress, status_sender, low_space, config)?;
+        let watched = options.watchdog.clone();
+        let watchdog = Watchdog::start(&folder, watched, progress, status_sender, space, writer.reclaimer(), config)?;
         Ok(Self { tables, writer, status, followers, watchdog, _folder: folder })
     }
 }
@@ -199,8 +211,9 @@ fn config(folder: &DataFolder, options: &SledOptions) -> ::sled::Config {
 }
 
 /// Refuses a folder with which sled would lose changes or could not work, and says what to do.
-fn judge(inspection: &Inspection, folder: &DataFolder) -> Result<(), EngineError> {
-    if let Some(damage) = inspection.refusal() {
+fn judge(inspection: &Inspection, folder: &DataFolder, accept_unmarked: bool) -> Result<(), EngineError> {
+    let accepted = accept_unmarked && inspection.is_unmarked();
+    if let Some(damage) = if accepted { inspection.damage_beside_mark() } else { inspection.refusal() } {
         return Err(EngineError::Damaged { folder: folder.path().into(), damage });
     }
     if inspection.damaged_pages() > 0 {
@@ -211,10 +224,10 @@ fn judge(inspection: &Inspection, folder: &DataFolder) -> Result<(), EngineError
             "the data is damaged in places; what is there answers DATA_LOSS, and no space is reclaimed; stop the server and run sessiond salvage"
         );
     }
-    if inspection.mark == mark::Found::Missing && inspection.used_pages() > 0 {
+    if accepted {
         tracing::warn!(
             folder = %folder.path().display(),
-            "there is no file acknowledged, as in folders of older versions: damage to the newest changes would go unnoticed this time"
+            "there is no file acknowledged, which accept-unmarked-data takes: damage to the newest changes goes unnoticed this time"
         );
     }
     Ok(())
@@ -277,6 +290,7 @@ impl From<::sled::Error> for EngineError {
     fn from(error: ::sled::Error) -> Self {
         match error {
             ::sled::Error::Corruption { .. } => Self::Corrupt("a page of the data can't be read".into()),
+            error if is_full(&error) => Self::DiskFull,
             // The file ends before the page does.
             ::sled::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 Self::Corrupt("a page of the data is cut off".into())
@@ -292,8 +306,16 @@ impl From<FolderError> for EngineError {
     }
 }
 
+/// Whether sled met a disk without space; it tells some errors by their texts only.
+fn is_full(error: &::sled::Error) -> bool {
+    match error {
+        ::sled::Error::Io(error) => folder::is_full(error) || error.to_string().contains("code: 28,"),
+        _ => false,
+    }
+}
+
 impl From<std::io::Error> for EngineError {
     fn from(error: std::io::Error) -> Self {
-        Self::Storage(Arc::new(error))
+        if folder::is_full(&error) { Self::DiskFull } else { Self::Storage(Arc::new(error)) }
     }
 }

@@ -13,7 +13,7 @@ use crate::model::{Event, Handle};
 
 /// Where the sequence goes on after an opening: beyond all numbers that may have been told of and then lost with a crash
 /// that took unsynced changes.
-const SEQUENCE_JUMP: u64 = 1 << 24;
+pub(super) const SEQUENCE_JUMP: u64 = 1 << 24;
 
 impl Tables {
     /// Sets right what a crash left. `mark` is the one that the folder had.
@@ -67,7 +67,8 @@ impl Tables {
             let namespace = key.split(|byte| *byte == 0).next().and_then(|name| std::str::from_utf8(name).ok());
             ledger.statistics.session_added(namespace.ok_or_else(|| codec::corrupt("a member's key"))?);
         }
-        ledger.statistics.events = self.history.count()?;
+        let held = self.history.count()?;
+        (ledger.statistics.events, ledger.statistics.event_bytes) = (held.events, held.bytes);
         ledger.has_parts = self.parts.all().next().is_some();
         let skipped = self.gaps()?.last().map_or(0, |gap| gap.through);
         let last = self.history.last()?.max(self.history.dropped_through()).max(acknowledged).max(skipped);

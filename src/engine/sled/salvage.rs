@@ -5,6 +5,7 @@ use super::folder::DataFolder;
 use super::history;
 use super::mark::Found;
 use super::record::read_record;
+use super::recovery::SEQUENCE_JUMP;
 use super::table::Table;
 use super::{Durability, SledEngine, SledOptions, WatchdogOptions};
 use crate::clock::Millis;
@@ -17,9 +18,6 @@ use std::time::Duration;
 
 /// Records written in one transaction.
 const BATCH: usize = 256;
-
-/// Runs of the server are at least so far apart in the sequence of events.
-const RUN_GAP: u64 = 1 << 23;
 
 /// What became of the sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,12 +45,15 @@ impl Salvaged {
 /// older than what was acknowledged, or may have been ended since.
 pub async fn salvage(old: &Path, new: &Path, doubtful: bool) -> Result<Salvaged, EngineError> {
     let _held = DataFolder::hold(old)?;
-    let new = DataFolder::claim_new(new)?;
+    DataFolder::require_new(new)?;
     let inspection = Inspection::of(&old.join("sled"))?;
     let history = History::read(&inspection)?;
+    // Only now: what can't be read leaves no folder behind.
+    let new = DataFolder::claim_new(new)?;
     let options = SledOptions {
         cache_bytes: 64 << 20,
         durability: Durability::None,
+        accept_unmarked: false,
         watchdog: WatchdogOptions { min_free_bytes: 0, stall_timeout: Duration::from_secs(3_600) },
     };
     let engine = SledEngine::open(new, &options)?;
@@ -77,6 +78,7 @@ impl Salvage<'_> {
             .into_iter()
             .filter_map(|(key, row)| Some((Handle::from_slice(&key)?, codec::decode_millis(row.into()).ok()?)))
             .collect();
+        let uncertain = self.inspection.is_uncertain();
         let mut saved = BTreeSet::new();
         let mut batch = Vec::new();
         let sessions = self.inspection.tree(Table::Sessions)?;
@@ -87,7 +89,8 @@ impl Salvage<'_> {
                     salvaged.lost.insert(handle);
                     continue;
                 };
-                match self.history.judge(&record, self.inspection.is_uncertain()) {
+                let is_certain = !uncertain || self.inspection.is_in_whole_redo_log(Table::Sessions, &key);
+                match self.history.judge(&record, is_certain) {
                     Verdict::Ended => continue,
                     Verdict::Outdated => drop(salvaged.lost.insert(handle)),
                     Verdict::Doubtful => drop(salvaged.doubtful.insert(handle)),
@@ -109,7 +112,7 @@ impl Salvage<'_> {
         let missing = known.difference(&saved).filter(|handle| !salvaged.doubtful.contains(handle));
         salvaged.lost.extend(missing.filter(|handle| !self.history.has_ended(**handle)).copied());
         salvaged.saved = saved.len() as u64;
-        salvaged.unknown_losses = self.inspection.is_uncertain() || (sessions.gaps > 0 && self.index_gaps()? > 0);
+        salvaged.unknown_losses = uncertain || (sessions.gaps > 0 && self.index_gaps()? > 0);
         // So that who watched the old folder is told that events are missing.
         let last = self.history.last;
         self.engine
@@ -198,7 +201,10 @@ impl History {
             let Ok(event) = codec::decode_event_payload(sequence, payload) else { continue };
             let Event { kind, record, .. } = event;
             if run.is_none() || sequence != previous + 1 {
-                run = Some((sequence, sequence == 1 || sequence - previous > RUN_GAP && previous > 0));
+                // The first event of a run is so far behind the last of the run before. One that is farther is not the first,
+                // or others were lost before it.
+                let begins_run = sequence == 1 || previous > 0 && sequence == previous + SEQUENCE_JUMP + 1;
+                run = Some((sequence, begins_run));
             }
             previous = sequence;
             history.newest.insert(record.handle, (sequence, record.revision, kind.ends_session()));
@@ -218,10 +224,11 @@ impl History {
         self.newest.get(&handle).is_some_and(|(_, _, ended)| *ended)
     }
 
-    fn judge(&self, record: &Record, uncertain: bool) -> Verdict {
+    /// Unless the record is certain, it is right only as far as the events prove it.
+    fn judge(&self, record: &Record, is_certain: bool) -> Verdict {
         match self.newest.get(&record.handle) {
             Some((_, _, true)) => Verdict::Ended,
-            _ if !uncertain => Verdict::Right,
+            _ if is_certain => Verdict::Right,
             Some((_, revision, _)) if record.revision < *revision => Verdict::Outdated,
             Some((sequence, ..)) if self.complete_from.is_some_and(|from| *sequence >= from) => Verdict::Right,
             _ if self.covers_run => Verdict::Right,

@@ -255,7 +255,12 @@ impl View for Tables {
 
     fn counts(&self) -> Counts {
         let Ledger { last_sequence, statistics, .. } = &*self.ledger();
-        Counts { sessions: statistics.sessions.values().sum(), events: statistics.events, last_event: *last_sequence }
+        Counts {
+            sessions: statistics.sessions.values().sum(),
+            events: statistics.events,
+            event_bytes: statistics.event_bytes,
+            last_event: *last_sequence,
+        }
     }
 
     fn due(&self, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError> {

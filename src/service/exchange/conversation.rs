@@ -5,9 +5,9 @@ use super::order::{Order, Position, Scope};
 use crate::proto::call::Method;
 use crate::proto::{Call, ExchangeRequest, ExchangeResponse, Reply};
 use crate::service::places::Place;
-use crate::service::request;
 use crate::service::status::Refusal;
 use crate::service::store::StoreService;
+use crate::service::{protocol, request};
 use futures_util::stream::FuturesUnordered;
 use prost::Message;
 use std::future::Future;
@@ -38,6 +38,8 @@ pub struct Conversation {
     order: Order,
     /// A call that waits until no other is in flight.
     held_back: Option<Call>,
+    /// A reply that had no room in the last message.
+    left_over: Option<Reply>,
     /// While it runs, no other call begins.
     runs_alone: bool,
     draining: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -54,21 +56,28 @@ enum Incoming {
 /// A call in flight.
 type Running = Pin<Box<dyn Future<Output = (Position, Option<Ended>)> + Send>>;
 
-/// The replies of one message.
+/// The replies of one message, and the one that had no room in it.
 #[derive(Default)]
 struct Replies {
-    replies: Vec<Reply>,
+    together: Vec<Reply>,
     bytes: usize,
+    next: Option<Reply>,
 }
 
 impl Replies {
     fn push(&mut self, reply: Reply) {
-        self.bytes += reply.encoded_len();
-        self.replies.push(reply);
+        let bytes = reply.encoded_len();
+        // A large one goes alone: together with others it could be larger than a message may be.
+        if !self.together.is_empty() && self.bytes + bytes > MESSAGE_BYTES {
+            self.next = Some(reply);
+        } else {
+            self.bytes += bytes;
+            self.together.push(reply);
+        }
     }
 
     fn is_full(&self) -> bool {
-        self.bytes >= MESSAGE_BYTES
+        self.bytes >= MESSAGE_BYTES || self.next.is_some()
     }
 }
 
@@ -81,6 +90,7 @@ impl StoreService {
             running: FuturesUnordered::new(),
             order: Order::default(),
             held_back: None,
+            left_over: None,
             runs_alone: false,
             draining: Box::pin(async move {
                 // Without a sender the server is gone.
@@ -206,7 +216,7 @@ impl Incoming {
             }
             match ready!(Pin::new(&mut **messages).poll_next(cx)) {
                 Some(Ok(message)) => *calls = message.calls.into_iter(),
-                Some(Err(status)) => *self = Self::Ended(Some(status)),
+                Some(Err(status)) => *self = Self::Ended(Some(protocol::of_stream(status))),
                 None => *self = Self::Ended(None),
             }
         }
@@ -220,14 +230,18 @@ impl Stream for Conversation {
         let this = &mut *self;
         this.end_if_draining(cx);
         let mut replies = Replies::default();
+        if let Some(reply) = this.left_over.take() {
+            replies.push(reply);
+        }
         loop {
             this.reap(cx, &mut replies);
             if !this.begin(cx, &mut replies) {
                 break;
             }
         }
-        if !replies.replies.is_empty() {
-            return Poll::Ready(Some(Ok(ExchangeResponse { replies: replies.replies })));
+        this.left_over = replies.next;
+        if !replies.together.is_empty() {
+            return Poll::Ready(Some(Ok(ExchangeResponse { replies: replies.together })));
         }
         match &mut this.incoming {
             Incoming::Ended(status) if this.running.is_empty() => Poll::Ready(status.take().map(Err)),

@@ -9,15 +9,19 @@
 `sessiond.django` is a session engine for Django; `sessiond.v1` holds the generated gRPC stubs.
 """
 
+# Before grpc, which reads the switch that this sets when it is first imported.
+from sessiond import forking  # noqa: F401  # isort: split
 from sessiond.client import Client, Created
 from sessiond.connection import Connection
 from sessiond.errors import (
     InternalError,
     InvalidArgument,
+    MessageTooLarge,
     SessionCorrupt,
     SessiondError,
     SessionIdRetired,
     SessionIdTaken,
+    SessionLimitReached,
     SessionNotFound,
     SessionTooLarge,
     StorageFull,
@@ -36,11 +40,13 @@ __all__ = [
     "Created",
     "InternalError",
     "InvalidArgument",
+    "MessageTooLarge",
     "Opaque",
     "Session",
     "SessionCorrupt",
     "SessionIdRetired",
     "SessionIdTaken",
+    "SessionLimitReached",
     "SessionNotFound",
     "SessionTooLarge",
     "SessiondError",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from sessiond import fields
 from sessiond.connection import DEFAULT_TIMEOUT, Connection
 from sessiond.session import Session, from_message, to_timeouts
 from sessiond.v1 import access_pb2, session_calls_pb2, session_pb2
@@ -66,11 +67,11 @@ class Client:
         response = self._connection.call(
             "CreateSession",
             session_calls_pb2.CreateSessionRequest(
-                namespace=self.namespace,
-                session_id=session_id,
-                attributes=_values(attributes),
-                principal=principal,
-                labels=labels,
+                namespace=fields.text("namespace", self.namespace),
+                session_id=fields.text("session_id", session_id),
+                attributes=_values("attributes", attributes),
+                principal=fields.text("principal", principal),
+                labels=fields.text_map("labels", labels),
                 timeouts=to_timeouts(idle_timeout, absolute),
             ),
         )
@@ -86,7 +87,10 @@ class Client:
         response = self._connection.call(
             "GetSession",
             session_calls_pb2.GetSessionRequest(
-                namespace=self.namespace, session_id=session_id, access=access, if_version_not=if_version_not
+                namespace=fields.text("namespace", self.namespace),
+                session_id=fields.text("session_id", session_id),
+                access=access,
+                if_version_not=fields.version("if_version_not", if_version_not),
             ),
         )
         return from_message(response.session, with_attributes=not response.not_modified)
@@ -102,11 +106,11 @@ class Client:
         response = self._connection.call(
             "UpdateSession",
             session_calls_pb2.UpdateSessionRequest(
-                namespace=self.namespace,
-                session_id=session_id,
+                namespace=fields.text("namespace", self.namespace),
+                session_id=fields.text("session_id", session_id),
                 change=_change(**change),
-                expected_version=expected_version,
-                upsert=upsert,
+                expected_version=fields.version("expected_version", expected_version),
+                upsert=bool(upsert),
             ),
         )
         return from_message(response.session, with_attributes=False)
@@ -114,7 +118,10 @@ class Client:
     def touch(self, session_id: str) -> None:
         """Slides the idle timeout. Raises SessionNotFound."""
         self._connection.call(
-            "TouchSession", session_calls_pb2.TouchSessionRequest(namespace=self.namespace, session_id=session_id)
+            "TouchSession",
+            session_calls_pb2.TouchSessionRequest(
+                namespace=fields.text("namespace", self.namespace), session_id=fields.text("session_id", session_id)
+            ),
         )
 
     def rotate(
@@ -134,12 +141,12 @@ class Client:
         response = self._connection.call(
             "RotateSession",
             session_calls_pb2.RotateSessionRequest(
-                namespace=self.namespace,
-                session_id=session_id,
-                new_session_id=new_session_id,
-                grace=grace,
+                namespace=fields.text("namespace", self.namespace),
+                session_id=fields.text("session_id", session_id),
+                new_session_id=fields.text("new_session_id", new_session_id),
+                grace=fields.duration("grace", grace),
                 change=_change(**change),
-                expected_version=expected_version,
+                expected_version=fields.version("expected_version", expected_version),
             ),
         )
         return Created(response.session_id, from_message(response.session, with_attributes=False))
@@ -149,15 +156,19 @@ class Client:
 
         Raises SessionNotFound unless `allow_missing`.
         """
-        target = {"handle": handle} if handle else {"session_id": session_id}
+        target = (
+            {"handle": fields.text("handle", handle)}
+            if handle
+            else {"session_id": fields.text("session_id", session_id)}
+        )
         request = session_calls_pb2.DeleteSessionRequest(
-            namespace=self.namespace, allow_missing=allow_missing, **target
+            namespace=fields.text("namespace", self.namespace), allow_missing=bool(allow_missing), **target
         )
         return self._connection.call("DeleteSession", request).deleted
 
 
-def _values(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {name: to_value(value, name) for name, value in (attributes or {}).items()}
+def _values(field: str, attributes: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {fields.text(field, name): to_value(value, name) for name, value in fields.items(field, attributes)}
 
 
 def _change(
@@ -173,11 +184,11 @@ def _change(
 ) -> session_pb2.SessionChange:
     """See sessiond.v1.SessionChange; `principal` "" removes it, and either timeout given replaces both."""
     return session_pb2.SessionChange(
-        set_attributes=_values(set_attributes),
-        remove_attributes=remove_attributes,
-        clear_attributes=clear_attributes,
-        principal=principal,
-        set_labels=set_labels,
-        remove_labels=remove_labels,
+        set_attributes=_values("set_attributes", set_attributes),
+        remove_attributes=fields.texts("remove_attributes", remove_attributes),
+        clear_attributes=bool(clear_attributes),
+        principal=None if principal is None else fields.text("principal", principal),
+        set_labels=fields.text_map("set_labels", set_labels),
+        remove_labels=fields.texts("remove_labels", remove_labels),
         timeouts=to_timeouts(idle_timeout, absolute),
     )

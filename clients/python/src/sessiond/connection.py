@@ -1,6 +1,7 @@
 """The way to the server: lazy, safe for threads and forks, a deadline on every call, few retries, typed errors."""
 
 import json
+import math
 import os
 import threading
 from typing import Any
@@ -10,6 +11,7 @@ from sessiond import forking  # isort: split
 
 import grpc
 
+from sessiond.address import parse
 from sessiond.errors import from_rpc_error
 from sessiond.v1.session_store_pb2_grpc import SessionStoreStub
 
@@ -45,6 +47,8 @@ _OPTIONS = [
     # A peer that vanished without a word is noticed while calls wait for it.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 5_000),
+    # The largest answer that a server can be set to send; gRPC itself takes 4 MiB.
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
     # Connections are not shared between Connection objects, nor are their reconnect delays.
     ("grpc.use_local_subchannel_pool", 1),
 ]
@@ -58,19 +62,16 @@ def address_from_env() -> str:
 class Connection:
     """Calls RPCs at one server.
 
-    `address` is "HOST:PORT" or "unix:PATH"; left out, SESSIOND_ADDR and then 127.0.0.1:50051. `timeout` is the deadline
-    of a call in seconds, retries included. Nothing is connected before the first call. A process that was forked makes
-    its own channel at its first call.
+    `address` is "HOST:PORT", "http://HOST:PORT" or "unix:PATH"; left out, SESSIOND_ADDR and then 127.0.0.1:50051.
+    `timeout` is the deadline of a call in seconds, retries included. Either raises ValueError if it can't be used.
+    Nothing is connected before the first call. A process that was forked makes its own channel at its first call.
     """
 
     def __init__(self, address: str | None = None, *, timeout: float = DEFAULT_TIMEOUT):
-        self.address = address or address_from_env()
+        self.address = parse(address or address_from_env())
         self.timeout = timeout
-        if timeout <= 0:
-            raise ValueError("timeout must be more than 0 seconds")
-        host, colon, rest = self.address.partition(":")
-        if not (host and colon and rest):
-            raise ValueError(f"address {self.address!r} is neither HOST:PORT nor unix:PATH")
+        if not (isinstance(timeout, (int, float)) and 0 < timeout < math.inf):
+            raise ValueError("timeout must be a number of seconds above 0")
         self.forget()
         forking.forget_in_child(self)
 
@@ -116,6 +117,10 @@ class Connection:
                 if self.address.startswith("unix:"):
                     # gRPC would send the socket's path as host name, which servers refuse.
                     options.append(("grpc.default_authority", "localhost"))
-                self._channel = grpc.insecure_channel(self.address, options)
+                    target = self.address
+                else:
+                    # With its scheme, since a host may be called as one is.
+                    target = f"dns:///{self.address}"
+                self._channel = grpc.insecure_channel(target, options)
                 self._cached_stub = SessionStoreStub(self._channel)
             return self._cached_stub

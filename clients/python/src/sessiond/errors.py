@@ -3,7 +3,10 @@
 No error ever carries a session ID: the server puts none in its answers, and none is added here.
 """
 
+from collections.abc import Sequence
+
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 _DOMAIN = "sessiond"
@@ -38,7 +41,15 @@ class InvalidArgument(SessiondError):
     """A field is out of its bounds; `violations` is a list of (field, description)."""
 
     reason = "INVALID_ARGUMENT"
-    violations: list[tuple[str, str]] = []
+
+    def __init__(self, message: str, *, violations: Sequence[tuple[str, str]] = (), **details):
+        super().__init__(message, **details)
+        self.violations: list[tuple[str, str]] = list(violations)
+
+    @classmethod
+    def of(cls, field: str, problem: str) -> "InvalidArgument":
+        """The error about a field that was found before anything was sent."""
+        return cls(f"{cls.reason}: {field}: {problem}", violations=[(field, problem)])
 
 
 class SessionNotFound(SessiondError):
@@ -75,6 +86,18 @@ class SessionTooLarge(SessiondError):
     """The session would outgrow a limit; `metadata` has "limit" and "actual"."""
 
     reason = "SESSION_TOO_LARGE"
+
+
+class MessageTooLarge(SessiondError):
+    """The request is larger than the server takes; `metadata` has "limit" and "actual", in bytes."""
+
+    reason = "MESSAGE_TOO_LARGE"
+
+
+class SessionLimitReached(SessiondError):
+    """The principal has as many sessions as its namespace allows."""
+
+    reason = "SESSION_LIMIT_REACHED"
 
 
 class TooManyRequests(SessiondError):
@@ -119,6 +142,8 @@ _BY_REASON = {
         VersionMismatch,
         SessionIdRetired,
         SessionTooLarge,
+        MessageTooLarge,
+        SessionLimitReached,
         TooManyRequests,
         StorageFull,
         SessionCorrupt,
@@ -140,13 +165,12 @@ def from_rpc_error(error: grpc.RpcError) -> SessiondError:
     info, violations = _details(error)
     reason = info.reason or code.name
     kind = _BY_REASON.get(reason) or _BY_CODE.get(code) or SessiondError
-    message = f"{reason}: {error.details() or 'no details'}"
-    if violations:
-        message += "".join(f"; {field}: {description}" for field, description in violations)
-    typed = kind(message, reason=reason, code=code, metadata=info.metadata)
-    if isinstance(typed, InvalidArgument):
-        typed.violations = violations
-    return typed
+    # The server's text says the same as its violations, if there are any.
+    problem = "; ".join(f"{field}: {description}" for field, description in violations) or error.details()
+    details = {"reason": reason, "code": code, "metadata": info.metadata}
+    if kind is InvalidArgument:
+        details["violations"] = violations
+    return kind(f"{reason}: {problem or 'no details'}", **details)
 
 
 def _details(error: grpc.RpcError) -> tuple[error_details_pb2.ErrorInfo, list[tuple[str, str]]]:
@@ -154,7 +178,12 @@ def _details(error: grpc.RpcError) -> tuple[error_details_pb2.ErrorInfo, list[tu
     info = error_details_pb2.ErrorInfo()
     violations: list[tuple[str, str]] = []
     trailers = dict(error.trailing_metadata() or ())
-    for detail in status_pb2.Status.FromString(trailers.get(_DETAILS_KEY, b"")).details:
+    try:
+        details = status_pb2.Status.FromString(trailers.get(_DETAILS_KEY, b"")).details
+    except DecodeError:
+        # Not of this server: a proxy may send anything.
+        return info, violations
+    for detail in details:
         if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
             candidate = error_details_pb2.ErrorInfo()
             detail.Unpack(candidate)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from sessiond import fields
 from sessiond.v1 import session_pb2 as pb
-from sessiond.values import from_value, to_datetime, to_timestamp
+from sessiond.values import from_value, to_datetime
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,9 @@ def to_timeouts(idle: timedelta | None, absolute: timedelta | datetime | None) -
     """The Timeouts message; None if neither bound is given. `absolute` counts from creation if it is a timedelta."""
     if idle is None and absolute is None:
         return None
-    timeouts = pb.Timeouts()
-    if idle is not None:
-        timeouts.idle_timeout.FromTimedelta(idle)
+    timeouts = pb.Timeouts(idle_timeout=fields.duration("idle_timeout", idle))
     if isinstance(absolute, datetime):
-        timeouts.absolute_expire_time.CopyFrom(to_timestamp(absolute))
+        timeouts.absolute_expire_time.CopyFrom(fields.moment("absolute", absolute))
     elif absolute is not None:
-        timeouts.absolute_timeout.FromTimedelta(absolute)
+        timeouts.absolute_timeout.CopyFrom(fields.duration("absolute", absolute))
     return timeouts

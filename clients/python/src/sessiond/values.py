@@ -22,6 +22,8 @@ from sessiond.errors import UnsupportedValue
 from sessiond.v1 import value_pb2 as pb
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+# 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z.
+FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799
 # How deep the server lets a value nest.
 MAX_DEPTH = 30
 
@@ -107,7 +109,10 @@ def _fill(out: pb.Value, value: Any, where: str, key: Callable[[Any], str], dept
     elif isinstance(value, datetime):
         if value.utcoffset() is None:
             raise UnsupportedValue(f"attribute {where} holds a datetime without a time zone")
-        out.timestamp_value.CopyFrom(to_timestamp(value))
+        timestamp = to_timestamp(value)
+        if not FIRST_SECOND <= timestamp.seconds <= LAST_SECOND:
+            raise UnsupportedValue(f"attribute {where} holds a datetime that is outside the years 1 to 9999 in UTC")
+        out.timestamp_value.CopyFrom(timestamp)
     elif isinstance(value, Opaque):
         out.opaque_value.encoding = _text(value.encoding, where)
         out.opaque_value.data = value.data

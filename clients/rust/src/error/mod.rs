@@ -44,6 +44,22 @@ pub enum Error {
         /// What the session would come to.
         actual: Option<u64>,
     },
+    /// The request is larger than the server takes.
+    #[error("the request is too large: {message}")]
+    MessageTooLarge {
+        /// What the server says.
+        message: String,
+        /// The limit, in bytes.
+        limit: Option<u64>,
+        /// The request's size, in bytes.
+        actual: Option<u64>,
+    },
+    /// The server has no such method: it may be older than this client.
+    #[error("sessiond at {address} has no such method; it may be older than this client")]
+    UnknownMethod {
+        /// The server.
+        address: String,
+    },
     /// The principal has as many sessions as its namespace allows.
     #[error("the principal has as many sessions as the namespace allows")]
     SessionLimitReached,

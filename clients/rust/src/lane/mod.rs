@@ -191,10 +191,12 @@ fn not_opened(status: Status) -> Failure {
     }
 }
 
-/// A stream that broke is a server that can't be reached, whatever code the transport found for it.
+/// A stream that broke is a server that can't be reached, whatever code the transport found for it, unless the server itself
+/// says why it ended the stream.
 fn unavailable(status: Status) -> Status {
     match status.code() {
         Code::Unavailable => status,
+        _ if status.get_details_error_info().is_some_and(|info| info.domain == "sessiond") => status,
         _ => Status::unavailable(status.message()),
     }
 }

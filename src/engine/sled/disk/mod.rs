@@ -65,8 +65,26 @@ impl Inspection {
     /// Whether acknowledged changes may be missing, without it being known of which sessions.
     pub(super) fn is_uncertain(&self) -> bool {
         self.mark == Found::Damaged
+            || self.is_unmarked()
             || self.redo.damage.is_some()
+            || self.log_damage().is_some()
             || self.pages.as_ref().is_some_and(|pages| pages.uncertain)
+    }
+
+    /// Whether there is data without a mark that tells whether it is all there.
+    pub(super) fn is_unmarked(&self) -> bool {
+        self.mark == Found::Missing && (self.used_pages() > 0 || !self.redo.rows.is_empty())
+    }
+
+    /// Whether nothing was ever stored here.
+    pub(super) fn is_new(&self) -> bool {
+        self.mark == Found::Missing && self.pages.is_none() && self.redo.rows.is_empty()
+    }
+
+    /// Whether the redo log has this row as it was changed last, of which nothing is missing.
+    pub(super) fn is_in_whole_redo_log(&self, table: Table, key: &[u8]) -> bool {
+        let is_whole = self.redo.damage.is_none() && matches!(self.mark, Found::Whole(_));
+        is_whole && self.redo.rows.rows(table).contains_key(key)
     }
 
     /// Finds the pages of an index, of its newest generation.
@@ -101,12 +119,29 @@ impl Inspection {
                 "the file acknowledged is damaged, so that nobody can tell whether changes are missing".into(),
             );
         }
+        if self.is_unmarked() {
+            return Some(
+                "the file acknowledged is missing, so that nobody can tell whether changes are; put it back, or if the \
+                 folder is of a version that had none, start once with --accept-unmarked-data"
+                    .into(),
+            );
+        }
+        self.damage_beside_mark()
+    }
+
+    /// The same for a folder of which it is accepted that it has no mark.
+    pub(super) fn damage_beside_mark(&self) -> Option<String> {
         if let Some(damage) = &self.redo.damage {
             return Some(damage.clone());
         }
         if self.snapshot_damaged {
             return Some("sled's snapshot is damaged".into());
         }
+        self.log_damage()
+    }
+
+    /// How sled's log is not what the other files say that it is. What it holds may then be of another time than they are.
+    fn log_damage(&self) -> Option<String> {
         let Some(pages) = &self.pages else {
             let Found::Whole(mark) = self.mark else { return None };
             return (mark.log_end > 0).then(|| "sled's log is missing".into());

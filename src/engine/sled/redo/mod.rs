@@ -22,7 +22,7 @@ mod reader;
 mod writer;
 
 pub(super) use reader::Redo;
-pub(super) use writer::{RedoFile, RedoWriter, Write};
+pub(super) use writer::{GROWTH, RedoFile, RedoWriter, Write};
 
 use super::mark::MarkFile;
 use std::fs;

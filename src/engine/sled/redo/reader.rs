@@ -107,7 +107,7 @@ mod tests {
     fn write(folder: &Path, generations: &[Generation<'_>]) -> Position {
         let mut end = Position::default();
         for (generation, rows, sealed) in generations {
-            let mut writer = RedoWriter::begin(*generation, RedoFile::make(folder, *generation, None).unwrap());
+            let mut writer = RedoWriter::begin(*generation, RedoFile::make(folder, *generation, None, false).unwrap());
             for (key, value) in *rows {
                 writer.append(&[row(*key, *value)]);
             }
@@ -166,7 +166,7 @@ mod tests {
     fn a_file_that_is_used_again_holds_nothing_of_its_old_generation() {
         let temp = tempfile::tempdir().unwrap();
         write(temp.path(), &[(1, &[(1, 1), (2, 1), (3, 1)], true), (2, &[(4, 1)], true)]);
-        let mut writer = RedoWriter::begin(3, RedoFile::make(temp.path(), 3, Some(1)).unwrap());
+        let mut writer = RedoWriter::begin(3, RedoFile::make(temp.path(), 3, Some(1), false).unwrap());
         writer.append(&[row(5, 3)]);
         let write = writer.take(Vec::new());
         let end = write.end;

@@ -1,16 +1,17 @@
 //! Writing the redo log.
 
 use super::{Position, entry, path_of};
+use crate::engine::sled::access::PRIVATE_FILE;
 use crate::engine::sled::memtable::Row;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// By how much a file grows at a time, in bytes: what is written over zeros is synced faster than what is appended.
-const GROWTH: u64 = 1 << 20;
+pub(in super::super) const GROWTH: u64 = 1 << 20;
 
 /// A larger buffer is given back after use, in bytes.
 const KEPT_BUFFER: usize = 4 << 20;
@@ -65,6 +66,16 @@ impl RedoWriter {
         self.buffer.len()
     }
 
+    /// How much can be appended before its file has to grow.
+    pub(in super::super) fn left_in_file(&self) -> u64 {
+        self.file.length.load(Ordering::Relaxed).saturating_sub(self.end().bytes)
+    }
+
+    /// Whether its file is longer than one has to be.
+    pub(in super::super) fn has_grown(&self) -> bool {
+        self.file.length.load(Ordering::Relaxed) > GROWTH
+    }
+
     /// Where the next entry begins.
     pub(in super::super) fn end(&self) -> Position {
         Position { bytes: self.written.bytes + self.buffer.len() as u64, ..self.written }
@@ -104,14 +115,30 @@ impl Write {
 
 impl RedoFile {
     /// The file for a generation: that of a `retired` one, of which nothing is needed any more, or a new one.
-    pub(in super::super) fn make(folder: &Path, generation: u64, retired: Option<u64>) -> io::Result<Self> {
+    /// With `reclaims` it is made as short as it may be.
+    pub(in super::super) fn make(
+        folder: &Path,
+        generation: u64,
+        retired: Option<u64>,
+        reclaims: bool,
+    ) -> io::Result<Self> {
         let path = path_of(folder, generation);
         if let Some(retired) = retired {
             fs::rename(path_of(folder, retired), &path)?;
         }
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(PRIVATE_FILE).open(path)?;
+        if reclaims && file.metadata()?.len() > GROWTH {
+            // Of what is cut off nothing is needed any more; what a power cut brings back is of an older generation.
+            file.set_len(GROWTH)?;
+        }
+        let mut length = file.metadata()?.len();
+        if length < GROWTH {
+            // So much has its place from the begin on, also if others fill the disk meanwhile.
+            let zeros = vec![0; usize::try_from(GROWTH - length).unwrap_or(0)];
+            file.write_all_at(&zeros, length)?;
+            length = GROWTH;
+        }
         File::open(folder)?.sync_all()?;
-        let length = file.metadata()?.len().into();
-        Ok(Self { file, length })
+        Ok(Self { file, length: length.into() })
     }
 }

@@ -2,19 +2,21 @@
 //! how a disk that hangs is noticed while nobody writes.
 
 use super::super::folder::bytes_of;
+use super::super::space::Space;
+use super::super::writer::Reclaimer;
 use super::LOOK_EVERY;
 use super::progress::Progress;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread;
 
 /// What was last heard. The asking ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct DiskWatch {
-    /// Whether there is less than the wanted free space.
-    low_space: Arc<AtomicBool>,
+    space: Arc<Space>,
+    reclaimer: Reclaimer,
     /// What the data folder takes.
     used_bytes: AtomicU64,
     /// Of the question that is being asked.
@@ -23,13 +25,13 @@ pub(super) struct DiskWatch {
 
 impl DiskWatch {
     /// Begins to ask, every now and then, about this folder and the disk on which it is.
-    pub(super) fn start(folder: PathBuf, min_free_bytes: u64, low_space: Arc<AtomicBool>) -> io::Result<Arc<Self>> {
+    pub(super) fn start(folder: PathBuf, space: Arc<Space>, reclaimer: Reclaimer) -> io::Result<Arc<Self>> {
         let used_bytes = AtomicU64::new(bytes_of(&folder));
-        let watch = Arc::new(Self { low_space, used_bytes, progress: Progress::default() });
+        let watch = Arc::new(Self { space, reclaimer, used_bytes, progress: Progress::default() });
         let watching = Arc::downgrade(&watch);
         // Nobody waits for its end, which a disk that hangs would put off.
         thread::Builder::new().name("disk watch".into()).spawn(move || {
-            while let Some(()) = ask(&watching, &folder, min_free_bytes) {
+            while let Some(()) = ask(&watching, &folder) {
                 thread::sleep(LOOK_EVERY);
             }
         })?;
@@ -41,26 +43,20 @@ impl DiskWatch {
     }
 
     pub(super) fn space_is_low(&self) -> bool {
-        self.low_space.load(Ordering::Relaxed)
+        self.space.is_low()
     }
 }
 
 /// Asks once; `None` if nobody wants to know any more.
-fn ask(watch: &Weak<DiskWatch>, folder: &Path, min_free_bytes: u64) -> Option<()> {
+fn ask(watch: &Weak<DiskWatch>, folder: &Path) -> Option<()> {
     let watch = watch.upgrade()?;
     watch.progress.begin();
-    let was_low = watch.space_is_low();
-    // Wants a tenth more before it lets go, so that it doesn't flutter.
-    let wanted = min_free_bytes + if was_low { min_free_bytes / 10 } else { 0 };
-    let is_low = free_bytes(folder).map_or(was_low, |free| free < wanted);
-    watch.low_space.store(is_low, Ordering::Relaxed);
+    let was_exhausted = watch.space.is_exhausted();
+    watch.space.look();
+    if was_exhausted || watch.space.is_tight() {
+        watch.reclaimer.reclaim();
+    }
     watch.used_bytes.store(bytes_of(folder), Ordering::Relaxed);
     watch.progress.end();
     Some(())
-}
-
-/// Free space for this user on the folder's file system; `None` if it can't be told.
-fn free_bytes(path: &Path) -> Option<u64> {
-    let stat = rustix::fs::statvfs(path).ok()?;
-    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }

@@ -5,6 +5,8 @@ mod disk;
 mod progress;
 
 use super::folder::DataFolder;
+use super::space::Space;
+use super::writer::Reclaimer;
 use crate::engine::EngineStatus;
 use disk::DiskWatch;
 pub(super) use progress::Progress;
@@ -43,7 +45,8 @@ impl Watchdog {
         options: WatchdogOptions,
         threads: [Arc<Progress>; 2],
         status: Arc<watch::Sender<EngineStatus>>,
-        low_space: Arc<AtomicBool>,
+        space: Arc<Space>,
+        reclaimer: Reclaimer,
         config: ::sled::Config,
     ) -> io::Result<Self> {
         if folder.blob_files() > 0 {
@@ -53,7 +56,7 @@ impl Watchdog {
                 "sled has written blob files, which it does not sync; please report this"
             );
         }
-        let disk = DiskWatch::start(folder.sled_path(), options.min_free_bytes, low_space)?;
+        let disk = DiskWatch::start(folder.sled_path(), space, reclaimer)?;
         let (stop, stalls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let watch = Watch { options, threads, disk: Arc::clone(&disk), config, status, stalls: Arc::clone(&stalls) };
         let stopping = Arc::clone(&stop);

@@ -24,10 +24,15 @@ const LATEST: u64 = 500;
 /// While changes are made, cleaning up that is not urgent takes a tenth of the time; otherwise half of it.
 const BUSY_RESTS: u32 = 9;
 
+/// After so long without a generation nobody would have to wait.
+const IDLE: Duration = Duration::from_secs(1);
+
 /// A generation that has ended, and is synced.
 pub(super) struct Ended {
     pub(super) generation: u64,
     pub(super) rows: Arc<Layer>,
+    /// Whether its file is to be made shorter.
+    pub(super) reclaims: bool,
 }
 
 /// Writes generations back that have ended.
@@ -53,11 +58,28 @@ impl CheckpointThread {
     fn work(&mut self, ended: &Receiver<Ended>) -> Result<(), EngineError> {
         // An earlier server may have left something to clean up.
         let mut next = self.clean_up(0, ended)?;
-        while let Some(generation) = next.or_else(|| ended.recv().ok()) {
+        loop {
+            let Some(generation) = (match next {
+                Some(generation) => Some(generation),
+                None => self.wait(ended)?,
+            }) else {
+                return Ok(());
+            };
             let written = self.write_back(generation)?;
             next = self.clean_up(written, ended)?;
         }
-        Ok(())
+    }
+
+    /// Waits for the next generation; `None` if there will be none. If it does not come soon, what is dead is given back.
+    fn wait(&mut self, ended: &Receiver<Ended>) -> Result<Option<Ended>, EngineError> {
+        if self.checkpoint.is_worth_a_turn(true) {
+            match ended.recv_timeout(IDLE) {
+                Ok(generation) => return Ok(Some(generation)),
+                Err(RecvTimeoutError::Timeout) => self.checkpoint.turn_over()?,
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+            }
+        }
+        Ok(ended.recv().ok())
     }
 
     /// How many bytes were written back.
@@ -69,12 +91,11 @@ impl CheckpointThread {
             // The server ends, and writes back what was skipped before it forgets any redo log.
             return Ok(written);
         }
-        let generation = ended.generation;
-        drop(ended);
+        let Ended { generation, reclaims, .. } = ended;
         self.checkpoint.tables.memtable.forget_frozen();
         let progress = Arc::clone(&self.checkpoint.progress);
         progress.begin();
-        let next = self.use_again(generation)?;
+        let next = self.use_again(generation, reclaims)?;
         progress.end();
         if let Some(committer) = &mut self.shared.lock().committer {
             committer.next_file = Some(next);
@@ -90,9 +111,14 @@ impl CheckpointThread {
     fn clean_up(&mut self, written: u64, ended: &Receiver<Ended>) -> Result<Option<Ended>, EngineError> {
         let mut next = None;
         let mut cleaned = 0;
-        loop {
+        while !self.checkpoint.space.is_exhausted() {
             let (began, changed) = (Instant::now(), self.shared.changed());
-            let Some(grown) = self.checkpoint.clean_some()? else { break };
+            let Some(grown) = self.checkpoint.clean_some()? else {
+                if next.is_none() && self.checkpoint.is_worth_a_turn(false) {
+                    self.checkpoint.turn_over()?;
+                }
+                break;
+            };
             cleaned += grown;
             let is_urgent = self.checkpoint.is_bloated()?;
             if next.is_none() {
@@ -115,13 +141,13 @@ impl CheckpointThread {
     }
 
     /// Makes the file of a generation that is written back that of the one after the next.
-    fn use_again(&self, generation: u64) -> io::Result<(u64, RedoFile)> {
+    fn use_again(&self, generation: u64, reclaims: bool) -> io::Result<(u64, RedoFile)> {
         let needed = Position { generation: generation + 1, bytes: 0 };
         self.mark.update(|mark| mark.redo = mark.redo.max(needed))?;
         // It must not name the old file after a power cut.
         self.mark.sync()?;
         let next = generation + 2;
-        Ok((next, RedoFile::make(&self.folder, next, Some(generation))?))
+        Ok((next, RedoFile::make(&self.folder, next, Some(generation), reclaims)?))
     }
 }
 

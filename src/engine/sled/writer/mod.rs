@@ -12,13 +12,13 @@ use super::checkpoint::Checkpoint;
 use super::committer::{Answered, Committer};
 use super::folder::DataFolder;
 use super::mark::MarkFile;
-use super::redo::Position;
+use super::redo::{self, Position};
 use super::watchdog::Progress;
 use crate::engine::{EngineError, Transaction};
 use checkpoint_thread::CheckpointThread;
 use std::io;
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 use sync_thread::SyncThread;
@@ -51,12 +51,22 @@ pub(super) struct Limits {
     pub(super) early: usize,
 }
 
+/// No generation is so small that it is hardly worth its end, in bytes; a redo file is never shorter than twice this.
+const MIN_MEMTABLE: usize = 128 << 10;
+const MIN_REDO: u64 = redo::GROWTH / 2;
+
 impl Limits {
     /// What fits a cache of this size. Under load there are two layers of rows, each of twice the limit: together they take
     /// their quarter of it.
     pub(super) fn of(cache_bytes: u64) -> Self {
-        let memtable = usize::try_from(cache_bytes / 16).unwrap_or(usize::MAX).clamp(128 << 10, 256 << 20);
+        let memtable = usize::try_from(cache_bytes / 16).unwrap_or(usize::MAX).clamp(MIN_MEMTABLE, 256 << 20);
         Self { memtable, redo: 2 * memtable as u64, waiting: 16 << 20, early: 512 << 10 }
+    }
+
+    /// The same for less space: a memtable, and a generation of the redo log, of no more than this.
+    pub(super) fn at_most(self, bytes: u64) -> Self {
+        let memtable = usize::try_from(bytes).unwrap_or(usize::MAX).max(MIN_MEMTABLE);
+        Self { memtable: self.memtable.min(memtable), redo: self.redo.min(bytes.max(MIN_REDO)), ..self }
     }
 }
 
@@ -64,6 +74,33 @@ impl Limits {
 pub(super) struct Writer {
     shared: Arc<Shared>,
     last_event: watch::Receiver<u64>,
+}
+
+/// Has what is dead given back.
+#[derive(Clone)]
+pub(super) struct Reclaimer(Weak<Shared>);
+
+impl Reclaimer {
+    /// Has what was changed written back now, and cleaned up behind; nothing happens if there is nothing. Who waits for room
+    /// looks again whether there is some.
+    pub(super) fn reclaim(&self) {
+        let Some(shared) = self.0.upgrade() else { return };
+        shared.room.notify_waiters();
+        let mut state = shared.lock();
+        let State { committer, sleep, .. } = &mut *state;
+        if let Some(committer) = committer
+            && committer.begin_reclaiming()
+        {
+            *sleep = Sleep::Awake;
+            shared.work.notify_one();
+        }
+    }
+}
+
+impl std::fmt::Debug for Reclaimer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reclaimer")
+    }
 }
 
 struct Shared {
@@ -150,6 +187,10 @@ impl Writer {
         };
         thread::Builder::new().name("sync".into()).spawn(move || syncing.run())?;
         Ok(Self { shared, last_event })
+    }
+
+    pub(super) fn reclaimer(&self) -> Reclaimer {
+        Reclaimer(Arc::downgrade(&self.shared))
     }
 
     pub(super) fn last_event(&self) -> watch::Receiver<u64> {

@@ -15,6 +15,9 @@ use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+/// After so long without a change what is dead is given back: nobody would have to wait for it.
+const IDLE: Duration = Duration::from_secs(5);
+
 /// What is to be done now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
@@ -72,14 +75,24 @@ impl SyncThread {
                     return Some(group);
                 }
                 Due::In(wait) => Some(wait),
-                Due::Nothing => None,
+                Due::Nothing => committer.has_dead_space().then_some(IDLE),
             };
-            state.sleep = if wait.is_none() { Sleep::UntilWork } else { Sleep::UntilDue };
+            state.sleep = if due == Due::Nothing { Sleep::UntilWork } else { Sleep::UntilDue };
+            let mut is_over = false;
             state = match wait {
                 None => self.shared.work.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(wait) => self.shared.work.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0,
+                Some(wait) => {
+                    let waited = self.shared.work.wait_timeout(state, wait);
+                    let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+                    is_over = timeout.timed_out();
+                    state
+                }
             };
+            let is_idle = is_over && due == Due::Nothing && state.sleep != Sleep::Awake;
             state.sleep = Sleep::Awake;
+            if let Some(committer) = state.committer.as_mut().filter(|_| is_idle) {
+                committer.begin_reclaiming();
+            }
         }
     }
 
@@ -101,7 +114,7 @@ impl SyncThread {
 
     /// Writes a group, makes it durable as promised, and answers it. Returns the empty buffer.
     fn sync(&self, group: Group) -> Result<Vec<u8>, EngineError> {
-        let Group { write, is_synced, answers, last_event, ended } = group;
+        let Group { write, is_synced, answers, last_event, ended, reclaims } = group;
         let end = write.end;
         self.progress.begin();
         let written = self.write(write, is_synced, last_event);
@@ -120,7 +133,7 @@ impl SyncThread {
             waiting.send(answer.clone()).ok();
         }
         if let (Ok(_), Some(rows)) = (&written, ended) {
-            let sent = self.layers.send(Ended { generation: end.generation, rows });
+            let sent = self.layers.send(Ended { generation: end.generation, rows, reclaims });
             sent.map_err(|_| EngineError::Stopped)?;
         }
         self.shared.room.notify_waiters();

@@ -160,7 +160,15 @@ type GetStatisticsResponse struct {
 	// perhaps none does.
 	ResumeToken string `protobuf:"bytes,21,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	// Events that are kept for watchers that resume.
-	EventsKept    uint64 `protobuf:"varint,22,opt,name=events_kept,json=eventsKept,proto3" json:"events_kept,omitempty"`
+	EventsKept uint64 `protobuf:"varint,22,opt,name=events_kept,json=eventsKept,proto3" json:"events_kept,omitempty"`
+	// How often since the server started the system's clock was set ahead or back by more than a second; once more if that
+	// happened while the server was stopped. Timeouts go on by the time that passes all the same.
+	ClockSteps uint64 `protobuf:"varint,24,opt,name=clock_steps,json=clockSteps,proto3" json:"clock_steps,omitempty"`
+	// What the time of sessions is ahead of the system's clock; negative if it is behind. After a step of the clock it
+	// comes back to zero by 2 % of the time that passes.
+	ClockAhead *durationpb.Duration `protobuf:"bytes,25,opt,name=clock_ahead,json=clockAhead,proto3" json:"clock_ahead,omitempty"`
+	// The present moment in the time of sessions, by which they end.
+	CurrentTime   *timestamppb.Timestamp `protobuf:"bytes,26,opt,name=current_time,json=currentTime,proto3" json:"current_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -333,6 +341,27 @@ func (x *GetStatisticsResponse) GetEventsKept() uint64 {
 		return x.EventsKept
 	}
 	return 0
+}
+
+func (x *GetStatisticsResponse) GetClockSteps() uint64 {
+	if x != nil {
+		return x.ClockSteps
+	}
+	return 0
+}
+
+func (x *GetStatisticsResponse) GetClockAhead() *durationpb.Duration {
+	if x != nil {
+		return x.ClockAhead
+	}
+	return nil
+}
+
+func (x *GetStatisticsResponse) GetCurrentTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CurrentTime
+	}
+	return nil
 }
 
 // Nothing to say.
@@ -1012,7 +1041,7 @@ const file_sessiond_v1_admin_proto_rawDesc = "" +
 	"\x14GetStatisticsRequest\"O\n" +
 	"\x13NamespaceStatistics\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1a\n" +
-	"\bsessions\x18\x02 \x01(\x04R\bsessions\"\xd1\x06\n" +
+	"\bsessions\x18\x02 \x01(\x04R\bsessions\"\xed\a\n" +
 	"\x15GetStatisticsResponse\x12\x1a\n" +
 	"\bsessions\x18\x01 \x01(\x04R\bsessions\x12@\n" +
 	"\n" +
@@ -1041,7 +1070,12 @@ const file_sessiond_v1_admin_proto_rawDesc = "" +
 	"\x0estorage_stalls\x18\x14 \x01(\x04R\rstorageStalls\x12!\n" +
 	"\fresume_token\x18\x15 \x01(\tR\vresumeToken\x12\x1f\n" +
 	"\vevents_kept\x18\x16 \x01(\x04R\n" +
-	"eventsKeptJ\x04\b\x0e\x10\x0fR\x13last_event_sequence\"\x11\n" +
+	"eventsKept\x12\x1f\n" +
+	"\vclock_steps\x18\x18 \x01(\x04R\n" +
+	"clockSteps\x12:\n" +
+	"\vclock_ahead\x18\x19 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"clockAhead\x12=\n" +
+	"\fcurrent_time\x18\x1a \x01(\v2\x1a.google.protobuf.TimestampR\vcurrentTimeJ\x04\b\x0e\x10\x0fR\x13last_event_sequence\"\x11\n" +
 	"\x0fSweepNowRequest\",\n" +
 	"\x10SweepNowResponse\x12\x18\n" +
 	"\aremoved\x18\x01 \x01(\x04R\aremoved\"\x0f\n" +
@@ -1134,28 +1168,30 @@ var file_sessiond_v1_admin_proto_depIdxs = []int32{
 	13, // 1: sessiond.v1.GetStatisticsResponse.sweeper_lag:type_name -> google.protobuf.Duration
 	14, // 2: sessiond.v1.GetStatisticsResponse.start_time:type_name -> google.protobuf.Timestamp
 	13, // 3: sessiond.v1.GetStatisticsResponse.cpu_time:type_name -> google.protobuf.Duration
-	14, // 4: sessiond.v1.VerifySummary.begin_time:type_name -> google.protobuf.Timestamp
-	14, // 5: sessiond.v1.VerifySummary.end_time:type_name -> google.protobuf.Timestamp
-	6,  // 6: sessiond.v1.VerifyResponse.summary:type_name -> sessiond.v1.VerifySummary
-	14, // 7: sessiond.v1.BackupSummary.begin_time:type_name -> google.protobuf.Timestamp
-	14, // 8: sessiond.v1.BackupSummary.backup_time:type_name -> google.protobuf.Timestamp
-	9,  // 9: sessiond.v1.BackupResponse.summary:type_name -> sessiond.v1.BackupSummary
-	9,  // 10: sessiond.v1.RestoreResponse.summary:type_name -> sessiond.v1.BackupSummary
-	0,  // 11: sessiond.v1.Admin.GetStatistics:input_type -> sessiond.v1.GetStatisticsRequest
-	3,  // 12: sessiond.v1.Admin.SweepNow:input_type -> sessiond.v1.SweepNowRequest
-	5,  // 13: sessiond.v1.Admin.Verify:input_type -> sessiond.v1.VerifyRequest
-	8,  // 14: sessiond.v1.Admin.Backup:input_type -> sessiond.v1.BackupRequest
-	11, // 15: sessiond.v1.Admin.Restore:input_type -> sessiond.v1.RestoreRequest
-	2,  // 16: sessiond.v1.Admin.GetStatistics:output_type -> sessiond.v1.GetStatisticsResponse
-	4,  // 17: sessiond.v1.Admin.SweepNow:output_type -> sessiond.v1.SweepNowResponse
-	7,  // 18: sessiond.v1.Admin.Verify:output_type -> sessiond.v1.VerifyResponse
-	10, // 19: sessiond.v1.Admin.Backup:output_type -> sessiond.v1.BackupResponse
-	12, // 20: sessiond.v1.Admin.Restore:output_type -> sessiond.v1.RestoreResponse
-	16, // [16:21] is the sub-list for method output_type
-	11, // [11:16] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	13, // 4: sessiond.v1.GetStatisticsResponse.clock_ahead:type_name -> google.protobuf.Duration
+	14, // 5: sessiond.v1.GetStatisticsResponse.current_time:type_name -> google.protobuf.Timestamp
+	14, // 6: sessiond.v1.VerifySummary.begin_time:type_name -> google.protobuf.Timestamp
+	14, // 7: sessiond.v1.VerifySummary.end_time:type_name -> google.protobuf.Timestamp
+	6,  // 8: sessiond.v1.VerifyResponse.summary:type_name -> sessiond.v1.VerifySummary
+	14, // 9: sessiond.v1.BackupSummary.begin_time:type_name -> google.protobuf.Timestamp
+	14, // 10: sessiond.v1.BackupSummary.backup_time:type_name -> google.protobuf.Timestamp
+	9,  // 11: sessiond.v1.BackupResponse.summary:type_name -> sessiond.v1.BackupSummary
+	9,  // 12: sessiond.v1.RestoreResponse.summary:type_name -> sessiond.v1.BackupSummary
+	0,  // 13: sessiond.v1.Admin.GetStatistics:input_type -> sessiond.v1.GetStatisticsRequest
+	3,  // 14: sessiond.v1.Admin.SweepNow:input_type -> sessiond.v1.SweepNowRequest
+	5,  // 15: sessiond.v1.Admin.Verify:input_type -> sessiond.v1.VerifyRequest
+	8,  // 16: sessiond.v1.Admin.Backup:input_type -> sessiond.v1.BackupRequest
+	11, // 17: sessiond.v1.Admin.Restore:input_type -> sessiond.v1.RestoreRequest
+	2,  // 18: sessiond.v1.Admin.GetStatistics:output_type -> sessiond.v1.GetStatisticsResponse
+	4,  // 19: sessiond.v1.Admin.SweepNow:output_type -> sessiond.v1.SweepNowResponse
+	7,  // 20: sessiond.v1.Admin.Verify:output_type -> sessiond.v1.VerifyResponse
+	10, // 21: sessiond.v1.Admin.Backup:output_type -> sessiond.v1.BackupResponse
+	12, // 22: sessiond.v1.Admin.Restore:output_type -> sessiond.v1.RestoreResponse
+	18, // [18:23] is the sub-list for method output_type
+	13, // [13:18] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_sessiond_v1_admin_proto_init() }

@@ -19,7 +19,7 @@ def connection() -> Connection:
     """The connection of this process. Settings are read at every call, so that tests can override them."""
     try:
         return _connection(_setting("SESSIOND_ADDR"), float(_setting("SESSIOND_TIMEOUT") or DEFAULT_TIMEOUT))
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ImproperlyConfigured(f"SESSIOND_ADDR or SESSIOND_TIMEOUT: {error}") from error
 
 

@@ -14,6 +14,8 @@ from sessiond.values import to_timestamp
 
 # The server's bound is 3,660 days; the difference leaves room for a clock that runs ahead.
 LONGEST = timedelta(days=3650)
+# A year that is far from both ends of what a datetime can hold.
+_MIDDLE = 5000
 
 
 def to_timeouts(expiry: datetime | float, created: datetime | None) -> pb.Timeouts | None:
@@ -24,8 +26,7 @@ def to_timeouts(expiry: datetime | float, created: datetime | None) -> pb.Timeou
     """
     timeouts = pb.Timeouts()
     if isinstance(expiry, datetime):
-        # Without USE_TZ it is naive, in the time zone of the process, to which Django sets TIME_ZONE.
-        expiry = expiry.astimezone(timezone.utc)
+        expiry = _utc(expiry)
         now = datetime.now(timezone.utc)
         if expiry <= now:
             return None
@@ -35,8 +36,11 @@ def to_timeouts(expiry: datetime | float, created: datetime | None) -> pb.Timeou
         timeouts.absolute_expire_time.CopyFrom(to_timestamp(_cut(end)))
         timeouts.idle_timeout.FromTimedelta(LONGEST)
         return timeouts
-    idle = timedelta(milliseconds=int(min(expiry, LONGEST.total_seconds()) * 1000))
-    if idle <= timedelta(0):
+    # A number may be of any size, also one that a timedelta can't hold. What is no number lasts for ever.
+    if expiry <= 0:
+        return None
+    idle = timedelta(milliseconds=int(min(LONGEST.total_seconds(), expiry) * 1000))
+    if not idle:
         return None
     timeouts.idle_timeout.FromTimedelta(idle)
     return timeouts
@@ -49,6 +53,16 @@ def same(timeouts: pb.Timeouts, session: pb.Session) -> bool:
         and timeouts.HasField("absolute_expire_time") == session.HasField("absolute_expire_time")
         and timeouts.absolute_expire_time == session.absolute_expire_time
     )
+
+
+def _utc(moment: datetime) -> datetime:
+    """The moment in UTC. Without USE_TZ it is naive, in the process's time zone, to which Django sets TIME_ZONE."""
+    try:
+        return moment.astimezone(timezone.utc)
+    except (OSError, OverflowError, ValueError):
+        # At the ends of what a datetime can hold, as datetime.max in Berlin is.
+        end = datetime.min if moment.year < _MIDDLE else datetime.max
+        return end.replace(tzinfo=timezone.utc)
 
 
 def _cut(moment: datetime) -> datetime:

@@ -6,6 +6,7 @@ middleware turns into SessionInterrupted. A store that can't be reached raises s
 SESSIOND_TIMEOUT.
 """
 
+import hashlib
 import logging
 from datetime import datetime
 from typing import Any
@@ -19,12 +20,17 @@ from django.utils.crypto import get_random_string
 from sessiond.django import conf, expiry
 from sessiond.django.codec import Codec, Undecodable
 from sessiond.errors import SessionCorrupt, SessionIdRetired, SessionIdTaken, SessionNotFound
+from sessiond.ids import mapped_id
 from sessiond.v1 import session_calls_pb2 as rpc
 from sessiond.v1 import session_pb2, value_pb2
 from sessiond.v1.access_pb2 import ACCESS_PEEK
 from sessiond.values import to_datetime
 
 logger = logging.getLogger("sessiond.django")
+
+# The server's bound, in bytes.
+_LONGEST_PRINCIPAL = 256
+_DIGEST = "sha256:"
 
 
 class SessionStore(SessionBase):
@@ -41,8 +47,7 @@ class SessionStore(SessionBase):
         self._forget()
 
     def load(self) -> dict[str, Any]:
-        if not _is_id(self.session_key):
-            self._session_key = None
+        if self.session_key is None:
             return {}
         try:
             session = _call("GetSession", _peek(self.session_key)).session
@@ -60,7 +65,7 @@ class SessionStore(SessionBase):
         return data
 
     def exists(self, session_key: str | None) -> bool:
-        if not _is_id(session_key):
+        if not session_key:
             return False
         request = _peek(session_key)
         del session_key
@@ -74,7 +79,7 @@ class SessionStore(SessionBase):
 
     def create(self) -> None:
         """Makes a session under an ID that the server mints, with what is in the cache."""
-        self._create("", self._get_session(no_load=True))
+        self._create(None, self._get_session(no_load=True))
         self.modified = True
 
     def save(self, must_create: bool = False) -> None:
@@ -84,14 +89,14 @@ class SessionStore(SessionBase):
         if must_create:
             return self._create(self.session_key, data)
         # Loading may have found that there is no such session.
-        if not _is_id(self.session_key):
+        if self.session_key is None:
             raise UpdateError
         timeouts = self._timeouts(data)
         if timeouts is None:
             return self._end()
         change, attributes = self._change(data, timeouts)
         try:
-            request = rpc.UpdateSessionRequest(session_id=self.session_key, change=change)
+            request = rpc.UpdateSessionRequest(session_id=_id(self.session_key), change=change)
             response = _call("UpdateSession", request)
         except (SessionNotFound, SessionIdRetired):
             raise UpdateError from None
@@ -100,8 +105,8 @@ class SessionStore(SessionBase):
     def delete(self, session_key: str | None = None) -> None:
         if session_key is None:
             session_key = self.session_key
-        if _is_id(session_key):
-            request = rpc.DeleteSessionRequest(session_id=session_key, allow_missing=True)
+        if session_key:
+            request = rpc.DeleteSessionRequest(session_id=_id(session_key), allow_missing=True)
             del session_key
             _call("DeleteSession", request)
 
@@ -126,9 +131,7 @@ class SessionStore(SessionBase):
             return self.create()
         change, attributes = self._change(data, timeouts)
         try:
-            if not _is_id(self.session_key):
-                raise SessionNotFound("no such session")
-            request = rpc.RotateSessionRequest(session_id=self.session_key, change=change)
+            request = rpc.RotateSessionRequest(session_id=_id(self.session_key), change=change)
             response = _call("RotateSession", request)
         except (SessionNotFound, SessionIdRetired):
             if USER_KEY in data:
@@ -145,28 +148,32 @@ class SessionStore(SessionBase):
     def clear_expired(cls) -> None:
         """Does nothing: the server sweeps expired sessions by itself."""
 
-    def _create(self, session_id: str, data: dict[Any, Any]) -> None:
+    def _create(self, session_key: str | None, data: dict[Any, Any]) -> None:
         self._forget()
         timeouts = self._timeouts(data)
         if timeouts is None:
             # Django's session that expired before it was saved: a key, and nothing behind it.
-            if session_id and self.exists(session_id):
+            if self.exists(session_key):
                 raise CreateError
-            self._session_key = session_id or get_random_string(32, VALID_KEY_CHARS)
+            self._session_key = session_key or get_random_string(32, VALID_KEY_CHARS)
             self._ended_key = self.session_key
             return
-        if session_id and not _is_id(session_id):
-            raise CreateError
         attributes = self._encode(data)
         request = rpc.CreateSessionRequest(
-            session_id=session_id, attributes=attributes, principal=_principal(data), timeouts=timeouts
+            session_id=_id(session_key),
+            attributes=attributes,
+            principal=principal_of(data.get(USER_KEY)),
+            timeouts=timeouts,
         )
-        del session_id
+        is_chosen = session_key is not None
+        del session_key
         try:
             response = _call("CreateSession", request)
         except SessionIdTaken:
             raise CreateError from None
-        self._session_key = response.session_id
+        # A key that was chosen stays, whatever ID stands for it.
+        if not is_chosen:
+            self._session_key = response.session_id
         self._remember(response.session, attributes)
 
     def _end(self) -> None:
@@ -174,7 +181,7 @@ class SessionStore(SessionBase):
         if self._ended_key == self.session_key:
             return
         try:
-            _call("DeleteSession", rpc.DeleteSessionRequest(session_id=self.session_key))
+            _call("DeleteSession", rpc.DeleteSessionRequest(session_id=_id(self.session_key)))
         except SessionNotFound:
             raise UpdateError from None
         self._forget()
@@ -197,7 +204,7 @@ class SessionStore(SessionBase):
         change = session_pb2.SessionChange(set_attributes=changed, remove_attributes=removed, clear_attributes=replace)
         # A principal that another application set is left alone, unless this session's own user changes.
         if replace or USER_KEY in changed or USER_KEY in removed:
-            change.principal = _principal(data)
+            change.principal = principal_of(data.get(USER_KEY))
         if self._known is None or not expiry.same(timeouts, self._known):
             change.timeouts.CopyFrom(timeouts)
         return change, attributes
@@ -221,7 +228,7 @@ class SessionStore(SessionBase):
     def _timeouts(self, data: dict[Any, Any]) -> session_pb2.Timeouts | None:
         """The timeouts that Django's expiry asks for; None if it is past."""
         chosen = data.get("_session_expiry")
-        if isinstance(chosen, (str, datetime)):
+        if chosen and isinstance(chosen, (str, datetime)):
             end = self.get_expiry_date(expiry=chosen)
             created = to_datetime(self._known.create_time) if self._known else None
             return expiry.to_timeouts(end, created)
@@ -255,14 +262,30 @@ def _call(method: str, request: Any) -> Any:
 
 
 def _peek(session_key: str) -> rpc.GetSessionRequest:
-    return rpc.GetSessionRequest(session_id=session_key, access=ACCESS_PEEK)
+    return rpc.GetSessionRequest(session_id=_id(session_key), access=ACCESS_PEEK)
 
 
-def _is_id(session_key: str | None) -> bool:
-    """Whether the server would take it as a session ID; a cookie may hold anything."""
-    return bool(session_key) and 16 <= len(session_key) <= 256 and all("!" <= char <= "~" for char in session_key)
+def _id(session_key: Any) -> str:
+    """The session ID for a key, which may come from a cookie and be anything; "" for none: the server mints one.
+
+    Django's cache engine takes keys with lone surrogates, which have no place in UTF-8; they are escaped.
+    """
+    if not session_key:
+        return ""
+    return mapped_id(str(session_key).encode("utf-8", "backslashreplace").decode()) or ""
 
 
-def _principal(data: dict[Any, Any]) -> str:
-    user = data.get(USER_KEY)
-    return "" if user is None else str(user)
+def principal_of(user: Any) -> str:
+    """The principal for a user ID, as lists and revocations take it; "" for nobody.
+
+    It is the ID as text. One that the server would not take, since it has more than 256 bytes, stands for "sha256:" and
+    the SHA-256 of its UTF-8 in hexadecimal digits; so does one that looks like that itself.
+    """
+    if user is None:
+        return ""
+    text = str(user)
+    encoded = text.encode("utf-8", "surrogatepass")
+    is_text = encoded.decode("utf-8", "replace") == text
+    if is_text and len(encoded) <= _LONGEST_PRINCIPAL and not text.startswith(_DIGEST):
+        return text
+    return _DIGEST + hashlib.sha256(encoded).hexdigest()

@@ -1,0 +1,200 @@
+//! The file `clock` in the data folder: the newest time of the sessions, for the next start.
+//!
+//! It is written every few seconds, so it says in advance through which moment the time may have gone until it is written
+//! again. Two copies in two sectors of the disk are written in turn: one that a power cut tears leaves the other.
+
+use super::Millis;
+use super::source::{LATEST, Nanos};
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+const FILE: &str = "clock";
+
+/// The first word of each copy, which tells its format.
+const FORMAT: &str = "sessiond-clock-1";
+
+/// Where the second copy stands; each is shorter.
+const COPY_BYTES: usize = 512;
+
+/// Names the running of this machine since its last start.
+const BOOT_FILE: &str = "/proc/sys/kernel/random/boot_id";
+
+/// What the file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The time has not gone past this moment.
+    pub through: Millis,
+    /// The time of the sessions when it was written down, in nanoseconds since the Unix epoch.
+    pub(super) time: Nanos,
+    /// The machine's elapsed time then.
+    pub(super) elapsed: Nanos,
+    /// The time of day then.
+    pub(super) wall: Nanos,
+    /// Which run of the machine the elapsed time belongs to; `None` where it has no name.
+    pub boot: Option<String>,
+}
+
+impl Known {
+    /// Of a time that another machine knew.
+    #[must_use]
+    pub fn elsewhere(through: Millis) -> Self {
+        Self { through, time: super::to_nanos(through), elapsed: 0, wall: 0, boot: None }
+    }
+
+    fn encode(&self) -> String {
+        let Self { through, time, elapsed, wall, boot } = self;
+        let boot = boot.as_deref().unwrap_or("-");
+        let content = format!("{FORMAT} through {through} time {time} elapsed {elapsed} wall {wall} boot {boot}");
+        format!("{content} sum {:08x}\n", crc32fast::hash(content.as_bytes()))
+    }
+
+    fn decode(copy: &[u8]) -> Option<Self> {
+        let end = copy.iter().position(|byte| *byte == b'\n')?;
+        let (content, sum) = std::str::from_utf8(&copy[..end]).ok()?.rsplit_once(" sum ")?;
+        if sum != format!("{:08x}", crc32fast::hash(content.as_bytes())) {
+            return None;
+        }
+        let words: Vec<&str> = content.split(' ').collect();
+        let [FORMAT, "through", through, "time", time, "elapsed", elapsed, "wall", wall, "boot", boot] = words[..]
+        else {
+            return None;
+        };
+        Some(Self {
+            through: through.parse().ok()?,
+            time: time.parse().ok().filter(|time| *time <= LATEST)?,
+            elapsed: elapsed.parse().ok()?,
+            wall: wall.parse().ok()?,
+            boot: Some(boot).filter(|boot| *boot != "-").map(str::to_owned),
+        })
+    }
+}
+
+/// The file, open.
+#[derive(Debug)]
+pub struct ClockFile {
+    file: File,
+    /// Which copy is written next.
+    is_second_next: bool,
+    known: Option<Known>,
+}
+
+impl ClockFile {
+    /// Opens the file in this data folder, which the caller has claimed, or makes it.
+    pub fn open(folder: &Path) -> io::Result<Self> {
+        let mut file =
+            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(folder.join(FILE))?;
+        let mut bytes = Vec::new();
+        (&mut file).take(2 * COPY_BYTES as u64).read_to_end(&mut bytes)?;
+        let copies = [0, COPY_BYTES].map(|at| bytes.get(at..).and_then(Known::decode));
+        if !bytes.is_empty() && copies.iter().all(Option::is_none) {
+            tracing::warn!("the file {FILE} in the data folder is damaged; the newest event tells the newest time");
+        }
+        let [first, second] = copies;
+        let key = |known: &Option<Known>| known.as_ref().map(|known| (known.time, known.through));
+        let is_second_next = key(&first) >= key(&second);
+        let known = if is_second_next { first } else { second };
+        // Its name must be durable, too.
+        File::open(folder)?.sync_all()?;
+        Ok(Self { file, is_second_next, known })
+    }
+
+    /// What it says; `None` if it was just made, or is damaged.
+    #[must_use]
+    pub fn known(&self) -> Option<&Known> {
+        self.known.as_ref()
+    }
+
+    /// Writes, durably.
+    pub fn write(&mut self, known: Known) -> io::Result<()> {
+        let mut copy = known.encode().into_bytes();
+        copy.resize(COPY_BYTES, b' ');
+        let at = if self.is_second_next { COPY_BYTES } else { 0 };
+        self.file.write_all_at(&copy, at as u64)?;
+        self.file.sync_data()?;
+        self.is_second_next = !self.is_second_next;
+        self.known = Some(known);
+        Ok(())
+    }
+
+    /// Writes down that the sessions of a folder have seen this moment, if it knows of none later: when they come from
+    /// somewhere else. No server may be using it.
+    pub fn raise(folder: &Path, moment: Millis) -> io::Result<()> {
+        let mut file = Self::open(folder)?;
+        if file.known().is_none_or(|known| known.through < moment) {
+            file.write(Known::elsewhere(moment))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Takes over what the folder `old` knows, without changing it.
+    pub fn inherit(old: &Path, new: &Path) -> io::Result<()> {
+        let bytes = match std::fs::read(old.join(FILE)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            bytes => bytes?,
+        };
+        let through = [0, COPY_BYTES].into_iter().filter_map(|at| Known::decode(bytes.get(at..)?));
+        match through.map(|known| known.through).max() {
+            Some(through) => Self::raise(new, through),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The name of this run of the machine; `None` where it has none.
+pub(super) fn boot() -> Option<String> {
+    let name = std::fs::read_to_string(BOOT_FILE).ok()?;
+    let name = name.trim();
+    (!name.is_empty() && name.len() <= 64 && !name.contains(char::is_whitespace)).then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(time: Nanos) -> Known {
+        Known { through: 5, time, elapsed: 3, wall: -4, boot: Some("a-b".to_owned()) }
+    }
+
+    fn read(folder: &Path) -> Option<Known> {
+        ClockFile::open(folder).unwrap().known().cloned()
+    }
+
+    #[test]
+    fn the_newest_copy_is_read_and_a_torn_one_leaves_the_other() {
+        let temp = tempfile::tempdir().unwrap();
+        let mut file = ClockFile::open(temp.path()).unwrap();
+        assert_eq!(file.known(), None);
+        for time in 1..6 {
+            file.write(known(time)).unwrap();
+            assert_eq!(read(temp.path()), Some(known(time)));
+        }
+        let path = temp.path().join(FILE);
+        let whole = std::fs::read(&path).unwrap();
+        // The fifth was written into the second copy.
+        for (at, left) in [(10, 5), (COPY_BYTES + 10, 4)] {
+            let mut torn = whole.clone();
+            torn[at] ^= 1;
+            std::fs::write(&path, torn).unwrap();
+            assert_eq!(read(temp.path()), Some(known(left)));
+        }
+        std::fs::write(&path, "nonsense").unwrap();
+        assert_eq!(read(temp.path()), None);
+    }
+
+    #[test]
+    fn another_folder_takes_over_no_more_than_it_knows() {
+        let [old, new] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        ClockFile::inherit(old.path(), new.path()).unwrap();
+        assert_eq!(read(new.path()), None);
+        ClockFile::open(old.path()).unwrap().write(known(1)).unwrap();
+        ClockFile::inherit(old.path(), new.path()).unwrap();
+        assert_eq!(read(new.path()), Some(Known::elsewhere(5)));
+        ClockFile::raise(new.path(), 4).unwrap();
+        assert_eq!(read(new.path()).unwrap().through, 5);
+        ClockFile::raise(new.path(), 6).unwrap();
+        assert_eq!(read(new.path()).unwrap().through, 6);
+    }
+}

@@ -1,0 +1,64 @@
+//! How the time of the sessions follows the system's clock: slowly.
+
+use super::source::{Nanos, Reading};
+
+/// A difference of more than this between two looks is a step of the system's clock, and is told. What is less, NTP sets
+/// right by the day.
+pub(super) const STEP: Nanos = 1_000_000_000;
+
+/// The time of the sessions goes faster or slower by no more than one part in so many. An idle timeout of half an hour is
+/// off by 36 s at most, and an hour is made up for in 50 hours.
+pub(super) const SLEW: Nanos = 50;
+
+/// How the time of the sessions is to be moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Move {
+    pub(super) by: Nanos,
+    /// By how much the system's clock was set since the last look; 0 if it was not.
+    pub(super) step: Nanos,
+}
+
+/// Judges what was read now, after what was read last, while the time of the sessions is `time`.
+pub(super) fn judge(last: Reading, reading: Reading, time: Nanos) -> Move {
+    let passed = (reading.elapsed - last.elapsed).max(0);
+    let step = (reading.wall - last.wall) - passed;
+    let step = if step.abs() > STEP { step } else { 0 };
+    let difference = reading.wall - time;
+    let most = passed / SLEW;
+    // What may as well come from the reading is no difference.
+    let by = if difference.abs() <= reading.blur { 0 } else { difference.clamp(-most, most) };
+    Move { by, step }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Nanos = 1_000_000_000;
+    const HOUR: Nanos = 3_600 * SECOND;
+
+    fn at(elapsed: Nanos, wall: Nanos) -> Reading {
+        Reading { wall, elapsed, blur: 1_000 }
+    }
+
+    #[test]
+    fn a_step_is_made_up_for_by_one_part_in_fifty() {
+        let last = at(0, HOUR);
+        let back = judge(last, at(SECOND, SECOND), HOUR + SECOND);
+        assert_eq!(back, Move { by: -SECOND / 50, step: -HOUR });
+        let ahead = judge(last, at(SECOND, 2 * HOUR + SECOND), HOUR + SECOND);
+        assert_eq!(ahead, Move { by: SECOND / 50, step: HOUR });
+    }
+
+    #[test]
+    fn the_end_of_it_is_not_overshot() {
+        let moved = judge(at(0, 0), at(SECOND, SECOND), SECOND - 5_000_000);
+        assert_eq!(moved, Move { by: 5_000_000, step: 0 });
+        assert_eq!(judge(at(0, 0), at(SECOND, SECOND), SECOND - 1_000).by, 0);
+    }
+
+    #[test]
+    fn time_in_suspension_is_no_step() {
+        assert_eq!(judge(at(0, 0), at(8 * HOUR, 8 * HOUR), 8 * HOUR), Move { by: 0, step: 0 });
+    }
+}

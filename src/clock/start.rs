@@ -1,0 +1,140 @@
+//! With which time a server starts: what it knew when it ran last, held against what the system's clock says.
+
+use super::file::Known;
+use super::follow::{SLEW, STEP};
+use super::source::{Nanos, Reading};
+use super::{Millis, to_nanos};
+
+/// A jump ahead that is worth a warning: so long few servers are stopped on purpose.
+const LONG_STOP: Nanos = 60 * 60 * 1_000_000_000;
+
+/// What was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Start {
+    /// The time of the sessions with which the server starts.
+    pub(super) time: Nanos,
+    /// Whether it is not known how long the server was stopped, because the system's clock is behind.
+    pub(super) is_unsure: bool,
+    /// What there is to tell of the system's clock.
+    pub(super) finding: Finding,
+}
+
+/// What there is to tell of the system's clock at a start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Finding {
+    Nothing,
+    /// It was set by so much while the server was stopped, in a machine that went on.
+    Stepped(Nanos),
+    /// It is behind the newest time that is known by so much.
+    Behind(Nanos),
+    /// It is ahead of the newest time that is known by so much.
+    Ahead(Nanos),
+}
+
+/// Judges with which time to start; `Err` tells by how much the system's clock is ahead of what is known, if that is more
+/// than `limit`. No moment before `floor` comes into question.
+pub(super) fn judge(
+    known: Option<&Known>,
+    floor: Millis,
+    boot: Option<&str>,
+    reading: Reading,
+    limit: Nanos,
+) -> Result<Start, Nanos> {
+    let floor = to_nanos(floor);
+    if let Some(known) = known
+        && known.boot.is_some()
+        && known.boot.as_deref() == boot
+        && reading.elapsed >= known.elapsed
+    {
+        // The machine went on: how much time has passed is known, whatever the system's clock says.
+        let passed = reading.elapsed - known.elapsed;
+        // The sessions' time may have gone a little faster, but no longer than it was written down in advance.
+        let faster = passed.min(to_nanos(known.through) - known.time).max(0) / SLEW;
+        let time = known.time.saturating_add(passed).saturating_add(faster).max(floor);
+        let step = (reading.wall - known.wall) - passed;
+        let finding = if step.abs() > STEP { Finding::Stepped(step) } else { Finding::Nothing };
+        return Ok(Start { time, is_unsure: false, finding });
+    }
+    let newest = known.map_or(0, |known| to_nanos(known.through)).max(floor);
+    if reading.wall < newest {
+        let behind = newest - reading.wall;
+        let is_much = behind > to_nanos(super::RESERVE) + STEP;
+        let finding = if is_much { Finding::Behind(behind) } else { Finding::Nothing };
+        return Ok(Start { time: newest, is_unsure: true, finding });
+    }
+    // A folder without a known time is new, or of an older version.
+    let ahead = if known.is_some() { reading.wall - newest } else { 0 };
+    if ahead > limit {
+        return Err(ahead);
+    }
+    let finding = if ahead > LONG_STOP { Finding::Ahead(ahead) } else { Finding::Nothing };
+    Ok(Start { time: reading.wall, is_unsure: false, finding })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::to_millis;
+    use super::*;
+
+    const SECOND: Nanos = 1_000_000_000;
+    const DAY: Nanos = 24 * 60 * 60 * SECOND;
+    const NOW: Nanos = 1_700_000_000 * SECOND;
+
+    fn known() -> Known {
+        Known {
+            through: to_millis(NOW + 10 * SECOND),
+            time: NOW,
+            elapsed: 500 * SECOND,
+            wall: NOW,
+            boot: Some("one".to_owned()),
+        }
+    }
+
+    fn start(boot: &str, elapsed: Nanos, wall: Nanos, limit: Nanos) -> Result<Start, Nanos> {
+        judge(Some(&known()), 0, Some(boot), Reading { wall, elapsed, blur: 0 }, limit)
+    }
+
+    #[test]
+    fn while_the_machine_goes_on_the_system_clock_counts_for_nothing() {
+        let three = 503 * SECOND;
+        let time = NOW + 3 * SECOND + 3 * SECOND / SLEW;
+        for (wall, finding) in [
+            (NOW + 3 * SECOND, Finding::Nothing),
+            (NOW + 3 * SECOND - DAY, Finding::Stepped(-DAY)),
+            (NOW + 3 * SECOND + DAY, Finding::Stepped(DAY)),
+        ] {
+            assert_eq!(start("one", three, wall, SECOND), Ok(Start { time, is_unsure: false, finding }));
+        }
+        // The server has run for no longer than was written down in advance.
+        let long = start("one", 500 * SECOND + DAY, NOW + DAY, Nanos::MAX).map(|start| start.time);
+        assert_eq!(long, Ok(NOW + DAY + 10 * SECOND / SLEW));
+    }
+
+    #[test]
+    fn after_another_start_of_the_machine_the_system_clock_is_held_against_the_newest_time() {
+        let newest = NOW + 10 * SECOND;
+        let starts = |wall| start("two", 5 * SECOND, wall, 2 * DAY);
+        let sure = |time, finding| Ok(Start { time, is_unsure: false, finding });
+        assert_eq!(starts(NOW + 60 * SECOND), sure(NOW + 60 * SECOND, Finding::Nothing));
+        assert_eq!(starts(newest + DAY), sure(newest + DAY, Finding::Ahead(DAY)));
+        assert_eq!(starts(newest + 3 * DAY), Err(3 * DAY));
+        let unsure = |finding| Ok(Start { time: newest, is_unsure: true, finding });
+        assert_eq!(starts(newest - DAY), unsure(Finding::Behind(DAY)));
+        assert_eq!(starts(NOW + 3 * SECOND), unsure(Finding::Nothing), "a quick start of the machine");
+    }
+
+    #[test]
+    fn a_machine_that_has_run_for_less_time_was_started_again() {
+        let started = start("one", 5 * SECOND, NOW + DAY, Nanos::MAX).map(|start| start.time);
+        assert_eq!(started, Ok(NOW + DAY), "another machine may have been given the same name");
+    }
+
+    #[test]
+    fn without_a_known_time_the_newest_event_is_the_least() {
+        let reading = Reading { wall: NOW, elapsed: 0, blur: 0 };
+        let started = |floor| judge(None, floor, Some("one"), reading, SECOND).map(|start| start.time);
+        assert_eq!(started(0), Ok(NOW));
+        assert_eq!(started(to_millis(NOW - DAY)), Ok(NOW));
+        assert_eq!(started(to_millis(NOW + DAY)), Ok(NOW + DAY));
+    }
+}
