@@ -1,6 +1,6 @@
 //! The rules hold by the time that passes, whatever happens to the system's clock.
 
-use super::{Access, Error, NewSession, Policies, Redemption, SessionChange, Sessions, Timeouts};
+use super::{Access, Error, LockRequest, NewSession, Past, Policies, Redemption, SessionChange, Sessions, Timeouts};
 use crate::clock::{Clock, ClockHand, Millis};
 use crate::engine::MemoryEngine;
 use crate::model::SessionId;
@@ -12,6 +12,10 @@ const DAY: i64 = 24 * 3_600_000;
 
 /// Sets the system's clock, ahead or back.
 const STEPS: [i64; 4] = [-DAY, -1_500, 1_500, DAY];
+
+fn lock(id: &SessionId) -> LockRequest {
+    LockRequest { namespace: NAMESPACE.into(), id: id.clone(), lease: 1_000, wait: 0, renewed: None }
+}
 
 struct World {
     sessions: Sessions,
@@ -29,7 +33,11 @@ impl World {
     async fn create(&self) -> SessionId {
         let timeouts = Some(Timeouts { idle: Some(IDLE), absolute: None });
         let data = SessionChange { timeouts, ..SessionChange::default() };
-        self.sessions.create(NewSession { namespace: NAMESPACE.into(), id: None, data }).await.unwrap().0
+        self.sessions
+            .create(NewSession { namespace: NAMESPACE.into(), id: None, data, past: Past::default() })
+            .await
+            .unwrap()
+            .0
     }
 
     async fn is_live(&self, id: &SessionId) -> bool {
@@ -79,13 +87,13 @@ async fn leases_end_by_the_time_that_passes() {
     for step in STEPS {
         let world = World::new();
         let id = world.create().await;
-        world.sessions.lock(NAMESPACE, &id, 1_000, 0).await.unwrap();
+        world.sessions.lock(lock(&id)).await.unwrap();
         world.hand.set_by(step);
         world.pass(970);
-        let taken = world.sessions.lock(NAMESPACE, &id, 1_000, 0).await;
-        assert!(matches!(taken, Err(Error::LockHeld)), "after a step of {step} ms: {taken:?}");
+        let taken = world.sessions.lock(lock(&id)).await;
+        assert!(matches!(taken, Err(Error::LockHeld { .. })), "after a step of {step} ms: {taken:?}");
         world.pass(60);
-        world.sessions.lock(NAMESPACE, &id, 1_000, 0).await.unwrap();
+        world.sessions.lock(lock(&id)).await.unwrap();
     }
 }
 
