@@ -1,0 +1,160 @@
+package sessiond
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
+
+	pb "sessiond/gen/sessiond/v1"
+)
+
+const (
+	// DefaultTimeout is how long a call may take, repetitions included, unless WithTimeout says otherwise.
+	DefaultTimeout = time.Second
+
+	// The largest answer that is read: the largest that a server can be set to send.
+	largestMessage = 64 << 20
+)
+
+// Client is a connection to a sessiond, or to the first of several that can be reached. Make one and share it.
+type Client struct {
+	conn     *grpc.ClientConn
+	lane     *lane
+	settings settings
+}
+
+type settings struct {
+	addresses   []string
+	namespace   string
+	timeout     time.Duration
+	retry       Retry
+	unary       bool
+	orderedMaps bool
+}
+
+// Option is a setting of a Client.
+type Option func(*settings)
+
+// WithNamespace names the namespace that the sessions live in, instead of "default".
+func WithNamespace(namespace string) Option {
+	return func(s *settings) { s.namespace = namespace }
+}
+
+// WithTimeout bounds how long a call takes, repetitions included, instead of DefaultTimeout. The deadline of the call's
+// context holds too, and the earlier one wins.
+func WithTimeout(timeout time.Duration) Option {
+	return func(s *settings) { s.timeout = timeout }
+}
+
+// WithRetry sets how often a call is repeated while the store is unavailable.
+func WithRetry(retry Retry) Option {
+	return func(s *settings) { s.retry = retry }
+}
+
+// WithUnary sends every call by itself instead of over the fast lane.
+func WithUnary() Option {
+	return func(s *settings) { s.unary = true }
+}
+
+// WithOrderedMaps reads maps as Map, which keeps the order of the entries, instead of map[string]any.
+func WithOrderedMaps() Option {
+	return func(s *settings) { s.orderedMaps = true }
+}
+
+// New makes a client of the server at an address: HOST:PORT, [V6]:PORT, http://HOST:PORT or unix:PATH. Of several,
+// separated by commas, it uses the first that can be reached. An empty address stands for the environment variable
+// SESSIOND_ADDR, or else 127.0.0.1:50051. Nothing is connected before the first call.
+func New(address string, options ...Option) (*Client, error) {
+	s := settings{timeout: DefaultTimeout, retry: DefaultRetry}
+	for _, option := range options {
+		option(&s)
+	}
+	if s.timeout <= 0 {
+		return nil, fmt.Errorf("sessiond: the timeout is %v; it must be more than 0", s.timeout)
+	}
+	if s.retry.Attempts < 1 || s.retry.Pause < 0 {
+		return nil, fmt.Errorf("sessiond: the retry has %d attempts and a pause of %v; there must be 1 or more, and a pause of 0 or more",
+			s.retry.Attempts, s.retry.Pause)
+	}
+	var err error
+	if s.addresses, err = addresses(address); err != nil {
+		return nil, err
+	}
+	conn, err := dial(s.addresses, s.timeout)
+	if err != nil {
+		return nil, fmt.Errorf("sessiond: %w", err)
+	}
+	client := &Client{conn: conn, settings: s}
+	if !s.unary {
+		client.lane = newLane(conn)
+	}
+	return client, nil
+}
+
+func dial(addresses []string, timeout time.Duration) (*grpc.ClientConn, error) {
+	servers := manual.NewBuilderWithScheme("sessiond")
+	state := resolver.State{}
+	for _, address := range addresses {
+		state.Addresses = append(state.Addresses, resolver.Address{Addr: address, ServerName: "localhost"})
+	}
+	servers.InitialState(state)
+	return grpc.NewClient("sessiond:///localhost",
+		grpc.WithResolvers(servers),
+		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+			if path, isUnix := strings.CutPrefix(address, "unix:"); isUnix {
+				return new(net.Dialer).DialContext(ctx, "unix", path)
+			}
+			return new(net.Dialer).DialContext(ctx, "tcp", address)
+		}),
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDisableServiceConfig(),
+		// A server that comes back is found soon, and one that accepts connections but does not answer is passed over.
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
+			MinConnectTimeout: max(timeout, time.Second),
+		}),
+		// Finds a connection that a firewall forgot, or a server that hangs.
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(largestMessage)),
+		grpc.WithUserAgent("sessiond-go"),
+	)
+}
+
+// Close ends the connection. Calls that are under way fail, and so do later ones.
+func (c *Client) Close() error {
+	if c.lane != nil {
+		c.lane.close()
+	}
+	return c.conn.Close()
+}
+
+// In is a client of another namespace over the same connection.
+func (c *Client) In(namespace string) *Client {
+	other := *c
+	other.settings.namespace = namespace
+	return &other
+}
+
+// Conn is the connection, for what this package has no method for, such as the backup. Calls on it have no deadline of
+// their own.
+func (c *Client) Conn() grpc.ClientConnInterface { return c.conn }
+
+// String names the server and the namespace.
+func (c *Client) String() string {
+	namespace := c.settings.namespace
+	if namespace == "" {
+		namespace = "default"
+	}
+	return fmt.Sprintf("sessiond at %s, namespace %s", strings.Join(c.settings.addresses, ","), namespace)
+}
+
+func (c *Client) store() pb.SessionStoreClient { return pb.NewSessionStoreClient(c.conn) }

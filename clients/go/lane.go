@@ -1,0 +1,151 @@
+package sessiond
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	pb "sessiond/gen/sessiond/v1"
+)
+
+const (
+	// Calls of one stream that wait to be sent or for their reply: with more in flight the server reads no further.
+	// Further callers wait within their deadline.
+	callsInFlight = 1024
+
+	// A message is sent once its calls take so many bytes. Below what every server takes (its setting max-message-size).
+	messageBytes = 48 << 10
+
+	// The tag, the timeout and the framing of a call, in bytes, at most.
+	callOverhead = 48
+
+	// How long calls travel one by one after the stream was refused, before it is tried again: the server may be newer
+	// then, and the proxy gone.
+	unaryPeriod = time.Minute
+)
+
+// lane is the fast lane: one stream that carries the calls of all goroutines. It is opened at the first call, and again
+// after it was lost.
+type lane struct {
+	conn grpc.ClientConnInterface
+
+	mu         sync.Mutex
+	open       *stream
+	unaryUntil time.Time
+	closed     bool
+}
+
+func newLane(conn grpc.ClientConnInterface) *lane { return &lane{conn: conn} }
+
+// call makes a call and answers what the server answers.
+func (l *lane) call(ctx context.Context, call *pb.Call) (proto.Message, *failure) {
+	size := proto.Size(call) + callOverhead
+	if size > messageBytes {
+		// It could be larger than the server takes, which would end the stream for all.
+		return nil, refusal
+	}
+	stream, found := l.stream()
+	if found != nil {
+		return nil, found
+	}
+	began := time.Now()
+	reply, found := stream.call(ctx, call, size)
+	if found != nil {
+		// If the stream is not even accepted by the end of a long wait, something on the way holds it back, as proxies do
+		// that wait for the end of a request. Who gives up early had reasons of its own.
+		suspicious := ctx.Err() != nil && waitedLong(ctx, began) && stream.isSentButNotAccepted()
+		if found.outcome == refused || suspicious {
+			l.refuse(stream)
+		}
+		return nil, found
+	}
+	return laneAnswer(reply)
+}
+
+func waitedLong(ctx context.Context, began time.Time) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && time.Since(began) >= deadline.Sub(began)/2
+}
+
+var (
+	refusal = fail(refused, codes.Unavailable, "the stream was refused")
+	closing = fail(notCarriedOut, codes.Canceled, "the client is closed")
+)
+
+// stream is the open stream, or a new one.
+func (l *lane) stream() (*stream, *failure) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.closed:
+		return nil, closing
+	case l.open != nil && !l.open.hasEnded():
+		return l.open, nil
+	case !l.unaryUntil.IsZero() && time.Now().Before(l.unaryUntil):
+		return nil, refusal
+	}
+	l.open = openStream(l.conn)
+	return l.open, nil
+}
+
+// refuse goes on one by one for a while, unless another stream has been opened meanwhile.
+func (l *lane) refuse(stream *stream) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open == stream {
+		l.open = nil
+		l.unaryUntil = time.Now().Add(unaryPeriod)
+		// Other calls that wait on it get no reply either.
+		stream.end(fail(unknown, codes.Unavailable, "the stream was held back"))
+	}
+}
+
+func (l *lane) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	if l.open != nil {
+		l.open.end(fail(unknown, codes.Canceled, "the client is closed"))
+	}
+}
+
+// lost is what the end of an open stream means for calls without a reply.
+func lost(err error) *failure {
+	found := status.Convert(err)
+	if reasonIn(found) == ErrNotReady {
+		return &failure{notCarriedOut, found}
+	}
+	return &failure{unknown, unavailable(found)}
+}
+
+// notAccepted is what it means for calls that the stream ended before the server accepted it.
+func notAccepted(err error) *failure {
+	found := status.Convert(err)
+	switch {
+	case reasonIn(found) == ErrNotReady:
+		return &failure{notCarriedOut, found}
+	case found.Code() == codes.Unimplemented:
+		return refusal
+	}
+	switch found.Code() {
+	case codes.Internal, codes.Unknown, codes.PermissionDenied, codes.Unauthenticated:
+		// Answers of proxies that know nothing of such streams.
+		return refusal
+	default:
+		return &failure{unknown, unavailable(found)}
+	}
+}
+
+// unavailable gives the end of a stream its code: a stream that broke is a server that can't be reached, whatever the
+// transport found.
+func unavailable(found *status.Status) *status.Status {
+	if found.Code() == codes.Unavailable {
+		return found
+	}
+	return status.New(codes.Unavailable, found.Message())
+}

@@ -1,0 +1,354 @@
+package sessiond
+
+import (
+	"context"
+	"errors"
+	"io"
+	"runtime"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	pb "sessiond/gen/sessiond/v1"
+)
+
+// So many bytes without a reply never make gRPC wait when it sends: it buffers 64 KiB of a stream, and what has a reply has
+// left the buffer.
+const neverBlocks = 60 << 10
+
+// stream is one Exchange. Whoever has a call to send, and finds nobody sending, sends all that wait; one goroutine reads
+// the replies.
+type stream struct {
+	// A call that waits to be sent or for its reply has one.
+	slots chan struct{}
+	// Closed when the stream has ended.
+	done   chan struct{}
+	cancel context.CancelFunc
+	// Wakes the goroutine that sends what would block a caller.
+	wake chan struct{}
+
+	mu       sync.Mutex
+	exchange pb.SessionStore_ExchangeClient
+	queue    []*pending
+	inFlight map[uint64]*pending
+	nextTag  uint64
+	// Bytes of the calls in flight.
+	bytes    int
+	sending  bool
+	sent     bool
+	accepted bool
+	ended    *failure
+}
+
+// pending is a call without a reply.
+type pending struct {
+	call   *pb.Call
+	size   int
+	answer chan *pb.Reply
+	// Guarded by the stream's mu.
+	state pendingState
+}
+
+type pendingState int
+
+const (
+	queued pendingState = iota
+	underway
+	abandoned
+)
+
+func openStream(conn grpc.ClientConnInterface) *stream {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &stream{
+		slots:    make(chan struct{}, callsInFlight),
+		done:     make(chan struct{}),
+		wake:     make(chan struct{}, 1),
+		cancel:   cancel,
+		inFlight: make(map[uint64]*pending),
+	}
+	go s.run(ctx, conn)
+	return s
+}
+
+// call sends a call and waits for its reply, for the end of the stream, or for the end of the context.
+func (s *stream) call(ctx context.Context, call *pb.Call, size int) (*pb.Reply, *failure) {
+	select {
+	case s.slots <- struct{}{}:
+	default:
+		select {
+		case s.slots <- struct{}{}:
+		case <-s.done:
+			return nil, s.whyNotSent()
+		case <-ctx.Done():
+			return nil, gaveUp(ctx, notCarriedOut)
+		}
+	}
+	call.Timeout = timeLeft(ctx)
+	p := &pending{call: call, size: size, answer: make(chan *pb.Reply, 1)}
+	if !s.submit(p) {
+		<-s.slots
+		return nil, s.whyNotSent()
+	}
+	select {
+	case reply := <-p.answer:
+		return reply, nil
+	case <-ctx.Done():
+		return nil, gaveUp(ctx, s.abandon(p))
+	case <-s.done:
+	}
+	select {
+	case reply := <-p.answer:
+		return reply, nil
+	default:
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.state == queued {
+		return nil, s.whyNotSentLocked()
+	}
+	return nil, s.ended
+}
+
+func gaveUp(ctx context.Context, outcome outcome) *failure {
+	return &failure{outcome, ended(ctx, status.New(codes.Unavailable, "the stream was ended"))}
+}
+
+// timeLeft is what the server is told; it may refuse less than a millisecond.
+func timeLeft(ctx context.Context) *durationpb.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return nil
+	}
+	return durationpb.New(max(time.Until(deadline), time.Millisecond))
+}
+
+// submit queues a call and sends what is queued, unless another does so already or it could take long. False if the stream
+// has ended.
+func (s *stream) submit(p *pending) bool {
+	s.mu.Lock()
+	if s.ended != nil {
+		s.mu.Unlock()
+		return false
+	}
+	s.queue = append(s.queue, p)
+	if s.sending || s.exchange == nil {
+		s.mu.Unlock()
+		return true
+	}
+	s.sending = true
+	s.mu.Unlock()
+
+	// Goroutines that are ready to run add their calls first: they all travel in one message.
+	runtime.Gosched()
+
+	s.mu.Lock()
+	if s.bytes+s.queuedBytes() <= neverBlocks {
+		s.sendLocked()
+	}
+	s.sending = false
+	isRest := len(s.queue) > 0
+	s.mu.Unlock()
+	if isRest {
+		s.wakeSender()
+	}
+	return true
+}
+
+func (s *stream) wakeSender() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (s *stream) queuedBytes() int {
+	total := 0
+	for _, p := range s.queue {
+		total += p.size
+		if total > messageBytes {
+			break
+		}
+	}
+	return total
+}
+
+// sendLocked sends one message of what is queued. The caller has set sending and holds mu, which is released meanwhile.
+func (s *stream) sendLocked() {
+	calls := s.takeLocked()
+	if len(calls) == 0 || s.ended != nil {
+		return
+	}
+	exchange := s.exchange
+	s.sent = true
+	s.mu.Unlock()
+	// An error here ends the reading too, and only there one learns why.
+	_ = exchange.Send(&pb.ExchangeRequest{Calls: calls})
+	s.mu.Lock()
+}
+
+// takeLocked takes calls for one message from the queue.
+func (s *stream) takeLocked() []*pb.Call {
+	calls := make([]*pb.Call, 0, len(s.queue))
+	bytes, taken := 0, 0
+	for _, p := range s.queue {
+		if bytes > 0 && bytes+p.size > messageBytes {
+			break
+		}
+		taken++
+		if p.state == abandoned {
+			<-s.slots
+			continue
+		}
+		bytes += p.size
+		s.nextTag++
+		p.call.Tag = s.nextTag
+		p.state = underway
+		s.inFlight[s.nextTag] = p
+		calls = append(calls, p.call)
+	}
+	s.bytes += bytes
+	rest := copy(s.queue, s.queue[taken:])
+	clear(s.queue[rest:])
+	s.queue = s.queue[:rest]
+	return calls
+}
+
+// abandon leaves a call that nobody waits for any more; what is known of it.
+func (s *stream) abandon(p *pending) outcome {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.state == queued {
+		p.state = abandoned
+		return notCarriedOut
+	}
+	return unknown
+}
+
+// run opens the stream and sends what callers leave to it.
+func (s *stream) run(ctx context.Context, conn grpc.ClientConnInterface) {
+	exchange, err := pb.NewSessionStoreClient(conn).Exchange(ctx)
+	if err != nil {
+		found := notAccepted(err)
+		if found.outcome == unknown {
+			found = &failure{notCarriedOut, found.status}
+		}
+		s.end(found)
+		return
+	}
+	go s.read(exchange)
+	s.mu.Lock()
+	s.exchange = exchange
+	s.mu.Unlock()
+	for {
+		s.mu.Lock()
+		// Whoever sends now wakes this goroutine if something is left.
+		for !s.sending && len(s.queue) > 0 && s.ended == nil {
+			s.sending = true
+			s.sendLocked()
+			s.sending = false
+		}
+		s.mu.Unlock()
+		select {
+		case <-s.wake:
+		case <-s.done:
+			return
+		}
+	}
+}
+
+// read hands out replies until the stream ends.
+func (s *stream) read(exchange pb.SessionStore_ExchangeClient) {
+	header, err := exchange.Header()
+	if err == nil && !isTrailersOnly(header) {
+		s.mu.Lock()
+		s.accepted = true
+		s.mu.Unlock()
+	}
+	for {
+		message, err := exchange.Recv()
+		switch {
+		case err == nil:
+			s.answer(message.GetReplies())
+		case errors.Is(err, io.EOF):
+			s.end(fail(unknown, codes.Unavailable, "the stream was ended"))
+			return
+		case s.isAccepted():
+			s.end(lost(err))
+			return
+		default:
+			s.end(notAccepted(err))
+			return
+		}
+	}
+}
+
+// isTrailersOnly tells an answer that only refuses: then there are no headers.
+func isTrailersOnly(header metadata.MD) bool { return header == nil }
+
+func (s *stream) answer(replies []*pb.Reply) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, reply := range replies {
+		p := s.inFlight[reply.GetTag()]
+		if p == nil {
+			continue
+		}
+		delete(s.inFlight, reply.GetTag())
+		s.bytes -= p.size
+		<-s.slots
+		p.answer <- reply
+	}
+}
+
+// end tells everybody who has no reply that there will be none.
+func (s *stream) end(why *failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended != nil {
+		return
+	}
+	s.ended = why
+	s.queue, s.inFlight = nil, nil
+	close(s.done)
+	s.cancel()
+}
+
+func (s *stream) hasEnded() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *stream) isAccepted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.accepted
+}
+
+func (s *stream) isSentButNotAccepted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sent && !s.accepted
+}
+
+// whyNotSent is what to tell callers whose calls never left.
+func (s *stream) whyNotSent() *failure {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.whyNotSentLocked()
+}
+
+func (s *stream) whyNotSentLocked() *failure {
+	if s.ended.outcome == refused {
+		return s.ended
+	}
+	return &failure{notCarriedOut, s.ended.status}
+}

@@ -1,0 +1,163 @@
+package sessiond
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+)
+
+// Retry says how often a call is repeated that met an unavailable store. No other error is repeated, nor is a call that may
+// have been carried out, unless twice is the same as once.
+type Retry struct {
+	// Attempts in all, the first one included.
+	Attempts int
+	// Pause is the longest pause after the first attempt; it doubles from attempt to attempt. What is taken is random
+	// between half of it and all of it, so that many clients do not come back at the same moment.
+	Pause time.Duration
+}
+
+// DefaultRetry is three attempts.
+var DefaultRetry = Retry{Attempts: 3, Pause: 100 * time.Millisecond}
+
+func (r Retry) pauseAfter(attempt int) time.Duration {
+	longest := r.Pause << min(attempt-1, 16)
+	return longest/2 + rand.N(longest/2+1)
+}
+
+// outcome is what is known of a call that failed.
+type outcome int
+
+const (
+	// The server answered with an error.
+	answered outcome = iota
+	// The call was not carried out.
+	notCarriedOut
+	// It may have been carried out.
+	unknown
+	// The fast lane can't be used; the call was not carried out.
+	refused
+)
+
+type failure struct {
+	outcome outcome
+	status  *status.Status
+}
+
+func fail(outcome outcome, code codes.Code, message string) *failure {
+	return &failure{outcome, status.New(code, message)}
+}
+
+// mayBeRepeated is the one rule of what is repeated.
+func (f *failure) mayBeRepeated(idempotent bool) bool {
+	return f.status.Code() == codes.Unavailable && (f.outcome != unknown || idempotent)
+}
+
+// method is what is called, and whether twice is the same as once: then a call is repeated although it may have been
+// carried out.
+type method struct {
+	name       string
+	idempotent bool
+}
+
+// call makes a call with a single answer, which is of the same type as empty: it gets its deadline, which the server is
+// told too, and its repetitions.
+func call[A proto.Message](ctx context.Context, c *Client, method method, request proto.Message, empty A) (A, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.settings.timeout)
+	defer cancel()
+	return within(ctx, c, method, request, empty)
+}
+
+// slowCall is for calls whose work grows with the number of sessions: a deadline of the context can be later than the
+// client's timeout.
+func slowCall[A proto.Message](ctx context.Context, c *Client, method method, request proto.Message, empty A) (A, error) {
+	if _, hasDeadline := ctx.Deadline(); hasDeadline {
+		return within(ctx, c, method, request, empty)
+	}
+	return call(ctx, c, method, request, empty)
+}
+
+func within[A proto.Message](ctx context.Context, c *Client, method method, request proto.Message, empty A) (A, error) {
+	found, failed := c.repeat(ctx, method, request, empty)
+	if failed != nil {
+		return empty, asError(ctx, failed)
+	}
+	answer, isAnswer := found.(A)
+	if !isAnswer {
+		return empty, &Error{Reason: ErrInternal, Code: codes.Internal, Message: "the reply is one to another call"}
+	}
+	return answer, nil
+}
+
+// repeat makes attempts until one succeeds, fails for good, or the context ends.
+func (c *Client) repeat(ctx context.Context, method method, request, empty proto.Message) (proto.Message, *status.Status) {
+	var unavailable *status.Status
+	for attempt := 1; ; attempt++ {
+		answer, found := c.attempt(ctx, method, request, empty)
+		if found == nil {
+			return answer, nil
+		}
+		if ctx.Err() != nil && unavailable != nil {
+			// That the store was unavailable a moment ago says more than that time is up.
+			return nil, unavailable
+		}
+		if !found.mayBeRepeated(method.idempotent) || attempt >= c.settings.retry.Attempts {
+			return nil, found.status
+		}
+		pause := c.settings.retry.pauseAfter(attempt)
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
+			return nil, found.status
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, found.status
+		}
+		unavailable = found.status
+	}
+}
+
+func (c *Client) attempt(ctx context.Context, method method, request, empty proto.Message) (proto.Message, *failure) {
+	if c.lane != nil {
+		if call := laneCall(request); call != nil {
+			answer, found := c.lane.call(ctx, call)
+			if found == nil || found.outcome != refused {
+				return answer, found
+			}
+		}
+	}
+	var reached peer.Peer
+	err := c.conn.Invoke(ctx, method.name, request, empty, grpc.Peer(&reached))
+	if err == nil {
+		return empty, nil
+	}
+	found := status.Convert(err)
+	switch {
+	case reasonIn(found) != "":
+		return nil, &failure{answered, found}
+	case reached.Addr == nil:
+		return nil, &failure{notCarriedOut, ended(ctx, found)}
+	default:
+		return nil, &failure{unknown, ended(ctx, found)}
+	}
+}
+
+// ended names the end of the context where gRPC blames the connection.
+func ended(ctx context.Context, found *status.Status) *status.Status {
+	switch err := ctx.Err(); {
+	case errors.Is(err, context.DeadlineExceeded):
+		return status.New(codes.DeadlineExceeded, "there was no answer in time")
+	case err != nil:
+		return status.New(codes.Canceled, "the call was canceled")
+	default:
+		return found
+	}
+}
