@@ -142,15 +142,15 @@ mod tests {
         Identifier(&ONE as &dyn Callsite)
     }
 
-    fn admitted(limit: &Limit, kind: Identifier, lines: u32, now: Instant) -> usize {
+    fn admitted(limit: &Limit, kind: &Identifier, lines: u32, now: Instant) -> usize {
         (0..lines).filter(|number| limit.admits(kind.clone(), now, || format!("line {number}"))).count()
     }
 
     #[test]
     fn lines_above_the_limit_are_counted_and_told_once() {
         let (limit, now) = (Limit::default(), Instant::now());
-        assert_eq!(admitted(&limit, one(), 1_000, now), 20);
-        assert_eq!(admitted(&limit, Identifier(&ANOTHER), 5, now), 5, "another kind");
+        assert_eq!(admitted(&limit, &one(), 1_000, now), 20);
+        assert_eq!(admitted(&limit, &Identifier(&ANOTHER), 5, now), 5, "another kind");
         assert!(limit.end_windows(now).is_empty());
         assert_eq!(limit.end_windows(now + WINDOW), [(980, "line 20".to_owned())]);
         assert!(limit.end_windows(now + 2 * WINDOW).is_empty());
@@ -159,12 +159,12 @@ mod tests {
     #[test]
     fn each_window_has_its_own_lines() {
         let (limit, now) = (Limit::default(), Instant::now());
-        assert_eq!(admitted(&limit, one(), 15, now), 15);
-        assert_eq!(admitted(&limit, one(), 15, now + WINDOW), 15);
+        assert_eq!(admitted(&limit, &one(), 15, now), 15);
+        assert_eq!(admitted(&limit, &one(), 15, now + WINDOW), 15);
         // As long as something is left out that was not told, nothing is written.
-        assert_eq!(admitted(&limit, one(), 15, now + WINDOW), 5);
-        assert_eq!(admitted(&limit, one(), 15, now + 2 * WINDOW), 0);
+        assert_eq!(admitted(&limit, &one(), 15, now + WINDOW), 5);
+        assert_eq!(admitted(&limit, &one(), 15, now + 2 * WINDOW), 0);
         assert_eq!(limit.end_windows(now + 2 * WINDOW).len(), 1);
-        assert_eq!(admitted(&limit, one(), 15, now + 2 * WINDOW), 15);
+        assert_eq!(admitted(&limit, &one(), 15, now + 2 * WINDOW), 15);
     }
 }
