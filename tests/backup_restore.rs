@@ -146,7 +146,7 @@ async fn a_server_that_is_not_empty_or_forgets_restores_nothing() {
         let error = restore(&fresh.client(), broken).await.unwrap_err();
         assert!(matches!(error, Error::BackupInvalid { .. }), "{error}");
     }
-    assert_eq!(names(&fresh.data()), ["lock", "sled"]);
+    assert_eq!(names(&fresh.data()), ["clock", "lock", "sled"]);
     fresh.client().create(CreateSessionRequest::new()).await.unwrap();
     assert_eq!(restore(&fresh.client(), &backup).await.map(drop), not_empty(&fresh));
 }
@@ -214,7 +214,7 @@ async fn the_command_writes_files_with_care() {
     let input = File::open(folder.path().join("piped")).unwrap();
     let from_pipe = run(binary().args(["restore", "-", "--data-dir"]).arg(&target).stdin(Stdio::from(input)));
     assert_eq!(from_pipe.code, Some(0), "{from_pipe:?}");
-    assert_eq!(names(&target), ["lock", "sled"]);
+    assert_eq!(names(&target), ["clock", "lock", "sled"]);
     let twice = run_restore(&file, &target, &[]);
     assert!(twice.code == Some(1) && twice.stderr.contains("is not empty"), "{twice:?}");
     let in_use = run_restore(&file, &server.data(), &[]);
@@ -255,7 +255,7 @@ fn random(end: u64) -> u64 {
 /// A server started on what a killed restore left holds all sessions or none, and nothing else is left.
 async fn all_or_nothing(server: &mut Server, sessions: u64) -> bool {
     server.restart();
-    assert_eq!(names(&server.data()), ["lock", "sled"]);
+    assert_eq!(names(&server.data()), ["clock", "lock", "sled"]);
     let statistics = server.client().statistics().await.unwrap();
     assert!([0, sessions].contains(&statistics.sessions), "{}", statistics.sessions);
     if statistics.sessions > 0 {

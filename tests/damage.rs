@@ -66,7 +66,9 @@ fn log_of(server: &Server) -> PathBuf {
 fn redo_of(server: &Server) -> PathBuf {
     let files = common::files_below(&server.data().join("sled"));
     let redo = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("redo.");
-    files.into_iter().filter(redo).find(|path| fs::metadata(path).unwrap().len() > 0).unwrap()
+    // The file of the next generation is there, too, with nothing in it yet.
+    let newest = files.into_iter().filter(redo).max_by_key(|path| fs::metadata(path).unwrap().modified().unwrap());
+    newest.unwrap()
 }
 
 fn snapshot_of(server: &Server) -> PathBuf {

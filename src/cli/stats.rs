@@ -225,7 +225,7 @@ disk          12.0 MiB
 memory        0 B
 CPU time      1m 30s 5ms
 commits       2; transactions in each: 2.5 on average, 4 at most
-last event    1041
+events kept   1,041
 watchers      0
 refused       0 for lack of disk space since the start
 damage        met by 1 request since the start

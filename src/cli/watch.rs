@@ -26,8 +26,8 @@ const EXAMPLES: &str = "Examples:
   sessiond watch --all-namespaces --kind deleted,expired,revoked
   sessiond watch --after \"$(tail -n 1 seen.jsonl | jq -r .resume_token)\" --json >> seen.jsonl
 
-A line is: time, kind, namespace, handle, principal. With --json, each line is one object, and its resume_token is what
---after takes. The events of one session come in their order. Ctrl-C ends it.
+A line is: time, kind, namespace, handle, principal. With --json, each line is one object. Its resume_token is what --after \
+takes. The events of one session come in their order. Ctrl-C ends it.
 If the server goes away, it connects again and resumes where it was.";
 
 /// Arguments of `watch`.

@@ -43,6 +43,11 @@ impl Known {
         Self { through, time: super::to_nanos(through), elapsed: 0, wall: 0, boot: None }
     }
 
+    /// By how much the time may have gone ahead of the elapsed time since, in nanoseconds: it went towards the time of day.
+    pub(super) fn allowance(&self) -> Nanos {
+        self.wall.saturating_sub(self.time).max(0)
+    }
+
     fn encode(&self) -> String {
         let Self { through, time, elapsed, wall, boot } = self;
         let boot = boot.as_deref().unwrap_or("-");

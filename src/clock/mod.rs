@@ -55,6 +55,9 @@ struct Shared {
     is_unsure: AtomicBool,
     /// How far it may then be ahead once it has passed, in nanoseconds.
     jump_limit: AtomicI64,
+    /// By how much the time may still go ahead of the elapsed time before that has to be written down, in nanoseconds. After
+    /// a crash the next start assumes all of it: no more, or sessions would end early.
+    allowance: AtomicI64,
     last: Mutex<Reading>,
 }
 
@@ -67,6 +70,15 @@ pub struct Agreement {
     pub ahead: i64,
     /// How often since the start the system's clock was set by more than a second, with once while the server was stopped.
     pub steps: u64,
+}
+
+/// What a look at the system's clock led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Followed {
+    /// Both differ, so that the next look should come soon: small moves are not noticed.
+    pub differs: bool,
+    /// The time has gone, or would go, farther than is written down.
+    pub must_be_written_down: bool,
 }
 
 /// The system's clock is farther ahead than it may be at a start.
@@ -100,6 +112,7 @@ impl Clock {
             steps: AtomicU64::default(),
             is_unsure: AtomicBool::default(),
             jump_limit: AtomicI64::new(Nanos::MAX),
+            allowance: AtomicI64::new(Nanos::MAX),
             last: Mutex::new(reading),
         };
         Self { source, shared: Arc::new(shared) }
@@ -136,9 +149,8 @@ impl Clock {
         Ok(())
     }
 
-    /// Looks at the system's clock and moves a little towards it; to be called again and again. Returns whether they
-    /// differ, so that the next look should come soon: small moves are not noticed.
-    pub fn follow(&self) -> bool {
+    /// Looks at the system's clock and moves a little towards it; to be called again and again.
+    pub fn follow(&self) -> Followed {
         let mut last = self.shared.last.lock().unwrap_or_else(PoisonError::into_inner);
         let reading = self.source.read();
         let time = reading.elapsed + self.shared.offset.load(Ordering::SeqCst);
@@ -154,14 +166,33 @@ impl Clock {
         }
         let ahead = reading.wall - time;
         let is_believed = (0..=self.shared.jump_limit.load(Ordering::SeqCst)).contains(&ahead);
-        let by = if is_believed && self.shared.is_unsure.swap(false, Ordering::SeqCst) {
+        let caught_up = is_believed && self.shared.is_unsure.swap(false, Ordering::SeqCst);
+        let allowance = self.shared.allowance.load(Ordering::SeqCst);
+        let by = if caught_up {
             tell_caught_up(ahead);
             ahead
         } else {
-            moved.by
+            moved.by.min(allowance)
         };
+        if !caught_up {
+            self.shared.allowance.store(allowance - by.max(0), Ordering::SeqCst);
+        }
         self.shared.offset.fetch_add(by, Ordering::SeqCst);
-        (ahead - by).abs() > reading.blur
+        Followed {
+            differs: (ahead - by).abs() > reading.blur,
+            must_be_written_down: caught_up || (moved.by > 0 && by < moved.by),
+        }
+    }
+
+    /// This was written down: the time may go on as far as it says.
+    pub fn written_down(&self, known: &Known) {
+        let _following = self.shared.last.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shared.allowance.store(known.allowance(), Ordering::SeqCst);
+    }
+
+    /// Nothing will be written down: no start comes after this one.
+    pub fn forget(&self) {
+        self.shared.allowance.store(Nanos::MAX, Ordering::SeqCst);
     }
 
     /// Goes on from this moment, unless it has passed: sessions come from where it was seen.

@@ -48,8 +48,10 @@ pub(super) fn judge(
     {
         // The machine went on: how much time has passed is known, whatever the system's clock says.
         let passed = reading.elapsed - known.elapsed;
-        // The sessions' time may have gone a little faster, but no longer than it was written down in advance.
+        // The sessions' time may have gone a little faster, but no longer than it was written down in advance, and no farther
+        // than to the time of day.
         let faster = passed.min(to_nanos(known.through) - known.time).max(0) / SLEW;
+        let faster = faster.min(known.allowance());
         let time = known.time.saturating_add(passed).saturating_add(faster).max(floor);
         let step = (reading.wall - known.wall) - passed;
         let finding = if step.abs() > STEP { Finding::Stepped(step) } else { Finding::Nothing };
@@ -97,7 +99,7 @@ mod tests {
     #[test]
     fn while_the_machine_goes_on_the_system_clock_counts_for_nothing() {
         let three = 503 * SECOND;
-        let time = NOW + 3 * SECOND + 3 * SECOND / SLEW;
+        let time = NOW + 3 * SECOND;
         for (wall, finding) in [
             (NOW + 3 * SECOND, Finding::Nothing),
             (NOW + 3 * SECOND - DAY, Finding::Stepped(-DAY)),
@@ -105,9 +107,22 @@ mod tests {
         ] {
             assert_eq!(start("one", three, wall, SECOND), Ok(Start { time, is_unsure: false, finding }));
         }
+    }
+
+    #[test]
+    fn what_the_time_may_have_gone_faster_is_counted_and_no_more() {
+        let starts = |ahead: Nanos, elapsed: Nanos| {
+            let known = Known { wall: NOW + ahead, ..known() };
+            let reading = Reading { wall: NOW + ahead + elapsed, elapsed: 500 * SECOND + elapsed, blur: 0 };
+            judge(Some(&known), 0, Some("one"), reading, Nanos::MAX).map(|start| start.time)
+        };
+        let three = 3 * SECOND;
+        assert_eq!(starts(0, three), Ok(NOW + three), "both agreed");
+        assert_eq!(starts(-DAY, three), Ok(NOW + three), "it went slower");
+        assert_eq!(starts(DAY, three), Ok(NOW + three + three / SLEW));
+        assert_eq!(starts(1_000_000, three), Ok(NOW + three + 1_000_000), "no farther than to the time of day");
         // The server has run for no longer than was written down in advance.
-        let long = start("one", 500 * SECOND + DAY, NOW + DAY, Nanos::MAX).map(|start| start.time);
-        assert_eq!(long, Ok(NOW + DAY + 10 * SECOND / SLEW));
+        assert_eq!(starts(DAY, DAY), Ok(NOW + DAY + 10 * SECOND / SLEW));
     }
 
     #[test]

@@ -22,7 +22,7 @@ fn it_goes_on_when_the_system_clock_is_set_back() {
     assert_eq!(clock.now(), START);
     hand.advance(2_000);
     assert_eq!(clock.now(), START + 2_000);
-    assert!(clock.follow());
+    assert!(clock.follow().differs);
     assert_eq!((clock.agreement().steps, clock.agreement().ahead), (1, DAY - 40 + 40));
 }
 
@@ -36,7 +36,7 @@ fn it_meets_the_system_clock_again_and_is_never_more_than_a_fiftieth_off() {
         assert!((35_900..=36_000).contains(&off.abs()) && off.signum() == step.signum(), "{off}");
         pass(&clock, &hand, HOUR / 2);
         assert_eq!(clock.now(), (START + HOUR).saturating_add_signed(step), "it has met");
-        assert!(!clock.follow());
+        assert!(!clock.follow().differs);
         assert_eq!(clock.agreement().steps, 1);
     }
 }
@@ -127,4 +127,23 @@ fn restored_sessions_raise_it() {
     assert_eq!(clock.now(), START + HOUR);
     hand.advance(10);
     assert_eq!(clock.now(), START + HOUR + 10);
+}
+
+#[test]
+fn the_time_goes_no_faster_than_was_written_down() {
+    let (clock, hand) = Clock::manual(START);
+    let agreed = clock.known(RESERVE);
+    clock.written_down(&agreed);
+    hand.set_by(10_000);
+    hand.advance(1_000);
+    // A crash now must find the time where the file says that it is.
+    let held = clock.follow();
+    assert!(held.differs && held.must_be_written_down);
+    assert_eq!(clock.now(), START + 1_000);
+    let ahead = clock.known(RESERVE);
+    clock.written_down(&ahead);
+    hand.advance(1_000);
+    let followed = clock.follow();
+    assert!(followed.differs && !followed.must_be_written_down);
+    assert_eq!(clock.now(), START + 2_020);
 }

@@ -71,10 +71,12 @@ async fn keep(clock: Clock, mut file: Option<ClockFile>, mut stopped: oneshot::R
             _ = &mut stopped => break,
             () = sleep(pause) => {}
         }
-        pause = if clock.follow() { LOOK_SOON } else { LOOK_EVERY };
+        let followed = clock.follow();
+        pause = if followed.differs { LOOK_SOON } else { LOOK_EVERY };
         let through = file.as_ref().and_then(ClockFile::known).map_or(0, |known| known.through);
+        let is_due = through < clock.now() + LEAST_RESERVE;
         // No sooner than that after a failure, which is told each time.
-        if through < clock.now() + LEAST_RESERVE && tried.elapsed() >= LOOK_EVERY {
+        if followed.must_be_written_down || (is_due && tried.elapsed() >= LOOK_EVERY) {
             tried = Instant::now();
             file = write(file, &clock, RESERVE).await;
         }
@@ -83,11 +85,15 @@ async fn keep(clock: Clock, mut file: Option<ClockFile>, mut stopped: oneshot::R
 }
 
 async fn write(file: Option<ClockFile>, clock: &Clock, reserve: Millis) -> Option<ClockFile> {
-    let mut file = file?;
-    let known = clock.known(reserve);
+    let Some(mut file) = file else {
+        clock.forget();
+        return None;
+    };
+    let (known, clock) = (clock.known(reserve), clock.clone());
     let written = tokio::task::spawn_blocking(move || {
-        if let Err(error) = file.write(known) {
-            tracing::warn!(%error, "the time can't be written down; trying again soon");
+        match file.write(known.clone()) {
+            Ok(()) => clock.written_down(&known),
+            Err(error) => tracing::warn!(%error, "the time can't be written down; trying again soon"),
         }
         file
     });

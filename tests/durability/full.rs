@@ -225,7 +225,7 @@ async fn fill_again_and_again(name: &str, disk_mib: u64, bytes: usize, rounds: u
         let client = server.client();
         for id in kept.iter().step_by(kept.len() / 50 + 1) {
             let read = client.get(GetSessionRequest::new(id).peek()).await.unwrap();
-            assert_eq!(read.session.attributes["value"].as_bytes().map(|value| value.len()), Some(bytes));
+            assert_eq!(read.session.attributes["value"].as_bytes().map(bytes::Bytes::len), Some(bytes));
         }
         if let Some(dead) = dead {
             assert_eq!(client.get(dead).await.map(drop), Err(Error::SessionNotFound));
