@@ -61,7 +61,7 @@ fn a_wrong_file_is_named_with_its_key() {
 
 #[test]
 fn a_log_filter_that_means_nothing_is_refused() {
-    refused(&["--log", "sessiond=loud"], &[], &["--log", "write for example info"]);
+    refused(&["--log", "sessiond=loud"], &[], &["--log", "write for example debug"]);
 }
 
 #[test]

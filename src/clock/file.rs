@@ -7,10 +7,11 @@ use super::Millis;
 use super::source::{LATEST, Nanos};
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-const FILE: &str = "clock";
+/// The name of the file.
+pub const CLOCK_FILE: &str = "clock";
 
 /// The first word of each copy, which tells its format.
 const FORMAT: &str = "sessiond-clock-1";
@@ -88,13 +89,20 @@ pub struct ClockFile {
 impl ClockFile {
     /// Opens the file in this data folder, which the caller has claimed, or makes it.
     pub fn open(folder: &Path) -> io::Result<Self> {
-        let mut file =
-            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(folder.join(FILE))?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .open(folder.join(CLOCK_FILE))?;
         let mut bytes = Vec::new();
         (&mut file).take(2 * COPY_BYTES as u64).read_to_end(&mut bytes)?;
         let copies = [0, COPY_BYTES].map(|at| bytes.get(at..).and_then(Known::decode));
         if !bytes.is_empty() && copies.iter().all(Option::is_none) {
-            tracing::warn!("the file {FILE} in the data folder is damaged; the newest event tells the newest time");
+            tracing::warn!(
+                "the file {CLOCK_FILE} in the data folder is damaged; the newest event tells the newest time"
+            );
         }
         let [first, second] = copies;
         let key = |known: &Option<Known>| known.as_ref().map(|known| (known.time, known.through));
@@ -136,7 +144,7 @@ impl ClockFile {
 
     /// Takes over what the folder `old` knows, without changing it.
     pub fn inherit(old: &Path, new: &Path) -> io::Result<()> {
-        let bytes = match std::fs::read(old.join(FILE)) {
+        let bytes = match std::fs::read(old.join(CLOCK_FILE)) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             bytes => bytes?,
         };
@@ -176,7 +184,7 @@ mod tests {
             file.write(known(time)).unwrap();
             assert_eq!(read(temp.path()), Some(known(time)));
         }
-        let path = temp.path().join(FILE);
+        let path = temp.path().join(CLOCK_FILE);
         let whole = std::fs::read(&path).unwrap();
         // The fifth was written into the second copy.
         for (at, left) in [(10, 5), (COPY_BYTES + 10, 4)] {

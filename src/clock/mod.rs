@@ -22,7 +22,7 @@ mod follow;
 mod source;
 mod start;
 
-pub use file::{ClockFile, Known};
+pub use file::{CLOCK_FILE, ClockFile, Known};
 
 use source::{LATEST, ManualClocks, Nanos, Reading, Source};
 use start::{Finding, Start};

@@ -11,6 +11,7 @@
 //! a moment a `sled.replaced/`, which held no session. What is left of them after a crash is removed at the next start.
 
 use super::access;
+use crate::clock::CLOCK_FILE;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -114,7 +115,7 @@ impl DataFolder {
             Err(TryLockError::Error(error)) => return Err(not_writable(error)),
         }
         let folder = Self { path: path.into(), sled: SLED, _lock: Arc::new(lock) };
-        access::close_to_others(path, &[LOCK, SLED, RESTORING, REPLACED]);
+        access::close_to_others(path, &[LOCK, CLOCK_FILE, SLED, RESTORING, REPLACED]);
         for leftover in [RESTORING, REPLACED] {
             if folder.remove(leftover).map_err(not_writable)? {
                 tracing::warn!(folder = leftover, "a restore was interrupted; removed what it had built");

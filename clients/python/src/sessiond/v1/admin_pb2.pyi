@@ -23,7 +23,7 @@ class NamespaceStatistics(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., sessions: _Optional[int] = ...) -> None: ...
 
 class GetStatisticsResponse(_message.Message):
-    __slots__ = ("sessions", "namespaces", "created", "expired", "created_per_second", "expired_per_second", "disk_bytes", "memory_bytes", "sweeper_lag", "groups", "grouped_transactions", "largest_group", "start_time", "watchers", "cpu_time", "refused_for_space", "met_damage", "storage_stalls", "resume_token", "events_kept")
+    __slots__ = ("sessions", "namespaces", "created", "expired", "created_per_second", "expired_per_second", "disk_bytes", "memory_bytes", "sweeper_lag", "groups", "grouped_transactions", "largest_group", "start_time", "watchers", "cpu_time", "refused_for_space", "met_damage", "storage_stalls", "resume_token", "events_kept", "clock_steps", "clock_ahead", "current_time")
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
     NAMESPACES_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
@@ -44,6 +44,9 @@ class GetStatisticsResponse(_message.Message):
     STORAGE_STALLS_FIELD_NUMBER: _ClassVar[int]
     RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
     EVENTS_KEPT_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_STEPS_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_AHEAD_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_TIME_FIELD_NUMBER: _ClassVar[int]
     sessions: int
     namespaces: _containers.RepeatedCompositeFieldContainer[NamespaceStatistics]
     created: int
@@ -64,7 +67,10 @@ class GetStatisticsResponse(_message.Message):
     storage_stalls: int
     resume_token: str
     events_kept: int
-    def __init__(self, sessions: _Optional[int] = ..., namespaces: _Optional[_Iterable[_Union[NamespaceStatistics, _Mapping]]] = ..., created: _Optional[int] = ..., expired: _Optional[int] = ..., created_per_second: _Optional[float] = ..., expired_per_second: _Optional[float] = ..., disk_bytes: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., sweeper_lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., groups: _Optional[int] = ..., grouped_transactions: _Optional[int] = ..., largest_group: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., watchers: _Optional[int] = ..., cpu_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., refused_for_space: _Optional[int] = ..., met_damage: _Optional[int] = ..., storage_stalls: _Optional[int] = ..., resume_token: _Optional[str] = ..., events_kept: _Optional[int] = ...) -> None: ...
+    clock_steps: int
+    clock_ahead: _duration_pb2.Duration
+    current_time: _timestamp_pb2.Timestamp
+    def __init__(self, sessions: _Optional[int] = ..., namespaces: _Optional[_Iterable[_Union[NamespaceStatistics, _Mapping]]] = ..., created: _Optional[int] = ..., expired: _Optional[int] = ..., created_per_second: _Optional[float] = ..., expired_per_second: _Optional[float] = ..., disk_bytes: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., sweeper_lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., groups: _Optional[int] = ..., grouped_transactions: _Optional[int] = ..., largest_group: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., watchers: _Optional[int] = ..., cpu_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., refused_for_space: _Optional[int] = ..., met_damage: _Optional[int] = ..., storage_stalls: _Optional[int] = ..., resume_token: _Optional[str] = ..., events_kept: _Optional[int] = ..., clock_steps: _Optional[int] = ..., clock_ahead: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., current_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class SweepNowRequest(_message.Message):
     __slots__ = ()
