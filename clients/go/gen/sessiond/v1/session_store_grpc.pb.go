@@ -66,6 +66,11 @@ const (
 //	ABORTED              VERSION_MISMATCH       expected_version is not the current one; metadata "current_version"
 //	FAILED_PRECONDITION  SESSION_ID_RETIRED     the ID was rotated away and can only read until its grace ends
 //	RESOURCE_EXHAUSTED   SESSION_TOO_LARGE      the session would outgrow a limit; metadata "limit" and "actual"
+//	RESOURCE_EXHAUSTED   MESSAGE_TOO_LARGE      a request without a session's data is larger than a message may be;
+//	                                            metadata "limit" and "actual"
+//	RESOURCE_EXHAUSTED   BATCH_TOO_LARGE        of an item: the answer has no room for the session; ask for fewer at a time
+//	RESOURCE_EXHAUSTED   HEADERS_TOO_LARGE      the request's headers are larger than allowed; metadata as above
+//	RESOURCE_EXHAUSTED   ANSWERS_NOT_TAKEN      the caller does not take the answers to earlier calls; nothing was done
 //	RESOURCE_EXHAUSTED   TOO_MANY_REQUESTS      the server has as many requests in flight as it allows
 //	RESOURCE_EXHAUSTED   SESSION_LIMIT_REACHED  the principal has as many sessions as its namespace allows
 //	FAILED_PRECONDITION  LOCK_HELD              another holds the lock, and the wait is over; metadata "held_for_ms" and
@@ -82,6 +87,11 @@ const (
 //	RESOURCE_EXHAUSTED   VERIFY_RUNNING         another check of the data is under way
 //	RESOURCE_EXHAUSTED   STORAGE_FULL           free disk space is low; reads and deletes still work
 //	DEADLINE_EXCEEDED    DEADLINE_EXCEEDED      a call of an Exchange was not done in its time; it may have been carried out
+//	DEADLINE_EXCEEDED    REQUEST_TOO_SLOW       the request did not arrive in its time; nothing was done
+//	INVALID_ARGUMENT     UNSUPPORTED_CONTENT_TYPE  the request is not one of gRPC
+//	UNIMPLEMENTED        UNKNOWN_METHOD         the server has no such method
+//	UNIMPLEMENTED        UNSUPPORTED_ENCODING   the messages are compressed in a way that the server does not know; it knows
+//	                                            gzip, on calls that are no streams
 //	UNAVAILABLE          NOT_READY              starting or draining; repeat the call
 //	DATA_LOSS            SESSION_CORRUPT        the stored session fails its checksum
 //	INTERNAL             INTERNAL               see the server's log
@@ -444,6 +454,11 @@ type SessionStore_ExchangeClient = grpc.BidiStreamingClient[ExchangeRequest, Exc
 //	ABORTED              VERSION_MISMATCH       expected_version is not the current one; metadata "current_version"
 //	FAILED_PRECONDITION  SESSION_ID_RETIRED     the ID was rotated away and can only read until its grace ends
 //	RESOURCE_EXHAUSTED   SESSION_TOO_LARGE      the session would outgrow a limit; metadata "limit" and "actual"
+//	RESOURCE_EXHAUSTED   MESSAGE_TOO_LARGE      a request without a session's data is larger than a message may be;
+//	                                            metadata "limit" and "actual"
+//	RESOURCE_EXHAUSTED   BATCH_TOO_LARGE        of an item: the answer has no room for the session; ask for fewer at a time
+//	RESOURCE_EXHAUSTED   HEADERS_TOO_LARGE      the request's headers are larger than allowed; metadata as above
+//	RESOURCE_EXHAUSTED   ANSWERS_NOT_TAKEN      the caller does not take the answers to earlier calls; nothing was done
 //	RESOURCE_EXHAUSTED   TOO_MANY_REQUESTS      the server has as many requests in flight as it allows
 //	RESOURCE_EXHAUSTED   SESSION_LIMIT_REACHED  the principal has as many sessions as its namespace allows
 //	FAILED_PRECONDITION  LOCK_HELD              another holds the lock, and the wait is over; metadata "held_for_ms" and
@@ -460,6 +475,11 @@ type SessionStore_ExchangeClient = grpc.BidiStreamingClient[ExchangeRequest, Exc
 //	RESOURCE_EXHAUSTED   VERIFY_RUNNING         another check of the data is under way
 //	RESOURCE_EXHAUSTED   STORAGE_FULL           free disk space is low; reads and deletes still work
 //	DEADLINE_EXCEEDED    DEADLINE_EXCEEDED      a call of an Exchange was not done in its time; it may have been carried out
+//	DEADLINE_EXCEEDED    REQUEST_TOO_SLOW       the request did not arrive in its time; nothing was done
+//	INVALID_ARGUMENT     UNSUPPORTED_CONTENT_TYPE  the request is not one of gRPC
+//	UNIMPLEMENTED        UNKNOWN_METHOD         the server has no such method
+//	UNIMPLEMENTED        UNSUPPORTED_ENCODING   the messages are compressed in a way that the server does not know; it knows
+//	                                            gzip, on calls that are no streams
 //	UNAVAILABLE          NOT_READY              starting or draining; repeat the call
 //	DATA_LOSS            SESSION_CORRUPT        the stored session fails its checksum
 //	INTERNAL             INTERNAL               see the server's log
