@@ -60,6 +60,8 @@ pub(super) struct Checkpoint {
     pub(super) settled: u64,
     /// Where the log was when sled last freed all that was emptied.
     pub(super) turned_at: u64,
+    /// Where the log was when there was last nothing left to give back.
+    pub(super) given_back_at: u64,
     pub(super) progress: Arc<Progress>,
     pub(super) space: Arc<Space>,
 }
@@ -158,14 +160,31 @@ impl Checkpoint {
     }
 
     /// Whether so much was written since sled last freed all that was emptied that it is worth to have it do so again: three
-    /// segments are written for that. Where nobody changes anything, less is enough.
-    pub(super) fn is_worth_a_turn(&self, is_idle: bool) -> bool {
-        let least = match (self.space.is_tight(), is_idle) {
-            (true, true) => TURN_OVER_IDLE,
-            (true, false) => TURN_OVER_TIGHT,
-            (false, _) => TURN_OVER,
-        };
-        !self.is_damaged && !self.space.is_exhausted() && self.log.end().saturating_sub(self.turned_at) >= least
+    /// segments are written for that.
+    pub(super) fn is_worth_a_turn(&self) -> bool {
+        self.has_written(if self.space.is_tight() { TURN_OVER_TIGHT } else { TURN_OVER }, self.turned_at)
+    }
+
+    /// The same since there was last nothing to give back, where nobody changes anything: less is enough.
+    pub(super) fn is_worth_giving_back(&self) -> bool {
+        self.has_written(if self.space.is_tight() { TURN_OVER_IDLE } else { TURN_OVER }, self.given_back_at)
+    }
+
+    fn has_written(&self, least: u64, since: u64) -> bool {
+        !self.is_damaged && !self.space.is_exhausted() && self.log.end().saturating_sub(since) >= least
+    }
+
+    /// Moves what can be moved and has sled free what was emptied. Whether anything was freed.
+    pub(super) fn give_back(&mut self) -> Result<bool, EngineError> {
+        let before = self.log.segments_in_use();
+        self.clean_some()?;
+        self.turn_over()?;
+        Ok(self.log.segments_in_use() < before)
+    }
+
+    /// There is nothing left to give back.
+    pub(super) fn has_given_back(&mut self) {
+        self.given_back_at = self.log.end();
     }
 
     /// Once there is hardly anything left to move, has sled free what was emptied; what it frees may leave more to move.

@@ -139,6 +139,7 @@ impl SledEngine {
             tables: Tables::open(&db, memtable)?,
             settled: log.file_bytes()? / BLOAT,
             turned_at: log.end(),
+            given_back_at: log.end(),
             log,
             is_damaged,
             progress: Arc::clone(&progress[1]),

@@ -27,6 +27,9 @@ const BUSY_RESTS: u32 = 9;
 /// After so long without a generation nobody would have to wait.
 const IDLE: Duration = Duration::from_secs(1);
 
+/// After so many passes in a row that gave nothing back there is nothing to give back.
+const FRUITLESS_PASSES: u32 = 3;
+
 /// A generation that has ended, and is synced.
 pub(super) struct Ended {
     pub(super) generation: u64,
@@ -70,14 +73,20 @@ impl CheckpointThread {
         }
     }
 
-    /// Waits for the next generation; `None` if there will be none. If it does not come soon, what is dead is given back.
+    /// Waits for the next generation; `None` if there will be none. If it does not come soon, what is dead is given back, in
+    /// several passes: what one moves another one frees.
     fn wait(&mut self, ended: &Receiver<Ended>) -> Result<Option<Ended>, EngineError> {
-        if self.checkpoint.is_worth_a_turn(true) {
-            match ended.recv_timeout(IDLE) {
-                Ok(generation) => return Ok(Some(generation)),
-                Err(RecvTimeoutError::Timeout) => self.checkpoint.turn_over()?,
-                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+        if self.checkpoint.is_worth_giving_back() {
+            let mut fruitless = 0;
+            while fruitless < FRUITLESS_PASSES {
+                match ended.recv_timeout(IDLE) {
+                    Ok(generation) => return Ok(Some(generation)),
+                    Err(RecvTimeoutError::Timeout) if self.checkpoint.give_back()? => fruitless = 0,
+                    Err(RecvTimeoutError::Timeout) => fruitless += 1,
+                    Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                }
             }
+            self.checkpoint.has_given_back();
         }
         Ok(ended.recv().ok())
     }
@@ -114,7 +123,7 @@ impl CheckpointThread {
         while !self.checkpoint.space.is_exhausted() {
             let (began, changed) = (Instant::now(), self.shared.changed());
             let Some(grown) = self.checkpoint.clean_some()? else {
-                if next.is_none() && self.checkpoint.is_worth_a_turn(false) {
+                if next.is_none() && self.checkpoint.is_worth_a_turn() {
                     self.checkpoint.turn_over()?;
                 }
                 break;
