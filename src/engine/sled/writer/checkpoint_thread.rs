@@ -27,9 +27,6 @@ const BUSY_RESTS: u32 = 9;
 /// After so long without a generation nobody would have to wait.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// After so many passes in a row that gave nothing back there is nothing to give back.
-const FRUITLESS_PASSES: u32 = 3;
-
 /// A generation that has ended, and is synced.
 pub(super) struct Ended {
     pub(super) generation: u64,
@@ -74,15 +71,14 @@ impl CheckpointThread {
     }
 
     /// Waits for the next generation; `None` if there will be none. If it does not come soon, what is dead is given back, in
-    /// several passes: what one moves another one frees.
+    /// passes until one frees nothing: what one moves another one frees.
     fn wait(&mut self, ended: &Receiver<Ended>) -> Result<Option<Ended>, EngineError> {
         if self.checkpoint.is_worth_giving_back() {
-            let mut fruitless = 0;
-            while fruitless < FRUITLESS_PASSES {
+            let mut frees = true;
+            while frees {
                 match ended.recv_timeout(IDLE) {
                     Ok(generation) => return Ok(Some(generation)),
-                    Err(RecvTimeoutError::Timeout) if self.checkpoint.give_back()? => fruitless = 0,
-                    Err(RecvTimeoutError::Timeout) => fruitless += 1,
+                    Err(RecvTimeoutError::Timeout) => frees = self.checkpoint.give_back()?,
                     Err(RecvTimeoutError::Disconnected) => return Ok(None),
                 }
             }
