@@ -94,8 +94,8 @@ impl Places {
 }
 
 impl Share {
-    /// Takes a place for a request in flight, and for its answer. It is refused at once, instead of queueing, when there are too many, or when
-    /// this connection has more than its part of them.
+    /// Takes a place for a request in flight, and for its answer. It is refused at once, instead of queueing, when there are
+    /// too many, or when this connection has more than its part of them.
     pub fn take(self: &Arc<Self>) -> Result<Held, Refusal> {
         let own = self.requests.fetch_add(1, Ordering::Relaxed);
         let all = self.room.requests.fetch_add(1, Ordering::Relaxed);
