@@ -19,23 +19,23 @@ use tonic::{Code, Request};
 /// What a server may grow by over a message that is compressed well.
 const GROWTH: u64 = 32 << 20;
 
-/// A call of which the message is compressed, and which accepts a compressed answer.
-fn compressed_call(method: &str, stream: u32, request: &impl Message) -> Vec<u8> {
-    let mut headers = call_headers(method);
-    literal(&mut headers, b"grpc-encoding", b"gzip");
-    literal(&mut headers, b"grpc-accept-encoding", b"identity, deflate, gzip");
+/// A message that is compressed, with its prefix.
+fn compress(request: &impl Message) -> Vec<u8> {
     let mut compressed = vec![0; 5];
     GzEncoder::new(&message(request)[5..], Compression::fast()).read_to_end(&mut compressed).unwrap();
     let length = u32::try_from(compressed.len() - 5).unwrap();
     compressed[0] = 1;
     compressed[1..5].copy_from_slice(&length.to_be_bytes());
-    let mut frames = frame(HEADERS, END_HEADERS, stream, &headers);
-    let pieces: Vec<&[u8]> = compressed.chunks(16 << 10).collect();
-    for (number, piece) in pieces.iter().enumerate() {
-        let flags = if number + 1 == pieces.len() { END_STREAM } else { 0 };
-        frames.extend(frame(DATA, flags, stream, piece));
-    }
-    frames
+    compressed
+}
+
+/// Makes a call of which the message is compressed, and which accepts a compressed answer.
+fn call_compressed(peer: &mut Peer, method: &str, stream: u32, compressed: &[u8]) {
+    let mut headers = call_headers(method);
+    literal(&mut headers, b"grpc-encoding", b"gzip");
+    literal(&mut headers, b"grpc-accept-encoding", b"identity, deflate, gzip");
+    assert!(peer.send(&frame(HEADERS, END_HEADERS, stream, &headers)));
+    peer.send_body(stream, compressed);
 }
 
 /// The message of an answer, with its prefix; it must have one.
@@ -70,7 +70,8 @@ async fn a_compressed_call_gets_a_compressed_answer() {
         };
         let data: Bytes = (0..size).map(|_| noise()).collect();
         let change = SessionChange::new().set("more", data.clone());
-        assert!(peer.send(&compressed_call("UpdateSession", stream, &UpdateSessionRequest::new(&id, change))));
+        let update = UpdateSessionRequest::new(&id, change);
+        call_compressed(&mut peer, "UpdateSession", stream, &compress(&update));
         assert!(!answer(&mut peer, stream).is_empty());
         let session = client.get(&id).await.unwrap().session;
         assert_eq!(session.attributes["more"].as_bytes().unwrap(), &data);
@@ -79,7 +80,7 @@ async fn a_compressed_call_gets_a_compressed_answer() {
     // Its answer is one that the connection takes without being told to go on.
     client.update(&id, SessionChange::new().remove("more")).await.unwrap();
     let get = GetSessionRequest::new(&id);
-    assert!(peer.send(&compressed_call("GetSession", 5, &get)));
+    call_compressed(&mut peer, "GetSession", 5, &compress(&get));
     let compressed = answer(&mut peer, 5);
     assert_eq!(compressed[0], 1);
     let mut plain = Vec::new();
@@ -101,10 +102,10 @@ async fn a_message_that_grows_beyond_the_bound_is_refused() {
     let id = client.create(CreateSessionRequest::new()).await.unwrap().session_id;
     let before = server.memory();
     let bomb = SessionChange::new().set("a", Bytes::from(vec![0; 64 << 20]));
-    let bomb = compressed_call("UpdateSession", 1, &UpdateSessionRequest::new(&id, bomb));
+    let bomb = compress(&UpdateSessionRequest::new(&id, bomb));
     assert!(bomb.len() < 512 << 10);
     let mut peer = Peer::agree(server.address());
-    assert!(peer.send(&bomb));
+    call_compressed(&mut peer, "UpdateSession", 1, &bomb);
     assert!(answer(&mut peer, 1).is_empty(), "an error has no message");
     assert!(server.peak_memory() < before + GROWTH, "{} bytes", server.peak_memory());
     // The connection is as good as before.

@@ -209,8 +209,9 @@ pub struct Settings {
 
     /// Memory for messages of all connections that have not wholly arrived, or have not been taken (1MiB or more)
     ///
-    /// While there is no room, calls wait and nothing more is read from streams. A connection gets no more than what it
-    /// leaves to the others.
+    /// Half of it is for messages that wait because there is no room in the other half, up to 64KiB of each. Calls wait for
+    /// as long as send-timeout says; when too many wait, more are refused with `RESOURCE_EXHAUSTED`. A connection gets no
+    /// more than what it leaves to the others.
     #[arg(long, value_name = SIZE, value_parser = at_least(size::<usize>, "1MiB"), default_value = "256MiB",
           help_heading = LIMITS)]
     pub message_memory: usize,

@@ -8,7 +8,7 @@ use super::route::{Route, Target};
 use super::router::Router;
 use super::seats::{Call, Seat};
 use crate::config::Settings;
-use crate::service::door_status::{answers_not_taken, headers_too_large, request_too_slow};
+use crate::service::door_status::{answers_not_taken, headers_too_large, request_too_slow, too_many_messages};
 use crate::service::{Carries, Held, Intake, Share, call_timed_out, complete, refuse_foreign};
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -90,8 +90,11 @@ impl Peer {
         let deadline = deadline::of(request.headers());
         let carries = Carries::of(request.uri().path());
         let (mut parts, mut body) = request.into_parts();
-        let arrival =
-            Arrival { max_message_size: self.settings.max_message_size, timeout: self.settings.receive_timeout };
+        let arrival = Arrival {
+            max_message_size: self.settings.max_message_size,
+            timeout: self.settings.receive_timeout,
+            wait: self.settings.send_timeout,
+        };
         let answer = |response| {
             let held = self.share.hold_answer(0);
             Ok(Carried { response, held, compression: Compression::default() })
@@ -115,9 +118,10 @@ impl Peer {
         let arrived = if route.asks_in_stream {
             None
         } else {
-            match one_message(&mut body, &self.share, arrival).await {
+            match one_message(&mut body, &self.share, arrival, reply).await {
                 Ok(arrived) => Some(arrived),
                 Err(Missing::Gone) => return Err(Aborted::Gone),
+                Err(Missing::NoRoom) => return refusal(too_many_messages()),
                 Err(Missing::TooSlow) => {
                     tracing::warn!("a request did not arrive in its time");
                     self.seat.offend();
@@ -139,7 +143,7 @@ impl Peer {
             return refusal(answers_not_taken());
         }
         let intake = Intake::new(Arc::clone(&self.share));
-        if route.asks_in_stream || route.answers_in_stream {
+        if route.needs_intake() {
             parts.extensions.insert(intake.clone());
         }
         let (body, request_held) = if let Some((message, arrived)) = arrived {
@@ -259,7 +263,7 @@ impl Peer {
 }
 
 /// What of a call tells that its caller has withdrawn it.
-trait Withdrawal {
+pub(super) trait Withdrawal {
     fn poll_withdrawn(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 

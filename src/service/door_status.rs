@@ -25,6 +25,17 @@ pub(crate) fn request_too_slow(receive_timeout: Duration, is_draining: bool) -> 
     )
 }
 
+/// There is no room for the request.
+pub(crate) fn too_many_messages() -> Status {
+    with_reason(
+        Code::ResourceExhausted,
+        "too many large messages are on their way (settings message-memory-per-connection and message-memory); the call \
+         was not carried out",
+        "TOO_MANY_REQUESTS",
+        HashMap::new(),
+    )
+}
+
 /// There is no room for the answer, because the caller does not take those before it.
 pub(crate) fn answers_not_taken() -> Status {
     with_reason(

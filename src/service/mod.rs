@@ -33,6 +33,7 @@ pub use admin::AdminService;
 pub use background::Background;
 pub use exchange::Conversation;
 pub use intake::Intake;
+pub(crate) use places::STREAM_WINDOW;
 pub use places::{Bounds, Held, Places, Share};
 pub(crate) use protocol::{Carries, complete, refuse_foreign, unknown_method};
 pub use request::RequestLimits;

@@ -161,7 +161,8 @@ impl SessionStore for StoreService {
         &self,
         request: Request<LockSessionRequest>,
     ) -> Result<Response<LockSessionResponse>, Status> {
-        self.lock(request.into_inner()).await.map(Response::new)
+        let share = Arc::clone(intake(&request)?.share());
+        self.lock(request.into_inner(), &share).await.map(Response::new)
     }
 
     async fn unlock_session(
@@ -217,7 +218,7 @@ impl SessionStore for StoreService {
     }
 }
 
-/// What the call may hold; every request that the server leads to a stream brings it.
+/// What the call may hold; the server gives it to every call that is a stream or waits.
 fn intake<T>(request: &Request<T>) -> Result<&Intake, Status> {
     request.extensions().get().ok_or_else(|| Status::internal("the call belongs to no connection"))
 }

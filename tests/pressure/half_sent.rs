@@ -4,6 +4,8 @@ use crate::common::wire::{DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEAD
 use crate::common::{LONG, Server};
 use crate::long_mode;
 use crate::others::Others;
+use crate::uploads::Uploads;
+use bytes::Bytes;
 use sessiond_client::Health;
 use sessiond_client::proto::{CreateSessionRequest, GetSessionRequest, LockSessionRequest};
 use std::time::{Duration, Instant};
@@ -64,28 +66,17 @@ async fn half_sent_messages_are_bounded_in_memory() {
         let server = Server::start_with(&flags);
         let mut others = Others::arrive(&server).await;
         let before = server.memory();
-        let mut peer = Peer::agree(server.address());
-        let mut begin = vec![0];
-        begin.extend((4_u32 << 20).to_be_bytes());
-        begin.resize(16 << 10, 10);
-        let (streams, piece) = (400, vec![10; 16 << 10]);
-        for stream in 0..streams {
-            let id = 2 * stream + 1;
-            peer.send(&frame(HEADERS, END_HEADERS, id, &call_headers(method)));
+        let mut uploads = Uploads::connect(&server).await;
+        // All but the last byte of a message.
+        let size = 4_u32 << 20;
+        let bytes: Bytes = [&[0], &size.to_be_bytes()[..], &vec![10; size as usize - 1]].concat().into();
+        let mut calls = Vec::new();
+        for _ in 0..400 {
+            let (answer, mut stream) = uploads.begin(method).await;
+            stream.send_data(bytes.clone(), false).unwrap();
+            calls.push((answer, stream));
         }
-        // As much as is taken without waiting: the window of the connection is opened again for what is read.
-        let begin_time = Instant::now();
-        'sending: for round in 0..64 {
-            for stream in 0..streams {
-                let payload = if round == 0 { &begin } else { &piece };
-                if !peer.send_within(&frame(DATA, 0, 2 * stream + 1, payload), Duration::from_millis(300))
-                    || begin_time.elapsed() > Duration::from_secs(5)
-                {
-                    break 'sending;
-                }
-            }
-        }
-        others.read(100).await;
+        others.read(500).await;
         let grown = server.peak_memory().saturating_sub(before);
         assert!(grown < 80 << 20, "{method}: {} MiB more", grown >> 20);
     }

@@ -14,6 +14,7 @@ mod large;
 mod others;
 mod seats;
 mod unread;
+mod uploads;
 
 /// A number from the environment; `None` in the short mode.
 fn long_mode(name: &str) -> Option<u32> {

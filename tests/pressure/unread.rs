@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sessiond_client::proto::call::Method;
 use sessiond_client::proto::{
     BackupRequest, BatchGetSessionsRequest, Call, CreateSessionRequest, ExchangeRequest, GetSessionRequest,
-    ListSessionsRequest, SessionView, WatchSessionsRequest,
+    ListSessionsRequest, LockSessionRequest, SessionView, UnlockSessionRequest, WatchSessionsRequest,
 };
 use std::time::Duration;
 
@@ -125,6 +125,34 @@ async fn no_kind_of_answer_exceeds_what_a_connection_may_hold() {
     }
 }
 
+/// Whoever waits for a lock is told the session at last, and all of them may be told at the same time.
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_that_are_read_under_a_lock_are_bounded() {
+    let server = Server::start_with(&FLAGS);
+    let client = server.client();
+    let mut locks = Vec::new();
+    let mut peer = Peer::greet_with(server.address(), &[(INITIAL_WINDOW_SIZE, 0)]);
+    for number in 0..400 {
+        let new = CreateSessionRequest::new().attribute("data", Bytes::from(vec![b'x'; SIZE]));
+        let id = client.create(new).await.unwrap().session_id;
+        let token = client.lock(LockSessionRequest::new(&id)).await.unwrap().lock_token;
+        let waits = LockSessionRequest::new(&id).wait(Duration::from_secs(30)).include_session();
+        assert!(peer.send(&call("LockSession", 2 * number + 1, &waits)));
+        locks.push((id, token));
+    }
+    // What is answered after them has been read after them.
+    assert!(peer.send(&call("GetSession", 801, &GetSessionRequest::new("x"))));
+    assert!(peer.receive(|frame| frame.stream == 801).is_some());
+    let before = server.memory();
+    for (id, token) in locks {
+        client.unlock(UnlockSessionRequest::new(id, token)).await.unwrap();
+    }
+    Others::arrive(&server).await.read(300).await;
+    let grown = server.peak_memory().saturating_sub(before);
+    assert!(grown < OF_ONE + BESIDE / 4, "{} MiB more", grown >> 20);
+    drop(peer);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn many_connections_hold_no_more_than_the_server_may() {
     let server = Server::start_with(&FLAGS);
@@ -177,10 +205,15 @@ async fn a_request_keeps_its_place_until_its_answer_is_taken() {
     let server = Server::start_with(&["--max-requests-in-flight", "4", "--send-timeout", "2s"]);
     let ids = fill(&server).await;
     let client = server.client();
-    let peer = ask(&server, Kind::Get, 4, 0, &ids);
-    eventually("all places are taken", async || client.get(&ids[0]).await.is_err()).await;
+    let mut peers = Vec::new();
+    // One at a time: the client's own call may have a place when one of them arrives.
+    eventually("all places are taken", async || {
+        peers.push(ask(&server, Kind::Get, 1, 0, &ids));
+        client.get(&ids[0]).await.is_err()
+    })
+    .await;
     eventually("the places are free again", async || client.get(&ids[0]).await.is_ok()).await;
-    drop(peer);
+    drop(peers);
 }
 
 #[tokio::test(flavor = "multi_thread")]
