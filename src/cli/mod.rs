@@ -1,51 +1,27 @@
 //! The commands of the command line that talk to a running server, and those that work on a data folder without one.
 //!
-//! Each command is a set of arguments with a `run` that calls the server and makes a [`output::Report`], which this file
+//! Each of the [`commands`] is a set of arguments with a `run` that calls the server and makes a [`Report`], which this file
 //! prints; list, stats, watch and backup are handed the outputs and print as they go. This file decides on the exit code.
+//! [`input`] and [`output`] are what the commands share; [`bench`] is a program of its own.
 
-mod args;
-mod assignment;
-mod backup;
 mod bench;
-mod count;
-mod create;
-mod csrf;
-mod delete;
-mod exact;
-mod failure;
-mod get;
-mod handoff;
-mod health;
-mod list;
-mod lock;
-mod misplaced;
+mod commands;
+mod input;
 mod output;
-mod printable;
-mod progress;
-mod restore;
-mod revoke;
-mod rotate;
-mod salvage;
-mod secret;
-mod set;
-mod stats;
-mod sweep;
-mod table;
-mod touch;
-mod units;
-mod unlock;
-mod verify;
-mod watch;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use failure::{Failure, Stop};
-pub(crate) use misplaced::misplaced;
-use output::Report;
-use printable::printable;
+use commands::{
+    backup, count, create, csrf, delete, get, handoff, health, list, lock, restore, revoke, rotate, salvage, set,
+    stats, sweep, touch, unlock, verify, watch,
+};
+pub(crate) use input::misplaced::misplaced;
+use output::failure::{Failure, Stop};
+use output::printable::printable;
+use output::report::Report;
 
 /// The commands that talk to a running server or work on the data folder of a stopped one.
 #[derive(Debug, Subcommand)]

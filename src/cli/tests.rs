@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use clap::{CommandFactory, Parser};
 
-use super::failure::{FAILED, NOT_FOUND};
+use super::output::failure::{FAILED, NOT_FOUND};
 use super::*;
 
 #[derive(Debug, Parser)]
@@ -236,7 +236,7 @@ async fn commands_that_would_do_nothing_are_wrong_usage() {
             other => panic!("{other:?}"),
         };
         let failure = result.expect_err("nothing to do");
-        assert_eq!(failure.code, super::failure::USAGE);
+        assert_eq!(failure.code, super::output::failure::USAGE);
         assert!(failure.message.starts_with(expected), "{}", failure.message);
     }
 }

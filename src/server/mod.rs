@@ -1,47 +1,30 @@
 //! Running the server: listeners, workers, the engine's opening, health, and an orderly end.
+//!
+//! A connection comes in through [`connections`], a call on it is carried out by [`calls`]. [`process`] is what the server
+//! does beside that; [`peer_timeout`] says how long either may wait for a peer.
 
-mod answer;
-mod call;
-mod compression;
-mod connection;
-mod deadline;
-mod health;
-mod http2;
-mod listener;
-mod open;
-mod patience;
-mod reflection;
-mod request;
-mod route;
-mod router;
-mod seats;
-mod storage;
-mod sweeper_watch;
-mod timekeeper;
-mod worker;
+mod calls;
+mod connections;
+mod peer_timeout;
+mod process;
 
-pub use listener::Listener;
-pub use storage::Storage;
+pub use connections::listener::Listener;
+pub use process::storage::Storage;
 
-use crate::clock::{Clock, Millis};
-use crate::config::{self, PolicySettings, Settings};
+use crate::clock::Clock;
+use crate::config::Settings;
 use crate::engine::{EngineError, EngineStatus};
 use crate::service::{AdminService, Background, Bounds, Places, RequestLimits, Restores, StoreService};
-use crate::session::{AtSessionLimit, HistoryBounds, Policies, Policy, UpkeepOptions};
-use health::Phase;
-use open::{Open, Serving};
-use seats::Seats;
+use connections::accept::accept;
+use connections::worker::{Service, Worker};
+use process::health::Phase;
+use process::policies::{millis, policies, upkeep_options};
+use process::serving::{Open, Serving};
+use process::timekeeper::TimeKeeper;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
-use timekeeper::TimeKeeper;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
-use worker::{Service, Worker};
-
-/// After a failed accept (too many open files, say) the server waits before it tries again.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Why the server ended otherwise than by request.
 #[derive(Debug, thiserror::Error)]
@@ -174,35 +157,6 @@ pub async fn run(
     }
 }
 
-/// Accepts connections and hands each to the worker with the fewest: few connections must not share a core.
-fn accept(listeners: &[Arc<Listener>], workers: &Arc<Vec<Worker>>, max_connections: u32) -> JoinSet<()> {
-    let seats = Seats::new(max_connections as usize);
-    let mut accepting = JoinSet::new();
-    for listener in listeners {
-        let (listener, workers, seats) = (Arc::clone(listener), Arc::clone(workers), Arc::clone(&seats));
-        accepting.spawn(async move {
-            loop {
-                match listener.accept().await {
-                    Ok(accepted) => {
-                        // Above the limit one connection waits here, and the others in the operating system's queue.
-                        let Some(seat) = seats.take().await else {
-                            return;
-                        };
-                        if let Some(worker) = workers.iter().min_by_key(|worker| worker.load()) {
-                            worker.hand_over(accepted, seat).await;
-                        }
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "accepting a connection failed");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                }
-            }
-        });
-    }
-    accepting
-}
-
 /// Lets the phase follow the engine's status; returns when the engine has failed.
 async fn follow(mut status: watch::Receiver<EngineStatus>, phase: &watch::Sender<Phase>) {
     loop {
@@ -220,48 +174,4 @@ fn phase_of(status: &EngineStatus) -> Phase {
         EngineStatus::LowSpace => Phase::ReadOnly,
         EngineStatus::Stalled | EngineStatus::Failed => Phase::Failing,
     }
-}
-
-fn policies(settings: &Settings) -> Policies {
-    let namespaces = settings.namespaces.iter();
-    Policies {
-        default: policy(&settings.policy),
-        namespaces: namespaces.map(|(name, settings)| (name.clone(), policy(settings))).collect(),
-    }
-}
-
-fn policy(settings: &PolicySettings) -> Policy {
-    Policy {
-        idle_timeout: millis(settings.idle_timeout),
-        absolute_timeout: settings.absolute_timeout.map(millis),
-        max_idle_timeout: millis(settings.max_idle_timeout),
-        max_absolute_timeout: settings.max_absolute_timeout.map(millis),
-        max_session_bytes: settings.max_session_size,
-        max_attributes: settings.max_attributes,
-        max_sessions_per_principal: settings.max_sessions_per_principal,
-        at_session_limit: match settings.at_session_limit {
-            config::AtSessionLimit::Refuse => AtSessionLimit::Refuse,
-            config::AtSessionLimit::EndOldest => AtSessionLimit::EndOldest,
-        },
-        touch_granularity: millis(settings.touch_granularity),
-        max_rotation_grace: millis(settings.max_rotation_grace),
-        event_attributes: settings.event_attributes,
-    }
-}
-
-fn upkeep_options(settings: &Settings) -> UpkeepOptions {
-    UpkeepOptions {
-        touch_interval: settings.touch_interval,
-        sweep_interval: settings.sweep_interval,
-        sweep_batch: settings.sweep_batch,
-        history: HistoryBounds {
-            age: millis(settings.event_history_age),
-            count: settings.event_history_count,
-            bytes: settings.event_history_size,
-        },
-    }
-}
-
-fn millis(duration: Duration) -> Millis {
-    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
 }

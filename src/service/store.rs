@@ -1,11 +1,11 @@
 //! The `SessionStore` service: where a request enters. Each method's work is done in the file of its family.
 
-use super::background::Background;
+use super::convert::request::RequestLimits;
+use super::errors::status::Refusal;
 use super::exchange::Conversation;
-use super::intake::Intake;
-use super::request::RequestLimits;
-use super::status::Refusal;
-use super::stream::AnswerStream;
+use super::in_flight::received::Intake;
+use super::streams::answer_stream::AnswerStream;
+use super::streams::background::Background;
 use crate::proto::session_store_server::SessionStore;
 use crate::proto::{
     BatchDeleteSessionsRequest, BatchDeleteSessionsResponse, BatchGetSessionsRequest, BatchGetSessionsResponse,

@@ -11,7 +11,7 @@ use clap::builder::NonEmptyStringValueParser;
 use super::settings::Settings;
 use super::target::{Commands, LaneChoice, RedisAddress, RedisSettings, SessiondSettings};
 use super::workload::Workload;
-use crate::cli::args::{ServerArgs, duration, positive_duration};
+use crate::cli::input::args::{ServerArgs, duration, positive_duration};
 
 const EXAMPLES: &str = "Examples:
   sessiond bench

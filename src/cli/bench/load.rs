@@ -14,7 +14,7 @@ use super::tally::Tally;
 use super::target::{Lane, Outcome, Target};
 use super::threads::spread;
 use super::visitor::{Crowd, Visitor};
-use crate::cli::progress;
+use crate::cli::output::progress;
 
 /// How long a visitor rests whose operation failed: a server that refuses at once is not hammered.
 const REST: Duration = Duration::from_millis(10);

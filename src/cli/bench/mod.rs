@@ -32,8 +32,8 @@ use report::Outline;
 use settings::Settings;
 use target::{Redis, RedisSettings, Sessiond};
 
-use super::failure::Failure;
-use super::output::Report;
+use super::output::failure::Failure;
+use super::output::report::Report;
 use crate::open_files;
 
 impl BenchArgs {

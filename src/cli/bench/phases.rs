@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::bulk;
 use super::idle::Idle;
 use super::load::{Loaded, load};
 use super::settings::Settings;
+use super::tally::Tally;
 use super::target::Target;
 use super::values::Values;
 use super::visitor::Crowd;
-use super::{bulk, tally::Tally};
 
 /// What Ctrl-C ends: at first the load, and if it is pressed again the cleaning up, too.
 #[derive(Clone, Debug, Default)]

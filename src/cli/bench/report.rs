@@ -9,8 +9,8 @@ use serde_json::{Value as Json, json};
 use super::phases::Measured;
 use super::settings::Settings;
 use super::target::LaneChoice;
-use crate::cli::output::Report;
-use crate::cli::units::grouped;
+use crate::cli::output::report::Report;
+use crate::cli::output::units::grouped;
 
 /// The latencies that are told: a name, and the share of operations that did not exceed it, in percent.
 const PERCENTILES: [(&str, &str, f64); 5] = [

@@ -1,0 +1,357 @@
+//! What the whole process has room for, and what each connection takes of it: requests in flight, and the bytes of messages
+//! that are not whole yet or not taken yet.
+
+use crate::service::errors::status::Refusal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use tokio::sync::Notify;
+
+/// One connection may have so many places for each one that is still free. So a single connection gets nearly all places,
+/// and when many want all of them, some are left for those that want few.
+const PLACES_PER_FREE_ONE: usize = 8;
+
+/// This part of the places is kept for connections that have only [`FEW`]: connections that take all they can, one after the
+/// other, would leave none.
+const KEPT_PART: usize = 16;
+
+const FEW: usize = 4;
+
+/// Room is scarce when less than this part of it is free.
+const SCARCE_PART: usize = 4;
+
+/// The bounds of the whole process.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Requests in flight.
+    pub requests: usize,
+    /// Bytes of messages that are held.
+    pub bytes: usize,
+    /// Those that one connection may hold.
+    pub connection_bytes: usize,
+}
+
+/// What the whole process has room for. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Places(Arc<Room>);
+
+#[derive(Debug)]
+struct Room {
+    bounds: Bounds,
+    requests: AtomicUsize,
+    bytes: AtomicUsize,
+    /// Who waits for bytes to become free.
+    waiting: AtomicUsize,
+    freed: Notify,
+    draining: AtomicBool,
+}
+
+/// What one connection takes of the room.
+#[derive(Debug)]
+pub struct Share {
+    room: Arc<Room>,
+    requests: AtomicUsize,
+    bytes: AtomicUsize,
+    /// The part of the bytes that is answers.
+    answers: AtomicUsize,
+}
+
+/// A place in flight, or bytes that are held, or both, for as long as it is kept.
+#[derive(Debug)]
+pub struct Held {
+    share: Arc<Share>,
+    requests: usize,
+    bytes: usize,
+    /// Whether the bytes are those of an answer.
+    is_answer: bool,
+}
+
+impl Places {
+    /// Room within these bounds.
+    #[must_use]
+    pub fn new(bounds: Bounds) -> Self {
+        Self(Arc::new(Room {
+            bounds,
+            requests: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            freed: Notify::new(),
+            draining: AtomicBool::new(false),
+        }))
+    }
+
+    /// What a new connection takes.
+    #[must_use]
+    pub fn share(&self) -> Arc<Share> {
+        let room = Arc::clone(&self.0);
+        let [requests, bytes, answers] = [0; 3].map(AtomicUsize::new);
+        Arc::new(Share { room, requests, bytes, answers })
+    }
+
+    /// From now on nobody is waited for any longer than when room is scarce.
+    pub fn drain(&self) {
+        self.0.draining.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Share {
+    /// Takes a place for a request in flight, and for its answer. It is refused at once, instead of queueing, when there are
+    /// too many, or when this connection has more than its part of them.
+    pub fn take(self: &Arc<Self>) -> Result<Held, Refusal> {
+        let own = self.requests.fetch_add(1, Ordering::Relaxed);
+        let all = self.room.requests.fetch_add(1, Ordering::Relaxed);
+        // Given back at once if it is one too many.
+        let held = Held { share: Arc::clone(self), requests: 1, bytes: 0, is_answer: true };
+        let free = self.room.bounds.requests.saturating_sub(all);
+        let is_kept = free <= self.room.bounds.requests / KEPT_PART;
+        let may_take = own < free.saturating_mul(PLACES_PER_FREE_ONE) && (!is_kept || own < FEW);
+        if may_take { Ok(held) } else { Err(Refusal::TooManyRequests) }
+    }
+
+    /// Holds these bytes of a request, whether or not there is room: who comes here has waited for it, or can't.
+    pub fn hold(self: &Arc<Self>, bytes: usize) -> Held {
+        let mut held = Held { share: Arc::clone(self), requests: 0, bytes: 0, is_answer: false };
+        held.add(bytes);
+        held
+    }
+
+    /// Holds these bytes of an answer, likewise.
+    pub fn hold_answer(self: &Arc<Self>, bytes: usize) -> Held {
+        let mut held = Held { share: Arc::clone(self), requests: 0, bytes: 0, is_answer: true };
+        held.add(bytes);
+        held
+    }
+
+    /// Whether the connection may receive another message. It may exceed its bound by that message.
+    pub fn has_room(&self) -> bool {
+        let own = self.bytes.load(Ordering::SeqCst);
+        own < self.room.bounds.connection_bytes && own < self.free()
+    }
+
+    /// Whether the connection may make another answer. What was received makes no difference, as long as there is no answer
+    /// at all: it stays until it is answered.
+    pub fn has_room_to_answer(&self) -> bool {
+        let own = self.answers.load(Ordering::SeqCst);
+        own == 0 || own < self.room.bounds.connection_bytes && self.bytes.load(Ordering::SeqCst) < self.free()
+    }
+
+    /// Waits until [`has_room`](Self::has_room).
+    pub async fn room(&self) {
+        self.wait_until(Self::has_room).await;
+    }
+
+    /// Waits until [`has_room_to_answer`](Self::has_room_to_answer).
+    pub async fn room_to_answer(&self) {
+        self.wait_until(Self::has_room_to_answer).await;
+    }
+
+    async fn wait_until(&self, holds: impl Fn(&Self) -> bool) {
+        if holds(self) {
+            return;
+        }
+        let _waiting = Waiting::begin(&self.room);
+        loop {
+            // What becomes free after this line is not missed.
+            let freed = self.room.freed.notified();
+            if holds(self) {
+                return;
+            }
+            freed.await;
+        }
+    }
+
+    /// Bytes that nobody holds.
+    fn free(&self) -> usize {
+        self.room.bounds.bytes.saturating_sub(self.room.bytes.load(Ordering::SeqCst))
+    }
+
+    /// Whether the server drains.
+    pub fn is_draining(&self) -> bool {
+        self.room.draining.load(Ordering::Relaxed)
+    }
+
+    /// Whether a peer that keeps the server waiting should be given up early: the server drains, or room is scarce and this
+    /// connection holds a good part of it.
+    pub fn is_pressed(&self) -> bool {
+        let Room { bounds, requests, bytes, .. } = &*self.room;
+        let presses = |own: &AtomicUsize, all: &AtomicUsize, bound: usize| {
+            let free = bound.saturating_sub(all.load(Ordering::Relaxed));
+            free < bound / SCARCE_PART && own.load(Ordering::Relaxed).saturating_mul(2) >= free
+        };
+        self.is_draining()
+            || presses(&self.requests, requests, bounds.requests)
+            || presses(&self.bytes, bytes, bounds.bytes)
+    }
+}
+
+/// Counts somebody who waits for as long as it lives.
+struct Waiting<'a>(&'a Room);
+
+impl<'a> Waiting<'a> {
+    fn begin(room: &'a Room) -> Self {
+        room.waiting.fetch_add(1, Ordering::SeqCst);
+        Self(room)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Held {
+    /// Holds more bytes.
+    pub fn add(&mut self, bytes: usize) {
+        if bytes > 0 {
+            self.share.bytes.fetch_add(bytes, Ordering::SeqCst);
+            self.share.room.bytes.fetch_add(bytes, Ordering::SeqCst);
+            if self.is_answer {
+                self.share.answers.fetch_add(bytes, Ordering::SeqCst);
+            }
+            self.bytes += bytes;
+        }
+    }
+
+    /// Holds so many bytes, instead of those that it held.
+    pub fn set(&mut self, bytes: usize) {
+        let before = std::mem::take(&mut self.bytes);
+        // In this order, so that nobody takes for free what is only exchanged.
+        self.add(bytes);
+        self.share.free_bytes(before, self.is_answer);
+    }
+
+    /// The part that holds so many of its bytes.
+    #[must_use]
+    pub fn split(&mut self, bytes: usize) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Self { share: Arc::clone(&self.share), requests: 0, bytes, is_answer: self.is_answer }
+    }
+
+    /// Gives the place in flight back, and keeps the bytes.
+    pub fn leave(&mut self) {
+        self.share.leave(std::mem::take(&mut self.requests));
+    }
+}
+
+impl Share {
+    fn leave(&self, requests: usize) {
+        if requests > 0 {
+            self.requests.fetch_sub(requests, Ordering::Relaxed);
+            self.room.requests.fetch_sub(requests, Ordering::Relaxed);
+        }
+    }
+
+    fn free_bytes(&self, bytes: usize, is_answer: bool) {
+        if bytes > 0 {
+            if is_answer {
+                self.answers.fetch_sub(bytes, Ordering::SeqCst);
+            }
+            self.bytes.fetch_sub(bytes, Ordering::SeqCst);
+            self.room.bytes.fetch_sub(bytes, Ordering::SeqCst);
+            if self.room.waiting.load(Ordering::SeqCst) > 0 {
+                self.room.freed.notify_waiters();
+            }
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.share.leave(self.requests);
+        self.share.free_bytes(self.bytes, self.is_answer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::iter::from_fn;
+    use std::time::Duration;
+    use tokio::time::timeout;
+
+    fn places(requests: usize, bytes: usize, connection_bytes: usize) -> Places {
+        Places::new(Bounds { requests, bytes, connection_bytes })
+    }
+
+    fn greedy(share: &Arc<Share>) -> Vec<Held> {
+        from_fn(|| share.take().ok()).collect()
+    }
+
+    #[test]
+    fn ten_greedy_connections_leave_places_for_others() {
+        let places = places(10_000, 0, 0);
+        let held: Vec<Vec<Held>> = (0..10).map(|_| greedy(&places.share())).collect();
+        assert!(held.iter().flatten().count() > 9_000);
+        let others: Vec<Held> = (0..50).map(|_| places.share().take().expect("a place is left")).collect();
+        drop((held, others));
+        assert_eq!(places.0.requests.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn few_places_can_all_be_taken_by_one_connection() {
+        for bound in 1..=8 {
+            assert_eq!(greedy(&places(bound, 0, 0).share()).len(), bound);
+        }
+    }
+
+    #[test]
+    fn bytes_are_bounded_for_a_connection_and_shared_by_all() {
+        let places = places(1, 1_000, 400);
+        let fill = |share: &Arc<Share>| from_fn(|| share.has_room().then(|| share.hold(100))).collect::<Vec<_>>();
+        let first = places.share();
+        let held = fill(&first);
+        assert_eq!(held.len(), 4);
+        let others: Vec<_> = (0..3).map(|_| fill(&places.share())).collect();
+        assert!(others.iter().all(|held| !held.is_empty()), "each gets something");
+        assert!(!first.has_room());
+        drop((held, others));
+        assert!(first.has_room());
+        assert_eq!(places.0.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn what_was_received_can_always_be_answered() {
+        let share = places(1, 1_000, 400).share();
+        let _received = share.hold(900);
+        assert!(!share.has_room() && share.has_room_to_answer());
+        let _answer = share.hold_answer(1);
+        assert!(!share.has_room_to_answer());
+    }
+
+    #[test]
+    fn parts_add_up() {
+        let places = places(1, 1_000, 1_000);
+        let mut held = places.share().take().expect("it is the first");
+        held.add(300);
+        let part = held.split(100);
+        held.set(50);
+        assert_eq!((held.bytes, part.bytes, places.0.bytes.load(Ordering::Relaxed)), (50, 100, 150));
+        held.leave();
+        assert_eq!(places.0.requests.load(Ordering::Relaxed), 0);
+        drop((held, part));
+        assert_eq!(places.0.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_room_is_woken() {
+        let share = places(1, 1_000, 100).share();
+        let held = share.hold(100);
+        assert!(timeout(Duration::from_secs(60), share.room()).await.is_err());
+        let waits = Arc::clone(&share);
+        let waiting = tokio::spawn(async move { waits.room().await });
+        tokio::task::yield_now().await;
+        drop(held);
+        timeout(Duration::from_secs(60), waiting).await.expect("it is woken").expect("it does not panic");
+    }
+
+    #[test]
+    fn only_who_holds_much_is_pressed() {
+        let places = places(1, 1_000, 1_000);
+        let (much, little) = (places.share(), places.share());
+        let _held = (much.hold(800), little.hold(1));
+        assert_eq!((much.is_pressed(), little.is_pressed()), (true, false));
+        places.drain();
+        assert!(little.is_pressed());
+    }
+}
