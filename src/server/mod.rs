@@ -14,12 +14,12 @@ pub use process::storage::Storage;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::engine::{EngineError, EngineStatus};
-use crate::service::{AdminService, Background, Bounds, Places, RequestLimits, Restores, StoreService};
+use crate::service::{AdminService, Background, Bounds, Budget, RequestLimits, Restores, StoreService};
 use connections::accept::accept;
-use connections::worker::{Service, Worker};
+use connections::worker::{Services, Worker};
 use process::health::Phase;
-use process::policies::{millis, policies, upkeep_options};
-use process::serving::{Open, Serving};
+use process::policies::{maintenance_options, millis, policies};
+use process::serving::{Launcher, Serving};
 use process::timekeeper::TimeKeeper;
 use std::future::Future;
 use std::io;
@@ -62,7 +62,7 @@ pub async fn run(
     let (behind, sweeper_behind) = watch::channel(false);
     let policies = policies(&settings);
     let clock = Clock::system();
-    let places = Places::new(Bounds {
+    let budget = Budget::new(Bounds {
         requests: settings.max_requests_in_flight as usize,
         bytes: settings.message_memory,
         connection_bytes: settings.message_memory_per_connection,
@@ -79,65 +79,65 @@ pub async fn run(
     );
     // One restore at a time.
     let (swap_sender, mut swaps) = mpsc::channel(1);
-    let service = Service {
+    let services = Services {
         store: store.clone(),
         admin: AdminService::new(store.clone(), clock.now(), Restores::new(storage.restore_target(), swap_sender)),
         phase,
         sweeper_behind,
-        places: places.clone(),
+        budget: budget.clone(),
         settings: Arc::clone(&settings),
     };
-    let workers = (0..settings.workers).map(|number| Worker::start(number, service.clone()));
+    let workers = (0..settings.workers).map(|number| Worker::start(number, services.clone()));
     let workers: Arc<Vec<Worker>> = Arc::new(workers.collect::<Result<_, _>>()?);
     let listeners: Vec<Arc<Listener>> = listeners.into_iter().map(Arc::new).collect();
     let mut accepting = accept(&listeners, &workers, settings.max_connections);
 
     tokio::pin!(shutdown);
     let lag_limit = millis(settings.sweep_interval + settings.sweep_lag_limit);
-    let serving = Serving {
+    let launcher = Launcher {
         store,
         storage,
         clock,
         policies,
-        upkeep: upkeep_options(&settings),
+        maintenance: maintenance_options(&settings),
         lag_limit,
         sweeper_behind: behind,
     };
-    let storage = serving.storage.clone();
+    let storage = launcher.storage.clone();
     let opening = tokio::task::spawn_blocking(move || storage.open());
     let engine = tokio::select! {
         opened = opening => opened.map_err(io::Error::other)?.map_err(ServeError::Open)?,
         // Nothing was acknowledged yet, and an interrupted opening is repaired by the next.
         () = &mut shutdown => return Ok(()),
     };
-    let beginning = TimeKeeper::begin(&serving.clock, &serving.storage, &*engine, settings.clock_jump_limit);
+    let beginning = TimeKeeper::begin(&launcher.clock, &launcher.storage, &*engine, settings.clock_jump_limit);
     let timekeeper = tokio::select! {
         begun = beginning => begun.map_err(ServeError::Open)?,
         () = &mut shutdown => return engine.close().await.map_err(ServeError::Close),
     };
-    let mut open = serving.serve(engine);
+    let mut serving = launcher.serve(engine);
     // Before anyone is told: who hears that the server is ready may ask its health at once.
-    phase_sender.send_replace(phase_of(&open.engine.status().borrow()));
+    phase_sender.send_replace(phase_of(&serving.engine.status().borrow()));
     ready(&listeners);
 
     loop {
-        let failed = follow(open.engine.status(), &phase_sender);
+        let failed = follow(serving.engine.status(), &phase_sender);
         let swap = tokio::select! {
             () = failed => return Err(ServeError::StorageFailed),
             () = &mut shutdown => break,
             Some(swap) = swaps.recv() => swap,
         };
         phase_sender.send_replace(Phase::Restoring);
-        open = serving.swap(open, swap).await?;
+        serving = launcher.swap(serving, swap).await?;
     }
-    let Open { engine, upkeep, sweeper_watch } = open;
+    let Serving { engine, maintenance, sweeper_watch } = serving;
 
     tracing::info!("draining");
     phase_sender.send_replace(Phase::Draining);
     drain.send_replace(true);
-    places.drain();
+    budget.drain();
     // There is no phase after this one: watchers are let go.
-    drop((phase_sender, sweeper_watch, serving));
+    drop((phase_sender, sweeper_watch, launcher));
     accepting.shutdown().await;
     // Whoever comes now is refused at once instead of waiting for a server that ends.
     drop(listeners);
@@ -145,7 +145,7 @@ pub async fn run(
         for worker in Arc::into_inner(workers).into_iter().flatten() {
             worker.join().await;
         }
-        upkeep.stop().await;
+        maintenance.stop().await;
         timekeeper.stop().await;
         engine.close().await.map_err(ServeError::Close)
     };

@@ -2,8 +2,8 @@
 
 use super::convert::request::RequestLimits;
 use super::errors::status::Refusal;
-use super::exchange::Conversation;
-use super::in_flight::received::Intake;
+use super::exchange::ExchangeStream;
+use super::in_flight::received::ReceivedMessages;
 use super::streams::answer_stream::AnswerStream;
 use super::streams::background::Background;
 use crate::proto::session_store_server::SessionStore;
@@ -205,19 +205,22 @@ impl SessionStore for StoreService {
         &self,
         request: Request<WatchSessionsRequest>,
     ) -> Result<Response<Self::WatchSessionsStream>, Status> {
-        let share = Arc::clone(intake(&request)?.share());
+        let share = Arc::clone(received(&request)?.share());
         self.watch(request.into_inner(), share).await.map(Response::new)
     }
 
-    type ExchangeStream = Conversation;
+    type ExchangeStream = ExchangeStream;
 
-    async fn exchange(&self, requests: Request<Streaming<ExchangeRequest>>) -> Result<Response<Conversation>, Status> {
-        let intake = intake(&requests)?.clone();
-        Ok(Response::new(self.converse(requests.into_inner(), intake)))
+    async fn exchange(
+        &self,
+        requests: Request<Streaming<ExchangeRequest>>,
+    ) -> Result<Response<ExchangeStream>, Status> {
+        let received = received(&requests)?.clone();
+        Ok(Response::new(self.open_exchange(requests.into_inner(), received)))
     }
 }
 
 /// What the call may hold; every request that the server leads to a stream brings it.
-fn intake<T>(request: &Request<T>) -> Result<&Intake, Status> {
+fn received<T>(request: &Request<T>) -> Result<&ReceivedMessages, Status> {
     request.extensions().get().ok_or_else(|| Status::internal("the call belongs to no connection"))
 }

@@ -10,7 +10,7 @@ const RATE_WINDOW: Duration = Duration::from_secs(10);
 
 /// Sessions made and expired since the start.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct Counters {
     created: AtomicU64,
     expired: AtomicU64,
     /// Totals of the last seconds, oldest first.
@@ -26,7 +26,7 @@ struct Sample {
 
 /// Totals and rates.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Tallied {
+pub struct CounterValues {
     /// Sessions made since the start.
     pub created: u64,
     /// Sessions whose expiry was swept since the start.
@@ -37,7 +37,7 @@ pub struct Tallied {
     pub expired_per_second: f64,
 }
 
-impl Tally {
+impl Counters {
     pub(super) fn count_created(&self) {
         self.created.fetch_add(1, Ordering::Relaxed);
     }
@@ -56,7 +56,7 @@ impl Tally {
         }
     }
 
-    pub(super) fn read(&self) -> Tallied {
+    pub(super) fn read(&self) -> CounterValues {
         let now = self.totals();
         let oldest = self.samples.lock().unwrap_or_else(PoisonError::into_inner).front().copied();
         let rate = |of: fn(&Sample) -> u64| {
@@ -69,7 +69,7 @@ impl Tally {
                 grown / seconds
             })
         };
-        Tallied {
+        CounterValues {
             created: now.created,
             expired: now.expired,
             created_per_second: rate(|sample| sample.created),

@@ -15,16 +15,16 @@ mod policy;
 mod time_tests;
 mod walks;
 
-pub use counters::Tallied;
+pub use counters::CounterValues;
 pub use error::Error;
 pub use liveness::expiry::Access;
 pub use liveness::lookup::Seen;
 pub use maintenance::history_trimmer::HistoryBounds;
 pub use maintenance::sweeper::Swept;
-pub use maintenance::task::{Upkeep, UpkeepOptions};
+pub use maintenance::task::{Maintenance, MaintenanceOptions};
 pub use operations::change::{AbsoluteEnd, SessionChange, Timeouts};
 pub use operations::create::{NewSession, Past};
-pub use operations::delete::Target;
+pub use operations::delete::DeleteTarget;
 pub use operations::handoff::{MAX_TICKET_LIFETIME, MIN_TICKET_LIFETIME, Redemption};
 pub use operations::locks::{LockRequest, Locked, MAX_LEASE, MAX_LOCK_WAIT, MIN_LEASE};
 pub use operations::rotate::Rotation;
@@ -38,7 +38,7 @@ pub use walks::verify::Verification;
 use crate::clock::{Agreement, Clock, Millis};
 use crate::engine::{Draft, Engine, EngineError, EngineStatistics, Outcome, View};
 use crate::model::Handle;
-use counters::Tally;
+use counters::Counters;
 use liveness::touches::Touches;
 use operations::locks::Locks;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ pub struct Sessions {
     policies: Arc<Policies>,
     touches: Arc<Touches>,
     locks: Arc<Locks>,
-    tally: Arc<Tally>,
+    counters: Arc<Counters>,
 }
 
 impl Sessions {
@@ -63,7 +63,7 @@ impl Sessions {
             engine,
             touches: Arc::new(Touches::new(clock.clone(), Arc::clone(&policies))),
             locks: Arc::new(Locks::new(clock.clone())),
-            tally: Arc::default(),
+            counters: Arc::default(),
             policies,
             clock,
         }
@@ -71,8 +71,8 @@ impl Sessions {
 
     /// What was counted since the start.
     #[must_use]
-    pub fn tallied(&self) -> Tallied {
-        self.tally.read()
+    pub fn counters(&self) -> CounterValues {
+        self.counters.read()
     }
 
     /// How the time of the sessions and the system's clock agree.

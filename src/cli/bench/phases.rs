@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 use super::bulk;
 use super::idle::Idle;
 use super::load::{Loaded, load};
+use super::measurements::Measurements;
 use super::settings::Settings;
-use super::tally::Tally;
 use super::target::Target;
 use super::values::Values;
 use super::visitor::Crowd;
@@ -32,8 +32,8 @@ pub(super) struct Measured {
 }
 
 impl Measured {
-    pub(super) fn tally(&self) -> &Tally {
-        &self.loaded.tally
+    pub(super) fn measurements(&self) -> &Measurements {
+        &self.loaded.measurements
     }
 
     /// How the server went away, if it did.

@@ -79,9 +79,10 @@ impl BackupArgs {
         err: &mut impl Write,
     ) -> Result<(), Stop> {
         let bar = progress::bar("saving", "sessions", None, self.server.json);
-        let mut target = if to_stdout { Target::Output(out) } else { Target::File(PartialFile::create(&self.file)?) };
+        let mut destination =
+            if to_stdout { Destination::Output(out) } else { Destination::File(PartialFile::create(&self.file)?) };
         while let Some(data) = backup.next().await {
-            target.write(&data?)?;
+            destination.write(&data?)?;
             let (sent, expected) = backup.progress();
             bar.set_length(expected);
             bar.set_position(sent.min(expected));
@@ -93,12 +94,12 @@ impl BackupArgs {
         for handle in &summary.damaged_handles {
             complain(err, &format!("session {handle} is damaged and left out"));
         }
-        match target {
-            Target::Output(out) => {
+        match destination {
+            Destination::Output(out) => {
                 out.flush()?;
                 report.write(self.server.json, err)?;
             }
-            Target::File(file) => {
+            Destination::File(file) => {
                 file.finish(self.force)?;
                 report.write(self.server.json, out)?;
             }
@@ -148,12 +149,12 @@ fn exists(file: &Path) -> Failure {
     Failure::new(format!("{} exists already; choose another name, or replace it with --force", file.display()))
 }
 
-enum Target<'a, W> {
+enum Destination<'a, W> {
     Output(&'a mut W),
     File(PartialFile),
 }
 
-impl<W: Write> Target<'_, W> {
+impl<W: Write> Destination<'_, W> {
     fn write(&mut self, data: &[u8]) -> Result<(), Failure> {
         match self {
             Self::Output(out) => {

@@ -1,15 +1,15 @@
 //! One call, from its headers to the end of its answer.
 
-use super::answer::{Lost, Outlet, Piece};
+use super::answer::{AnswerSender, NotSent, Piece};
 use super::compression::Compression;
 use super::deadline;
-use super::request::{Arrival, Missing, RequestBody, one_message};
+use super::request::{Arrival, NotReceived, RequestBody, one_message};
 use super::route::{Route, Target};
 use super::router::Router;
 use crate::config::Settings;
-use crate::server::connections::slots::{Call, Seat};
+use crate::server::connections::slots::{ActiveCall, Slot};
 use crate::service::errors::transfer::{answers_not_taken, headers_too_large, request_too_slow};
-use crate::service::{Carries, Held, Intake, Share, call_timed_out, complete, refuse_foreign};
+use crate::service::{Held, Payload, ReceivedMessages, Share, add_reason, call_timed_out, refuse_other_protocols};
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
@@ -28,12 +28,12 @@ use tonic::codegen::http::{HeaderMap, Request, Response};
 pub(in crate::server) struct Peer {
     pub(in crate::server) router: Router,
     pub(in crate::server) share: Arc<Share>,
-    pub(in crate::server) seat: Arc<Seat>,
+    pub(in crate::server) slot: Arc<Slot>,
     pub(in crate::server) settings: Arc<Settings>,
 }
 
 /// What a call was answered with, and how that is sent.
-struct Carried {
+struct PendingAnswer {
     response: Response<Body>,
     /// What the call holds until its answer has been taken.
     held: Held,
@@ -50,11 +50,11 @@ enum Aborted {
     NotTaken,
 }
 
-impl From<Lost> for Aborted {
-    fn from(lost: Lost) -> Self {
-        match lost {
-            Lost::Gone => Self::Gone,
-            Lost::NotTaken => Self::NotTaken,
+impl From<NotSent> for Aborted {
+    fn from(reason: NotSent) -> Self {
+        match reason {
+            NotSent::Gone => Self::Gone,
+            NotSent::NotTaken => Self::NotTaken,
         }
     }
 }
@@ -66,7 +66,7 @@ impl Peer {
         request: Request<RecvStream>,
         mut reply: SendResponse<Piece>,
     ) {
-        let call = Arc::new(self.seat.begin_call());
+        let call = Arc::new(self.slot.begin_call());
         let route = Route::of(request.uri().path());
         let carried = match self.carry_out(route, request, &mut reply, &call).await {
             Ok(carried) => carried,
@@ -78,7 +78,7 @@ impl Peer {
             Err(Aborted::Broken) => reply.send_reset(Reason::INTERNAL_ERROR),
             Err(Aborted::NotTaken) => {
                 tracing::warn!("an answer was not taken in its time; its stream is reset");
-                self.seat.offend();
+                self.slot.count_offence();
             }
         }
     }
@@ -89,19 +89,19 @@ impl Peer {
         route: Route,
         request: Request<RecvStream>,
         reply: &mut SendResponse<Piece>,
-        call: &Arc<Call>,
-    ) -> Result<Carried, Aborted> {
+        call: &Arc<ActiveCall>,
+    ) -> Result<PendingAnswer, Aborted> {
         let deadline = deadline::of(request.headers());
-        let carries = Carries::of(request.uri().path());
+        let payload = Payload::of(request.uri().path());
         let (mut parts, mut body) = request.into_parts();
         let arrival =
             Arrival { max_message_size: self.settings.max_message_size, timeout: self.settings.receive_timeout };
         let answer = |response| {
             let held = self.share.hold_answer(0);
-            Ok(Carried { response, held, compression: Compression::default() })
+            Ok(PendingAnswer { response, held, compression: Compression::default() })
         };
         let refusal = |status: Status| answer(status.into_http());
-        if let Some(response) = refuse_foreign(&parts.headers) {
+        if let Some(response) = refuse_other_protocols(&parts.headers) {
             return answer(response);
         }
         let (size, limit) = (header_size(&parts), self.settings.max_header_size as usize);
@@ -115,16 +115,16 @@ impl Peer {
             Err(status) => return refusal(status),
         };
 
-        // A request of one message takes its place only when it has arrived.
+        // A request of one message is in flight only once it has arrived.
         let arrived = if route.asks_in_stream {
             None
         } else {
             match one_message(&mut body, &self.share, arrival).await {
                 Ok(arrived) => Some(arrived),
-                Err(Missing::Gone) => return Err(Aborted::Gone),
-                Err(Missing::TooSlow) => {
+                Err(NotReceived::Gone) => return Err(Aborted::Gone),
+                Err(NotReceived::TooSlow) => {
                     tracing::warn!("a request did not arrive in its time");
-                    self.seat.offend();
+                    self.slot.count_offence();
                     return refusal(request_too_slow(arrival.timeout, self.share.is_draining()));
                 }
             }
@@ -134,7 +134,7 @@ impl Peer {
             self.share.hold_answer(0)
         } else {
             match self.share.take() {
-                Ok(place) => place,
+                Ok(held) => held,
                 // At once, instead of queueing.
                 Err(error) => return refusal(error.into()),
             }
@@ -142,13 +142,13 @@ impl Peer {
         if route.target != Target::Health && !self.room_to_answer(reply).await? {
             return refusal(answers_not_taken());
         }
-        let intake = Intake::new(Arc::clone(&self.share));
+        let received = ReceivedMessages::new(Arc::clone(&self.share));
         if route.asks_in_stream || route.answers_in_stream {
-            parts.extensions.insert(intake.clone());
+            parts.extensions.insert(received.clone());
         }
         let (body, request_held) = if let Some((message, arrived)) = arrived {
             let compressed = message.len();
-            let message = match compression.open(message, arrival.max_message_size, carries).await {
+            let message = match compression.open(message, arrival.max_message_size, payload).await {
                 Ok(message) => message,
                 Err(status) => return refusal(status),
             };
@@ -156,7 +156,7 @@ impl Peer {
             let opened = (more > 0).then(|| self.share.hold(more));
             (RequestBody::Whole(message), [arrived, opened])
         } else {
-            let body = RequestBody::stream(body, Arc::clone(&self.share), intake, arrival, Arc::clone(call));
+            let body = RequestBody::stream(body, Arc::clone(&self.share), received, arrival, Arc::clone(call));
             (body, [None, None])
         };
         let mut answering = self.router.call(route.target, Request::from_parts(parts, body));
@@ -183,22 +183,22 @@ impl Peer {
             Poll::Pending
         });
         let mut response = response.await?;
-        complete(&mut response, carries);
+        add_reason(&mut response, payload);
         drop(request_held);
         if route.answers_in_stream {
             // It lasts for as long as the caller likes, and is bounded otherwise.
             held.leave();
         }
-        Ok(Carried { response, held, compression })
+        Ok(PendingAnswer { response, held, compression })
     }
 
     /// Sends the answer.
     async fn send(
         &self,
         route: Route,
-        Carried { response, mut held, compression }: Carried,
+        PendingAnswer { response, mut held, compression }: PendingAnswer,
         reply: &mut SendResponse<Piece>,
-        call: Arc<Call>,
+        call: Arc<ActiveCall>,
     ) -> Result<(), Aborted> {
         let (parts, body) = response.into_parts();
         let mut parts = Response::from_parts(parts, ());
@@ -218,32 +218,32 @@ impl Peer {
             first = Some(frame);
         }
         // A watcher that does not read is told so by the stream itself, which takes as long: that must come first.
-        let patience = if route.answers_in_stream { 2 } else { 1 };
+        let factor = if route.answers_in_stream { 2 } else { 1 };
         let stream = reply.send_response(parts, false).map_err(|_| Aborted::Gone)?;
-        let timeout = patience * self.settings.send_timeout;
-        let mut outlet = Outlet { stream, share: Arc::clone(&self.share), call, timeout };
+        let timeout = factor * self.settings.send_timeout;
+        let mut sender = AnswerSender { stream, share: Arc::clone(&self.share), call, timeout };
         loop {
             let frame = if let Some(frame) = first.take() {
                 frame
             } else {
                 // Who keeps it waiting is given up meanwhile: then there is room.
-                while !self.room_to_answer(&mut outlet.stream).await? {}
-                next_frame(body.as_mut(), &mut outlet.stream).await?
+                while !self.room_to_answer(&mut sender.stream).await? {}
+                next_frame(body.as_mut(), &mut sender.stream).await?
             };
-            let Some(frame) = frame else { return outlet.end(HeaderMap::new()).map_err(Aborted::from) };
+            let Some(frame) = frame else { return sender.end(HeaderMap::new()).map_err(Aborted::from) };
             match frame.into_data() {
                 Ok(bytes) if route.answers_in_stream => {
                     let part = self.share.hold_answer(bytes.len());
-                    outlet.send(bytes, part).await?;
+                    sender.send(bytes, part).await?;
                 }
                 Ok(bytes) => {
-                    // With its last byte the answer gives its place in flight back, too.
+                    // With its last byte the request is no longer in flight.
                     let all = std::mem::replace(&mut held, self.share.hold_answer(0));
-                    outlet.send(bytes, all).await?;
+                    sender.send(bytes, all).await?;
                 }
                 Err(frame) => {
                     let trailers = frame.into_trailers().unwrap_or_default();
-                    return outlet.end(trailers).map_err(Aborted::from);
+                    return sender.end(trailers).map_err(Aborted::from);
                 }
             }
         }

@@ -3,7 +3,7 @@
 //! The bound of a message's size holds for what it is once decompressed, and no more than that is ever decompressed.
 
 use super::request::PREFIX;
-use crate::service::Carries;
+use crate::service::Payload;
 use crate::service::errors::transfer::{decompressed_too_large, not_decompressible, unknown_encoding};
 use bytes::Bytes;
 use flate2::read::{GzDecoder, GzEncoder};
@@ -54,13 +54,13 @@ impl Compression {
         self,
         message: Bytes,
         max_message_size: usize,
-        carries: Carries,
+        payload: Payload,
     ) -> Result<Bytes, Status> {
         if !self.request || message.first() != Some(&1) || message.len() < PREFIX {
             return Ok(message);
         }
         elsewhere_if(max_message_size.min(message.len().saturating_mul(16)) > LONG, move || {
-            decompress(&message, max_message_size, carries)
+            decompress(&message, max_message_size, payload)
         })
         .await?
     }
@@ -95,7 +95,7 @@ async fn elsewhere_if<T: Send + 'static>(
     }
 }
 
-fn decompress(message: &[u8], max_message_size: usize, carries: Carries) -> Result<Bytes, Status> {
+fn decompress(message: &[u8], max_message_size: usize, payload: Payload) -> Result<Bytes, Status> {
     let mut plain = vec![0; PREFIX];
     // One byte more tells that there are too many.
     let bound = max_message_size as u64 + 1;
@@ -104,9 +104,9 @@ fn decompress(message: &[u8], max_message_size: usize, carries: Carries) -> Resu
         .read_to_end(&mut plain)
         .map_err(|_| not_decompressible("it is not valid gzip"))?;
     if plain.len() - PREFIX > max_message_size {
-        return Err(decompressed_too_large(max_message_size, carries));
+        return Err(decompressed_too_large(max_message_size, payload));
     }
-    put_prefix(&mut plain, false).map_err(|_| decompressed_too_large(max_message_size, carries))?;
+    put_prefix(&mut plain, false).map_err(|_| decompressed_too_large(max_message_size, payload))?;
     Ok(plain.into())
 }
 
@@ -145,7 +145,7 @@ mod tests {
             let message = plain(size);
             let compressed = compress(&message).unwrap();
             assert_eq!(compressed[0], 1);
-            assert_eq!(both().open(compressed, size, Carries::Other).await.unwrap(), message);
+            assert_eq!(both().open(compressed, size, Payload::Other).await.unwrap(), message);
         }
     }
 
@@ -153,14 +153,14 @@ mod tests {
     async fn the_bound_holds_for_the_decompressed_message() {
         let bomb = compress(&plain(16 << 20)).unwrap();
         assert!(bomb.len() < 100_000);
-        let status = both().open(bomb, 1 << 20, Carries::Other).await.unwrap_err();
+        let status = both().open(bomb, 1 << 20, Payload::Other).await.unwrap_err();
         assert_eq!(status.code(), Code::ResourceExhausted);
         assert!(status.message().contains("max-message-size"));
     }
 
     #[tokio::test]
     async fn what_is_no_gzip_is_refused() {
-        let status = both().open(Bytes::from_static(&[1, 0, 0, 0, 3, 9, 9, 9]), 100, Carries::Other).await.unwrap_err();
+        let status = both().open(Bytes::from_static(&[1, 0, 0, 0, 3, 9, 9, 9]), 100, Payload::Other).await.unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument);
     }
 

@@ -1,9 +1,9 @@
-//! How a request arrives: one message, which is waited for before the call takes a place, or a stream of messages.
+//! How a request arrives: one message, which is waited for before the call counts as in flight, or a stream of messages.
 
-use crate::server::connections::slots::Call;
-use crate::server::peer_timeout::{runs_out, to_take};
+use crate::server::connections::slots::ActiveCall;
+use crate::server::peer_timeout::{time_for, timed_out};
 use crate::service::errors::transfer::request_too_slow;
-use crate::service::{Held, Intake, Share};
+use crate::service::{Held, ReceivedMessages, Share};
 use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
 use http_body::{Body, Frame};
@@ -26,7 +26,7 @@ pub(super) struct Arrival {
 }
 
 /// Why a request did not arrive.
-pub(super) enum Missing {
+pub(super) enum NotReceived {
     /// The caller is gone, or has withdrawn it.
     Gone,
     /// It takes too long.
@@ -40,7 +40,7 @@ pub(super) async fn one_message(
     body: &mut RecvStream,
     share: &Arc<Share>,
     arrival: Arrival,
-) -> Result<(Bytes, Option<Held>), Missing> {
+) -> Result<(Bytes, Option<Held>), NotReceived> {
     let expected = AtomicUsize::new(0);
     let mut arriving = pin!(receive(body, share, arrival.max_message_size, &expected));
     // Most requests are there at once, and so need no timer.
@@ -50,7 +50,7 @@ pub(super) async fn one_message(
     tokio::select! {
         biased;
         arrived = arriving => arrived,
-        () = runs_out(share, || to_take(expected.load(Ordering::Relaxed), arrival.timeout)) => Err(Missing::TooSlow),
+        () = timed_out(share, || time_for(expected.load(Ordering::Relaxed), arrival.timeout)) => Err(NotReceived::TooSlow),
     }
 }
 
@@ -59,7 +59,7 @@ async fn receive(
     share: &Arc<Share>,
     max_message_size: usize,
     expected: &AtomicUsize,
-) -> Result<(Bytes, Option<Held>), Missing> {
+) -> Result<(Bytes, Option<Held>), NotReceived> {
     let Some(first) = piece(body).await? else { return Ok((Bytes::new(), None)) };
     if body.is_end_stream() {
         return Ok((first, None));
@@ -90,14 +90,14 @@ async fn receive(
 }
 
 /// The next piece of a body; the peer may send as much again.
-async fn piece(body: &mut RecvStream) -> Result<Option<Bytes>, Missing> {
+async fn piece(body: &mut RecvStream) -> Result<Option<Bytes>, NotReceived> {
     match poll_fn(|cx| body.poll_data(cx)).await {
         Some(Ok(piece)) => {
             // It can't be more than was received.
             body.flow_control().release_capacity(piece.len()).ok();
             Ok(Some(piece))
         }
-        Some(Err(_)) => Err(Missing::Gone),
+        Some(Err(_)) => Err(NotReceived::Gone),
         None => Ok(None),
     }
 }
@@ -121,25 +121,25 @@ pub(super) enum RequestBody {
 pub(in crate::server) struct Stream {
     body: RecvStream,
     share: Arc<Share>,
-    intake: Intake,
+    received: ReceivedMessages,
     arrival: Arrival,
-    call: Arc<Call>,
-    progress: Progress,
+    call: Arc<ActiveCall>,
+    progress: MessageProgress,
     room: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// Runs while a message has arrived in part.
-    patience: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    too_slow: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl RequestBody {
     pub(in crate::server) fn stream(
         body: RecvStream,
         share: Arc<Share>,
-        intake: Intake,
+        received: ReceivedMessages,
         arrival: Arrival,
-        call: Arc<Call>,
+        call: Arc<ActiveCall>,
     ) -> Self {
-        let progress = Progress::default();
-        Self::Stream(Box::new(Stream { body, share, intake, arrival, call, progress, room: None, patience: None }))
+        let progress = MessageProgress::default();
+        Self::Stream(Box::new(Stream { body, share, received, arrival, call, progress, room: None, too_slow: None }))
     }
 }
 
@@ -176,11 +176,11 @@ impl Stream {
         }
         match self.body.poll_data(cx) {
             Poll::Ready(Some(Ok(piece))) => {
-                self.call.says();
-                let (intake, max) = (&self.intake, self.arrival.max_message_size);
+                self.call.note_activity();
+                let (received, max) = (&self.received, self.arrival.max_message_size);
                 // Who decodes it refuses one that is larger.
-                if self.progress.advance(&piece, |length| intake.begin(length.min(max))) {
-                    self.patience = None;
+                if self.progress.advance(&piece, |length| received.begin(length.min(max))) {
+                    self.too_slow = None;
                 }
                 // It can't be more than was received.
                 self.body.flow_control().release_capacity(piece.len()).ok();
@@ -190,13 +190,13 @@ impl Stream {
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending if self.progress.is_amid() => {
                 let (share, timeout, length) = (&self.share, self.arrival.timeout, self.progress.left);
-                let patience = self.patience.get_or_insert_with(|| {
+                let too_slow = self.too_slow.get_or_insert_with(|| {
                     let share = Arc::clone(share);
-                    Box::pin(async move { runs_out(&share, || to_take(length, timeout)).await })
+                    Box::pin(async move { timed_out(&share, || time_for(length, timeout)).await })
                 });
-                ready!(patience.as_mut().poll(cx));
+                ready!(too_slow.as_mut().poll(cx));
                 tracing::warn!("a message of a stream did not arrive in its time");
-                self.call.offends();
+                self.call.count_offence();
                 Poll::Ready(Some(Err(request_too_slow(timeout, self.share.is_draining()))))
             }
             Poll::Pending => Poll::Pending,
@@ -206,7 +206,7 @@ impl Stream {
 
 /// How far into which message a stream has got.
 #[derive(Debug, Default)]
-struct Progress {
+struct MessageProgress {
     prefix: [u8; PREFIX],
     /// Bytes of the prefix that are there.
     read: usize,
@@ -214,7 +214,7 @@ struct Progress {
     left: usize,
 }
 
-impl Progress {
+impl MessageProgress {
     /// Whether a message has arrived in part.
     fn is_amid(&self) -> bool {
         self.read > 0
@@ -261,7 +261,7 @@ mod tests {
     fn messages_are_told_apart_wherever_they_are_cut() {
         let bytes = [message(3), message(0), message(200), message(1)].concat();
         for size in 1..=bytes.len() {
-            let (mut progress, mut lengths, mut ended) = (Progress::default(), Vec::new(), false);
+            let (mut progress, mut lengths, mut ended) = (MessageProgress::default(), Vec::new(), false);
             for piece in bytes.chunks(size) {
                 ended |= progress.advance(piece, |length| lengths.push(length));
             }
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_message_that_is_half_there_is_known() {
-        let mut progress = Progress::default();
+        let mut progress = MessageProgress::default();
         let bytes = message(9);
         for end in 1..bytes.len() {
             assert!(!progress.advance(&bytes[end - 1..end], |_| {}));

@@ -1,7 +1,7 @@
 //! Accepting connections on every address.
 
 use super::listener::Listener;
-use super::slots::Seats;
+use super::slots::Slots;
 use super::worker::Worker;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,20 +16,20 @@ pub(in crate::server) fn accept(
     workers: &Arc<Vec<Worker>>,
     max_connections: u32,
 ) -> JoinSet<()> {
-    let seats = Seats::new(max_connections as usize);
+    let slots = Slots::new(max_connections as usize);
     let mut accepting = JoinSet::new();
     for listener in listeners {
-        let (listener, workers, seats) = (Arc::clone(listener), Arc::clone(workers), Arc::clone(&seats));
+        let (listener, workers, slots) = (Arc::clone(listener), Arc::clone(workers), Arc::clone(&slots));
         accepting.spawn(async move {
             loop {
                 match listener.accept().await {
                     Ok(accepted) => {
                         // Above the limit one connection waits here, and the others in the operating system's queue.
-                        let Some(seat) = seats.take().await else {
+                        let Some(slot) = slots.take().await else {
                             return;
                         };
                         if let Some(worker) = workers.iter().min_by_key(|worker| worker.load()) {
-                            worker.hand_over(accepted, seat).await;
+                            worker.hand_over(accepted, slot).await;
                         }
                     }
                     Err(error) => {

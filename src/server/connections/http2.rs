@@ -1,4 +1,4 @@
-//! One connection: HTTP/2, from the greeting to the farewell. Each phase of it has an end.
+//! The life of a connection in HTTP/2, from the handshake to the end. No phase of it can last for ever.
 
 use super::socket::Connection;
 use crate::server::calls::answer::Piece;
@@ -13,14 +13,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
-/// Finds out whether a peer is still there.
+/// How often a peer is asked whether it is still there.
 const PING_EVERY: Duration = Duration::from_secs(60);
 
-/// A peer that does not answer a ping for so long is gone.
+/// A peer that does not answer a ping within this time is gone.
 const PONG_WITHIN: Duration = Duration::from_secs(20);
 
-/// How long a connection that has to go, or has no call when the server drains, may take for its farewell.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// A connection that is evicted, or has no call while the server drains, has so long to close.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Bytes that a peer may send in one stream, and in the whole connection, before they are read.
 const WINDOW: u32 = 1 << 20;
@@ -28,10 +28,10 @@ const WINDOW: u32 = 1 << 20;
 /// Bytes of one answer that may wait for the operating system to take them.
 const SEND_BUFFER: usize = 400 << 10;
 
-/// Streams that were reset here because the peer broke the rules; one more ends the connection.
+/// So many streams may be reset because the peer broke the rules; one more ends the connection.
 const MAX_RESETS: usize = 1_024;
 
-/// Headers that are larger than allowed are read up to so many times the bound, so that the call can be told.
+/// Headers above the bound are read up to so many times the bound, so that the call can be answered with an error.
 const HEADERS_READ: u32 = 4;
 
 /// Why a connection ended badly.
@@ -40,7 +40,7 @@ pub(in crate::server) enum Broken {
     /// The peer broke the rules, or its side of the connection is gone.
     #[error(transparent)]
     Http2(#[from] h2::Error),
-    /// The peer says nothing.
+    /// The peer sends nothing.
     #[error("the peer does not answer")]
     Silent,
 }
@@ -53,24 +53,24 @@ pub(in crate::server) async fn serve(
 ) -> Result<(), Broken> {
     let peer = Arc::new(peer);
     let mut draining = pin!(draining(phase));
-    let greeting = timeout(peer.settings.receive_timeout, http2(&peer).handshake(connection));
+    let handshake = timeout(peer.settings.receive_timeout, http2(&peer).handshake(connection));
     let mut connection = tokio::select! {
         biased;
-        greeting = greeting => match greeting {
-            Ok(greeted) => greeted?,
+        handshake = handshake => match handshake {
+            Ok(established) => established?,
             Err(_) => return Err(Broken::Silent),
         },
-        // It has nothing to lose.
-        () = peer.seat.told_to_leave() => return Ok(()),
+        // It has no call yet that could be lost.
+        () = peer.slot.evicted() => return Ok(()),
         () = &mut draining => return Ok(()),
     };
-    peer.seat.greeted();
+    peer.slot.established();
 
     let mut pings = Pings::new(connection.ping_pong());
-    let mut leave = pin!(peer.seat.told_to_leave());
-    let mut farewell = Farewell::None;
+    let mut evicted = pin!(peer.slot.evicted());
+    let mut closing = Closing::None;
     loop {
-        // Not biased: a peer that sends without a pause must not keep the farewell from being noticed.
+        // Not biased: a peer that sends without a pause must not keep the server from closing.
         tokio::select! {
             accepted = connection.accept() => match accepted {
                 Some(accepted) => {
@@ -79,52 +79,52 @@ pub(in crate::server) async fn serve(
                 }
                 None => return Ok(()),
             },
-            () = &mut leave, if farewell != Farewell::MustLeave => {
-                if peer.seat.is_cut_off() {
+            () = &mut evicted, if closing != Closing::Evicted => {
+                if peer.slot.is_cut_off() {
                     connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                 } else {
                     connection.graceful_shutdown();
                 }
-                farewell = Farewell::MustLeave;
-                pings.alarm.as_mut().reset(Instant::now() + FAREWELL);
+                closing = Closing::Evicted;
+                pings.alarm.as_mut().reset(Instant::now() + CLOSE_WITHIN);
             }
-            () = &mut draining, if farewell == Farewell::None => {
+            () = &mut draining, if closing == Closing::None => {
                 connection.graceful_shutdown();
-                farewell = Farewell::Drains;
-                pings.alarm.as_mut().reset(Instant::now() + FAREWELL);
+                closing = Closing::Drains;
+                pings.alarm.as_mut().reset(Instant::now() + CLOSE_WITHIN);
             }
-            pinged = pings.go_on(farewell) => {
+            pinged = pings.keep_up(closing) => {
                 pinged?;
-                if may_end(farewell, &mut connection, &peer) {
+                if may_end(closing, &mut connection, &peer) {
                     return Ok(());
                 }
-                pings.alarm.as_mut().reset(Instant::now() + FAREWELL);
+                pings.alarm.as_mut().reset(Instant::now() + CLOSE_WITHIN);
             }
         }
     }
 }
 
-/// Whether and why a connection ends.
+/// Whether a connection is being closed, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Farewell {
+enum Closing {
     None,
     /// The server drains: calls that have begun are finished.
     Drains,
-    /// Another connection wants the seat.
-    MustLeave,
+    /// A new connection gets its slot.
+    Evicted,
 }
 
-/// Whether a connection that has been bidden farewell can be closed, although the peer has not closed it.
-fn may_end(farewell: Farewell, connection: &mut Http2<Connection, Piece>, peer: &Peer) -> bool {
-    match farewell {
-        Farewell::None => false,
-        Farewell::Drains => !connection.has_streams(),
+/// Whether a connection that is being closed can be cut, although the peer has not closed its side.
+fn may_end(closing: Closing, connection: &mut Http2<Connection, Piece>, peer: &Peer) -> bool {
+    match closing {
+        Closing::None => false,
+        Closing::Drains => !connection.has_streams(),
         // A call that came at the last moment may still be answered.
-        Farewell::MustLeave => peer.seat.is_cut_off() || !connection.has_streams() || peer.seat.is_quiet_for(FAREWELL),
+        Closing::Evicted => peer.slot.is_cut_off() || !connection.has_streams() || peer.slot.is_idle_for(CLOSE_WITHIN),
     }
 }
 
-/// Looks now and then whether the peer is still there; after a farewell, the clock of that.
+/// Asks now and then whether the peer is still there. Once the connection is being closed, its alarm times that.
 struct Pings {
     peer: Option<PingPong>,
     alarm: Pin<Box<Sleep>>,
@@ -136,10 +136,11 @@ impl Pings {
         Self { peer, alarm: Box::pin(sleep(PING_EVERY)), awaits_pong: false }
     }
 
-    /// Asks and listens, until the peer is gone, which is an error. After a farewell it only waits for the alarm.
-    async fn go_on(&mut self, farewell: Farewell) -> Result<(), Broken> {
+    /// Asks and listens until the peer is gone, which is an error. While the connection is being closed, it only waits for
+    /// the alarm.
+    async fn keep_up(&mut self, closing: Closing) -> Result<(), Broken> {
         loop {
-            if farewell != Farewell::None {
+            if closing != Closing::None {
                 self.alarm.as_mut().await;
                 return Ok(());
             }

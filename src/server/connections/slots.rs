@@ -1,7 +1,7 @@
-//! The connections that may be open, and which has to go when there are too many.
+//! The slots for connections: how many may be open, and which one is closed when there are too many.
 //!
-//! While all seats are taken and somebody waits, a connection goes that is of no use to anyone: one that never finished its
-//! greeting, or else the one that has been quiet for longest. A connection that is at work is never closed.
+//! While all slots are taken and a new connection waits, an idle one is evicted: one that never finished its handshake, or
+//! else the one that has been idle for longest. A connection that is at work is never evicted.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -10,61 +10,62 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
-/// Between two looks for a connection that can go, while somebody waits.
+/// How often the server looks for a connection to evict while a new one waits.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// One of so many connections may be told to go in each look, so that a crowd that waits is let in quickly.
-const LEAVING_PART: usize = 256;
+/// Each look evicts at most one connection in so many, and at least one: a crowd that waits is let in quickly.
+const EVICTED_PART: usize = 256;
 
-/// A greeting that is not finished after so long can go, and so can a connection without a call for so long.
-const QUIET: Duration = Duration::from_secs(1);
+/// A connection can be evicted if its handshake takes longer than this, or if it has had no call for so long.
+const IDLE: Duration = Duration::from_secs(1);
 
-/// A connection with calls on which nothing was said for so long can go: they are streams that nobody uses at present.
-const QUIET_WITH_CALLS: Duration = Duration::from_secs(10);
+/// A connection with calls can be evicted if no byte went either way for so long: its calls are streams that nobody uses
+/// at present.
+const IDLE_WITH_CALLS: Duration = Duration::from_secs(10);
 
 /// A connection of which so many requests did not arrive, or so many answers were not taken, is closed.
 const MAX_OFFENCES: u32 = 100;
 
-/// The seats of a server.
+/// All slots of the server.
 #[derive(Debug)]
-pub(in crate::server) struct Seats {
+pub(in crate::server) struct Slots {
     free: Arc<Semaphore>,
-    taken: Mutex<BTreeMap<u64, Arc<Sitter>>>,
-    /// What moments are counted from.
+    taken: Mutex<BTreeMap<u64, Arc<Occupant>>>,
+    /// Moments are counted in milliseconds from here.
     began: Instant,
     next: AtomicU64,
 }
 
-/// The seat of one connection, for as long as it is kept.
+/// The slot of one connection. It is free again when this is dropped.
 #[derive(Debug)]
-pub(in crate::server) struct Seat {
+pub(in crate::server) struct Slot {
     number: u64,
-    seats: Arc<Seats>,
-    sitter: Arc<Sitter>,
+    slots: Arc<Slots>,
+    occupant: Arc<Occupant>,
     _permit: OwnedSemaphorePermit,
 }
 
-/// What is known of a connection.
+/// The connection in a slot.
 #[derive(Debug)]
-struct Sitter {
-    has_greeted: AtomicBool,
+struct Occupant {
+    is_established: AtomicBool,
     /// Calls that are being answered.
     calls: AtomicUsize,
-    /// When something was last said, in milliseconds.
-    last_said: AtomicU64,
-    leave: Notify,
-    is_leaving: AtomicBool,
+    /// When a byte last went either way, in milliseconds.
+    last_active: AtomicU64,
+    eviction: Notify,
+    is_evicted: AtomicBool,
     /// How often it has kept the server waiting for too long.
     offences: AtomicU32,
-    /// It has done harm, and is not waited for.
+    /// It has done harm: it is closed at once, whatever it is doing.
     is_cut_off: AtomicBool,
 }
 
-/// A call that is being answered, for as long as it is kept.
+/// A call that is being answered. It counts until this is dropped.
 #[derive(Debug)]
-pub(in crate::server) struct Call(Arc<Seat>);
+pub(in crate::server) struct ActiveCall(Arc<Slot>);
 
-impl Seats {
+impl Slots {
     pub(in crate::server) fn new(number: usize) -> Arc<Self> {
         Arc::new(Self {
             free: Arc::new(Semaphore::new(number)),
@@ -74,47 +75,47 @@ impl Seats {
         })
     }
 
-    /// Waits for a seat. If none is free, a connection that is of no use has to go. `None` once there are no seats any more.
-    pub(in crate::server) async fn take(self: &Arc<Self>) -> Option<Seat> {
+    /// Waits for a slot. While none is free, idle connections are evicted. `None` once there are no slots any more.
+    pub(in crate::server) async fn take(self: &Arc<Self>) -> Option<Slot> {
         loop {
             match timeout(LOOK_EVERY, Arc::clone(&self.free).acquire_owned()).await {
-                Ok(permit) => return permit.ok().map(|permit| self.seat(permit)),
-                Err(_) => self.send_away(),
+                Ok(permit) => return permit.ok().map(|permit| self.slot(permit)),
+                Err(_) => self.evict(),
             }
         }
     }
 
-    fn seat(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Seat {
-        let sitter = Arc::new(Sitter {
-            has_greeted: AtomicBool::new(false),
+    fn slot(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Slot {
+        let occupant = Arc::new(Occupant {
+            is_established: AtomicBool::new(false),
             calls: AtomicUsize::new(0),
-            last_said: AtomicU64::new(self.now()),
-            leave: Notify::new(),
-            is_leaving: AtomicBool::new(false),
+            last_active: AtomicU64::new(self.now()),
+            eviction: Notify::new(),
+            is_evicted: AtomicBool::new(false),
             offences: AtomicU32::new(0),
             is_cut_off: AtomicBool::new(false),
         });
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.taken().insert(number, Arc::clone(&sitter));
-        Seat { number, seats: Arc::clone(self), sitter, _permit: permit }
+        self.taken().insert(number, Arc::clone(&occupant));
+        Slot { number, slots: Arc::clone(self), occupant, _permit: permit }
     }
 
-    /// Tells those connections to go that can be spared best. Those that were told before free their seats shortly.
-    fn send_away(&self) {
+    /// Evicts the connections that are missed least. Those that were evicted before free their slots shortly.
+    fn evict(&self) {
         let now = self.now();
         let taken = self.taken();
-        let is_leaving = |sitter: &Sitter| sitter.is_leaving.load(Ordering::Relaxed);
-        let leaving = taken.values().filter(|sitter| is_leaving(sitter)).count();
-        let more = (1 + taken.len() / LEAVING_PART).saturating_sub(leaving);
-        let mut spared: Vec<_> = taken
+        let is_evicted = |occupant: &Occupant| occupant.is_evicted.load(Ordering::Relaxed);
+        let evicted = taken.values().filter(|occupant| is_evicted(occupant)).count();
+        let more = (1 + taken.len() / EVICTED_PART).saturating_sub(evicted);
+        let mut candidates: Vec<_> = taken
             .values()
-            .filter(|sitter| !is_leaving(sitter))
-            .filter_map(|sitter| Some((sitter.usefulness(now)?, sitter)))
+            .filter(|occupant| !is_evicted(occupant))
+            .filter_map(|occupant| Some((occupant.eviction_rank(now)?, occupant)))
             .collect();
-        spared.sort_unstable_by_key(|(usefulness, _)| *usefulness);
-        for (_, sitter) in spared.into_iter().take(more) {
-            sitter.is_leaving.store(true, Ordering::Relaxed);
-            sitter.leave.notify_one();
+        candidates.sort_unstable_by_key(|(eviction_rank, _)| *eviction_rank);
+        for (_, occupant) in candidates.into_iter().take(more) {
+            occupant.is_evicted.store(true, Ordering::Relaxed);
+            occupant.eviction.notify_one();
         }
     }
 
@@ -122,96 +123,97 @@ impl Seats {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn taken(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Sitter>>> {
+    fn taken(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Occupant>>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Sitter {
-    /// The least useful goes first; `None` if it can't go. Those alike go in the order in which they fell silent.
-    fn usefulness(&self, now: u64) -> Option<(u8, u64)> {
-        let last_said = self.last_said.load(Ordering::Relaxed);
-        let (rank, quiet) = if !self.has_greeted.load(Ordering::Relaxed) {
-            (0, QUIET)
+impl Occupant {
+    /// The lowest rank is evicted first; `None` if the connection must stay. Among equals, the one that has been idle for
+    /// longest has the lowest rank.
+    fn eviction_rank(&self, now: u64) -> Option<(u8, u64)> {
+        let last_active = self.last_active.load(Ordering::Relaxed);
+        let (rank, idle) = if !self.is_established.load(Ordering::Relaxed) {
+            (0, IDLE)
         } else if self.calls.load(Ordering::Relaxed) == 0 {
-            (1, QUIET)
+            (1, IDLE)
         } else {
-            (2, QUIET_WITH_CALLS)
+            (2, IDLE_WITH_CALLS)
         };
-        let has_been_quiet = Duration::from_millis(now.saturating_sub(last_said)) >= quiet;
-        has_been_quiet.then_some((rank, last_said))
+        let has_been_idle = Duration::from_millis(now.saturating_sub(last_active)) >= idle;
+        has_been_idle.then_some((rank, last_active))
     }
 }
 
-impl Seat {
-    /// The greeting is finished.
-    pub(super) fn greeted(&self) {
-        self.sitter.has_greeted.store(true, Ordering::Relaxed);
-        self.says();
+impl Slot {
+    /// Notes that the handshake is finished.
+    pub(super) fn established(&self) {
+        self.occupant.is_established.store(true, Ordering::Relaxed);
+        self.note_activity();
     }
 
-    /// Something is said, by either side.
-    pub(in crate::server) fn says(&self) {
-        self.sitter.last_said.store(self.seats.now(), Ordering::Relaxed);
+    /// Notes that a byte went one way or the other.
+    pub(in crate::server) fn note_activity(&self) {
+        self.occupant.last_active.store(self.slots.now(), Ordering::Relaxed);
     }
 
-    /// Begins a call.
-    pub(in crate::server) fn begin_call(self: &Arc<Self>) -> Call {
-        self.sitter.calls.fetch_add(1, Ordering::Relaxed);
-        self.says();
-        Call(Arc::clone(self))
+    /// Counts a call that begins.
+    pub(in crate::server) fn begin_call(self: &Arc<Self>) -> ActiveCall {
+        self.occupant.calls.fetch_add(1, Ordering::Relaxed);
+        self.note_activity();
+        ActiveCall(Arc::clone(self))
     }
 
-    /// Counts that the connection has kept the server waiting for too long. One that does so over and over is closed.
-    pub(in crate::server) fn offend(&self) {
-        if self.sitter.offences.fetch_add(1, Ordering::Relaxed) + 1 < MAX_OFFENCES {
+    /// Counts that the connection has kept the server waiting for too long. A connection that does so often is closed.
+    pub(in crate::server) fn count_offence(&self) {
+        if self.occupant.offences.fetch_add(1, Ordering::Relaxed) + 1 < MAX_OFFENCES {
             return;
         }
-        self.sitter.is_cut_off.store(true, Ordering::Relaxed);
-        self.sitter.is_leaving.store(true, Ordering::Relaxed);
-        self.sitter.leave.notify_one();
+        self.occupant.is_cut_off.store(true, Ordering::Relaxed);
+        self.occupant.is_evicted.store(true, Ordering::Relaxed);
+        self.occupant.eviction.notify_one();
     }
 
-    /// Resolves when the connection has to go.
-    pub(super) async fn told_to_leave(&self) {
-        self.sitter.leave.notified().await;
+    /// Resolves when the connection is evicted.
+    pub(super) async fn evicted(&self) {
+        self.occupant.eviction.notified().await;
     }
 
-    /// Whether the connection is not to be waited for.
+    /// Whether the connection is to be closed at once.
     pub(super) fn is_cut_off(&self) -> bool {
-        self.sitter.is_cut_off.load(Ordering::Relaxed)
+        self.occupant.is_cut_off.load(Ordering::Relaxed)
     }
 
-    /// Whether nothing was said for so long.
-    pub(super) fn is_quiet_for(&self, duration: Duration) -> bool {
-        let last_said = self.sitter.last_said.load(Ordering::Relaxed);
-        Duration::from_millis(self.seats.now().saturating_sub(last_said)) >= duration
+    /// Whether no byte went either way for so long.
+    pub(super) fn is_idle_for(&self, duration: Duration) -> bool {
+        let last_active = self.occupant.last_active.load(Ordering::Relaxed);
+        Duration::from_millis(self.slots.now().saturating_sub(last_active)) >= duration
     }
 }
 
-impl Call {
-    /// Something is said, by either side.
-    pub(in crate::server) fn says(&self) {
-        self.0.says();
+impl ActiveCall {
+    /// Notes that a byte went one way or the other.
+    pub(in crate::server) fn note_activity(&self) {
+        self.0.note_activity();
     }
 
     /// The caller has kept the server waiting for too long.
-    pub(in crate::server) fn offends(&self) {
-        self.0.offend();
+    pub(in crate::server) fn count_offence(&self) {
+        self.0.count_offence();
     }
 }
 
-impl Drop for Call {
+impl Drop for ActiveCall {
     fn drop(&mut self) {
-        if self.0.sitter.calls.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.says();
+        if self.0.occupant.calls.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.note_activity();
         }
     }
 }
 
-impl Drop for Seat {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.seats.taken().remove(&self.number);
+        self.slots.taken().remove(&self.number);
     }
 }
 
@@ -219,60 +221,60 @@ impl Drop for Seat {
 mod tests {
     use super::*;
 
-    async fn quiet_for(duration: Duration) {
+    async fn idle_for(duration: Duration) {
         tokio::time::advance(duration).await;
     }
 
-    async fn is_told(seat: &Seat) -> bool {
-        timeout(Duration::ZERO, seat.told_to_leave()).await.is_ok()
+    async fn is_evicted(slot: &Slot) -> bool {
+        timeout(Duration::ZERO, slot.evicted()).await.is_ok()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_unfinished_go_before_the_idle_and_those_before_silent_streams() {
-        let seats = Seats::new(4);
-        let mut sitting = Vec::new();
+    async fn unfinished_handshakes_are_evicted_before_idle_connections_and_those_before_idle_streams() {
+        let slots = Slots::new(4);
+        let mut occupants = Vec::new();
         for _ in 0..4 {
-            sitting.push(Arc::new(seats.take().await.expect("a seat is free")));
+            occupants.push(Arc::new(slots.take().await.expect("a slot is free")));
         }
-        let [stream, late, early, unfinished] = &sitting[..] else { panic!("there are four") };
+        let [stream, late, early, unfinished] = &occupants[..] else { panic!("there are four") };
         let _call = stream.begin_call();
-        for seat in [stream, early, late] {
-            seat.greeted();
-            quiet_for(Duration::from_millis(10)).await;
+        for slot in [stream, early, late] {
+            slot.established();
+            idle_for(Duration::from_millis(10)).await;
         }
-        seats.send_away();
-        for seat in &sitting {
-            assert!(!is_told(seat).await, "none has been quiet for long");
+        slots.evict();
+        for slot in &occupants {
+            assert!(!is_evicted(slot).await, "none has been idle for long");
         }
-        quiet_for(QUIET_WITH_CALLS).await;
+        idle_for(IDLE_WITH_CALLS).await;
         for (number, next) in [unfinished, early, late, stream].into_iter().enumerate() {
-            seats.send_away();
-            assert!(is_told(next).await, "number {number}");
+            slots.evict();
+            assert!(is_evicted(next).await, "number {number}");
             // As if it had gone.
-            seats.taken().remove(&next.number);
+            slots.taken().remove(&next.number);
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_at_work_stays() {
-        let seats = Seats::new(1);
-        let seat = Arc::new(seats.take().await.expect("a seat is free"));
-        seat.greeted();
-        let call = seat.begin_call();
-        quiet_for(QUIET_WITH_CALLS / 2).await;
-        call.says();
-        quiet_for(QUIET_WITH_CALLS / 2).await;
-        seats.send_away();
-        assert!(!is_told(&seat).await);
-        drop(seat);
+    async fn a_connection_at_work_stays() {
+        let slots = Slots::new(1);
+        let slot = Arc::new(slots.take().await.expect("a slot is free"));
+        slot.established();
+        let call = slot.begin_call();
+        idle_for(IDLE_WITH_CALLS / 2).await;
+        call.note_activity();
+        idle_for(IDLE_WITH_CALLS / 2).await;
+        slots.evict();
+        assert!(!is_evicted(&slot).await);
+        drop(slot);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_gets_the_seat_of_one_that_is_idle() {
-        let seats = Seats::new(1);
-        let seat = seats.take().await.expect("a seat is free");
-        let leaves = tokio::spawn(async move { seat.told_to_leave().await });
-        assert!(timeout(Duration::from_secs(2), seats.take()).await.is_ok());
+    async fn a_new_connection_gets_the_slot_of_an_idle_one() {
+        let slots = Slots::new(1);
+        let slot = slots.take().await.expect("a slot is free");
+        let leaves = tokio::spawn(async move { slot.evicted().await });
+        assert!(timeout(Duration::from_secs(2), slots.take()).await.is_ok());
         leaves.await.expect("it was told to");
     }
 }

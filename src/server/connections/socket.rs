@@ -1,7 +1,7 @@
 //! A connection as a worker serves it: TCP or Unix, counted for as long as it lives.
 
 use super::listener::Accepted;
-use crate::server::peer_timeout::{TICK, to_take};
+use crate::server::peer_timeout::{TICK, time_for};
 use crate::service::Share;
 use std::future::Future;
 use std::io;
@@ -22,7 +22,7 @@ pub(super) struct Connection {
     send_timeout: Duration,
     /// Begins when the operating system takes no more.
     stall: Option<Stall>,
-    _load: Load,
+    _load: WorkerLoad,
 }
 
 enum Stream {
@@ -41,16 +41,16 @@ struct Stall {
 }
 
 /// Counts a connection among those of its worker.
-pub(super) struct Load(Arc<AtomicUsize>);
+pub(super) struct WorkerLoad(Arc<AtomicUsize>);
 
-impl Load {
+impl WorkerLoad {
     pub(super) fn add_to(worker: &Arc<AtomicUsize>) -> Self {
         worker.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(worker))
     }
 }
 
-impl Drop for Load {
+impl Drop for WorkerLoad {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -58,7 +58,12 @@ impl Drop for Load {
 
 impl Connection {
     /// Attaches the connection to the runtime that this is called on.
-    pub(super) fn adopt(accepted: Accepted, load: Load, share: Arc<Share>, send_timeout: Duration) -> io::Result<Self> {
+    pub(super) fn adopt(
+        accepted: Accepted,
+        load: WorkerLoad,
+        share: Arc<Share>,
+        send_timeout: Duration,
+    ) -> io::Result<Self> {
         let stream = match accepted {
             Accepted::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
             Accepted::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
@@ -94,7 +99,7 @@ impl Connection {
         while stall.tick.as_mut().poll(cx).is_ready() {
             let is_pressed = self.share.is_pressed();
             // What was taken meanwhile has earned more time.
-            let allowed = to_take(stall.written, self.send_timeout);
+            let allowed = time_for(stall.written, self.send_timeout);
             if (is_pressed && stall.was_pressed && stall.written == 0) || stall.since.elapsed() >= allowed {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }

@@ -2,8 +2,8 @@
 
 use super::http2;
 use super::listener::Accepted;
-use super::slots::Seat;
-use super::socket::{Connection, Load};
+use super::slots::Slot;
+use super::socket::{Connection, WorkerLoad};
 use crate::config::Settings;
 use crate::model::LARGEST_MESSAGE;
 use crate::proto::admin_server::AdminServer;
@@ -12,7 +12,7 @@ use crate::server::calls::call::Peer;
 use crate::server::calls::reflection::Reflection;
 use crate::server::calls::router::Router;
 use crate::server::process::health::{HealthService, Phase};
-use crate::service::{AdminService, Places, StoreService};
+use crate::service::{AdminService, Budget, StoreService};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -27,24 +27,24 @@ const HANDOVER_QUEUE: usize = 128;
 
 /// What every worker serves, and until when.
 #[derive(Clone)]
-pub(in crate::server) struct Service {
+pub(in crate::server) struct Services {
     pub(in crate::server) store: StoreService,
     pub(in crate::server) admin: AdminService,
     pub(in crate::server) phase: watch::Receiver<Phase>,
     pub(in crate::server) sweeper_behind: watch::Receiver<bool>,
-    pub(in crate::server) places: Places,
+    pub(in crate::server) budget: Budget,
     pub(in crate::server) settings: Arc<Settings>,
 }
 
 /// One serving thread.
 pub(in crate::server) struct Worker {
-    connections: mpsc::Sender<(Accepted, Seat, Load)>,
+    connections: mpsc::Sender<(Accepted, Slot, WorkerLoad)>,
     load: Arc<AtomicUsize>,
     ended: oneshot::Receiver<()>,
 }
 
 impl Worker {
-    pub(in crate::server) fn start(number: usize, service: Service) -> io::Result<Self> {
+    pub(in crate::server) fn start(number: usize, service: Services) -> io::Result<Self> {
         let (connections, accepted) = mpsc::channel(HANDOVER_QUEUE);
         let (end, ended) = oneshot::channel();
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
@@ -63,9 +63,9 @@ impl Worker {
         self.load.load(Ordering::Relaxed)
     }
 
-    pub(super) async fn hand_over(&self, accepted: Accepted, seat: Seat) {
+    pub(super) async fn hand_over(&self, accepted: Accepted, slot: Slot) {
         // A worker that has ended is draining: the connection is closed.
-        self.connections.send((accepted, seat, Load::add_to(&self.load))).await.ok();
+        self.connections.send((accepted, slot, WorkerLoad::add_to(&self.load))).await.ok();
     }
 
     /// Waits until the worker has drained, which the phase tells it to do.
@@ -74,29 +74,29 @@ impl Worker {
     }
 }
 
-async fn serve(service: Service, mut accepted: mpsc::Receiver<(Accepted, Seat, Load)>) {
+async fn serve(service: Services, mut accepted: mpsc::Receiver<(Accepted, Slot, WorkerLoad)>) {
     let settings = Arc::clone(&service.settings);
     let draining = |mut phase: watch::Receiver<Phase>| async move {
         // Without a sender the server is gone, which ends the worker too.
         phase.wait_for(|phase| *phase == Phase::Draining).await.ok();
     };
-    let (phase, places) = (service.phase.clone(), service.places.clone());
+    let (phase, budget) = (service.phase.clone(), service.budget.clone());
     let router = router(service);
     let connections = TaskTracker::new();
     let mut drain = pin!(draining(phase.clone()));
     loop {
-        let (accepted, seat, load) = tokio::select! {
+        let (accepted, slot, load) = tokio::select! {
             () = &mut drain => break,
             accepted = accepted.recv() => match accepted {
                 Some(accepted) => accepted,
                 None => break,
             },
         };
-        let share = places.share();
+        let share = budget.share();
         match Connection::adopt(accepted, load, Arc::clone(&share), settings.send_timeout) {
             Ok(connection) => {
                 let (router, settings) = (router.clone(), Arc::clone(&settings));
-                let peer = Peer { router, share, seat: Arc::new(seat), settings };
+                let peer = Peer { router, share, slot: Arc::new(slot), settings };
                 let served = http2::serve(connection, peer, phase.clone());
                 connections.spawn(async move {
                     if let Err(error) = served.await {
@@ -118,8 +118,8 @@ async fn serve(service: Service, mut accepted: mpsc::Receiver<(Accepted, Seat, L
     }
 }
 
-fn router(service: Service) -> Router {
-    let Service { store, admin, phase, sweeper_behind, settings, .. } = service;
+fn router(service: Services) -> Router {
+    let Services { store, admin, phase, sweeper_behind, settings, .. } = service;
     let reflection = settings.reflection.then(Reflection::new);
     let store = SessionStoreServer::new(store)
         .max_decoding_message_size(settings.max_message_size)

@@ -2,7 +2,7 @@
 
 use crate::clock::Millis;
 use crate::config::{self, PolicySettings, Settings};
-use crate::session::{AtSessionLimit, HistoryBounds, Policies, Policy, UpkeepOptions};
+use crate::session::{AtSessionLimit, HistoryBounds, MaintenanceOptions, Policies, Policy};
 use std::time::Duration;
 
 pub(in crate::server) fn policies(settings: &Settings) -> Policies {
@@ -32,8 +32,8 @@ fn policy(settings: &PolicySettings) -> Policy {
     }
 }
 
-pub(in crate::server) fn upkeep_options(settings: &Settings) -> UpkeepOptions {
-    UpkeepOptions {
+pub(in crate::server) fn maintenance_options(settings: &Settings) -> MaintenanceOptions {
+    MaintenanceOptions {
         touch_interval: settings.touch_interval,
         sweep_interval: settings.sweep_interval,
         sweep_batch: settings.sweep_batch,

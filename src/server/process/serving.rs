@@ -1,4 +1,4 @@
-//! An engine that is open, with the upkeep of its sessions; and its replacement by a restored one.
+//! Serving the sessions of an engine, with their maintenance; and putting a restored engine in its place.
 
 use super::storage::Storage;
 use super::sweeper_watch;
@@ -7,54 +7,54 @@ use crate::clock::{Clock, Millis};
 use crate::engine::Engine;
 use crate::server::ServeError;
 use crate::service::{Refusal, Restores, StoreService, Swap};
-use crate::session::{Policies, Sessions, Upkeep, UpkeepOptions};
+use crate::session::{Maintenance, MaintenanceOptions, Policies, Sessions};
 use std::io;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-/// What sessions are served with.
+/// All that it takes to serve the sessions of an engine.
 #[derive(Clone)]
-pub(in crate::server) struct Serving {
+pub(in crate::server) struct Launcher {
     pub(in crate::server) store: StoreService,
     pub(in crate::server) storage: Storage,
     pub(in crate::server) clock: Clock,
     pub(in crate::server) policies: Policies,
-    pub(in crate::server) upkeep: UpkeepOptions,
+    pub(in crate::server) maintenance: MaintenanceOptions,
     /// How far behind the sweeper may be, in milliseconds.
     pub(in crate::server) lag_limit: Millis,
-    /// Told when it is farther.
+    /// Turns true when it is farther.
     pub(in crate::server) sweeper_behind: watch::Sender<bool>,
 }
 
 /// An engine whose sessions are served.
-pub(in crate::server) struct Open {
+pub(in crate::server) struct Serving {
     pub(in crate::server) engine: Arc<dyn Engine>,
-    pub(in crate::server) upkeep: Upkeep,
+    pub(in crate::server) maintenance: Maintenance,
     pub(in crate::server) sweeper_watch: AbortOnDropHandle<()>,
 }
 
-impl Serving {
+impl Launcher {
     /// Begins to serve the sessions of this engine.
-    pub(in crate::server) fn serve(&self, engine: Arc<dyn Engine>) -> Open {
+    pub(in crate::server) fn serve(&self, engine: Arc<dyn Engine>) -> Serving {
         let sessions = Sessions::new(Arc::clone(&engine), self.clock.clone(), self.policies.clone());
-        let upkeep = Upkeep::start(sessions.clone(), self.upkeep);
+        let maintenance = Maintenance::start(sessions.clone(), self.maintenance);
         let follow = sweeper_watch::follow(sessions.clone(), self.lag_limit, self.sweeper_behind.clone());
         let sweeper_watch = AbortOnDropHandle::new(tokio::spawn(follow));
         self.store.open(sessions);
-        Open { engine, upkeep, sweeper_watch }
+        Serving { engine, maintenance, sweeper_watch }
     }
 
     /// Puts what was restored in the place of an engine that holds nothing. Calls are refused meanwhile. An error ends the
     /// server: the folder then holds either what it held or what was restored, whole.
     pub(in crate::server) async fn swap(
         &self,
-        Open { engine, upkeep, sweeper_watch }: Open,
+        Serving { engine, maintenance, sweeper_watch }: Serving,
         swap: Swap,
-    ) -> Result<Open, ServeError> {
+    ) -> Result<Serving, ServeError> {
         self.store.close();
         drop(sweeper_watch);
-        upkeep.stop().await;
+        maintenance.stop().await;
         engine.close().await.map_err(ServeError::Close)?;
         // Now that it is closed, no session can be made any more.
         let empty = Restores::require_empty(&engine.statistics());
@@ -72,9 +72,9 @@ impl Serving {
         if let Ok(restored) = &installed {
             self.clock.raise(restored.backup.cut.moment);
         }
-        let open = self.serve(engine);
+        let serving = self.serve(engine);
         // The caller may be gone.
         done.send(installed).ok();
-        Ok(open)
+        Ok(serving)
     }
 }

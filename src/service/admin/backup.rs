@@ -22,8 +22,8 @@ const BUFFER: usize = 4;
 const MAX_PART: usize = 256 << 10;
 
 impl StoreService {
-    /// Begins a backup, which holds on to its place for as long as it takes.
-    pub(super) fn back_up(&self, place: OwnedSemaphorePermit) -> Result<AnswerStream<BackupResponse>, Status> {
+    /// Begins a backup, which keeps its permit for as long as it takes.
+    pub(super) fn back_up(&self, permit: OwnedSemaphorePermit) -> Result<AnswerStream<BackupResponse>, Status> {
         let sessions = self.sessions()?;
         let (messages, receiver) = mpsc::channel(BUFFER);
         let opening = Opening {
@@ -33,25 +33,28 @@ impl StoreService {
             expected_sessions: sessions.engine_statistics().sessions.values().sum(),
         };
         tracing::info!(sessions = opening.expected_sessions, "a backup begins");
-        let outlet = messages.clone();
+        let sender = messages.clone();
         let work = async move {
-            let mut outlet =
-                Outlet { writer: BackupWriter::new(&opening), messages: outlet, expected: opening.expected_sessions };
-            let cut = sessions.backup(&mut outlet).await?;
-            outlet.finish(&opening, &cut).await
+            let mut sender = BackupSender {
+                writer: BackupWriter::new(&opening),
+                messages: sender,
+                expected: opening.expected_sessions,
+            };
+            let cut = sessions.backup(&mut sender).await?;
+            sender.finish(&opening, &cut).await
         };
-        Ok(self.stream_walk("a backup", place, (messages, receiver), work))
+        Ok(self.stream_walk("a backup", permit, (messages, receiver), work))
     }
 }
 
 /// Where the bytes of a backup leave.
-struct Outlet {
+struct BackupSender {
     writer: BackupWriter,
     messages: mpsc::Sender<Outgoing<BackupResponse>>,
     expected: u64,
 }
 
-impl Outlet {
+impl BackupSender {
     async fn send(&self, data: Bytes, summary: Option<BackupSummary>) -> Result<(), BackupStopped> {
         let message =
             BackupResponse { data, sessions_sent: self.writer.sessions(), sessions_expected: self.expected, summary };
@@ -78,7 +81,7 @@ impl Outlet {
     }
 }
 
-impl BackupSink for Outlet {
+impl BackupSink for BackupSender {
     fn add(&mut self, saved: Saved) {
         self.writer.add(saved);
     }

@@ -43,11 +43,11 @@ impl AdminService {
         Self { store, restores, started, backups, checks }
     }
 
-    fn backup_place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+    fn backup_permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         Arc::clone(&self.backups).try_acquire_owned().map_err(|_| Refusal::BackupRunning)
     }
 
-    fn check_place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+    fn check_permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         Arc::clone(&self.checks).try_acquire_owned().map_err(|_| Refusal::VerifyRunning)
     }
 }
@@ -77,16 +77,16 @@ impl Admin for AdminService {
     type VerifyStream = AnswerStream<VerifyResponse>;
 
     async fn verify(&self, _request: Request<VerifyRequest>) -> Result<Response<Self::VerifyStream>, Status> {
-        self.store.verify(self.check_place()?).map(Response::new)
+        self.store.verify(self.check_permit()?).map(Response::new)
     }
 
     type BackupStream = AnswerStream<BackupResponse>;
 
     async fn backup(&self, _request: Request<BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
-        self.store.back_up(self.backup_place()?).map(Response::new)
+        self.store.back_up(self.backup_permit()?).map(Response::new)
     }
 
     async fn restore(&self, request: Request<Streaming<RestoreRequest>>) -> Result<Response<RestoreResponse>, Status> {
-        self.restore_backup(self.backup_place()?, request.into_inner()).await.map(Response::new)
+        self.restore_backup(self.backup_permit()?, request.into_inner()).await.map(Response::new)
     }
 }

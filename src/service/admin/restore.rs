@@ -52,7 +52,7 @@ impl Restores {
 impl AdminService {
     pub(super) async fn restore_backup(
         &self,
-        place: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
         received: Streaming<RestoreRequest>,
     ) -> Result<RestoreResponse, Status> {
         let (folder, options) = self.restores.target.clone().ok_or(Refusal::InMemory)?;
@@ -61,8 +61,8 @@ impl AdminService {
         let (parts, source) = mpsc::channel(BUFFER);
         let building = tokio::task::spawn_blocking(move || {
             let source = Source { parts: source, part: Bytes::new() };
-            // The place is taken for as long as something is built, also if the caller is gone.
-            (restore(source, &folder, &options), place)
+            // The permit is kept for as long as something is built, also if the caller is gone.
+            (restore(source, &folder, &options), permit)
         });
         let mut draining = self.store.draining.clone();
         tokio::select! {
@@ -70,7 +70,7 @@ impl AdminService {
             _ = draining.wait_for(|draining| *draining) => return Err(Refusal::NotReady.into()),
             received = receive(received, parts) => received?,
         }
-        let (built, _place) = building.await.map_err(|_| Refusal::NotReady)?;
+        let (built, _permit) = building.await.map_err(|_| Refusal::NotReady)?;
         let built = built.map_err(|error| restore_failure(&error))?;
         let (done, answered) = oneshot::channel();
         // Whoever ends the server does not answer any more.

@@ -16,7 +16,7 @@ impl AdminService {
     pub(super) async fn statistics(&self) -> Result<GetStatisticsResponse, Status> {
         let sessions = self.store.sessions()?;
         let engine = sessions.engine_statistics();
-        let tallied = sessions.tallied();
+        let counters = sessions.counters();
         let namespaces = engine.sessions.iter().take(MAX_NAMESPACES);
         let namespaces = namespaces
             .map(|(namespace, sessions)| NamespaceStatistics { namespace: namespace.clone(), sessions: *sessions });
@@ -24,10 +24,10 @@ impl AdminService {
         Ok(GetStatisticsResponse {
             sessions: engine.sessions.values().sum(),
             namespaces: namespaces.collect(),
-            created: tallied.created,
-            expired: tallied.expired,
-            created_per_second: tallied.created_per_second,
-            expired_per_second: tallied.expired_per_second,
+            created: counters.created,
+            expired: counters.expired,
+            created_per_second: counters.created_per_second,
+            expired_per_second: counters.expired_per_second,
             disk_bytes: engine.disk_bytes,
             memory_bytes: resident_bytes().unwrap_or(0),
             sweeper_lag: Some(duration(sessions.sweeper_lag().await?)),

@@ -21,10 +21,10 @@ const BUFFER: usize = 4;
 const TELL_EVERY: Duration = Duration::from_millis(200);
 
 impl StoreService {
-    /// Begins a check, which holds on to its place for as long as it takes.
+    /// Begins a check, which keeps its permit for as long as it takes.
     pub(in crate::service) fn verify(
         &self,
-        place: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
     ) -> Result<AnswerStream<VerifyResponse>, Status> {
         let sessions = self.sessions()?;
         let (messages, receiver) = mpsc::channel(BUFFER);
@@ -32,7 +32,7 @@ impl StoreService {
         let expected = (statistics.sessions.values().sum(), statistics.events);
         let began = sessions.now();
         tracing::info!(sessions = expected.0, events = expected.1, "a check of the data begins");
-        let outlet = messages.clone();
+        let sender = messages.clone();
         let walk = async move {
             let mut told: Option<Instant> = None;
             let found = sessions
@@ -40,16 +40,16 @@ impl StoreService {
                     if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
                         told = Some(Instant::now());
                         // Who reads slowly is told less often.
-                        outlet.try_send(response(found, expected, None).into()).ok();
+                        sender.try_send(response(found, expected, None).into()).ok();
                     }
                 })
                 .await?;
             report(&found);
             let summary = summary(&found, began, sessions.now());
-            let last = outlet.send_timeout(response(&found, expected, Some(summary)).into(), MAX_STALL).await;
+            let last = sender.send_timeout(response(&found, expected, Some(summary)).into(), MAX_STALL).await;
             last.map_err(|_| Status::cancelled("nobody reads what was found"))
         };
-        Ok(self.stream_walk("a check of the data", place, (messages, receiver), walk))
+        Ok(self.stream_walk("a check of the data", permit, (messages, receiver), walk))
     }
 }
 

@@ -93,7 +93,7 @@ fn put_time(field: u8, time: Millis, message: &mut Vec<u8>) {
     message.extend_from_slice(&encoded[..end]);
 }
 
-/// Puts a number at this place, and tells the place behind it.
+/// Puts a number at this offset, and returns the offset behind it.
 fn put_varint(mut value: u64, encoded: &mut [u8; TIME_BYTES], mut at: usize) -> usize {
     while value >= 0x80 {
         encoded[at] = value.to_le_bytes()[0] | 0x80;

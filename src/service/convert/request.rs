@@ -11,8 +11,8 @@ use crate::proto::delete_session_request::Target as ProtoTarget;
 use crate::proto::revoke_sessions_request::Scope;
 use crate::proto::timeouts::Absolute;
 use crate::session::{
-    AbsoluteEnd, Access, Error, MAX_GRACE, MAX_LEASE, MAX_LOCK_WAIT, MAX_TICKET_LIFETIME, MAX_TIMEOUT, MIN_LEASE,
-    MIN_TICKET_LIFETIME, Past, RevokeScope, SessionChange, Target, Timeouts,
+    AbsoluteEnd, Access, DeleteTarget, Error, MAX_GRACE, MAX_LEASE, MAX_LOCK_WAIT, MAX_TICKET_LIFETIME, MAX_TIMEOUT,
+    MIN_LEASE, MIN_TICKET_LIFETIME, Past, RevokeScope, SessionChange, Timeouts,
 };
 use bytes::Bytes;
 use prost_types::{Duration, Timestamp};
@@ -88,12 +88,12 @@ pub(in crate::service) fn optional_session_id(field: &'static str, id: String) -
     if id.is_empty() { Ok(None) } else { session_id(field, id).map(Some) }
 }
 
-/// What a call of the fast lane calls.
+/// The method of a call on an exchange stream.
 pub(in crate::service) fn method(method: Option<Method>) -> Result<Method, Error> {
     method.ok_or_else(|| Error::invalid("method", "create, get, update, touch, rotate or delete must be set"))
 }
 
-/// The time that a call of the fast lane has.
+/// The time that a call on an exchange stream has.
 pub(in crate::service) fn call_timeout(timeout: Option<Duration>) -> Result<Option<std::time::Duration>, Error> {
     let millis = |timeout| to_millis(timeout).filter(|millis| (1..=MAX_TIMEOUT).contains(millis));
     let checked =
@@ -109,12 +109,12 @@ pub(in crate::service) fn access(access: i32) -> Result<Access, Error> {
     }
 }
 
-pub(in crate::service) fn target(target: Option<ProtoTarget>) -> Result<Target, Error> {
+pub(in crate::service) fn target(target: Option<ProtoTarget>) -> Result<DeleteTarget, Error> {
     match target {
-        Some(ProtoTarget::SessionId(id)) => session_id("session_id", id).map(Target::Id),
+        Some(ProtoTarget::SessionId(id)) => session_id("session_id", id).map(DeleteTarget::Id),
         Some(ProtoTarget::Handle(handle)) => handle
             .parse::<Handle>()
-            .map(Target::Handle)
+            .map(DeleteTarget::Handle)
             .map_err(|_| Error::invalid("handle", "must be a UUID in text form")),
         None => Err(Error::invalid("target", "session_id or handle must be set")),
     }

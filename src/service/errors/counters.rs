@@ -4,15 +4,15 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Requests that were refused for lack of disk space.
-pub(in crate::service) static REFUSED_FOR_SPACE: Count = Count::new();
+pub(in crate::service) static REFUSED_FOR_SPACE: Counter = Counter::new();
 
 /// Requests that met damaged data.
-pub(in crate::service) static MET_DAMAGE: Count = Count::new();
+pub(in crate::service) static MET_DAMAGE: Counter = Counter::new();
 
 /// How often something has happened since the process started.
-pub(in crate::service) struct Count(AtomicU64);
+pub(in crate::service) struct Counter(AtomicU64);
 
-impl Count {
+impl Counter {
     const fn new() -> Self {
         Self(AtomicU64::new(0))
     }

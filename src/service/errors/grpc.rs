@@ -11,17 +11,17 @@ use tonic::{Code, Status};
 /// The content type of gRPC; behind it may stand the format of the messages or a parameter.
 const GRPC: &[u8] = b"application/grpc";
 
-/// What a request carries, which decides what it means that it is too large.
+/// What the messages of a request hold. It decides the reason of the error if one is too large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Carries {
+pub(crate) enum Payload {
     /// A session's data: a request that is too large is a session that is too large.
     Session,
     /// Anything else.
     Other,
 }
 
-impl Carries {
-    /// What the requests of the method at this path carry.
+impl Payload {
+    /// What the requests of the method at this path hold.
     pub(crate) fn of(path: &str) -> Self {
         match path {
             "/sessiond.v1.SessionStore/CreateSession"
@@ -41,7 +41,7 @@ impl Carries {
 }
 
 /// The answer to a request that is not one of gRPC; `None` if it is.
-pub(crate) fn refuse_foreign<B: Default>(headers: &HeaderMap) -> Option<Response<B>> {
+pub(crate) fn refuse_other_protocols<B: Default>(headers: &HeaderMap) -> Option<Response<B>> {
     let content_type = headers.get(CONTENT_TYPE).map_or(&[][..], |value| value.as_bytes());
     if matches!(content_type.strip_prefix(GRPC), Some([] | [b'+' | b';', ..])) {
         return None;
@@ -63,7 +63,7 @@ pub(crate) fn unknown_method() -> Status {
 }
 
 /// Gives the answer to a request a reason if it is an error without one.
-pub(crate) fn complete<B>(response: &mut Response<B>, carries: Carries) {
+pub(crate) fn add_reason<B>(response: &mut Response<B>, payload: Payload) {
     let headers = response.headers_mut();
     // An answer that begins well tells its end behind its messages.
     if !headers.contains_key(Status::GRPC_STATUS) || headers.contains_key(Status::GRPC_STATUS_DETAILS) {
@@ -71,13 +71,13 @@ pub(crate) fn complete<B>(response: &mut Response<B>, carries: Carries) {
     }
     if let Some(status) = Status::from_header_map(headers).filter(|status| status.code() != Code::Ok) {
         // It only fails on what no header can hold, and then the error goes out as it is.
-        explain(&status, carries).add_header(headers).ok();
+        explain(&status, payload).add_header(headers).ok();
     }
 }
 
 /// The error that reading a stream of requests ended with, with a reason.
 pub(in crate::service) fn of_stream(status: Status) -> Status {
-    if status.details().is_empty() { explain(&status, Carries::Other) } else { status }
+    if status.details().is_empty() { explain(&status, Payload::Other) } else { status }
 }
 
 /// The bytes of a request are not the message that they should be.
@@ -98,11 +98,11 @@ pub(in crate::service) fn undecodable(error: &prost::DecodeError) -> Status {
 }
 
 /// An error of the implementation of gRPC in the words of the contract.
-fn explain(status: &Status, carries: Carries) -> Status {
+fn explain(status: &Status, payload: Payload) -> Status {
     let message = status.message();
     match status.code() {
         // Its two ways to say that a message is larger than it may be, the second of a compressed one.
-        Code::OutOfRange | Code::ResourceExhausted => too_large(message, carries),
+        Code::OutOfRange | Code::ResourceExhausted => too_large(message, payload),
         // It says so only of messages that are cut off, left out or wrongly framed.
         Code::Internal => Error::invalid("request", format!("can't be read: {message}")).into(),
         // It has words only for the other case.
@@ -112,7 +112,7 @@ fn explain(status: &Status, carries: Carries) -> Status {
     }
 }
 
-fn too_large(message: &str, carries: Carries) -> Status {
+fn too_large(message: &str, payload: Payload) -> Status {
     let numbers = message.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse::<u64>().ok());
     let mut metadata = HashMap::new();
     let text = if let [actual, limit] = numbers.collect::<Vec<_>>()[..] {
@@ -122,7 +122,7 @@ fn too_large(message: &str, carries: Carries) -> Status {
     } else {
         "the request is larger than a message may be (setting max-message-size)".to_owned()
     };
-    with_reason(Code::ResourceExhausted, text, carries.reason_if_too_large(), metadata)
+    with_reason(Code::ResourceExhausted, text, payload.reason_if_too_large(), metadata)
 }
 
 fn plain(code: Code, message: &str, reason: &str) -> Status {
@@ -158,8 +158,8 @@ mod tests {
     use prost::Message;
     use tonic_types::StatusExt;
 
-    fn explained(status: &Status, carries: Carries) -> (Code, String) {
-        let explained = explain(status, carries);
+    fn explained(status: &Status, payload: Payload) -> (Code, String) {
+        let explained = explain(status, payload);
         (explained.code(), explained.get_details_error_info().unwrap().reason)
     }
 
@@ -174,11 +174,11 @@ mod tests {
             (Status::unimplemented("compressed with `gzip`"), Code::Unimplemented, "UNSUPPORTED_ENCODING"),
             (Status::not_found("no such service"), Code::NotFound, "NOT_FOUND"),
         ] {
-            assert_eq!(explained(&status, Carries::Other), (code, reason.into()), "{status:?}");
+            assert_eq!(explained(&status, Payload::Other), (code, reason.into()), "{status:?}");
         }
         let status = Status::out_of_range("found 12 bytes, the limit is: 10 bytes");
-        assert_eq!(explained(&status, Carries::Session), (exhausted, "SESSION_TOO_LARGE".into()));
-        let metadata = explain(&status, Carries::Session).get_details_error_info().unwrap().metadata;
+        assert_eq!(explained(&status, Payload::Session), (exhausted, "SESSION_TOO_LARGE".into()));
+        let metadata = explain(&status, Payload::Session).get_details_error_info().unwrap().metadata;
         assert_eq!((metadata["actual"].as_str(), metadata["limit"].as_str()), ("12", "10"));
     }
 

@@ -1,6 +1,6 @@
 //! The errors of calls that are refused before a service sees them, for the sake of how they arrive or are taken.
 
-use super::grpc::Carries;
+use super::grpc::Payload;
 use super::status::{Refusal, with_reason};
 use crate::session::Error;
 use std::collections::HashMap;
@@ -47,11 +47,11 @@ pub(crate) fn headers_too_large(actual: usize, limit: usize) -> Status {
 }
 
 /// A message is larger than allowed once it is decompressed.
-pub(crate) fn decompressed_too_large(limit: usize, carries: Carries) -> Status {
+pub(crate) fn decompressed_too_large(limit: usize, payload: Payload) -> Status {
     with_reason(
         Code::ResourceExhausted,
         format!("the decompressed message takes more than the {limit} bytes allowed (setting max-message-size)"),
-        carries.reason_if_too_large(),
+        payload.reason_if_too_large(),
         bounds(limit, None),
     )
 }

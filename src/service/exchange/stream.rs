@@ -1,14 +1,14 @@
-//! One stream of the fast lane.
+//! One exchange stream: takes its calls in and gives their replies out.
 
 use super::call::{self, Ended, Work};
-use super::order::{Order, Position, Scope};
+use super::order::{Order, QueueEntry, Scope};
 use crate::proto::call::Method;
 use crate::proto::{Call, ExchangeRequest, ExchangeResponse, Reply};
 use crate::service::convert::request;
 use crate::service::errors::grpc;
 use crate::service::errors::status::Refusal;
 use crate::service::in_flight::budget::Held;
-use crate::service::in_flight::received::Intake;
+use crate::service::in_flight::received::ReceivedMessages;
 use crate::service::store::StoreService;
 use futures_util::stream::FuturesUnordered;
 use prost::Message;
@@ -34,10 +34,10 @@ const MESSAGE_BYTES: usize = 32 << 10;
 /// It is polled only once the message before has been taken: who stops reading is not read from either, and costs no more
 /// than the message of calls that was read last and the calls in flight. A message of calls is held in the connection's
 /// share until its last call has ended.
-pub struct Conversation {
+pub struct ExchangeStream {
     store: Arc<StoreService>,
     incoming: Incoming,
-    intake: Intake,
+    received: ReceivedMessages,
     /// The bytes of the message that was read last, while calls of it are left.
     message: Option<Arc<Held>>,
     running: FuturesUnordered<Running>,
@@ -60,7 +60,7 @@ enum Incoming {
 }
 
 /// A call in flight.
-type Running = Pin<Box<dyn Future<Output = (Position, Option<Ended>)> + Send>>;
+type Running = Pin<Box<dyn Future<Output = (QueueEntry, Option<Ended>)> + Send>>;
 
 /// The replies of one message, and the one that had no room in it.
 #[derive(Default)]
@@ -88,14 +88,18 @@ impl Replies {
 }
 
 impl StoreService {
-    pub(in crate::service) fn converse(&self, requests: Streaming<ExchangeRequest>, intake: Intake) -> Conversation {
-        intake.claim();
+    pub(in crate::service) fn open_exchange(
+        &self,
+        requests: Streaming<ExchangeRequest>,
+        received: ReceivedMessages,
+    ) -> ExchangeStream {
+        received.claim();
         let mut draining = self.draining.clone();
-        Conversation {
+        ExchangeStream {
             store: Arc::new(self.clone()),
             incoming: Incoming::Open(Vec::new().into_iter(), Box::new(requests)),
             message: None,
-            intake,
+            received,
             running: FuturesUnordered::new(),
             order: Order::default(),
             held_back: None,
@@ -109,7 +113,7 @@ impl StoreService {
     }
 }
 
-impl Conversation {
+impl ExchangeStream {
     /// Takes the replies to calls that have ended.
     fn reap(&mut self, cx: &mut Context<'_>, replies: &mut Replies) {
         while !replies.is_full()
@@ -182,7 +186,7 @@ impl Conversation {
             match ready!(Pin::new(&mut **messages).poll_next(cx)) {
                 Some(Ok(message)) => {
                     *calls = message.calls.into_iter();
-                    self.message = self.intake.next().map(Arc::new);
+                    self.message = self.received.next().map(Arc::new);
                 }
                 Some(Err(status)) => self.incoming = Incoming::Ended(Some(grpc::of_stream(status))),
                 None => self.incoming = Incoming::Ended(None),
@@ -194,7 +198,7 @@ impl Conversation {
     fn carry_out(&mut self, cx: &mut Context<'_>, call: Call, scope: &Scope) -> Option<Reply> {
         let Call { tag, timeout, method } = call;
         let begun = self.prepare(timeout, method);
-        let (mut work, timeout, place) = match begun {
+        let (mut work, timeout, in_flight) = match begun {
             Ok(begun) => begun,
             Err(status) => return Some(call::reply(tag, call::failed(status))),
         };
@@ -208,7 +212,7 @@ impl Conversation {
         let (position, turn) = self.order.enter(scope);
         self.running.push(Box::pin(async move {
             let ended = call::attend(tag, turn, work, deadline).await;
-            drop(place);
+            drop(in_flight);
             (position, Some(ended))
         }));
         None
@@ -221,8 +225,8 @@ impl Conversation {
     ) -> Result<(Work, Option<Duration>, Held), Status> {
         let method = request::method(method)?;
         let timeout = request::call_timeout(timeout)?;
-        let place = self.intake.share().take()?;
-        Ok((call::begin(Arc::clone(&self.store), method, self.message.clone()), timeout, place))
+        let in_flight = self.received.share().take()?;
+        Ok((call::begin(Arc::clone(&self.store), method, self.message.clone()), timeout, in_flight))
     }
 
     /// Begins nothing more once the server drains.
@@ -235,7 +239,7 @@ impl Conversation {
     }
 }
 
-impl Stream for Conversation {
+impl Stream for ExchangeStream {
     type Item = Result<ExchangeResponse, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
-/// One connection may have so many places for each one that is still free. So a single connection gets nearly all places,
-/// and when many want all of them, some are left for those that want few.
-const PLACES_PER_FREE_ONE: usize = 8;
+/// One connection may have so many requests in flight for each further one that the budget allows. So a single connection
+/// can use nearly all of the budget, and when many want all of it, some is left for those that want little.
+const REQUESTS_PER_FREE_ONE: usize = 8;
 
-/// This part of the places is kept for connections that have only [`FEW`]: connections that take all they can, one after the
-/// other, would leave none.
+/// This part of the requests is kept for connections that have only [`FEW`]: connections that take all they can, one after
+/// the other, would leave none.
 const KEPT_PART: usize = 16;
 
 const FEW: usize = 4;
@@ -32,7 +32,7 @@ pub struct Bounds {
 
 /// What the whole process has room for. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Places(Arc<Room>);
+pub struct Budget(Arc<Room>);
 
 #[derive(Debug)]
 struct Room {
@@ -55,7 +55,7 @@ pub struct Share {
     answers: AtomicUsize,
 }
 
-/// A place in flight, or bytes that are held, or both, for as long as it is kept.
+/// A request in flight, or bytes that are held, or both. They are given back when this is dropped.
 #[derive(Debug)]
 pub struct Held {
     share: Arc<Share>,
@@ -65,7 +65,7 @@ pub struct Held {
     is_answer: bool,
 }
 
-impl Places {
+impl Budget {
     /// Room within these bounds.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
@@ -94,7 +94,7 @@ impl Places {
 }
 
 impl Share {
-    /// Takes a place for a request in flight, and for its answer. It is refused at once, instead of queueing, when there are
+    /// Counts a request as in flight, and so its answer. It is refused at once, instead of queueing, when there are
     /// too many, or when this connection has more than its part of them.
     pub fn take(self: &Arc<Self>) -> Result<Held, Refusal> {
         let own = self.requests.fetch_add(1, Ordering::Relaxed);
@@ -103,7 +103,7 @@ impl Share {
         let held = Held { share: Arc::clone(self), requests: 1, bytes: 0, is_answer: true };
         let free = self.room.bounds.requests.saturating_sub(all);
         let is_kept = free <= self.room.bounds.requests / KEPT_PART;
-        let may_take = own < free.saturating_mul(PLACES_PER_FREE_ONE) && (!is_kept || own < FEW);
+        let may_take = own < free.saturating_mul(REQUESTS_PER_FREE_ONE) && (!is_kept || own < FEW);
         if may_take { Ok(held) } else { Err(Refusal::TooManyRequests) }
     }
 
@@ -228,7 +228,7 @@ impl Held {
         Self { share: Arc::clone(&self.share), requests: 0, bytes, is_answer: self.is_answer }
     }
 
-    /// Gives the place in flight back, and keeps the bytes.
+    /// Counts the request as in flight no longer, and keeps the bytes.
     pub fn leave(&mut self) {
         self.share.leave(std::mem::take(&mut self.requests));
     }
@@ -270,8 +270,8 @@ mod tests {
     use std::time::Duration;
     use tokio::time::timeout;
 
-    fn places(requests: usize, bytes: usize, connection_bytes: usize) -> Places {
-        Places::new(Bounds { requests, bytes, connection_bytes })
+    fn budget(requests: usize, bytes: usize, connection_bytes: usize) -> Budget {
+        Budget::new(Bounds { requests, bytes, connection_bytes })
     }
 
     fn greedy(share: &Arc<Share>) -> Vec<Held> {
@@ -279,40 +279,40 @@ mod tests {
     }
 
     #[test]
-    fn ten_greedy_connections_leave_places_for_others() {
-        let places = places(10_000, 0, 0);
-        let held: Vec<Vec<Held>> = (0..10).map(|_| greedy(&places.share())).collect();
+    fn ten_greedy_connections_leave_some_budget_for_others() {
+        let budget = budget(10_000, 0, 0);
+        let held: Vec<Vec<Held>> = (0..10).map(|_| greedy(&budget.share())).collect();
         assert!(held.iter().flatten().count() > 9_000);
-        let others: Vec<Held> = (0..50).map(|_| places.share().take().expect("a place is left")).collect();
+        let others: Vec<Held> = (0..50).map(|_| budget.share().take().expect("some budget is left")).collect();
         drop((held, others));
-        assert_eq!(places.0.requests.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.0.requests.load(Ordering::Relaxed), 0);
     }
 
     #[test]
-    fn few_places_can_all_be_taken_by_one_connection() {
+    fn a_small_budget_can_be_taken_by_one_connection() {
         for bound in 1..=8 {
-            assert_eq!(greedy(&places(bound, 0, 0).share()).len(), bound);
+            assert_eq!(greedy(&budget(bound, 0, 0).share()).len(), bound);
         }
     }
 
     #[test]
     fn bytes_are_bounded_for_a_connection_and_shared_by_all() {
-        let places = places(1, 1_000, 400);
+        let budget = budget(1, 1_000, 400);
         let fill = |share: &Arc<Share>| from_fn(|| share.has_room().then(|| share.hold(100))).collect::<Vec<_>>();
-        let first = places.share();
+        let first = budget.share();
         let held = fill(&first);
         assert_eq!(held.len(), 4);
-        let others: Vec<_> = (0..3).map(|_| fill(&places.share())).collect();
+        let others: Vec<_> = (0..3).map(|_| fill(&budget.share())).collect();
         assert!(others.iter().all(|held| !held.is_empty()), "each gets something");
         assert!(!first.has_room());
         drop((held, others));
         assert!(first.has_room());
-        assert_eq!(places.0.bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.0.bytes.load(Ordering::Relaxed), 0);
     }
 
     #[test]
     fn what_was_received_can_always_be_answered() {
-        let share = places(1, 1_000, 400).share();
+        let share = budget(1, 1_000, 400).share();
         let _received = share.hold(900);
         assert!(!share.has_room() && share.has_room_to_answer());
         let _answer = share.hold_answer(1);
@@ -321,21 +321,21 @@ mod tests {
 
     #[test]
     fn parts_add_up() {
-        let places = places(1, 1_000, 1_000);
-        let mut held = places.share().take().expect("it is the first");
+        let budget = budget(1, 1_000, 1_000);
+        let mut held = budget.share().take().expect("it is the first");
         held.add(300);
         let part = held.split(100);
         held.set(50);
-        assert_eq!((held.bytes, part.bytes, places.0.bytes.load(Ordering::Relaxed)), (50, 100, 150));
+        assert_eq!((held.bytes, part.bytes, budget.0.bytes.load(Ordering::Relaxed)), (50, 100, 150));
         held.leave();
-        assert_eq!(places.0.requests.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.0.requests.load(Ordering::Relaxed), 0);
         drop((held, part));
-        assert_eq!(places.0.bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.0.bytes.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_for_room_is_woken() {
-        let share = places(1, 1_000, 100).share();
+        let share = budget(1, 1_000, 100).share();
         let held = share.hold(100);
         assert!(timeout(Duration::from_secs(60), share.room()).await.is_err());
         let waits = Arc::clone(&share);
@@ -347,11 +347,11 @@ mod tests {
 
     #[test]
     fn only_who_holds_much_is_pressed() {
-        let places = places(1, 1_000, 1_000);
-        let (much, little) = (places.share(), places.share());
+        let budget = budget(1, 1_000, 1_000);
+        let (much, little) = (budget.share(), budget.share());
         let _held = (much.hold(800), little.hold(1));
         assert_eq!((much.is_pressed(), little.is_pressed()), (true, false));
-        places.drain();
+        budget.drain();
         assert!(little.is_pressed());
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The bytes of the messages of one call. Stands among the extensions of its request. Clones are the same.
 #[derive(Clone, Debug)]
-pub struct Intake(Arc<Inner>);
+pub struct ReceivedMessages(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -17,7 +17,7 @@ struct Inner {
     messages: Mutex<VecDeque<Held>>,
 }
 
-impl Intake {
+impl ReceivedMessages {
     /// Nothing has been received yet.
     #[must_use]
     pub fn new(share: Arc<Share>) -> Self {

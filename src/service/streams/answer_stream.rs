@@ -57,18 +57,18 @@ impl<T> AnswerStream<T> {
 
 impl StoreService {
     /// The stream of what a walk on the background thread sends. It ends with the walk, or before it when the server drains
-    /// or the caller goes; so long the place is taken.
+    /// or the caller goes; so long it keeps the permit.
     pub(in crate::service) fn stream_walk<T: Send + 'static>(
         &self,
         name: &'static str,
-        place: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
         (messages, receiver): (mpsc::Sender<Outgoing<T>>, mpsc::Receiver<Outgoing<T>>),
         walk: impl Future<Output = Result<(), Status>> + Send + 'static,
     ) -> AnswerStream<T> {
         let ended = ended_by(self.draining.clone(), messages);
         let background = self.background.clone();
         AnswerStream::new(receiver, async move {
-            let _place = place;
+            let _permit = permit;
             let result = tokio::select! {
                 biased;
                 status = ended => Err(status),

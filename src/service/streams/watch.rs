@@ -1,7 +1,7 @@
 //! The stream of events.
 //!
 //! A watcher has no queue of its own: it reads the history at its own pace, woken when there is more. So it costs bounded
-//! memory and slows nobody, and one that falls too far behind finds that its place is gone. What it has read and not sent
+//! memory and slows nobody, and one that falls too far behind finds that the events it missed are gone. What it has read and not sent
 //! is held in the share of its connection.
 
 use super::answer_stream::{AnswerStream, MAX_STALL, Outgoing, ended_by};
@@ -38,7 +38,7 @@ impl StoreService {
         let resumed = request::resume_token(&request.resume_token)?;
         let position = resumed.map_or_else(|| *last_event.borrow(), |token| token.sequence);
         let filter = request::event_filter(request)?;
-        // Finds out at once whether the place is still there.
+        // Finds out at once whether the events after it are still there.
         sessions.require_history(position).await?;
 
         let (messages, receiver) = mpsc::channel(BUFFER);

@@ -86,7 +86,7 @@ fn parse(ids: Vec<String>) -> Result<(Vec<SessionId>, Vec<Option<Error>>), Error
     Ok((well_formed, parsed))
 }
 
-/// Puts the results of the well-formed IDs into the places of the request.
+/// The results in the order of the request: of the well-formed IDs, and the errors of the others.
 fn merge<T>(parsed: Vec<Option<Error>>, results: Vec<Result<T, Error>>) -> impl Iterator<Item = Result<T, Error>> {
     let mut results = results.into_iter();
     parsed.into_iter().filter_map(move |malformed| malformed.map(Err).or_else(|| results.next()))

@@ -1,6 +1,6 @@
 //! The methods of `SessionStore` with one request and one answer: a file for each family.
 //!
-//! [`session_calls`] holds those that most requests are; the fast lane ([`exchange`](super::exchange)) uses them too.
+//! [`session_calls`] holds those that most requests are; exchange streams ([`exchange`](super::exchange)) use them too.
 
 mod batch;
 mod csrf;

@@ -38,7 +38,7 @@ impl StoreService {
         let namespace = request::namespace(request.namespace)?;
         let id = request::session_id("session_id", request.session_id)?;
         let access = request::access(request.access)?;
-        let seen = sessions.see(&namespace, &id, access).await?;
+        let seen = sessions.get(&namespace, &id, access).await?;
         let not_modified = request.if_version_not == Some(seen.record.version);
         Ok(GetSessionResponse { session: seen_session(&seen, !not_modified && !request.omit_attributes), not_modified })
     }
@@ -66,7 +66,7 @@ impl StoreService {
         let sessions = self.sessions()?;
         let namespace = request::namespace(request.namespace)?;
         let id = request::session_id("session_id", request.session_id)?;
-        let Seen { record, life } = sessions.see(&namespace, &id, Access::Touch).await?;
+        let Seen { record, life } = sessions.get(&namespace, &id, Access::Touch).await?;
         Ok(TouchSessionResponse { expire_time: Some(timestamp(life.expires_at())), version: record.version })
     }
 

@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 /// What an ID in a namespace is found by.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::session) struct Key {
+pub(in crate::session) struct LookupKey {
     pub(in crate::session) hash: IdHash,
     embedded_handle: Option<Handle>,
 }
 
-impl Key {
+impl LookupKey {
     pub(in crate::session) fn new(namespace: &str, id: &SessionId) -> Self {
         Self { hash: IdHash::of(namespace, id), embedded_handle: id.embedded_handle() }
     }
@@ -94,10 +94,10 @@ pub(in crate::session) fn with_life(record: &Record, life: Life) -> Record {
 
 impl Touches {
     /// The live session that this ID opens, for who only reads it.
-    pub(in crate::session) fn see(
+    pub(in crate::session) fn find_to_read(
         &self,
         view: &dyn View,
-        key: &Key,
+        key: &LookupKey,
         access: Access,
     ) -> Result<Option<Seen>, EngineError> {
         Ok(self.judge_opened(view, key, access)?.map(|(seen, ..)| seen))
@@ -107,7 +107,7 @@ impl Touches {
     pub(in crate::session) fn find(
         &self,
         view: &dyn View,
-        key: &Key,
+        key: &LookupKey,
         access: Access,
     ) -> Result<Option<Live>, EngineError> {
         let opened = self.judge_opened(view, key, access)?;
@@ -118,7 +118,7 @@ impl Touches {
     fn judge_opened(
         &self,
         view: &dyn View,
-        key: &Key,
+        key: &LookupKey,
         access: Access,
     ) -> Result<Option<(Seen, Millis, bool)>, EngineError> {
         let Some((record, retired)) = self.opened(view, key)? else {
@@ -134,7 +134,7 @@ impl Touches {
 
     /// The record that this ID opens, expired or not, and whether the ID was rotated away. One that was opens nothing once
     /// its grace is over: it must not keep the session alive, and may even be given to another session.
-    fn opened(&self, view: &dyn View, key: &Key) -> Result<Option<(Arc<Record>, bool)>, EngineError> {
+    fn opened(&self, view: &dyn View, key: &LookupKey) -> Result<Option<(Arc<Record>, bool)>, EngineError> {
         let opened = |record: Arc<Record>| {
             let same = record.credentials.iter().filter(|credential| credential.hash == key.hash);
             // Most were never rotated away, and so it takes no look at the clock.
@@ -155,7 +155,11 @@ impl Touches {
     }
 
     /// The record that this ID opens, expired or not.
-    pub(in crate::session) fn record_of(&self, view: &dyn View, key: &Key) -> Result<Option<Arc<Record>>, EngineError> {
+    pub(in crate::session) fn record_of(
+        &self,
+        view: &dyn View,
+        key: &LookupKey,
+    ) -> Result<Option<Arc<Record>>, EngineError> {
         Ok(self.opened(view, key)?.map(|(record, _)| record))
     }
 

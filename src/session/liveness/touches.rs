@@ -16,14 +16,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const SHARDS: usize = 64;
 
 /// The last access of each session. Who may guess at hashes gains nothing: handles are made by the server.
-pub(super) type Notes = HashMap<Handle, Millis, RandomState>;
+pub(super) type PendingTouches = HashMap<Handle, Millis, RandomState>;
 
 /// The last accesses that are not on disk yet.
 #[derive(Debug)]
 pub(in crate::session) struct Touches {
     pub(super) clock: Clock,
     pub(super) policies: Arc<Policies>,
-    shards: Vec<Mutex<Notes>>,
+    shards: Vec<Mutex<PendingTouches>>,
 }
 
 impl Touches {
@@ -61,7 +61,7 @@ impl Touches {
     }
 
     /// The notes about this session and others, for as long as the lock is kept.
-    pub(super) fn shard(&self, handle: Handle) -> MutexGuard<'_, Notes> {
+    pub(super) fn shard(&self, handle: Handle) -> MutexGuard<'_, PendingTouches> {
         // The last byte of a handle is random.
         let at = usize::from(handle.to_bytes()[15]) % SHARDS;
         lock(&self.shards[at])
@@ -80,6 +80,6 @@ pub(super) fn known_touch(note: &Entry<'_, Handle, Millis>, view: &dyn View) -> 
     }
 }
 
-fn lock(shard: &Mutex<Notes>) -> MutexGuard<'_, Notes> {
+fn lock(shard: &Mutex<PendingTouches>) -> MutexGuard<'_, PendingTouches> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,7 +2,7 @@
 
 use crate::clock::Millis;
 use crate::engine::Counts;
-use crate::session::walks::skip_damage::{Step, sequence_at, step};
+use crate::session::walks::skip_damage::{Step, read_or_skip, sequence_at};
 use crate::session::{Error, Sessions};
 
 /// Events dropped in one transaction, at most.
@@ -43,8 +43,8 @@ impl Sessions {
             let (counts, oldest) = self
                 .query(|view| {
                     let after = view.events_dropped_through()?.max(behind_damage);
-                    let read = |place, limit| view.events(sequence_at(place), limit);
-                    Ok((view.counts(), step(after.into(), last_told.into(), batch, read)?))
+                    let read = |after, limit| view.events(sequence_at(after), limit);
+                    Ok((view.counts(), read_or_skip(after.into(), last_told.into(), batch, read)?))
                 })
                 .await?;
             let oldest = match oldest {
@@ -57,11 +57,11 @@ impl Sessions {
                 }
             };
             let excess = bounds.excess(counts);
-            let dropped = oldest.iter().enumerate().take_while(|(place, event)| {
+            let dropped = oldest.iter().enumerate().take_while(|(index, event)| {
                 // What was not told of yet stays, and with it the newest number.
-                (*place < excess || event.time < too_old) && event.sequence < last_told
+                (*index < excess || event.time < too_old) && event.sequence < last_told
             });
-            let Some((place, last)) = dropped.last() else {
+            let Some((index, last)) = dropped.last() else {
                 return Ok(());
             };
             let through = last.sequence;
@@ -70,7 +70,7 @@ impl Sessions {
                 Ok(())
             })
             .await?;
-            if place + 1 < oldest.len() {
+            if index + 1 < oldest.len() {
                 return Ok(());
             }
             batch = DROP_BATCH;

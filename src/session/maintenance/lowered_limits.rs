@@ -11,7 +11,7 @@ const SLICE: usize = 16;
 
 impl Sessions {
     /// Looks at every session in namespaces with maxima, and moves those that end earlier than the index says.
-    pub(in crate::session) async fn rebound(&self) -> Result<(), Error> {
+    pub(in crate::session) async fn apply_lowered_limits(&self) -> Result<(), Error> {
         for namespace in self.engine.statistics().sessions.into_keys() {
             if !self.policies.of(&namespace).has_maxima() {
                 continue;
@@ -22,13 +22,13 @@ impl Sessions {
                 let handles = self.query(|view| view.members(&group, before, SLICE)).await?;
                 let Some(last) = handles.last().copied() else { break };
                 before = Some(last);
-                self.rebound_slice(handles).await?;
+                self.apply_lowered_limits_to(handles).await?;
             }
         }
         Ok(())
     }
 
-    async fn rebound_slice(&self, handles: Vec<Handle>) -> Result<(), Error> {
+    async fn apply_lowered_limits_to(&self, handles: Vec<Handle>) -> Result<(), Error> {
         let moves = |record: &Record| self.bounded(record).expires_at() < record.sweep_at;
         let found = self
             .query(|view| {

@@ -35,7 +35,7 @@ impl Sessions {
                 Ok(removed)
             })
             .await?;
-        self.tally.count_expired(removed as u64);
+        self.counters.count_expired(removed as u64);
         Ok(Swept { looked_at, removed })
     }
 

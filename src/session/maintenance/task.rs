@@ -11,7 +11,7 @@ const CLEANING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often what is done.
 #[derive(Clone, Copy, Debug)]
-pub struct UpkeepOptions {
+pub struct MaintenanceOptions {
     /// How often touches are written back.
     pub touch_interval: Duration,
     /// How often the sweeper looks for expired sessions.
@@ -24,15 +24,15 @@ pub struct UpkeepOptions {
 
 /// The running task.
 #[derive(Debug)]
-pub struct Upkeep {
+pub struct Maintenance {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
-impl Upkeep {
+impl Maintenance {
     /// Starts the task on the current tokio runtime.
     #[must_use]
-    pub fn start(sessions: Sessions, options: UpkeepOptions) -> Self {
+    pub fn start(sessions: Sessions, options: MaintenanceOptions) -> Self {
         let (stop, stopped) = oneshot::channel();
         Self { stop, task: tokio::spawn(run(sessions, options, stopped)) }
     }
@@ -42,30 +42,30 @@ impl Upkeep {
         // A task that ended by itself needs no telling.
         self.stop.send(()).ok();
         if let Err(error) = self.task.await {
-            tracing::error!(%error, "upkeep ended badly");
+            tracing::error!(%error, "maintenance ended badly");
         }
     }
 }
 
-async fn run(sessions: Sessions, options: UpkeepOptions, mut stopped: oneshot::Receiver<()>) {
-    let rebound = sessions.rebound();
-    tokio::pin!(rebound);
-    let mut rebounding = true;
+async fn run(sessions: Sessions, options: MaintenanceOptions, mut stopped: oneshot::Receiver<()>) {
+    let lowered = sessions.apply_lowered_limits();
+    tokio::pin!(lowered);
+    let mut lowering = true;
     let mut touches = timer(options.touch_interval);
     let mut sweeping = timer(options.sweep_interval);
     let mut cleaning = timer(CLEANING_INTERVAL);
     loop {
         tokio::select! {
             _ = &mut stopped => break,
-            result = &mut rebound, if rebounding => {
-                rebounding = false;
+            result = &mut lowered, if lowering => {
+                lowering = false;
                 if let Err(error) = result {
                     tracing::warn!(%error, "holding old sessions to the policies failed; what has ended is swept later");
                 }
             }
             _ = touches.tick() => write_touches(&sessions).await,
             _ = cleaning.tick() => {
-                sessions.tally.sample();
+                sessions.counters.sample();
                 sessions.locks.purge();
                 if let Err(error) = sessions.trim_history(options.history).await {
                     tracing::warn!(%error, "trimming the history of events failed; trying again later");

@@ -5,13 +5,13 @@ use crate::model::{EventKind, Handle, SessionId};
 use crate::session::Sessions;
 use crate::session::error::Error;
 use crate::session::liveness::expiry::Access;
-use crate::session::liveness::lookup::{Key, Seen};
+use crate::session::liveness::lookup::{LookupKey, Seen};
 
 /// Sessions read in one go.
 const SLICE: usize = 64;
 
 impl Sessions {
-    /// Reads many sessions, with a result for each. Those for which an answer of `room` bytes has no place are refused.
+    /// Reads many sessions, with a result for each. Those that do not fit into an answer of `room` bytes are refused.
     pub async fn get_many(
         &self,
         namespace: &str,
@@ -19,12 +19,12 @@ impl Sessions {
         access: Access,
         mut room: usize,
     ) -> Result<Vec<Result<Seen, Error>>, Error> {
-        let keys: Vec<Key> = ids.iter().map(|id| Key::new(namespace, id)).collect();
+        let keys: Vec<LookupKey> = ids.iter().map(|id| LookupKey::new(namespace, id)).collect();
         let mut results = Vec::with_capacity(keys.len());
         for slice in keys.chunks(SLICE) {
             let found = self
                 .query(|view| {
-                    let find = |key: &Key| match self.touches.see(view, key, access) {
+                    let find = |key: &LookupKey| match self.touches.find_to_read(view, key, access) {
                         Ok(seen) => Ok(seen.ok_or(Error::NotFound)),
                         Err(error @ EngineError::Corrupt(_)) => Ok(Err(error.into())),
                         Err(error) => Err(error),
@@ -46,7 +46,7 @@ impl Sessions {
 
     /// Ends many sessions in one atomic step. Returns for each whether this call ended it.
     pub async fn delete_many(&self, namespace: &str, ids: &[SessionId]) -> Result<Vec<Result<bool, Error>>, Error> {
-        let keys: Vec<Key> = ids.iter().map(|id| Key::new(namespace, id)).collect();
+        let keys: Vec<LookupKey> = ids.iter().map(|id| LookupKey::new(namespace, id)).collect();
         let (results, ended) = self
             .transact(|draft| {
                 let mut ended: Vec<Handle> = Vec::new();

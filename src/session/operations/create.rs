@@ -7,7 +7,7 @@ use crate::model::{Attributes, Credential, EventKind, Handle, Record, SessionId}
 use crate::session::Sessions;
 use crate::session::error::Error;
 use crate::session::liveness::expiry::Access;
-use crate::session::liveness::lookup::{Key, with_life};
+use crate::session::liveness::lookup::{LookupKey, with_life};
 use crate::session::policy::MAX_TIMEOUT;
 use smallvec::smallvec;
 use smol_str::SmolStr;
@@ -43,24 +43,24 @@ impl Sessions {
         let handle = Handle::mint(self.clock.now());
         let chosen = new.id.is_some();
         let id = new.id.unwrap_or_else(|| SessionId::mint(handle));
-        let key = Key::new(&new.namespace, &id);
+        let key = LookupKey::new(&new.namespace, &id);
         let record = self
             .transact(|draft| {
                 if chosen {
                     claim_id(draft, &key, self)?;
                 }
                 let credential = Credential::new(key.hash, chosen);
-                self.make(draft, handle, &new.namespace, credential, &new.data, new.past)
+                self.put_new(draft, handle, &new.namespace, credential, &new.data, new.past)
             })
             .await?;
-        self.tally.count_created();
+        self.counters.count_created();
         tracing::debug!(handle = %record.handle, namespace = %record.namespace, "created");
         Ok((id, record))
     }
 }
 
 /// Makes sure that a chosen ID is free, removing the expired session that may still stand under it.
-pub(super) fn claim_id(draft: &mut Draft<'_>, key: &Key, sessions: &Sessions) -> Result<(), Error> {
+pub(super) fn claim_id(draft: &mut Draft<'_>, key: &LookupKey, sessions: &Sessions) -> Result<(), Error> {
     let (view, touches) = (draft.view(), &sessions.touches);
     if touches.find(view, key, Access::Peek)?.is_some() {
         return Err(Error::IdTaken);
@@ -72,14 +72,14 @@ pub(super) fn claim_id(draft: &mut Draft<'_>, key: &Key, sessions: &Sessions) ->
             &with_life(&ended, life),
             sessions.policies.cause(EventKind::Expired, &ended.namespace, touches.now()),
         )?;
-        sessions.tally.count_expired(1);
+        sessions.counters.count_expired(1);
     }
     Ok(())
 }
 
 impl Sessions {
     /// Puts the first record of a session.
-    pub(super) fn make(
+    pub(super) fn put_new(
         &self,
         draft: &mut Draft<'_>,
         handle: Handle,
@@ -117,7 +117,7 @@ impl Sessions {
             let field = if past.accessed.is_some() { "last_access_time" } else { "create_time" };
             return Err(Error::invalid(field, "must not lie so far back that the session would have ended by now"));
         }
-        self.make_room(draft, namespace, &record.principal, handle, now)?;
+        self.enforce_session_limit(draft, namespace, &record.principal, handle, now)?;
         Ok(draft.put(record, None, Some(self.policies.cause(EventKind::Created, namespace, now)))?)
     }
 }

@@ -25,7 +25,7 @@ impl Sessions {
     /// # Panics
     /// If the operating system has no randomness to give: nothing secure can be done then.
     pub async fn issue_csrf_token(&self, namespace: &str, id: &SessionId) -> Result<String, Error> {
-        let handle = self.see(namespace, id, Access::Peek).await?.record.handle;
+        let handle = self.get(namespace, id, Access::Peek).await?.record.handle;
         let mut mask = [0; SECRET_BYTES];
         getrandom::fill(&mut mask).expect("the operating system provides randomness");
         let masked = xor(secret(id, handle), mask);
@@ -34,7 +34,7 @@ impl Sessions {
 
     /// Whether the token was issued for this session under this ID.
     pub async fn verify_csrf_token(&self, namespace: &str, id: &SessionId, token: &str) -> Result<bool, Error> {
-        let handle = self.see(namespace, id, Access::Peek).await?.record.handle;
+        let handle = self.get(namespace, id, Access::Peek).await?.record.handle;
         Ok(unmask(token).is_some_and(|shown| shown.ct_eq(&secret(id, handle)).into()))
     }
 }

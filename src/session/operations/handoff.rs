@@ -6,7 +6,7 @@ use crate::model::{Credential, Record, Secret, SecretHash, SessionId, Ticket};
 use crate::session::Sessions;
 use crate::session::error::Error;
 use crate::session::liveness::expiry::Access;
-use crate::session::liveness::lookup::Key;
+use crate::session::liveness::lookup::LookupKey;
 use std::sync::Arc;
 
 /// The shortest lifetime of a ticket: 1 s.
@@ -43,7 +43,7 @@ impl Sessions {
         audience: String,
         lifetime: Millis,
     ) -> Result<(Secret, Millis), Error> {
-        let key = Key::new(namespace, id);
+        let key = LookupKey::new(namespace, id);
         self.transact(|draft| {
             let live = self.touches.find(draft.view(), &key, Access::Touch)?.ok_or(Error::NotFound)?.writable()?;
             let mut record = live.to_record();
@@ -90,7 +90,7 @@ impl Sessions {
                     Some(id) => (id.clone(), true),
                     None => (SessionId::mint(handle), false),
                 };
-                let key = Key::new(&namespace, &id);
+                let key = LookupKey::new(&namespace, &id);
                 if chosen {
                     claim_id(draft, &key, self)?;
                 }

@@ -8,7 +8,7 @@ use crate::model::{Handle, Secret, SessionId};
 use crate::session::Sessions;
 use crate::session::error::Error;
 use crate::session::liveness::expiry::Access;
-use crate::session::liveness::lookup::{Key, Seen};
+use crate::session::liveness::lookup::{LookupKey, Seen};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -50,13 +50,13 @@ struct Holder {
 
 /// How a lock is held that a request wants, in milliseconds.
 #[derive(Clone, Copy, Debug, Default)]
-struct Held {
+struct HeldByOther {
     held_for: Millis,
     ends_in: Millis,
 }
 
-impl From<Held> for Error {
-    fn from(held: Held) -> Self {
+impl From<HeldByOther> for Error {
+    fn from(held: HeldByOther) -> Self {
         Self::LockHeld { held_for: held.held_for, ends_in: held.ends_in }
     }
 }
@@ -67,8 +67,8 @@ impl Lock {
     }
 
     /// How another holds it. While it is free, those in front are about to take it.
-    fn held(&self, now: Millis) -> Held {
-        self.holder.as_ref().map_or(Held::default(), |holder| Held {
+    fn held(&self, now: Millis) -> HeldByOther {
+        self.holder.as_ref().map_or(HeldByOther::default(), |holder| HeldByOther {
             held_for: now.saturating_sub(holder.since),
             ends_in: holder.until.saturating_sub(now),
         })
@@ -142,16 +142,16 @@ impl Locks {
 
     async fn acquire(&self, handle: Handle, lease: Millis, wait: Millis) -> Result<(String, Millis), Error> {
         let deadline = Instant::now() + Duration::from_millis(wait);
-        let place = Place { locks: self, handle, wake: Arc::default() };
+        let waiter = Waiter { locks: self, handle, wake: Arc::default() };
         loop {
-            let held = match place.try_take(lease) {
-                Taken::Lock(token, until) => return Ok((token, until)),
-                Taken::Place(held) if Instant::now() < deadline => held,
-                Taken::Place(held) | Taken::Nothing(held) => return Err(held.into()),
+            let held = match waiter.try_take(lease) {
+                Attempt::Acquired(token, until) => return Ok((token, until)),
+                Attempt::Queued(held) if Instant::now() < deadline => held,
+                Attempt::Queued(held) | Attempt::QueueFull(held) => return Err(held.into()),
             };
             let lease_ends = Instant::now() + Duration::from_millis(held.ends_in.max(1));
             // Whether woken or timed out, the next look decides.
-            timeout_at(lease_ends.min(deadline), place.wake.notified()).await.ok();
+            timeout_at(lease_ends.min(deadline), waiter.wake.notified()).await.ok();
         }
     }
 
@@ -160,26 +160,26 @@ impl Locks {
     }
 }
 
-/// A place among those who want a lock. It is given up when the request ends, however it ends.
-struct Place<'a> {
+/// A request that wants a lock. It leaves the queue when this is dropped, however the request ends.
+struct Waiter<'a> {
     locks: &'a Locks,
     handle: Handle,
     wake: Arc<Notify>,
 }
 
-/// What a request got.
-enum Taken {
-    /// The lock: its token and its end.
-    Lock(String, Millis),
-    /// A place in the queue.
-    Place(Held),
-    /// Nothing: the queue is full.
-    Nothing(Held),
+/// What an attempt to take a lock came to.
+enum Attempt {
+    /// The request has the lock: its token and its end.
+    Acquired(String, Millis),
+    /// The request stands in the queue.
+    Queued(HeldByOther),
+    /// Too many wait already.
+    QueueFull(HeldByOther),
 }
 
-impl Place<'_> {
-    /// Takes the lock, or a place in the queue for it.
-    fn try_take(&self, lease: Millis) -> Taken {
+impl Waiter<'_> {
+    /// Takes the lock, or joins the queue for it.
+    fn try_take(&self, lease: Millis) -> Attempt {
         let mut table = self.locks.table();
         let now = self.locks.clock.now();
         let lock = table.entry(self.handle).or_default();
@@ -187,19 +187,19 @@ impl Place<'_> {
             let (token, until) = (Secret::mint(self.handle).reveal(), now.saturating_add(lease));
             lock.waiters.retain(|waiter| !Arc::ptr_eq(waiter, &self.wake));
             lock.holder = Some(Holder { token: token.clone(), since: now, until });
-            return Taken::Lock(token, until);
+            return Attempt::Acquired(token, until);
         }
         if !lock.waiters.iter().any(|waiter| Arc::ptr_eq(waiter, &self.wake)) {
             if lock.waiters.len() >= MAX_WAITERS {
-                return Taken::Nothing(lock.held(now));
+                return Attempt::QueueFull(lock.held(now));
             }
             lock.waiters.push_back(Arc::clone(&self.wake));
         }
-        Taken::Place(lock.held(now))
+        Attempt::Queued(lock.held(now))
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         let mut table = self.locks.table();
         if let Some(lock) = table.get_mut(&self.handle) {
@@ -245,7 +245,7 @@ pub struct Locked {
 impl Sessions {
     /// Takes the session's lock for a time, waiting for it if another holds it, or renews it.
     pub async fn lock(&self, request: LockRequest) -> Result<Locked, Error> {
-        let key = Key::new(&request.namespace, &request.id);
+        let key = LookupKey::new(&request.namespace, &request.id);
         let handle = self.writable_session(&key).await?.record.handle;
         let (token, until) = match request.renewed {
             Some(token) => {
@@ -266,12 +266,12 @@ impl Sessions {
 
     /// Releases a lock; `false` if the token is of none that holds.
     pub async fn unlock(&self, namespace: &str, id: &SessionId, token: &str) -> Result<bool, Error> {
-        let key = Key::new(namespace, id);
+        let key = LookupKey::new(namespace, id);
         let live = self.query(|view| self.touches.find(view, &key, Access::Peek)).await?;
         Ok(live.is_some_and(|live| self.locks.release(live.record.handle, token)))
     }
 
-    async fn writable_session(&self, key: &Key) -> Result<Seen, Error> {
+    async fn writable_session(&self, key: &LookupKey) -> Result<Seen, Error> {
         let live = self.query(|view| self.touches.find(view, key, Access::Touch)).await?;
         Ok(live.ok_or(Error::NotFound)?.writable()?.into())
     }

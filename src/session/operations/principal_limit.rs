@@ -14,7 +14,7 @@ const SLICE: usize = 64;
 impl Sessions {
     /// Makes room for one more session of the principal, or refuses it, as the policy says. The count is exact, since
     /// transactions run one after the other.
-    pub(super) fn make_room(
+    pub(super) fn enforce_session_limit(
         &self,
         draft: &mut Draft<'_>,
         namespace: &str,

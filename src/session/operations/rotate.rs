@@ -7,7 +7,7 @@ use crate::model::{Credential, EventKind, Record, SessionId};
 use crate::session::Sessions;
 use crate::session::error::Error;
 use crate::session::liveness::expiry::Access;
-use crate::session::liveness::lookup::Key;
+use crate::session::liveness::lookup::LookupKey;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ pub struct Rotation {
 impl Sessions {
     /// Gives a session a new ID and keeps everything else. Returns the ID and the session.
     pub async fn rotate(&self, rotation: Rotation) -> Result<(SessionId, Arc<Record>), Error> {
-        let key = Key::new(&rotation.namespace, &rotation.id);
+        let key = LookupKey::new(&rotation.namespace, &rotation.id);
         let Rotation { namespace, new_id, grace, change, expected_version, .. } = rotation;
         let (id, record) = self
             .transact(|draft| {
@@ -42,12 +42,12 @@ impl Sessions {
                 live.check_version(expected_version)?;
                 let mut record = live.to_record();
                 let (next_id, next) = if let Some(chosen) = &new_id {
-                    let new_key = Key::new(&namespace, chosen);
+                    let new_key = LookupKey::new(&namespace, chosen);
                     claim_id(draft, &new_key, self)?;
                     (chosen.clone(), Credential::new(new_key.hash, true))
                 } else {
                     let minted = SessionId::mint(record.handle);
-                    let hash = Key::new(&namespace, &minted).hash;
+                    let hash = LookupKey::new(&namespace, &minted).hash;
                     (minted, Credential::new(hash, false))
                 };
                 let grace = grace.min(self.policies.of(&namespace).max_rotation_grace);

@@ -8,7 +8,7 @@ use crate::model::{Credential, EventKind, Handle, Record, SessionId};
 use crate::session::Sessions;
 use crate::session::error::Error;
 use crate::session::liveness::expiry::Access;
-use crate::session::liveness::lookup::{Key, Seen};
+use crate::session::liveness::lookup::{LookupKey, Seen};
 
 /// A change of one session.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ impl Sessions {
     /// Changes a session in one atomic step and slides its idle timeout. Never creates or revives one, unless upsert
     /// is said.
     pub async fn update(&self, update: Update) -> Result<Updated, Error> {
-        let key = Key::new(&update.namespace, &update.id);
+        let key = LookupKey::new(&update.namespace, &update.id);
         let updated = self
             .transact(|draft| {
                 let Some(live) = self.touches.find(draft.view(), &key, Access::Touch)? else {
@@ -57,7 +57,7 @@ impl Sessions {
                     let credential = Credential::new(key.hash, true);
                     let handle = Handle::mint(self.clock.now());
                     let record = self
-                        .make(draft, handle, &update.namespace, credential, &update.change, Past::default())
+                        .put_new(draft, handle, &update.namespace, credential, &update.change, Past::default())
                         .map_err(|error| error.within("change"))?;
                     return Ok(Updated { session: record.into(), created: true });
                 };
@@ -78,7 +78,7 @@ impl Sessions {
             })
             .await?;
         if updated.created {
-            self.tally.count_created();
+            self.counters.count_created();
         }
         let Updated { session: Seen { record, .. }, .. } = &updated;
         if let Some(token) = update.lock_token.as_ref().filter(|_| update.unlock) {
@@ -103,7 +103,7 @@ impl Sessions {
         if record.principal != previous.principal {
             // Who asked for a ticket before a log in must not come into the session after it.
             record.tickets.clear();
-            self.make_room(draft, &record.namespace, &record.principal, record.handle, now)?;
+            self.enforce_session_limit(draft, &record.namespace, &record.principal, record.handle, now)?;
         }
         record.version += 1;
         record.updated = now;

@@ -55,13 +55,13 @@ impl From<EngineError> for BackupStopped {
 }
 
 /// What was found of a session.
-enum Found {
+enum ReadSession {
     Whole(Saved),
     Damaged(Handle),
 }
 
 /// How far a backup has come.
-struct Progress {
+struct BackupProgress {
     follower: ChangeFollower,
     /// Every event up to this sequence number was passed on.
     events_through: u64,
@@ -79,7 +79,7 @@ impl Sessions {
 
     /// Passes everything on to the sink and returns the moment whose state it is.
     pub async fn backup(&self, sink: &mut impl BackupSink) -> Result<Cut, BackupStopped> {
-        let mut progress = Progress {
+        let mut progress = BackupProgress {
             follower: self.engine.follow_changes(),
             events_through: 0,
             damaged: BTreeSet::new(),
@@ -112,7 +112,7 @@ impl Sessions {
     async fn save(
         &self,
         mut handles: &[Handle],
-        progress: &mut Progress,
+        progress: &mut BackupProgress,
         sink: &mut impl BackupSink,
     ) -> Result<(), BackupStopped> {
         while !handles.is_empty() {
@@ -127,7 +127,11 @@ impl Sessions {
         Ok(())
     }
 
-    async fn save_events(&self, progress: &mut Progress, sink: &mut impl BackupSink) -> Result<(), BackupStopped> {
+    async fn save_events(
+        &self,
+        progress: &mut BackupProgress,
+        sink: &mut impl BackupSink,
+    ) -> Result<(), BackupStopped> {
         while !progress.history_damaged {
             let began = Instant::now();
             let after = progress.events_through;
@@ -151,7 +155,11 @@ impl Sessions {
     }
 
     /// Reads the sessions that are left, and the bounds of the history, in one transaction; `None` if too many are left.
-    async fn cut(&self, progress: &mut Progress, sink: &mut impl BackupSink) -> Result<Option<Cut>, BackupStopped> {
+    async fn cut(
+        &self,
+        progress: &mut BackupProgress,
+        sink: &mut impl BackupSink,
+    ) -> Result<Option<Cut>, BackupStopped> {
         let (events_through, damaged) = (progress.events_through, progress.history_damaged);
         let last = self.transact(|draft| {
             let view = draft.view();
@@ -200,7 +208,7 @@ impl Sessions {
     }
 
     /// What is stored of these sessions, up to so many bytes and at least the first.
-    fn find(&self, handles: &[Handle], max_bytes: usize, view: &dyn View) -> Result<Vec<Found>, EngineError> {
+    fn find(&self, handles: &[Handle], max_bytes: usize, view: &dyn View) -> Result<Vec<ReadSession>, EngineError> {
         let mut bytes = 0;
         let mut found = Vec::with_capacity(handles.len());
         for handle in handles {
@@ -212,10 +220,10 @@ impl Sessions {
                     let mut record = Record::clone(&record);
                     bytes += record.answer_size();
                     record.accessed = record.accessed.max(self.touches.last_touch(*handle, view)?.unwrap_or(0));
-                    Found::Whole(Saved::Session { lookups: lookups(&record, view)?, record: Box::new(record) })
+                    ReadSession::Whole(Saved::Session { lookups: lookups(&record, view)?, record: Box::new(record) })
                 }
-                Ok(None) => Found::Whole(Saved::Removed(*handle)),
-                Err(EngineError::Corrupt(_)) => Found::Damaged(*handle),
+                Ok(None) => ReadSession::Whole(Saved::Removed(*handle)),
+                Err(EngineError::Corrupt(_)) => ReadSession::Damaged(*handle),
                 Err(error) => return Err(error),
             });
         }
@@ -240,17 +248,17 @@ fn lookups(record: &Record, view: &dyn View) -> Result<Vec<IdHash>, EngineError>
     Ok(lookups)
 }
 
-impl Progress {
-    fn add(&mut self, found: Vec<Found>, sink: &mut impl BackupSink) {
+impl BackupProgress {
+    fn add(&mut self, found: Vec<ReadSession>, sink: &mut impl BackupSink) {
         for found in found {
             match found {
-                Found::Whole(saved) => {
+                ReadSession::Whole(saved) => {
                     if let Saved::Session { record, .. } = &saved {
                         self.damaged.remove(&record.handle);
                     }
                     sink.add(saved);
                 }
-                Found::Damaged(handle) => {
+                ReadSession::Damaged(handle) => {
                     if self.damaged.insert(handle) {
                         tracing::warn!(%handle, "a session is damaged and left out of the backup");
                     }

@@ -34,7 +34,7 @@ impl Sessions {
             RevokeScope::WholeNamespace => self.revoke_group(namespace, "", None).await,
             RevokeScope::Principal { principal, except } => {
                 let except = match except {
-                    Some(id) => Some(self.see(namespace, &id, Access::Peek).await?.record.handle),
+                    Some(id) => Some(self.get(namespace, &id, Access::Peek).await?.record.handle),
                     None => None,
                 };
                 self.revoke_group(namespace, &principal, except).await

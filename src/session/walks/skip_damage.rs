@@ -1,16 +1,16 @@
-//! Walking over what is stored so that damage doesn't end the walk.
+//! Walking over what is stored so that damage doesn't end the walk: it goes on behind what can't be read.
 
 use crate::engine::{EngineError, place_behind};
 
 /// A step of such a walk.
 pub(in crate::session) enum Step<T> {
     Read(Vec<T>),
-    /// What follows can't be read, up to this place.
+    /// What follows can't be read, up to this position.
     Skipped(u128),
 }
 
-/// Reads what follows a place, at most `limit`; the closer it is to damage, the less of it.
-pub(in crate::session) fn step<T>(
+/// Reads at most `limit` rows behind a position, fewer close to damage; or finds where the damage that begins there ends.
+pub(in crate::session) fn read_or_skip<T>(
     after: u128,
     end: u128,
     mut limit: usize,
@@ -23,14 +23,14 @@ pub(in crate::session) fn step<T>(
             read => return read.map(Step::Read),
         }
     }
-    let readable = |place| match read(place, 1) {
+    let readable = |position| match read(position, 1) {
         Err(EngineError::Corrupt(_)) => Ok(false),
         read => read.map(|_| true),
     };
     place_behind(after, end, readable).map(Step::Skipped)
 }
 
-/// The sequence number at a place of the history.
-pub(in crate::session) fn sequence_at(place: u128) -> u64 {
-    u64::try_from(place).unwrap_or(u64::MAX)
+/// The sequence number at a position of the history.
+pub(in crate::session) fn sequence_at(position: u128) -> u64 {
+    u64::try_from(position).unwrap_or(u64::MAX)
 }

@@ -29,8 +29,8 @@ pub(super) struct Slice {
     pub(in crate::session) next: Option<Handle>,
 }
 
-/// What a slice found at one place of a list.
-enum Found {
+/// What a slice found under one row of a list.
+enum Member {
     Live(Seen),
     /// Expired or damaged: the sweeper's business.
     Ended,
@@ -52,17 +52,17 @@ impl Sessions {
             .query(|view| {
                 let handles = view.members(&group, before, SLICE)?;
                 let next = handles.last().copied().filter(|_| handles.len() == SLICE);
-                let found: Result<Vec<Found>, _> = handles
+                let found: Result<Vec<Member>, _> = handles
                     .into_iter()
                     .map(|handle| match view.record(handle) {
                         Ok(Some(record)) if belongs(&record, namespace, principal) => {
                             match self.touches.judge(&record, Access::Peek, view)? {
-                                (life, Some(_)) => Ok(Found::Live(Seen { record, life })),
-                                (_, None) => Ok(Found::Ended),
+                                (life, Some(_)) => Ok(Member::Live(Seen { record, life })),
+                                (_, None) => Ok(Member::Ended),
                             }
                         }
-                        Ok(_) => Ok(Found::Stale(handle)),
-                        Err(EngineError::Corrupt(_)) => Ok(Found::Ended),
+                        Ok(_) => Ok(Member::Stale(handle)),
+                        Err(EngineError::Corrupt(_)) => Ok(Member::Ended),
                         Err(error) => Err(error),
                     })
                     .collect();
@@ -73,9 +73,9 @@ impl Sessions {
         let mut stale = Vec::new();
         for found in found {
             match found {
-                Found::Live(seen) => live.push(seen),
-                Found::Stale(handle) => stale.push(handle),
-                Found::Ended => {}
+                Member::Live(seen) => live.push(seen),
+                Member::Stale(handle) => stale.push(handle),
+                Member::Ended => {}
             }
         }
         if !stale.is_empty() {

@@ -3,7 +3,7 @@
 //! A look at a session and then at its index rows is not a look at one moment: a change may have come in between. So
 //! whatever seems damaged is looked at again in a transaction, where no change is under way.
 
-use super::skip_damage::{Step, sequence_at, step};
+use super::skip_damage::{Step, read_or_skip, sequence_at};
 use super::slices::{SLICE, rest};
 use crate::engine::{EngineError, Group, View, is_indexed};
 use crate::model::Handle;
@@ -41,19 +41,19 @@ impl Verification {
         self.sessions + self.damaged.len() as u64 + self.unindexed.len() as u64
     }
 
-    fn note(&mut self, handle: Handle, state: State) {
+    fn note(&mut self, handle: Handle, state: SessionState) {
         match state {
-            State::Whole => self.sessions += 1,
-            State::Damaged => drop(self.damaged.insert(handle)),
-            State::Unindexed => drop(self.unindexed.insert(handle)),
-            State::Gone => {}
+            SessionState::Whole => self.sessions += 1,
+            SessionState::Damaged => drop(self.damaged.insert(handle)),
+            SessionState::Unindexed => drop(self.unindexed.insert(handle)),
+            SessionState::Gone => {}
         }
     }
 }
 
 /// How a session was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum SessionState {
     Whole,
     Damaged,
     Unindexed,
@@ -79,15 +79,15 @@ impl Sessions {
         tell: &mut (impl FnMut(&Verification) + Send),
     ) -> Result<(), Error> {
         // What is made from now on sorts behind it: the walk has an end, however much is made.
-        let end = place(Handle::mint(self.clock.now()));
+        let end = position(Handle::mint(self.clock.now()));
         let mut after = 0;
         while after < end {
             let began = Instant::now();
             let read = |view: &dyn View, after, limit| view.handles(Some(handle_at(after)), limit);
-            match self.query(|view| step(after, end, SLICE, |after, limit| read(view, after, limit))).await? {
+            match self.query(|view| read_or_skip(after, end, SLICE, |after, limit| read(view, after, limit))).await? {
                 Step::Read(handles) => {
                     let Some(last) = handles.last() else { return Ok(()) };
-                    after = place(*last);
+                    after = position(*last);
                     for (handle, state) in self.look_at(handles).await? {
                         found.note(handle, state);
                     }
@@ -119,7 +119,9 @@ impl Sessions {
                 };
                 let Some(last) = handles.last() else { break };
                 before = Some(*last);
-                for (handle, _) in self.look_at(handles).await?.into_iter().filter(|seen| seen.1 == State::Damaged) {
+                for (handle, _) in
+                    self.look_at(handles).await?.into_iter().filter(|seen| seen.1 == SessionState::Damaged)
+                {
                     found.damaged.insert(handle);
                 }
                 rest(began).await;
@@ -139,7 +141,10 @@ impl Sessions {
             let began = Instant::now();
             let read = |view: &dyn View, after, limit| view.events(sequence_at(after), limit);
             let from = after.into();
-            match self.query(|view| step(from, last.into(), SLICE, |after, limit| read(view, after, limit))).await? {
+            match self
+                .query(|view| read_or_skip(from, last.into(), SLICE, |after, limit| read(view, after, limit)))
+                .await?
+            {
                 Step::Read(events) => {
                     let Some(newest) = events.last() else { return Ok(()) };
                     after = newest.sequence;
@@ -157,9 +162,9 @@ impl Sessions {
     }
 
     /// How each of these sessions is.
-    async fn look_at(&self, handles: Vec<Handle>) -> Result<Vec<(Handle, State)>, Error> {
+    async fn look_at(&self, handles: Vec<Handle>) -> Result<Vec<(Handle, SessionState)>, Error> {
         let mut states = self.query(|view| self.states(&handles, view)).await?;
-        let doubtful = |state: State| matches!(state, State::Damaged | State::Unindexed);
+        let doubtful = |state: SessionState| matches!(state, SessionState::Damaged | SessionState::Unindexed);
         let suspects: Vec<Handle> =
             states.iter().filter(|(_, state)| doubtful(*state)).map(|(handle, _)| *handle).collect();
         if !suspects.is_empty() {
@@ -169,26 +174,26 @@ impl Sessions {
         Ok(states)
     }
 
-    fn states(&self, handles: &[Handle], view: &dyn View) -> Result<Vec<(Handle, State)>, EngineError> {
+    fn states(&self, handles: &[Handle], view: &dyn View) -> Result<Vec<(Handle, SessionState)>, EngineError> {
         handles.iter().map(|handle| Ok((*handle, self.state(*handle, view)?))).collect()
     }
 
-    fn state(&self, handle: Handle, view: &dyn View) -> Result<State, EngineError> {
+    fn state(&self, handle: Handle, view: &dyn View) -> Result<SessionState, EngineError> {
         match view.record(handle) {
-            Ok(None) => Ok(State::Gone),
-            Ok(Some(record)) if record.handle != handle => Ok(State::Damaged),
-            Ok(Some(record)) if is_indexed(view, &record, self.clock.now())? => Ok(State::Whole),
-            Ok(Some(_)) => Ok(State::Unindexed),
-            Err(EngineError::Corrupt(_)) => Ok(State::Damaged),
+            Ok(None) => Ok(SessionState::Gone),
+            Ok(Some(record)) if record.handle != handle => Ok(SessionState::Damaged),
+            Ok(Some(record)) if is_indexed(view, &record, self.clock.now())? => Ok(SessionState::Whole),
+            Ok(Some(_)) => Ok(SessionState::Unindexed),
+            Err(EngineError::Corrupt(_)) => Ok(SessionState::Damaged),
             Err(error) => Err(error),
         }
     }
 }
 
-fn place(handle: Handle) -> u128 {
+fn position(handle: Handle) -> u128 {
     u128::from_be_bytes(handle.to_bytes())
 }
 
-fn handle_at(place: u128) -> Handle {
-    Handle::from_slice(&place.to_be_bytes()).unwrap_or(Handle::LAST)
+fn handle_at(position: u128) -> Handle {
+    Handle::from_slice(&position.to_be_bytes()).unwrap_or(Handle::LAST)
 }

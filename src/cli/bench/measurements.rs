@@ -13,7 +13,7 @@ const KINDS: usize = 20;
 
 /// Operations that were counted. Its size does not depend on their number.
 #[derive(Clone, Debug)]
-pub(super) struct Tally {
+pub(super) struct Measurements {
     /// Of operations that succeeded, in nanoseconds, each within a thousandth.
     pub(super) latencies: Histogram<u64>,
     /// How often each error was met, by what it says.
@@ -22,7 +22,7 @@ pub(super) struct Tally {
     pub(super) first_error: Option<String>,
 }
 
-impl Tally {
+impl Measurements {
     /// Nothing yet; an error if there is no memory for it.
     pub(super) fn new() -> Result<Self, String> {
         let latencies = Histogram::new_with_bounds(1, LONGEST, 3).map_err(|error| error.to_string())?;
@@ -80,8 +80,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tallies_add_up() {
-        let (mut one, mut other) = (Tally::new().expect("memory"), Tally::new().expect("memory"));
+    fn measurements_add_up() {
+        let (mut one, mut other) = (Measurements::new().expect("memory"), Measurements::new().expect("memory"));
         for micros in 1..=99 {
             one.succeeded(Duration::from_micros(micros));
         }
@@ -99,10 +99,10 @@ mod tests {
 
     #[test]
     fn kinds_of_errors_are_bounded() {
-        let mut tally = Tally::new().expect("memory");
+        let mut measurements = Measurements::new().expect("memory");
         for number in 0..1_000 {
-            tally.failed(&number.to_string());
+            measurements.failed(&number.to_string());
         }
-        assert_eq!((tally.failures(), tally.errors.len()), (1_000, KINDS + 1));
+        assert_eq!((measurements.failures(), measurements.errors.len()), (1_000, KINDS + 1));
     }
 }
