@@ -28,15 +28,15 @@ use output::report::Report;
 pub(crate) enum ClientCommand {
     /// Ask a server whether it is serving
     Health(health::HealthArgs),
-    /// Make a session and print its ID
+    /// Create a session and print its ID
     Create(Box<create::CreateArgs>),
     /// Show a session
     Get(get::GetArgs),
     /// Change a session's attributes, principal, labels or timeouts
     Set(Box<set::SetArgs>),
-    /// Slide a session's idle timeout
+    /// Start a session's idle timeout again
     Touch(touch::TouchArgs),
-    /// Give a session a new ID, as after each log in, and print it
+    /// Give a session a new ID, as after each log-in, and print it
     Rotate(Box<rotate::RotateArgs>),
     /// End a session
     Delete(delete::DeleteArgs),
@@ -46,11 +46,11 @@ pub(crate) enum ClientCommand {
     Count(count::CountArgs),
     /// End many sessions: log out everywhere
     Revoke(revoke::RevokeArgs),
-    /// Print what happens to sessions, as it happens
+    /// Print the events of sessions as they happen
     Watch(watch::WatchArgs),
-    /// Take an exclusive lease on a session and print its token
+    /// Lock a session for a time and print the lock's token
     Lock(lock::LockArgs),
-    /// Release a lease
+    /// Release a lock
     Unlock(unlock::UnlockArgs),
     /// Hand a session over to another domain
     #[command(subcommand)]
@@ -68,7 +68,7 @@ pub(crate) enum ClientCommand {
     Salvage(salvage::SalvageArgs),
     /// Save all sessions and events of a running server in a file
     Backup(backup::BackupArgs),
-    /// Restore a backup into an empty data folder, or into a running server that holds nothing
+    /// Restore a backup into an empty data folder or into an empty running server
     Restore(restore::RestoreArgs),
     /// Measure how much a server can do, and compare it with Redis
     Bench(Box<bench::BenchArgs>),

@@ -33,7 +33,7 @@ pub enum ServeError {
     #[error("the data can't be opened: {0}")]
     Open(EngineError),
     /// The engine failed for good.
-    #[error("the storage has failed; a restart recovers what was acknowledged")]
+    #[error("the storage has failed; a restart recovers every acknowledged change")]
     StorageFailed,
     /// The engine could not make the last changes durable.
     #[error("the last changes could not be written: {0}")]

@@ -40,7 +40,7 @@ impl Measured {
     pub(super) fn lost(&self) -> Option<String> {
         let cause = self.loaded.lost.as_ref()?;
         let after = self.loaded.elapsed.as_secs_f64();
-        Some(format!("broken off after {after:.1} s of measuring, since {} has gone away: {cause}", self.server))
+        Some(format!("stopped after {after:.1} s of measuring because {} went away: {cause}", self.server))
     }
 }
 
@@ -63,7 +63,7 @@ pub(super) async fn run<T: Target>(
     }
     let crowd = Arc::new(Crowd::new(settings.workload, settings.seed, values, Arc::clone(&sessions)));
     let loaded = if let Some(failure) = failure {
-        Err(format!("making the sessions failed after {}: {failure}", sessions.len()))
+        Err(format!("creating the sessions failed after {}: {failure}", sessions.len()))
     } else if interrupt.load.is_cancelled() {
         Err("interrupted before anything was measured".to_owned())
     } else {
@@ -99,5 +99,5 @@ async fn clean<T: Target>(
         Ok(done) => done.failure,
         Err(failure) => Some(failure),
     };
-    reason.map(|reason| format!("sessions of the bench are left and end by themselves within an hour: {reason}"))
+    reason.map(|reason| format!("some sessions of the bench are left and expire within an hour: {reason}"))
 }

@@ -25,12 +25,12 @@ const EXAMPLES: &str = "Examples:
   sessiond backup - | ssh vault 'cat > sessiond.backup'
 
 A backup holds all sessions of all namespaces and the history of events, as they are at one moment. The server goes \
-on serving meanwhile. It holds no session ID, but the data of the sessions as it is.
+on serving meanwhile. A backup holds no session IDs, but it holds the data of the sessions unencrypted.
 
-The backup is written to FILE.partial, which gets its name once the backup is whole and on disk. Only its owner can \
-read it. With FILE - it goes to standard output, and is whole only if the exit code is 0.
+The backup is written to FILE.partial, which is renamed to FILE once it is complete and on disk. Only its owner can \
+read it. With - as FILE, the backup goes to standard output, and is complete only if the exit code is 0.
 
-sessiond restore restores it.";
+sessiond restore FILE restores it.";
 
 /// Only the owner.
 const MODE: u32 = 0o600;

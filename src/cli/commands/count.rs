@@ -13,7 +13,7 @@ const EXAMPLES: &str = "Examples:
   sessiond count --principal user-42
   sessiond count --namespace shop --timeout 1m
 
-The server looks at each session: that takes about a second for some hundred thousand.";
+The server looks at each session, which takes about a second for a few hundred thousand.";
 
 /// Arguments of `count`.
 #[derive(Debug, Args)]

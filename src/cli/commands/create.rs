@@ -21,13 +21,13 @@ const EXAMPLES: &str = "Examples:
 pub(crate) struct CreateArgs {
     /// Attributes of the session: NAME=VALUE or a JSON object such as '{"a":1}'
     ///
-    /// VALUE is read as JSON; what is no JSON is taken as text. A whole number is an int64; one with a fraction or an
-    /// exponent is the nearest double. JSON that a value can't hold as it is written is refused. Bytes are written as
-    /// {"$bytes":"<base64>"}, moments as {"$timestamp":"2026-01-31T12:00:00Z"}.
+    /// VALUE is read as JSON, or as text if it is not JSON. A whole number becomes an int64, a number with a fraction or
+    /// an exponent the nearest double. JSON that no value can hold exactly is refused. Write bytes as
+    /// {"$bytes":"<base64>"} and times as {"$timestamp":"2026-01-31T12:00:00Z"}.
     #[arg(value_name = "NAME=VALUE")]
     attributes: Vec<Assignment>,
 
-    /// The session's ID; the server makes a safer one. "-" reads it from standard input
+    /// Use this ID instead of one that the server makes, which is safer; "-" reads it from standard input
     #[arg(long)]
     id: Option<SecretArg>,
 

@@ -20,9 +20,9 @@ Exit codes: 0 valid, 1 invalid or error, 2 wrong usage, 3 no such session.";
 /// What can be done with tokens.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CsrfCommand {
-    /// Issue a token; it looks different each time
+    /// Issue a token, which looks different each time
     Issue(IssueArgs),
-    /// Tell whether a token was issued for a session
+    /// Check whether a token was issued for a session
     Verify(VerifyArgs),
 }
 
@@ -30,7 +30,7 @@ pub(crate) enum CsrfCommand {
 #[derive(Debug, Args)]
 #[command(after_help = ISSUE_EXAMPLE)]
 pub(crate) struct IssueArgs {
-    /// The session's ID; "-" reads it from standard input, so that it does not stand in the process list
+    /// The session's ID; "-" reads it from standard input, which keeps it out of the process list
     id: SecretArg,
 
     #[command(flatten)]
@@ -41,10 +41,10 @@ pub(crate) struct IssueArgs {
 #[derive(Debug, Args)]
 #[command(after_help = VERIFY_EXAMPLES)]
 pub(crate) struct VerifyArgs {
-    /// The session's ID; "-" reads it from standard input, so that it does not stand in the process list
+    /// The session's ID; "-" reads it from standard input, which keeps it out of the process list
     id: SecretArg,
 
-    /// The token; "-" reads it from standard input, below the ID if that stands there too
+    /// The token; "-" reads it from standard input, after the ID if both are read there
     // One token in 64 begins with a hyphen.
     #[arg(allow_hyphen_values = true)]
     token: SecretArg,

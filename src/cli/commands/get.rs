@@ -23,14 +23,14 @@ const EXAMPLES: &str = concat!(
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct GetArgs {
-    /// The session's ID; "-" reads it from standard input, so that it does not stand in the process list
+    /// The session's ID; "-" reads it from standard input, which keeps it out of the process list
     id: SecretArg,
 
     /// Print only these attributes, as JSON: the value alone if one is named, else an object
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 
-    /// Count the read as activity of the visitor: slide the idle timeout
+    /// Count the read as an access, which starts the idle timeout again
     #[arg(long)]
     touch: bool,
 

@@ -34,7 +34,7 @@ pub(crate) enum HandoffCommand {
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct IssueArgs {
-    /// The session's ID; "-" reads it from standard input, so that it does not stand in the process list
+    /// The session's ID; "-" reads it from standard input, which keeps it out of the process list
     id: SecretArg,
 
     #[arg(long, value_parser = NonEmptyStringValueParser::new(),
@@ -57,14 +57,14 @@ pub(crate) struct IssueArgs {
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct RedeemArgs {
-    /// The ticket; "-" reads it from standard input, so that it does not stand in the process list
+    /// The ticket; "-" reads it from standard input, which keeps it out of the process list
     ticket: SecretArg,
 
-    /// Who redeems the ticket: exactly its audience; any other audience makes the ticket invalid
+    /// Who redeems the ticket; any audience but the ticket's own makes the ticket invalid
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     audience: String,
 
-    /// The new ID; the server makes a safer one. "-" reads it from standard input
+    /// Use this new ID instead of one that the server makes, which is safer; "-" reads it from standard input
     #[arg(long, value_name = "ID")]
     new_id: Option<SecretArg>,
 

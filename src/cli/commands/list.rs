@@ -24,7 +24,7 @@ const EXAMPLES: &str = "Examples:
   sessiond list --namespace shop --all
   sessiond list --principal user-42 --json | jq -r '.sessions[].handle'
 
-The list shows no session IDs: the store does not know them. A handle names a session for delete and revoke.";
+The list shows no session IDs: the server does not know them. Use the handle to delete or revoke a session.";
 
 /// Arguments of `list`.
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ pub(crate) struct ListArgs {
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     principal: Option<String>,
 
-    /// Show all of each session, with its attributes
+    /// Show each session in full, with its attributes
     #[arg(long)]
     full: bool,
 

@@ -17,7 +17,7 @@ const EXAMPLES: &str = concat!(
   sessiond set \"$id\" step=2 --lock-token \"$token\"
   sessiond unlock \"$id\" \"$token\"
 
-A lock binds only callers who ask for it: a change without a lock token never waits.",
+A lock binds only callers that use locks: a change without a lock token never waits.",
     exit_codes!()
 );
 
@@ -25,18 +25,18 @@ A lock binds only callers who ask for it: a change without a lock token never wa
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct LockArgs {
-    /// The session's ID; "-" reads it from standard input, so that it does not stand in the process list
+    /// The session's ID; "-" reads it from standard input, which keeps it out of the process list
     id: SecretArg,
 
-    /// How long the lock holds unless it is released, from 100ms to 60s [default: 10s]
+    /// How long to hold the lock unless it is released, from 100ms to 60s [default: 10s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     lease: Option<Duration>,
 
-    /// How long to wait for a lock that another holds, at most 30s [default: 0s]
+    /// How long to wait while another caller holds the lock, at most 30s [default: 0s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     wait: Option<Duration>,
 
-    /// Renew the lock of this token instead of taking a new one: its lease starts again; "-" reads it from standard input
+    /// Renew the lock with this token instead of taking a new one; "-" reads the token from standard input
     #[arg(long, value_name = "TOKEN", conflicts_with = "wait")]
     renew: Option<SecretArg>,
 

@@ -32,8 +32,8 @@ const EXAMPLES: &str = "Examples:
 
 The command restores the whole backup, or nothing if anything is wrong with it or if the command is killed. With \
 --data-dir, no server may be using the folder, and nothing may be stored in it. With --server, the server may hold \
-no session and no event. Sessions, their IDs, versions and timeouts are as they were, and watchers can resume. Time \
-has gone on: what has expired since is gone.
+no session and no event. Sessions, their IDs, versions and timeouts are as they were, and watchers can resume. \
+Sessions that have expired since the backup are gone.
 
 Exit codes: 0 success, 1 error, 2 wrong usage.";
 
@@ -58,11 +58,11 @@ pub(crate) struct RestoreArgs {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Restore into this folder, which no server uses and in which nothing is stored; made if it is missing
+    /// Restore into this data folder; it must be empty or absent, and no server may be using it
     #[arg(long, value_name = "DIR", required_unless_present = "server", conflicts_with = "server")]
     data_dir: Option<PathBuf>,
 
-    /// Restore into the server that listens here: HOST:PORT, http://HOST:PORT or unix:PATH
+    /// Restore into the running server at this address: HOST:PORT, http://HOST:PORT or unix:PATH
     #[arg(long, value_name = "ADDRESS")]
     server: Option<Address>,
 
@@ -89,7 +89,7 @@ impl RestoreArgs {
         let summary = match (&self.data_dir, &self.server) {
             (Some(folder), _) => into_folder(source, folder.clone()).await?,
             (None, Some(server)) => into_server(source, server, &self.file).await?,
-            (None, None) => return Err(Failure::usage("name where to restore: --data-dir or --server")),
+            (None, None) => return Err(Failure::usage("say where to restore: --data-dir or --server")),
         };
         ProgressBar::finish_and_clear(&bar);
         Ok(Report::new(text(&self.file, &summary, "restored"), to_json(&summary)))

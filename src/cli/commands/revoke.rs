@@ -21,7 +21,7 @@ const EXAMPLES: &str = "Examples:
   sessiond revoke --handle 019b76da-a800-7000-8000-000000000000
   sessiond revoke --namespace shop --whole-namespace --yes --timeout 5m
 
-If the call takes longer than the timeout, the sessions that it has ended stay ended: repeat it.";
+If the command reaches its timeout, the sessions that were ended stay ended. Repeat it to end the others.";
 
 /// Arguments of `revoke`.
 #[derive(Debug, Args)]
@@ -43,7 +43,7 @@ pub(crate) struct RevokeArgs {
     #[arg(long, group = "scope")]
     whole_namespace: bool,
 
-    /// Do not ask before every session of the namespace is ended
+    /// End every session of the namespace without asking first
     #[arg(long, requires = "whole_namespace", conflicts_with_all = ["principal", "handle"])]
     yes: bool,
 
@@ -73,7 +73,7 @@ impl RevokeArgs {
             }
             RevokeSessionsRequest::whole_namespace()
         } else if self.handle.is_empty() {
-            return Err(Failure::usage("name the sessions: --principal, --handle or --whole-namespace"));
+            return Err(Failure::usage("say which sessions: --principal, --handle or --whole-namespace"));
         } else {
             RevokeSessionsRequest::by_handles(self.handle)
         };
@@ -89,7 +89,7 @@ async fn ask(client: &Client, namespace: &str) -> Result<(), Failure> {
     let namespace = printable(namespace);
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return Err(Failure::usage(format!(
-            "this would end every session of the namespace {namespace}; nobody can be asked here, so say --yes"
+            "this would end every session of the namespace {namespace}, and there is no terminal to ask on; confirm with --yes"
         )));
     }
     // The number only helps to decide; without it the question is the same.

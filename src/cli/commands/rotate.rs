@@ -23,17 +23,17 @@ const EXAMPLES: &str = concat!(
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RotateArgs {
-    /// The session's present ID; "-" reads it from standard input, so that it does not stand in the process list
+    /// The session's present ID; "-" reads it from standard input, which keeps it out of the process list
     id: SecretArg,
 
     #[command(flatten)]
     change: ChangeArgs,
 
-    /// How long the old ID can still read, at most 60s [default: 0s]
+    /// How long the old ID can still read the session, at most 60s [default: 0s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     grace: Option<Duration>,
 
-    /// The new ID; the server makes a safer one. "-" reads it from standard input
+    /// Use this new ID instead of one that the server makes, which is safer; "-" reads it from standard input
     #[arg(long, value_name = "ID")]
     new_id: Option<SecretArg>,
 

@@ -57,7 +57,7 @@ impl SalvageArgs {
         if salvaged.is_complete() {
             return Ok(report);
         }
-        let message = "not everything could be saved; the sessions that are lost have to be made anew by logging in";
+        let message = "not everything could be saved; users whose sessions are lost have to log in again";
         Err(Failure { report: Some(Box::new(report)), ..Failure::new(message) })
     }
 }
@@ -65,7 +65,7 @@ impl SalvageArgs {
 fn report(salvaged: &Salvaged, took_doubtful: bool) -> Report {
     let lost: Vec<String> = salvaged.lost.iter().map(ToString::to_string).collect();
     let doubtful: Vec<String> = salvaged.doubtful.iter().map(ToString::to_string).collect();
-    let and_more = if salvaged.unknown_losses { ", and perhaps some that nothing tells of" } else { "" };
+    let and_more = if salvaged.unknown_losses { ", and perhaps some that left no trace" } else { "" };
     let doubtful_are = if took_doubtful { "saved all the same" } else { "not saved; --doubtful saves them" };
     let mut text = format!(
         "{:<9} {}\n{:<9} {}{and_more}\n{:<9} {}",

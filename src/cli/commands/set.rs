@@ -20,13 +20,13 @@ const EXAMPLES: &str = concat!(
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SetArgs {
-    /// The session's ID; "-" reads it from standard input, so that it does not stand in the process list
+    /// The session's ID; "-" reads it from standard input, which keeps it out of the process list
     id: SecretArg,
 
     #[command(flatten)]
     change: ChangeArgs,
 
-    /// Make a session under this ID if there is none, even if one was ended before
+    /// Create a session with this ID if there is none, even if one was ended before
     #[arg(long, conflicts_with = "expect_version")]
     upsert: bool,
 
@@ -34,11 +34,11 @@ pub(crate) struct SetArgs {
     #[arg(long, value_name = "VERSION")]
     expect_version: Option<u64>,
 
-    /// Change the session only if the lock of this token still holds; "-" reads it from standard input
+    /// Change the session only while the lock with this token is held; "-" reads the token from standard input
     #[arg(long, value_name = "TOKEN")]
     lock_token: Option<SecretArg>,
 
-    /// Release that lock when the change is done
+    /// Release that lock after the change
     #[arg(long, requires = "lock_token")]
     unlock: bool,
 

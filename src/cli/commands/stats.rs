@@ -26,13 +26,13 @@ const EXAMPLES: &str = "Examples:
   sessiond stats --watch
   sessiond stats --watch=10s --json | jq .sessions
 
-With --json, each line is one object.";
+With --json, each line is one JSON object.";
 
 /// Arguments of `stats`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct StatsArgs {
-    /// Show the statistics again and again, by default every 2s; Ctrl-C ends it
+    /// Show the statistics again and again, by default every 2s, until Ctrl-C
     #[arg(long, value_name = "DURATION", value_parser = positive_duration, num_args = 0..=1, require_equals = true,
           default_missing_value = "2s")]
     watch: Option<Duration>,

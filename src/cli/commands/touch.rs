@@ -13,7 +13,7 @@ const EXAMPLES: &str = concat!("Example:\n  sessiond touch \"$id\"", exit_codes!
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct TouchArgs {
-    /// The session's ID; "-" reads it from standard input, so that it does not stand in the process list
+    /// The session's ID; "-" reads it from standard input, which keeps it out of the process list
     id: SecretArg,
 
     #[command(flatten)]

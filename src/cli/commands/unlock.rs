@@ -17,10 +17,10 @@ const EXAMPLES: &str = "Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct UnlockArgs {
-    /// The session's ID; "-" reads it from standard input, so that it does not stand in the process list
+    /// The session's ID; "-" reads it from standard input, which keeps it out of the process list
     id: SecretArg,
 
-    /// The lock's token; "-" reads it from standard input, below the ID if that stands there too
+    /// The lock's token; "-" reads it from standard input, after the ID if both are read there
     token: SecretArg,
 
     #[command(flatten)]
@@ -36,7 +36,7 @@ impl UnlockArgs {
         let id = self.id.reveal()?;
         let request = UnlockSessionRequest::new(id, self.token.reveal_as("lock token")?);
         let released = self.client.client()?.unlock(request).await?;
-        let text = if released { "released" } else { "the lock did not hold any more" };
+        let text = if released { "released" } else { "the lock was no longer held" };
         Ok(Report::new(text, json!({ "released": released })))
     }
 }

@@ -27,7 +27,7 @@ Exit codes: 0 nothing is damaged, 1 something is damaged or can't be checked, 2 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct VerifyArgs {
-    /// Check this data folder, which no server uses
+    /// Check this data folder, which no server may be using
     #[arg(long, value_name = "DIR", required_unless_present = "server", conflicts_with = "server")]
     data_dir: Option<PathBuf>,
 
@@ -49,7 +49,7 @@ impl VerifyArgs {
         match (&self.data_dir, &self.server) {
             (Some(folder), _) => check_folder(folder),
             (None, Some(server)) => check_server(server, self.json).await,
-            (None, None) => Err(Failure::usage("name what to check: --data-dir or --server")),
+            (None, None) => Err(Failure::usage("say what to check: --data-dir or --server")),
         }
     }
 }
@@ -75,7 +75,7 @@ async fn check_server(server: &Address, hide_progress: bool) -> Result<Report, F
     // The stream ends without an error only after its summary.
     let summary = check.summary().ok_or_else(|| Error::NotReady { address: server.to_string() })?;
     let remedy = "stop the server and save what can be read with sessiond salvage, or restore a backup";
-    judge(summary.is_whole(), of_server(summary), format!("what sessiond at {server} holds is damaged; {remedy}"))
+    judge(summary.is_whole(), of_server(summary), format!("the data of the server at {server} is damaged; {remedy}"))
 }
 
 /// What was found is printed in any case; damage is a failure.

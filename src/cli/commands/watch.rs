@@ -26,15 +26,16 @@ const EXAMPLES: &str = "Examples:
   sessiond watch --all-namespaces --kind deleted,expired,revoked
   sessiond watch --after \"$(tail -n 1 seen.jsonl | jq -r .resume_token)\" --json >> seen.jsonl
 
-A line is: time, kind, namespace, handle, principal. With --json, each line is one object. Its resume_token is what --after \
-takes. The events of one session come in their order. Ctrl-C ends it.
-If the server goes away, it connects again and resumes where it was.";
+Each line shows time, kind, namespace, handle and principal. With --json, each line is one JSON object, whose \
+resume_token can be given to --after. The events of one session come in order.
+
+If the connection is lost, the command connects again and resumes after the last event. Ctrl-C ends it.";
 
 /// Arguments of `watch`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct WatchArgs {
-    /// Watch only sessions of this user
+    /// Watch only the sessions of this user
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     principal: Option<String>,
 
@@ -46,11 +47,11 @@ pub(crate) struct WatchArgs {
     #[arg(long)]
     all_namespaces: bool,
 
-    /// Resume after the event or backup with this resume token; left out, begin now
+    /// Resume after the event or backup with this resume token; without it, begin now
     #[arg(long, value_name = "TOKEN", value_parser = NonEmptyStringValueParser::new())]
     after: Option<String>,
 
-    /// Show the last attributes of sessions that ended, in namespaces that keep them for that
+    /// Show the last attributes of sessions that ended, if the namespace keeps them (event-attributes)
     #[arg(long)]
     attributes: bool,
 
@@ -109,7 +110,7 @@ impl WatchArgs {
                             Error::Unavailable { address, cause } => {
                                 // How the HTTP/2 library begins it.
                                 let cause = cause.trim_start_matches("stream closed because of a ");
-                                format!("lost {address} ({cause})")
+                                format!("lost the connection to {address} ({cause})")
                             }
                             error => error.to_string(),
                         },

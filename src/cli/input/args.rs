@@ -32,7 +32,9 @@ pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
 
 fn time(text: &str) -> Result<Timestamp, String> {
     timestamp_from_text(text).ok_or_else(|| {
-        format!("{text:?} is not a moment with its zone; write for example 2026-01-31T12:00:00Z or 2026-01-31T13:00:00+01:00")
+        format!(
+            "{text:?} is not a time with its zone; write for example 2026-01-31T12:00:00Z or 2026-01-31T13:00:00+01:00"
+        )
     })
 }
 
@@ -126,7 +128,7 @@ impl ClientArgs {
 pub(crate) struct TimeoutArgs {
     /// End the session this long after its last access, such as 30m
     ///
-    /// If any timeout is given, all of them are replaced: one that is not given gets the default of the namespace.
+    /// If you set one timeout, the other one is replaced too: it gets the default of the namespace.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     idle_timeout: Option<Duration>,
 
@@ -136,7 +138,7 @@ pub(crate) struct TimeoutArgs {
 
     /// End the session at this moment, such as 2026-01-31T12:00:00Z
     ///
-    /// The zone is part of it: Z for UTC, or an offset such as +01:00.
+    /// Write the zone as well: Z for UTC, or an offset such as +01:00.
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "absolute_timeout")]
     expire_at: Option<Timestamp>,
 }
@@ -163,9 +165,9 @@ impl TimeoutArgs {
 pub(crate) struct ChangeArgs {
     /// Attributes to set: NAME=VALUE or a JSON object such as '{"a":1}'
     ///
-    /// VALUE is read as JSON; what is no JSON is taken as text. A whole number is an int64; one with a fraction or an
-    /// exponent is the nearest double. JSON that a value can't hold as it is written is refused. Bytes are written as
-    /// {"$bytes":"<base64>"}, moments as {"$timestamp":"2026-01-31T12:00:00Z"}.
+    /// VALUE is read as JSON, or as text if it is not JSON. A whole number becomes an int64, a number with a fraction or
+    /// an exponent the nearest double. JSON that no value can hold exactly is refused. Write bytes as
+    /// {"$bytes":"<base64>"} and times as {"$timestamp":"2026-01-31T12:00:00Z"}.
     #[arg(value_name = "NAME=VALUE")]
     attributes: Vec<Assignment>,
 
@@ -177,7 +179,7 @@ pub(crate) struct ChangeArgs {
     #[arg(long)]
     clear: bool,
 
-    /// Set the user that the session belongs to; an empty text removes it
+    /// Set the user that the session belongs to; an empty string removes the user
     #[arg(long)]
     principal: Option<String>,
 

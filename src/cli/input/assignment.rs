@@ -30,7 +30,7 @@ impl FromStr for Assignment {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.starts_with('{') {
-            let no_object = |error| format!("'{}' is no JSON object: {error}", short(text));
+            let no_object = |error| format!("'{}' is not a JSON object: {error}", short(text));
             let unfit = |problem: &dyn Display| format!("'{}': {problem}", short(text));
             if let Some(Err(problem)) = exact_json::read(text) {
                 return Err(unfit(&problem));
@@ -129,9 +129,9 @@ mod tests {
     #[test]
     fn a_value_that_would_change_is_refused() {
         for (text, problem) in [
-            ("big=12345678901234567890", "beyond the range of whole numbers"),
-            (r#"{"big":[12345678901234567890]}"#, "beyond the range of whole numbers"),
-            ("x=1e999", "beyond the range of doubles"),
+            ("big=12345678901234567890", "does not fit into a whole number of 64 bits"),
+            (r#"{"big":[12345678901234567890]}"#, "does not fit into a whole number of 64 bits"),
+            ("x=1e999", "does not fit into a double"),
             (r#"x="\ud800""#, "half of a surrogate pair"),
             (r#"{"a":1,"a":2}"#, "is given twice"),
             (r#"t={"$timestamp":"2026-01-31T12:00:00"}"#, "with its zone"),

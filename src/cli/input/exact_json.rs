@@ -19,7 +19,7 @@ fn parse(text: &str) -> Result<Json, String> {
     let unfit = |error: serde_json::Error| {
         let error = error.to_string();
         if error.contains("recursion limit") {
-            "lists and maps stand too deep in each other".to_owned()
+            "lists and maps are nested too deep".to_owned()
         } else if error.contains("surrogate") || error.contains("hex escape") {
             "a text can't hold half of a surrogate pair; write both halves, or the bytes as {\"$bytes\":\"<base64>\"}"
                 .to_owned()
@@ -36,16 +36,16 @@ fn judge_number(number: &str) -> Result<(), String> {
     let quoted = format!("to keep it as text, write it in double quotes: '\"{number}\"'");
     if !number.contains(['.', 'e', 'E']) {
         return match number.parse::<i64>() {
-            Ok(0) if number.starts_with('-') => Err("-0 is no whole number; write 0, or -0.0".to_owned()),
+            Ok(0) if number.starts_with('-') => Err("-0 is not a whole number; write 0 or -0.0".to_owned()),
             Ok(_) => Ok(()),
-            Err(_) => Err(format!("{number} is beyond the range of whole numbers, which have 64 bits; {quoted}")),
+            Err(_) => Err(format!("{number} does not fit into a whole number of 64 bits; {quoted}")),
         };
     }
     let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
     let is_zero = !mantissa.contains(|digit: char| ('1'..='9').contains(&digit));
     match number.parse::<f64>() {
         Ok(double) if double.is_finite() && (double != 0.0 || is_zero) => Ok(()),
-        _ => Err(format!("{number} is beyond the range of doubles; {quoted}")),
+        _ => Err(format!("{number} does not fit into a double; {quoted}")),
     }
 }
 
@@ -180,9 +180,9 @@ mod tests {
             assert!(refusal(text).contains("64 bits"), "{text}");
         }
         for text in ["1e999", "-1e999", "1e-999", "{\"a\":[0.1e-400]}"] {
-            assert!(refusal(text).contains("beyond the range of doubles"), "{text}");
+            assert!(refusal(text).contains("does not fit into a double"), "{text}");
         }
-        assert_eq!(refusal("-0"), "-0 is no whole number; write 0, or -0.0");
+        assert_eq!(refusal("-0"), "-0 is not a whole number; write 0 or -0.0");
         assert!(refusal("1e999").ends_with("write it in double quotes: '\"1e999\"'"));
     }
 
@@ -192,7 +192,7 @@ mod tests {
             assert!(refusal(text).starts_with("a text can't hold half of a surrogate pair"), "{text}");
         }
         let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
-        assert_eq!(refusal(&deep), "lists and maps stand too deep in each other");
+        assert_eq!(refusal(&deep), "lists and maps are nested too deep");
         assert!(refusal(r#"{"a":1,"b":{"c":1,"c":2}}"#).starts_with("the key \"c\" is given twice"));
     }
 }

@@ -29,7 +29,7 @@ impl SecretArg {
         let mut line = String::new();
         input.read_line(&mut line)?;
         match line.trim() {
-            "" => Err(Failure::new(format!("a {what} was expected on standard input, but there is none"))),
+            "" => Err(Failure::new(format!("standard input has no {what}"))),
             id => Ok(id.to_owned()),
         }
     }

@@ -47,7 +47,7 @@ impl StoreService {
             report(&found);
             let summary = summary(&found, began, sessions.now());
             let last = sender.send_timeout(response(&found, expected, Some(summary)).into(), MAX_STALL).await;
-            last.map_err(|_| Status::cancelled("nobody reads what was found"))
+            last.map_err(|_| Status::cancelled("the caller does not read the result"))
         };
         Ok(self.stream_walk("a check of the data", permit, (messages, receiver), walk))
     }

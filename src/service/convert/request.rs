@@ -90,7 +90,7 @@ pub(in crate::service) fn optional_session_id(field: &'static str, id: String) -
 
 /// The method of a call on an exchange stream.
 pub(in crate::service) fn method(method: Option<Method>) -> Result<Method, Error> {
-    method.ok_or_else(|| Error::invalid("method", "create, get, update, touch, rotate or delete must be set"))
+    method.ok_or_else(|| Error::invalid("method", "must be set to create, get, update, touch, rotate or delete"))
 }
 
 /// The time that a call on an exchange stream has.
@@ -105,18 +105,17 @@ pub(in crate::service) fn access(access: i32) -> Result<Access, Error> {
     match proto::Access::try_from(access) {
         Ok(proto::Access::Unspecified | proto::Access::Touch) => Ok(Access::Touch),
         Ok(proto::Access::Peek) => Ok(Access::Peek),
-        Err(_) => Err(Error::invalid("access", format!("{access} is no known access; it must be 0, 1 or 2"))),
+        Err(_) => Err(Error::invalid("access", format!("must be 0, 1 or 2, not {access}"))),
     }
 }
 
 pub(in crate::service) fn target(target: Option<ProtoTarget>) -> Result<DeleteTarget, Error> {
     match target {
         Some(ProtoTarget::SessionId(id)) => session_id("session_id", id).map(DeleteTarget::Id),
-        Some(ProtoTarget::Handle(handle)) => handle
-            .parse::<Handle>()
-            .map(DeleteTarget::Handle)
-            .map_err(|_| Error::invalid("handle", "must be a UUID in text form")),
-        None => Err(Error::invalid("target", "session_id or handle must be set")),
+        Some(ProtoTarget::Handle(handle)) => {
+            handle.parse::<Handle>().map(DeleteTarget::Handle).map_err(|_| Error::invalid("handle", "must be a UUID"))
+        }
+        None => Err(Error::invalid("target", "must be set to session_id or handle")),
     }
 }
 
@@ -137,13 +136,13 @@ pub(in crate::service) fn is_full_view(view: i32) -> Result<bool, Error> {
     match proto::SessionView::try_from(view) {
         Ok(proto::SessionView::Unspecified | proto::SessionView::Basic) => Ok(false),
         Ok(proto::SessionView::Full) => Ok(true),
-        Err(_) => Err(Error::invalid("view", format!("{view} is no known view; it must be 0, 1 or 2"))),
+        Err(_) => Err(Error::invalid("view", format!("must be 0, 1 or 2, not {view}"))),
     }
 }
 
 pub(in crate::service) fn revoke_scope(scope: Option<Scope>) -> Result<RevokeScope, Error> {
     match scope {
-        None => Err(Error::invalid("scope", "principal, handles or whole_namespace must be set")),
+        None => Err(Error::invalid("scope", "must be set to principal, handles or whole_namespace")),
         Some(Scope::WholeNamespace(_)) => Ok(RevokeScope::WholeNamespace),
         Some(Scope::Handles(scope)) => handles("handles.handles", &scope.handles).map(RevokeScope::Handles),
         Some(Scope::Principal(scope)) => {
@@ -158,7 +157,7 @@ pub(in crate::service) fn revoke_scope(scope: Option<Scope>) -> Result<RevokeSco
 fn handles(field: &str, handles: &[String]) -> Result<Vec<Handle>, Error> {
     check_batch(field, handles.len())?;
     let parse = |(at, handle): (usize, &String)| {
-        handle.parse().map_err(|_| Error::invalid(format!("{field}[{at}]"), "must be a UUID in text form"))
+        handle.parse().map_err(|_| Error::invalid(format!("{field}[{at}]"), "must be a UUID"))
     };
     handles.iter().enumerate().map(parse).collect()
 }
@@ -204,7 +203,7 @@ impl EventFilter {
 
 pub(in crate::service) fn event_filter(request: proto::WatchSessionsRequest) -> Result<EventFilter, Error> {
     if request.all_namespaces && !request.namespace.is_empty() {
-        return Err(Error::invalid("namespace", "must be empty with all_namespaces"));
+        return Err(Error::invalid("namespace", "must be empty if all_namespaces is set"));
     }
     let namespace = if request.all_namespaces { None } else { Some(namespace(request.namespace)?) };
     Ok(EventFilter {
@@ -224,7 +223,7 @@ fn event_kind(kind: i32) -> Result<EventKind, Error> {
         Ok(proto::EventKind::Expired) => Ok(EventKind::Expired),
         Ok(proto::EventKind::Revoked) => Ok(EventKind::Revoked),
         Ok(proto::EventKind::Unspecified) | Err(_) => {
-            Err(Error::invalid("kinds", format!("{kind} is no known kind of event; it must be 1 to 6")))
+            Err(Error::invalid("kinds", format!("must be 1 to 6, not {kind}")))
         }
     }
 }
@@ -289,7 +288,7 @@ pub(in crate::service) fn grace(grace: Option<Duration>) -> Result<Millis, Error
 
 pub(in crate::service) fn unlock(unlock: bool, lock_token: Option<&String>) -> Result<bool, Error> {
     if unlock && lock_token.is_none() {
-        return Err(Error::invalid("unlock", "needs the lock_token of the lock to release"));
+        return Err(Error::invalid("unlock", "needs lock_token, which names the lock to release"));
     }
     Ok(unlock)
 }
@@ -340,7 +339,7 @@ pub(in crate::service) fn change(
     check_count("change.remove_attributes", change.remove_attributes.len(), limits.max_attributes)?;
     let removed = |attribute: &&Attribute| change.remove_attributes.iter().any(|n| n.as_bytes() == attribute.name());
     if !change.remove_attributes.is_empty() && set_attributes.iter().any(|attribute| removed(&attribute)) {
-        return Err(Error::invalid("change.remove_attributes", "names an attribute that set_attributes sets"));
+        return Err(Error::invalid("change.remove_attributes", "must not name an attribute that set_attributes sets"));
     }
     check_count("change.remove_labels", change.remove_labels.len(), MAX_LABELS)?;
     Ok(SessionChange {

@@ -48,7 +48,7 @@ pub(crate) fn refuse_other_protocols<B: Default>(headers: &HeaderMap) -> Option<
     }
     let status = plain(
         Code::InvalidArgument,
-        "the content type is not application/grpc; only clients of gRPC are served",
+        "the content type is not application/grpc; the server speaks only gRPC",
         "UNSUPPORTED_CONTENT_TYPE",
     );
     let mut response = status.into_http();
@@ -118,9 +118,9 @@ fn too_large(message: &str, payload: Payload) -> Status {
     let text = if let [actual, limit] = numbers.collect::<Vec<_>>()[..] {
         metadata.insert("limit".to_owned(), limit.to_string());
         metadata.insert("actual".to_owned(), actual.to_string());
-        format!("the request's size in bytes is {actual}, above the limit of {limit} (setting max-message-size)")
+        format!("the request takes {actual} bytes, above the limit of {limit} (setting max-message-size)")
     } else {
-        "the request is larger than a message may be (setting max-message-size)".to_owned()
+        "the request is larger than the limit (setting max-message-size)".to_owned()
     };
     with_reason(Code::ResourceExhausted, text, payload.reason_if_too_large(), metadata)
 }

@@ -39,49 +39,49 @@ impl From<Refusal> for Status {
         match refusal {
             Refusal::NotReady => with_reason(
                 Code::Unavailable,
-                "sessiond is starting or stopping; repeat the call",
+                "the server is starting or stopping; repeat the call",
                 "NOT_READY",
                 HashMap::new(),
             ),
             Refusal::WatcherTooSlow => with_reason(
                 Code::ResourceExhausted,
-                "the watcher does not read; resume after the last event that it saw",
+                "the watcher reads too slowly; resume after the last event that it received",
                 "WATCHER_TOO_SLOW",
                 HashMap::new(),
             ),
             Refusal::BackupRunning => with_reason(
                 Code::ResourceExhausted,
-                "another backup or restore is under way; there can be one at a time",
+                "another backup or restore is running; only one can run at a time",
                 "BACKUP_RUNNING",
                 HashMap::new(),
             ),
             Refusal::BackupTooSlow => with_reason(
                 Code::ResourceExhausted,
-                "the backup was not read for too long, or sessions change faster than it is read",
+                "the backup moved too slowly: its reader or sender stalled, or sessions change faster than it is read",
                 "BACKUP_TOO_SLOW",
                 HashMap::new(),
             ),
             Refusal::VerifyRunning => with_reason(
                 Code::ResourceExhausted,
-                "another check of the data is under way; there can be one at a time",
+                "another check of the data is running; only one can run at a time",
                 "VERIFY_RUNNING",
                 HashMap::new(),
             ),
             Refusal::NotEmpty => with_reason(
                 Code::FailedPrecondition,
-                "there are sessions or events already; restore into a server that was started on an empty folder",
+                "the server already holds sessions or events; restore into a server that was started with an empty data folder",
                 "NOT_EMPTY",
                 HashMap::new(),
             ),
             Refusal::InMemory => with_reason(
                 Code::FailedPrecondition,
-                "the server keeps sessions in memory only; restore into one with the engine sled",
+                "the server keeps its sessions in memory only; restore into a server with the engine sled",
                 "IN_MEMORY",
                 HashMap::new(),
             ),
             Refusal::TooManyRequests => with_reason(
                 Code::ResourceExhausted,
-                "too many requests in flight (setting max-requests-in-flight)",
+                "too many requests are in flight (setting max-requests-in-flight)",
                 "TOO_MANY_REQUESTS",
                 HashMap::new(),
             ),
@@ -138,7 +138,7 @@ impl From<Error> for Status {
 pub(crate) fn call_timed_out() -> Status {
     with_reason(
         Code::DeadlineExceeded,
-        "the call was not done in its time; it may have been carried out",
+        "the call reached its deadline; it may have been carried out",
         "DEADLINE_EXCEEDED",
         HashMap::new(),
     )

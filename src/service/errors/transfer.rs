@@ -19,7 +19,7 @@ pub(crate) fn request_too_slow(receive_timeout: Duration, is_draining: bool) -> 
     let after = humantime::format_duration(receive_timeout);
     with_reason(
         Code::DeadlineExceeded,
-        format!("the request did not arrive in its time (setting receive-timeout, {after}); it was not carried out"),
+        format!("the request arrived too slowly (setting receive-timeout, {after}); it was not carried out"),
         "REQUEST_TOO_SLOW",
         HashMap::new(),
     )
@@ -29,8 +29,8 @@ pub(crate) fn request_too_slow(receive_timeout: Duration, is_draining: bool) -> 
 pub(crate) fn answers_not_taken() -> Status {
     with_reason(
         Code::ResourceExhausted,
-        "too many answers wait to be taken (settings message-memory-per-connection and message-memory); the call was \
-         not carried out",
+        "too many earlier answers have not been taken (settings message-memory-per-connection and message-memory); \
+         the call was not carried out",
         "ANSWERS_NOT_TAKEN",
         HashMap::new(),
     )
@@ -40,7 +40,7 @@ pub(crate) fn answers_not_taken() -> Status {
 pub(crate) fn headers_too_large(actual: usize, limit: usize) -> Status {
     with_reason(
         Code::ResourceExhausted,
-        format!("the request headers take {actual} bytes, {limit} are allowed (setting max-header-size)"),
+        format!("the request headers take {actual} bytes; {limit} are allowed (setting max-header-size)"),
         "HEADERS_TOO_LARGE",
         bounds(limit, Some(actual)),
     )
@@ -58,14 +58,14 @@ pub(crate) fn decompressed_too_large(limit: usize, payload: Payload) -> Status {
 
 /// A message can't be decompressed.
 pub(crate) fn not_decompressible(problem: &str) -> Status {
-    Error::invalid("request", format!("can't be read: {problem}")).into()
+    Error::invalid("request", format!("can't be decompressed: {problem}")).into()
 }
 
 /// The messages are encoded in a way that the server does not know.
 pub(crate) fn unknown_encoding() -> Status {
     let mut status = with_reason(
         Code::Unimplemented,
-        format!("the header grpc-encoding names an unknown encoding; known here: {ACCEPTED_ENCODINGS}"),
+        format!("the header grpc-encoding names an unknown encoding; the server knows {ACCEPTED_ENCODINGS}"),
         "UNSUPPORTED_ENCODING",
         HashMap::new(),
     );

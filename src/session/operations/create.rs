@@ -115,7 +115,7 @@ impl Sessions {
         policy.bound(&mut record);
         if record.expires_at() <= now {
             let field = if past.accessed.is_some() { "last_access_time" } else { "create_time" };
-            return Err(Error::invalid(field, "must not lie so far back that the session would have ended by now"));
+            return Err(Error::invalid(field, "must not lie so far back that the session would have expired already"));
         }
         self.enforce_session_limit(draft, namespace, &record.principal, handle, now)?;
         Ok(draft.put(record, None, Some(self.policies.cause(EventKind::Created, namespace, now)))?)
