@@ -2,11 +2,12 @@
 //!
 //! What a lowered maximum ends is absent at once; without this it would be swept, and told of, only at its old end.
 
-use crate::engine::{EngineError, Group};
+use crate::engine::EngineError;
 use crate::model::{Handle, Record};
+use crate::session::walks::list_walk::ListWalk;
 use crate::session::{Error, Sessions};
 
-/// Sessions looked at in one go.
+/// Sessions that are looked at, and perhaps changed, at a time.
 const SLICE: usize = 16;
 
 impl Sessions {
@@ -16,12 +17,8 @@ impl Sessions {
             if !self.policies.of(&namespace).has_maxima() {
                 continue;
             }
-            let group = Group::of(&namespace, "");
-            let mut before = None;
-            loop {
-                let handles = self.query(|view| view.members(&group, before, SLICE)).await?;
-                let Some(last) = handles.last().copied() else { break };
-                before = Some(last);
+            let mut walk = ListWalk::new(&namespace, "").in_slices_of(SLICE);
+            while let Some(handles) = self.next_handles(&mut walk).await? {
                 self.apply_lowered_limits_to(handles).await?;
             }
         }

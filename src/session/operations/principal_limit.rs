@@ -1,15 +1,12 @@
 //! The limit of sessions per principal.
 
 use crate::clock::Millis;
-use crate::engine::{Draft, EngineError, Group};
+use crate::engine::Draft;
 use crate::model::{EventKind, Handle};
-use crate::session::liveness::expiry::Access;
 use crate::session::liveness::lookup::Seen;
 use crate::session::policy::AtSessionLimit;
+use crate::session::walks::list_walk::{ListWalk, Member};
 use crate::session::{Error, Sessions};
-
-/// Sessions looked at in one go.
-const SLICE: usize = 64;
 
 impl Sessions {
     /// Makes room for one more session of the principal, or refuses it, as the policy says. The count is exact, since
@@ -50,27 +47,16 @@ impl Sessions {
         joining: Handle,
     ) -> Result<Vec<Seen>, Error> {
         let view = draft.view();
-        let group = Group::of(namespace, principal);
-        let (mut live, mut before) = (Vec::new(), None);
-        loop {
-            let handles = view.members(&group, before, SLICE)?;
-            for handle in handles.iter().filter(|handle| **handle != joining) {
-                let record = match view.record(*handle) {
-                    // It opens for nobody, and so counts for nothing.
-                    Err(EngineError::Corrupt(_)) => continue,
-                    record => record?,
-                };
-                let Some(record) = record.filter(|r| r.namespace == namespace && r.principal == principal) else {
-                    continue;
-                };
-                if let (life, Some(_)) = self.touches.judge(&record, Access::Peek, view)? {
-                    live.push(Seen { record, life });
+        let mut walk = ListWalk::new(namespace, principal);
+        let mut live = Vec::new();
+        while let Some(handles) = walk.next_in(view)? {
+            for handle in handles.into_iter().filter(|handle| *handle != joining) {
+                // A session that is damaged or has expired counts for nothing.
+                if let Member::Live(seen) = self.member(&walk, handle, view)? {
+                    live.push(seen);
                 }
             }
-            if handles.len() < SLICE {
-                return Ok(live);
-            }
-            before = handles.last().copied();
         }
+        Ok(live)
     }
 }

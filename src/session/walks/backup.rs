@@ -4,7 +4,7 @@
 //! those that changed meanwhile, and so on, until so few are left that one transaction can read them: its moment is that
 //! whose state is saved. Whoever takes the backup slowly makes this longer, and holds up nobody.
 
-use super::slices::{SLICE, rest};
+use super::pace::{SLICE, rest};
 use crate::backup::{Cut, MAX_NAMED, Saved};
 use crate::clock::Millis;
 use crate::engine::{ChangeFollower, EngineError, View};

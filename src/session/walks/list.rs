@@ -1,6 +1,7 @@
 //! Listing and counting sessions.
 
-use super::slices::{SLICE, rest};
+use super::list_walk::ListWalk;
+use super::pace::{SLICE, rest};
 use crate::engine::EngineError;
 use crate::model::Handle;
 use crate::session::liveness::lookup::{Live, Seen};
@@ -76,20 +77,18 @@ impl Sessions {
         show: impl Fn(&Seen, bool) -> T,
     ) -> Result<Page<T>, Error> {
         let mut page = Filling::new(wanted, show);
-        let mut before = wanted.before;
+        let mut walk = ListWalk::new(namespace, principal).before(wanted.before);
         for _ in 0..MAX_ROWS_PER_PAGE.div_ceil(SLICE) {
-            let slice = self.slice(namespace, principal, before).await?;
-            for seen in &slice.live {
-                if !page.add(seen) {
+            for seen in self.next_live(&mut walk).await? {
+                if !page.add(&seen) {
                     return Ok(page.finish());
                 }
             }
-            before = slice.next;
-            if before.is_none() {
+            if walk.is_at_end() {
                 break;
             }
         }
-        Ok(Page { next: before, ..page.finish() })
+        Ok(Page { next: walk.position(), ..page.finish() })
     }
 
     /// Lists the live sessions with these handles, newest first, as far as the bounds' bytes go.
@@ -128,14 +127,11 @@ impl Sessions {
 
     /// Counts the live sessions of a principal, or of the whole namespace if it is empty.
     pub async fn count(&self, namespace: &str, principal: &str) -> Result<u64, Error> {
-        let (mut count, mut before) = (0, None);
-        loop {
-            let slice = self.slice(namespace, principal, before).await?;
-            count += slice.live.len() as u64;
-            if slice.next.is_none() {
-                return Ok(count);
-            }
-            before = slice.next;
+        let mut walk = ListWalk::new(namespace, principal);
+        let mut count = 0;
+        while !walk.is_at_end() {
+            count += self.next_live(&mut walk).await?.len() as u64;
         }
+        Ok(count)
     }
 }

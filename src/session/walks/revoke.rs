@@ -1,5 +1,6 @@
 //! Ending many sessions from outside.
 
+use super::list_walk::ListWalk;
 use crate::engine::EngineError;
 use crate::model::{EventKind, Handle, SessionId};
 use crate::session::liveness::expiry::Access;
@@ -31,35 +32,32 @@ impl Sessions {
     pub async fn revoke(&self, namespace: &str, scope: RevokeScope) -> Result<u64, Error> {
         match scope {
             RevokeScope::Handles(handles) => self.revoke_handles(namespace, "", &handles).await,
-            RevokeScope::WholeNamespace => self.revoke_group(namespace, "", None).await,
+            RevokeScope::WholeNamespace => self.revoke_list(namespace, "", None).await,
             RevokeScope::Principal { principal, except } => {
                 let except = match except {
                     Some(id) => Some(self.get(namespace, &id, Access::Peek).await?.record.handle),
                     None => None,
                 };
-                self.revoke_group(namespace, &principal, except).await
+                self.revoke_list(namespace, &principal, except).await
             }
         }
     }
 
-    async fn revoke_group(&self, namespace: &str, principal: &str, except: Option<Handle>) -> Result<u64, Error> {
-        let (mut revoked, mut before) = (0, None);
-        loop {
-            let slice = self.slice(namespace, principal, before).await?;
-            let handles: Vec<Handle> = slice.live.iter().map(|seen| seen.record.handle).collect();
-            let handles: Vec<Handle> = handles.into_iter().filter(|handle| Some(*handle) != except).collect();
+    async fn revoke_list(&self, namespace: &str, principal: &str, except: Option<Handle>) -> Result<u64, Error> {
+        let mut walk = ListWalk::new(namespace, principal);
+        let mut revoked = 0;
+        while !walk.is_at_end() {
+            let live = self.next_live(&mut walk).await?;
+            let handles = live.iter().map(|seen| seen.record.handle);
+            let handles: Vec<Handle> = handles.filter(|handle| Some(*handle) != except).collect();
             for few in handles.chunks(REVOKED_AT_ONCE) {
                 let began = Instant::now();
                 revoked += self.revoke_handles(namespace, principal, few).await?;
-                if slice.next.is_some() {
+                if !walk.is_at_end() {
                     // Requests get at least two thirds of the writer's time.
                     tokio::time::sleep(2 * began.elapsed()).await;
                 }
             }
-            if slice.next.is_none() {
-                break;
-            }
-            before = slice.next;
         }
         tracing::info!(namespace, revoked, "revoked sessions");
         Ok(revoked)

@@ -3,9 +3,10 @@
 //! A look at a session and then at its index rows is not a look at one moment: a change may have come in between. So
 //! whatever seems damaged is looked at again in a transaction, where no change is under way.
 
+use super::list_walk::ListWalk;
+use super::pace::{SLICE, rest};
 use super::skip_damage::{Step, read_or_skip, sequence_at};
-use super::slices::{SLICE, rest};
-use crate::engine::{EngineError, Group, View, is_indexed};
+use crate::engine::{EngineError, View, is_indexed};
 use crate::model::Handle;
 use crate::session::{Error, Sessions};
 use std::collections::BTreeSet;
@@ -106,24 +107,20 @@ impl Sessions {
     /// Finds sessions that stood on pages that can't be read, by the lists that name them.
     async fn verify_lists(&self, found: &mut Verification) -> Result<(), Error> {
         for namespace in self.engine.statistics().sessions.into_keys() {
-            let group = Group::of(&namespace, "");
-            let mut before = None;
+            let mut walk = ListWalk::new(&namespace, "");
             loop {
                 let began = Instant::now();
-                let handles = match self.query(|view| view.members(&group, before, SLICE)).await {
+                let handles = match self.next_handles(&mut walk).await {
                     Err(EngineError::Corrupt(_)) => {
                         found.damaged_pages += 1;
                         break;
                     }
                     handles => handles?,
                 };
-                let Some(last) = handles.last() else { break };
-                before = Some(*last);
-                for (handle, _) in
-                    self.look_at(handles).await?.into_iter().filter(|seen| seen.1 == SessionState::Damaged)
-                {
-                    found.damaged.insert(handle);
-                }
+                let Some(handles) = handles else { break };
+                let states = self.look_at(handles).await?;
+                let damaged = states.into_iter().filter(|(_, state)| *state == SessionState::Damaged);
+                found.damaged.extend(damaged.map(|(handle, _)| handle));
                 rest(began).await;
             }
         }
