@@ -21,8 +21,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     leave_attributes_undecoded(&mut contract);
     leave_sessions_encoded(&mut contract);
-    let mut code =
-        tonic_prost_build::configure().build_client(false).bytes(".").codec_path("crate::service::codec::MessageCodec");
+    let mut code = tonic_prost_build::configure()
+        .build_client(false)
+        .bytes(".")
+        .codec_path("crate::service::convert::codec::MessageCodec");
     for method in LARGE_CALLS {
         code = code.boxed(format!(".sessiond.v1.Call.method.{method}"));
     }

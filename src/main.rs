@@ -25,13 +25,13 @@ const EXAMPLES: &str = "Examples:
   id=$(sessiond create --quiet theme=dark)
   sessiond get \"$id\"
 
-sessiond serve -h shows the settings of the server, sessiond COMMAND -h what a command can do.
+sessiond serve -h shows the settings of the server, sessiond COMMAND -h the options of a command.
 
 Exit codes: 0 success, 1 error, 2 wrong usage (found here or by the server), 3 no such session or attribute.";
 
 /// One session store for services in every language.
 ///
-/// Without a command, it does what `sessiond serve` does.
+/// Without a command, sessiond runs the server, as `sessiond serve` does.
 #[derive(Debug, Parser)]
 #[command(name = "sessiond", version, arg_required_else_help = false, after_help = EXAMPLES)]
 struct CommandLine {

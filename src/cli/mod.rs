@@ -1,66 +1,42 @@
 //! The commands of the command line that talk to a running server, and those that work on a data folder without one.
 //!
-//! Each command is a set of arguments with a `run` that calls the server and makes a [`output::Report`], which this file
+//! Each of the [`commands`] is a set of arguments with a `run` that calls the server and makes a [`Report`], which this file
 //! prints; list, stats, watch and backup are handed the outputs and print as they go. This file decides on the exit code.
+//! [`input`] and [`output`] are what the commands share; [`bench`] is a program of its own.
 
-mod args;
-mod assignment;
-mod backup;
 mod bench;
-mod count;
-mod create;
-mod csrf;
-mod delete;
-mod exact;
-mod failure;
-mod get;
-mod handoff;
-mod health;
-mod list;
-mod lock;
-mod misplaced;
+mod commands;
+mod input;
 mod output;
-mod printable;
-mod progress;
-mod restore;
-mod revoke;
-mod rotate;
-mod salvage;
-mod secret;
-mod set;
-mod stats;
-mod sweep;
-mod table;
-mod touch;
-mod units;
-mod unlock;
-mod verify;
-mod watch;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use failure::{Failure, Stop};
-pub(crate) use misplaced::misplaced;
-use output::Report;
-use printable::printable;
+use commands::{
+    backup, count, create, csrf, delete, get, handoff, health, list, lock, restore, revoke, rotate, salvage, set,
+    stats, sweep, touch, unlock, verify, watch,
+};
+pub(crate) use input::misplaced::misplaced;
+use output::failure::{Failure, Stop};
+use output::printable::printable;
+use output::report::Report;
 
 /// The commands that talk to a running server or work on the data folder of a stopped one.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClientCommand {
     /// Ask a server whether it is serving
     Health(health::HealthArgs),
-    /// Make a session and print its ID
+    /// Create a session and print its ID
     Create(Box<create::CreateArgs>),
     /// Show a session
     Get(get::GetArgs),
     /// Change a session's attributes, principal, labels or timeouts
     Set(Box<set::SetArgs>),
-    /// Slide a session's idle timeout
+    /// Start a session's idle timeout again
     Touch(touch::TouchArgs),
-    /// Give a session a new ID, as after each log in, and print it
+    /// Give a session a new ID, as after each log-in, and print it
     Rotate(Box<rotate::RotateArgs>),
     /// End a session
     Delete(delete::DeleteArgs),
@@ -70,11 +46,11 @@ pub(crate) enum ClientCommand {
     Count(count::CountArgs),
     /// End many sessions: log out everywhere
     Revoke(revoke::RevokeArgs),
-    /// Print what happens to sessions, as it happens
+    /// Print the events of sessions as they happen
     Watch(watch::WatchArgs),
-    /// Take an exclusive lease on a session and print its token
+    /// Lock a session for a time and print the lock's token
     Lock(lock::LockArgs),
-    /// Release a lease
+    /// Release a lock
     Unlock(unlock::UnlockArgs),
     /// Hand a session over to another domain
     #[command(subcommand)]
@@ -92,7 +68,7 @@ pub(crate) enum ClientCommand {
     Salvage(salvage::SalvageArgs),
     /// Save all sessions and events of a running server in a file
     Backup(backup::BackupArgs),
-    /// Restore a backup into an empty data folder, or into a running server that holds nothing
+    /// Restore a backup into an empty data folder or into an empty running server
     Restore(restore::RestoreArgs),
     /// Measure how much a server can do, and compare it with Redis
     Bench(Box<bench::BenchArgs>),

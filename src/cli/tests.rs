@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use clap::{CommandFactory, Parser};
 
-use super::failure::{FAILED, NOT_FOUND};
+use super::output::failure::{FAILED, NOT_FOUND};
 use super::*;
 
 #[derive(Debug, Parser)]
@@ -187,11 +187,11 @@ fn a_closed_pipe_is_no_error_but_a_full_disk_is() {
 fn wrong_usage_is_explained() {
     for (arguments, expected) in [
         (&["set", "id", "novalue"][..], r#""novalue" has no "="; write NAME=VALUE"#),
-        (&["create", "{1"], "'{1' is no JSON object: key must be a string at line 1 column 2"),
+        (&["create", "{1"], "'{1' is not a JSON object: key must be a string at line 1 column 2"),
         (&["create", "--label", "=1"], r#"--label: "=1" has no name before the "="; write NAME=VALUE"#),
         (
             &["create", "--expire-at", "x"],
-            "--expire-at: \"x\" is not a moment with its zone; write for example 2026-01-31T12:00:00Z or \
+            "--expire-at: \"x\" is not a time with its zone; write for example 2026-01-31T12:00:00Z or \
              2026-01-31T13:00:00+01:00",
         ),
         (
@@ -227,7 +227,7 @@ async fn commands_that_would_do_nothing_are_wrong_usage() {
     for (arguments, expected) in [
         (&["set", "id"][..], "nothing to change: give NAME=VALUE, --remove"),
         (&["set", "id", "{}", "--expect-version", "1"], "nothing to change: give NAME=VALUE, --remove"),
-        (&["revoke"], "name the sessions: --principal, --handle or --whole-namespace"),
+        (&["revoke"], "say which sessions: --principal, --handle or --whole-namespace"),
     ] {
         let parsed = CommandLine::try_parse_from([&["sessiond"], arguments].concat()).expect("they can be parsed");
         let result = match parsed.command {
@@ -236,7 +236,7 @@ async fn commands_that_would_do_nothing_are_wrong_usage() {
             other => panic!("{other:?}"),
         };
         let failure = result.expect_err("nothing to do");
-        assert_eq!(failure.code, super::failure::USAGE);
+        assert_eq!(failure.code, super::output::failure::USAGE);
         assert!(failure.message.starts_with(expected), "{}", failure.message);
     }
 }

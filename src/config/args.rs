@@ -38,20 +38,20 @@ pub struct Settings {
 
     /// Who may connect to a Unix socket: the mode of its file, in octal (0600 to 0777)
     ///
-    /// Who can connect can read and end every session, so it is the server's own user only, unless this says otherwise, such as
-    /// 0660 for the group of the socket's file. The umask does not matter.
+    /// Whoever can connect can read and end every session, so by default only the user of the server can. 0660 adds the group
+    /// of the socket's file. The umask does not matter.
     #[arg(long, value_name = "MODE", value_parser = socket_mode, default_value = "0600", help_heading = NETWORK)]
     pub socket_mode: u32,
 
     /// Listen beyond loopback although there is no TLS
     ///
-    /// Session IDs and session data then cross the network unencrypted: only for a network in which every host is
+    /// Session IDs and session data then cross the network unencrypted. Use this only in a network in which every host is
     /// trusted, or behind a proxy that adds TLS.
     #[arg(long, value_name = BOOL, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
           default_value = "false", help_heading = NETWORK)]
     pub allow_plaintext: bool,
 
-    /// Serve gRPC reflection, with which tools such as grpcurl find the methods
+    /// Serve gRPC reflection, by which tools such as grpcurl find the methods
     #[arg(long, value_name = BOOL, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
           default_value = "true", help_heading = NETWORK)]
     pub reflection: bool,
@@ -60,10 +60,10 @@ pub struct Settings {
     #[arg(long, value_enum, value_name = "ENGINE", default_value = "sled", help_heading = STORAGE)]
     pub engine: EngineKind,
 
-    /// The folder of the database; made if absent
+    /// The folder of the database; created if absent
     ///
-    /// One server at a time can use it. A relative path starts at the working directory, also when it stands in a
-    /// file. Not used by the engine memory.
+    /// Only one server at a time can use it. A relative path starts at the working directory, even if a settings file names
+    /// it. The engine memory does not use it.
     #[arg(long, value_name = "DIR", value_parser = path, default_value = "./sessiond-data", help_heading = STORAGE)]
     pub data_dir: PathBuf,
 
@@ -76,37 +76,37 @@ pub struct Settings {
           help_heading = STORAGE)]
     pub flush_interval: Duration,
 
-    /// How often touches are written back (100ms to 5m)
+    /// How often touches are written to disk (100ms to 5m)
     ///
-    /// Touches are kept in memory until then: after a crash a session may expire earlier by at most this much, never
+    /// Until then, touches are kept in memory. After a crash, a session may expire earlier by at most this much, but never
     /// later.
     #[arg(long, value_name = DURATION, value_parser = between(duration, "100ms", "5m"), default_value = "5s",
           help_heading = STORAGE)]
     pub touch_interval: Duration,
 
-    /// Memory for sessions, for changes not yet written back, and for pages of the database (1MiB or more)
+    /// Memory for sessions, for changes that are not in the database yet, and for pages of the database (1MiB or more)
     #[arg(long, value_name = SIZE, value_parser = at_least(size::<u64>, "1MiB"), default_value = "256MiB",
           help_heading = STORAGE)]
     pub cache_size: u64,
 
     /// Refuse writes that would leave less free space than this on the disk; 0 never refuses
     ///
-    /// What is free inside the database's file counts as free. A quarter of that file and 12 MiB, 1 GiB at most, are kept
-    /// beside it for deleting and cleaning up, which go on while writes are refused.
+    /// Free space inside the database's file counts as free. The server keeps a quarter of that file and 12 MiB, 1 GiB at
+    /// most, for deleting and cleaning up, which go on while writes are refused.
     #[arg(long, value_name = SIZE, value_parser = size::<u64>, default_value = "256MiB", help_heading = STORAGE)]
     pub min_free_space: u64,
 
     /// End the process when a flush is stuck for longer than this (5s to 10m)
     ///
-    /// A supervisor is expected to start it again; a restart recovers.
+    /// A supervisor should start the server again; a restart recovers every acknowledged change.
     #[arg(long, value_name = DURATION, value_parser = between(duration, "5s", "10m"), default_value = "30s",
           help_heading = STORAGE)]
     pub stall_timeout: Duration,
 
-    /// Open a data folder that has no file `acknowledged`, as those of versions before it had none
+    /// Open a data folder without its file `acknowledged`, such as one of an older version
     ///
-    /// Without that file nobody can tell whether the newest changes are all there, so such a folder is refused otherwise. The
-    /// server makes the file: say this for one start only.
+    /// Without that file, nobody can tell whether the newest changes are all there, so the server refuses such a folder. With
+    /// this setting it opens the folder and makes the file: use it for one start only.
     #[arg(long, value_name = BOOL, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
           default_value = "false", help_heading = STORAGE)]
     pub accept_unmarked_data: bool,
@@ -117,79 +117,80 @@ pub struct Settings {
 
     /// How often expired sessions are removed (100ms to 10m)
     ///
-    /// An expired session is absent everywhere at once; removing it only frees its space.
+    /// An expired session is gone for every caller at once. Removing it only frees its space.
     #[arg(long, value_name = DURATION, value_parser = between(duration, "100ms", "10m"), default_value = "1s",
           help_heading = SESSIONS)]
     pub sweep_interval: Duration,
 
     /// How many expired sessions are removed in one batch (1 to 10000)
     ///
-    /// Small batches leave the processor to requests in between.
+    /// Between two batches, requests have the processor.
     #[arg(long, value_name = COUNT, value_parser = between(count::<usize>, "1", "10000"), default_value = "64",
           help_heading = SESSIONS)]
     pub sweep_batch: usize,
 
     /// How far the sweeper may fall behind before health and log say so (1s to 1d)
     ///
-    /// Counted from the moment when the longest waiting session should have been removed. Sessions end on time all the
-    /// same; what is behind is the freeing of space and the telling of `expired` events.
+    /// The lag is the time since the oldest session that is still there should have been removed. Sessions expire on time all
+    /// the same; only their space is freed late, and their `expired` events come late.
     #[arg(long, value_name = DURATION, value_parser = between(duration, "1s", "1d"), default_value = "1m",
           help_heading = SESSIONS)]
     pub sweep_lag_limit: Duration,
 
     /// How far the system's clock may be ahead of the newest time on disk when the server starts (1m to 3660d, or none)
     ///
-    /// After a restart of the machine only the system's clock can tell how long the server was stopped. One that is wrongly
-    /// ahead would end sessions. Above this limit the server is not ready: it waits until the clock is set right, or until it
-    /// is started with a higher limit or none. Without a limit it warns, and follows the clock.
+    /// After a restart of the machine, only the system's clock can tell how long the server was stopped. A clock that is
+    /// wrongly ahead would end sessions. Above this limit, the server is not ready and waits until the clock is set right. To
+    /// accept the clock, start the server with a higher limit or none: without a limit, it warns and follows the clock.
     #[arg(long, value_name = DURATION, value_parser = none_or_between("1m", "3660d"), default_value = "none",
           help_heading = SESSIONS)]
     pub clock_jump_limit: OptionalDuration,
 
     /// How far back the history of events goes (1s to 90d)
     ///
-    /// A watcher that was away for longer cannot resume where it stopped. Older events are dropped.
+    /// Older events are dropped. A watcher that was away for longer cannot resume where it stopped.
     #[arg(long, value_name = DURATION, value_parser = between(duration, "1s", "90d"), default_value = "1h",
           help_heading = SESSIONS)]
     pub event_history_age: Duration,
 
     /// How many events the history keeps (1000 to 1000000000)
     ///
-    /// The oldest beyond that are dropped, even if event-history-age would keep them.
+    /// The oldest events beyond that are dropped, even if event-history-age would keep them.
     #[arg(long, value_name = COUNT, value_parser = between(count::<u64>, "1000", "1000000000"),
           default_value = "1000000", help_heading = SESSIONS)]
     pub event_history_count: u64,
 
     /// How many bytes the events of the history take (1MiB or more)
     ///
-    /// The oldest beyond that are dropped, even if event-history-age would keep them. The default, a quarter of what
-    /// cache-size is by default, holds about half a million events without attributes. On disk they take up to twice as much
-    /// until it is cleaned up.
+    /// The oldest events beyond that are dropped, even if event-history-age would keep them. The default holds about half a
+    /// million events without attributes. On disk, events take up to twice as much until the disk is cleaned up.
     #[arg(long, value_name = SIZE, value_parser = at_least(size::<u64>, "1MiB"), default_value = "64MiB",
           help_heading = SESSIONS)]
     pub event_history_size: u64,
 
     /// The largest gRPC message, received or sent (64KiB to 64MiB)
     ///
-    /// Has to have room for the largest session (max-session-size, max-attributes) and what is around it. Clients of gRPC
-    /// take 4MiB by default: an answer with many sessions is kept below that, and only one with a single larger session
-    /// is not.
+    /// It must have room for the largest session (max-session-size, max-attributes) and what is around it. gRPC clients
+    /// accept 4MiB by default: the server keeps an answer with many sessions below that, and exceeds it only for a single
+    /// larger session.
     #[arg(long, value_name = SIZE, value_parser = between(size::<usize>, "64KiB", "64MiB"), default_value = "4MiB",
           help_heading = LIMITS)]
     pub max_message_size: usize,
 
     /// The largest set of request headers (1KiB to 1MiB)
     ///
-    /// Each counts with its name, its value and 32 bytes. A call with larger ones is answered with `RESOURCE_EXHAUSTED`.
+    /// Each header counts as its name, its value and 32 bytes. A call with larger headers is answered with
+    /// `RESOURCE_EXHAUSTED`.
     #[arg(long, value_name = SIZE, value_parser = between(size::<u32>, "1KiB", "1MiB"), default_value = "16KiB",
           help_heading = LIMITS)]
     pub max_header_size: u32,
 
     /// Connections at the same time (1 or more)
     ///
-    /// While there are as many and another one waits, one goes that is of no use: one that did not finish its greeting, that has
-    /// no call for a second, or whose streams were silent for ten. Each is an open file: the server raises its limit of them (`ulimit -n`) as far as the hard limit allows, and warns
-    /// at its start if that is too low.
+    /// While all are in use and a new one waits, the server closes an idle connection: one that did not finish its handshake,
+    /// that has had no call for a second, or whose streams were silent for ten seconds. Each connection is an open file: the
+    /// server raises its limit of open files (`ulimit -n`) as far as the hard limit allows, and warns at its start if that is
+    /// too low.
     #[arg(long, value_name = COUNT, value_parser = at_least(count::<u32>, "1"), default_value = "10000",
           help_heading = LIMITS)]
     pub max_connections: u32,
@@ -201,32 +202,32 @@ pub struct Settings {
 
     /// Requests in flight in the whole process (1 or more)
     ///
-    /// Requests beyond it are answered with `RESOURCE_EXHAUSTED`. A request is in flight from when it has arrived until its
-    /// answer has been taken. Where many connections want more than there are, each is refused before it has taken all.
+    /// Further requests are answered with `RESOURCE_EXHAUSTED`. A request is in flight from its arrival until its answer has
+    /// been taken. No single connection can use all of them: when few are left, connections that use many are refused first.
     #[arg(long, value_name = COUNT, value_parser = at_least(count::<u32>, "1"), default_value = "10000",
           help_heading = LIMITS)]
     pub max_requests_in_flight: u32,
 
-    /// Memory for messages of all connections that have not wholly arrived, or have not been taken (1MiB or more)
+    /// Memory for the messages of all connections that have not fully arrived or have not been taken yet (1MiB or more)
     ///
-    /// Half of it is for messages that wait because there is no room in the other half, up to 64KiB of each. Calls wait for
-    /// as long as send-timeout says; when too many wait, more are refused with `RESOURCE_EXHAUSTED`. A connection gets no
-    /// more than what it leaves to the others.
+    /// Half of it is for messages that wait because the other half has no room, up to 64KiB of each. Calls wait as long as
+    /// send-timeout says; when too many wait, more are refused with `RESOURCE_EXHAUSTED`. No connection gets more than it
+    /// leaves to the others.
     #[arg(long, value_name = SIZE, value_parser = at_least(size::<usize>, "1MiB"), default_value = "256MiB",
           help_heading = LIMITS)]
     pub message_memory: usize,
 
     /// What one connection may take of message-memory (64KiB or more)
     ///
-    /// It may be exceeded by one message.
+    /// One message may exceed it.
     #[arg(long, value_name = SIZE, value_parser = at_least(size::<usize>, "64KiB"), default_value = "64MiB",
           help_heading = LIMITS)]
     pub message_memory_per_connection: usize,
 
-    /// How long a request, a message of a stream, and the greeting of a connection may take to arrive (1s to 10m)
+    /// How long a request, a message of a stream, or the handshake of a connection may take to arrive (1s to 10m)
     ///
-    /// A request that takes longer is answered with `DEADLINE_EXCEEDED` and is not carried out. Large messages get a second
-    /// more for each 64KiB.
+    /// A request that takes longer is answered with `DEADLINE_EXCEEDED` and is not carried out. Large messages get one
+    /// more second for each 64KiB.
     #[arg(long, value_name = DURATION, value_parser = between(duration, "1s", "10m"), default_value = "10s",
           help_heading = LIMITS)]
     pub receive_timeout: Duration,
@@ -234,8 +235,8 @@ pub struct Settings {
     /// How long a peer may take to receive an answer (1s to 10m)
     ///
     /// A stream whose answer takes longer is reset with `ENHANCE_YOUR_CALM`, and a connection that takes nothing is closed.
-    /// Large answers get a second more for each 64KiB, messages of a stream of answers twice the time. When message-memory
-    /// or max-requests-in-flight get scarce, who holds most of them is waited for no longer than two seconds.
+    /// Large answers get one more second for each 64KiB, messages of a stream of answers twice the time. When message-memory
+    /// or max-requests-in-flight run short, the peers that hold most of them get only two seconds.
     #[arg(long, value_name = DURATION, value_parser = between(duration, "1s", "10m"), default_value = "30s",
           help_heading = LIMITS)]
     pub send_timeout: Duration,
@@ -256,8 +257,8 @@ pub struct Settings {
 
     /// What is logged: off, error, warn, info, debug or trace, or a filter such as info,h2=debug
     ///
-    /// A level is that of sessiond; libraries such as h2, hyper, tonic, tower and sled log warnings and errors. A filter in the
-    /// syntax of tracing's `EnvFilter` names them to get more: debug,h2=debug.
+    /// A level applies to sessiond; libraries such as h2, hyper, tonic, tower and sled log only warnings and errors. To get
+    /// more from a library, name it in a filter (the syntax of tracing's `EnvFilter`): debug,h2=debug.
     #[arg(long, value_name = "FILTER", value_parser = text, default_value = "info", help_heading = PROCESS)]
     pub log: String,
 
@@ -312,7 +313,7 @@ pub struct ServeArgs {
 impl Args for ServeArgs {
     fn augment_args(command: Command) -> Command {
         let config = Arg::new("config").long("config").value_name("FILE").help(format!(
-            "A TOML file with settings, named as the flags are, and with policies of namespaces [env: {}]",
+            "Read settings from this TOML file, under the names of the flags, and policies of namespaces [env: {}]",
             environment_name("config")
         ));
         let config = config.value_parser(clap::value_parser!(PathBuf));

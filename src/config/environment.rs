@@ -1,4 +1,4 @@
-//! Reads the environment variables, and refuses those that look like settings and are none.
+//! Reads the environment variables, and refuses those that look like settings but are not.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

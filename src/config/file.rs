@@ -73,7 +73,7 @@ fn policies(file: &str, value: Value) -> Result<BTreeMap<String, Written>, Confi
     let mut found = BTreeMap::new();
     for (namespace, value) in tables {
         if !is_namespace(&namespace) {
-            let problem = format!("{namespace:?} can't be the name of a namespace; write {NAMESPACE_RULE}");
+            let problem = format!("{namespace:?} is not a name for a namespace; write {NAMESPACE_RULE}");
             return refuse(NAMESPACES, problem);
         }
         let place = namespace_table(&namespace);
@@ -134,7 +134,7 @@ fn unknown(key: &str, value: &Value, names: impl Iterator<Item = String>) -> Str
     match (nearest(key, names), value) {
         (Some(name), _) => format!("unknown key {key:?}; did you mean {name:?}?"),
         (None, Value::Table(_)) => {
-            format!("unknown table [{key}]; settings stand at the top level, outside any table but [namespaces.NAME]")
+            format!("unknown table [{key}]; write settings at the top level; the only tables are [namespaces.NAME]")
         }
         (None, _) => format!("unknown key {key:?}; sessiond config --toml writes a file with every key"),
     }

@@ -11,45 +11,45 @@ use super::values::{
     AtSessionLimit, OptionalCount, OptionalDuration, between, count, duration, none_or_between, none_or_count, size,
 };
 
-/// What is allowed to the sessions of a namespace, and what holds where a request says nothing. The comments are also
-/// the help texts.
+/// What the sessions of a namespace may have, and the defaults where a request says nothing. The comments are also the help
+/// texts.
 ///
-/// Defaults count for sessions made, and timeouts set, from the start of the server on; maxima bind the sessions that
-/// are there already, too.
+/// Defaults apply to sessions and timeouts that are set after the start of the server. Maxima also apply to the sessions that
+/// exist already.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct PolicySettings {
-    /// The idle timeout of sessions that name none (1ms to 3660d)
+    /// The idle timeout of sessions that set none (1ms to 3660d)
     ///
     /// It starts again at each touch. Can't be above max-idle-timeout.
     #[arg(long, value_name = DURATION, value_parser = between(duration, "1ms", "3660d"), default_value = "24h",
           help_heading = SESSIONS)]
     pub idle_timeout: Duration,
 
-    /// The absolute timeout of sessions that name none (1ms to 3660d, or none)
+    /// The absolute timeout of sessions that set none (1ms to 3660d, or none)
     ///
     /// It runs from the creation of the session and nothing extends it. Can't be above max-absolute-timeout.
     #[arg(long, value_name = DURATION, value_parser = none_or_between("1ms", "3660d"), default_value = "none",
           help_heading = SESSIONS)]
     pub absolute_timeout: OptionalDuration,
 
-    /// No idle timeout counts for more than this, whatever a session asked for (1ms to 3660d)
+    /// The longest idle timeout, whatever a session asked for (1ms to 3660d)
     ///
-    /// Binds sessions that are there already, too.
+    /// It also applies to sessions that exist already.
     #[arg(long, value_name = DURATION, value_parser = between(duration, "1ms", "3660d"), default_value = "3660d",
           help_heading = SESSIONS)]
     pub max_idle_timeout: Duration,
 
-    /// Every session ends so long after its creation, whatever it asked for (1ms to 3660d, or none)
+    /// The longest absolute timeout, whatever a session asked for (1ms to 3660d, or none)
     ///
-    /// Binds sessions that are there already, and those without an absolute timeout, too.
+    /// It also applies to sessions that exist already, and to those without an absolute timeout.
     #[arg(long, value_name = DURATION, value_parser = none_or_between("1ms", "3660d"), default_value = "none",
           help_heading = SESSIONS)]
     pub max_absolute_timeout: OptionalDuration,
 
     /// The largest session: its attributes, labels and principal (1KiB to 4MiB)
     ///
-    /// A session travels in one message, with 5 bytes for each attribute and 9KiB for what is around it: max-message-size has
-    /// to have room for all of it.
+    /// A session travels in one message, with 5 bytes for each attribute and 9KiB for what is around it: max-message-size must
+    /// have room for all of that.
     #[arg(long, value_name = SIZE, value_parser = between(size::<usize>, "1KiB", "4MiB"), default_value = "256KiB",
           help_heading = SESSIONS)]
     pub max_session_size: usize,
@@ -70,10 +70,10 @@ pub struct PolicySettings {
     #[arg(long, value_enum, value_name = "ACTION", default_value = "refuse", help_heading = SESSIONS)]
     pub at_session_limit: AtSessionLimit,
 
-    /// A touch within this time after the last one is not noted, which saves work (0s to 1h)
+    /// Ignore a touch within this time after the last one, which saves work (0s to 1h)
     ///
     /// The time of the last access may lag by as much, and a session may expire earlier by as much: keep it well below
-    /// the idle timeouts. 0s notes every touch.
+    /// the idle timeouts. 0s ignores no touch.
     #[arg(long, value_name = DURATION, value_parser = between(duration, "0s", "1h"), default_value = "0s",
           help_heading = SESSIONS)]
     pub touch_granularity: Duration,
@@ -85,10 +85,9 @@ pub struct PolicySettings {
           help_heading = SESSIONS)]
     pub max_rotation_grace: Duration,
 
-    /// Deleted, expired and revoked events keep the last attributes of their session
+    /// Keep the last attributes of a session in its deleted, expired or revoked event
     ///
-    /// A watcher can then ask for them. Each such event takes the space of the session for as long as the history of
-    /// events goes back.
+    /// A watcher can then ask for them. Each such event takes the space of the session for as long as the history keeps it.
     #[arg(long, value_name = BOOL, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
           default_value = "false", help_heading = SESSIONS)]
     pub event_attributes: bool,

@@ -66,9 +66,9 @@ impl Effective {
         wrap(
             &mut file,
             &format!(
-                "A namespace can have a policy of its own: a table [namespaces.NAME], after all settings, with any of \
-                 the keys {}. For the sessions of that namespace they win over the same settings above, over flags and \
-                 over the environment. A name with a dot has to be quoted: [namespaces.\"eu.shop\"].",
+                "A namespace can have a policy of its own: a table [namespaces.NAME] below all settings, with any of \
+                 the keys {}. In that namespace they win over the same settings above, over flags and over the \
+                 environment. Quote a name with a dot: [namespaces.\"eu.shop\"].",
                 keys.join(", ")
             ),
         );

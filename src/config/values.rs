@@ -104,7 +104,7 @@ fn is_loopback(host: &str) -> bool {
 pub enum EngineKind {
     /// An embedded database on the local disk.
     Sled,
-    /// Memory only: everything is gone when the process ends. For tests and for data that may be lost.
+    /// Memory only: everything is gone when the process ends. For tests, and for data that may be lost.
     Memory,
 }
 
@@ -113,9 +113,9 @@ pub enum EngineKind {
 pub enum Durability {
     /// Crash and power cut: every change is on disk before its answer.
     Always,
-    /// A crash or power cut takes at most the changes of the last flush-interval.
+    /// A crash or power cut loses at most the changes of the last flush-interval.
     Interval,
-    /// A crash takes about the last half second, a power cut any amount.
+    /// A crash loses about the last half second, a power cut any amount.
     None,
 }
 
@@ -124,7 +124,7 @@ pub enum Durability {
 pub enum AtSessionLimit {
     /// The new session is refused with `RESOURCE_EXHAUSTED`.
     Refuse,
-    /// The principal's oldest session is ended, as a revoked one.
+    /// The principal's oldest session is revoked.
     EndOldest,
 }
 

@@ -1,7 +1,7 @@
 //! How namespaces are named.
 
 /// What [`is_namespace`] asks for, in words.
-pub const NAMESPACE_RULE: &str = "1 to 63 of a-z, 0-9, '-', '_' and '.', beginning with a letter or digit";
+pub const NAMESPACE_RULE: &str = "1 to 63 characters from a-z, 0-9, '-', '_' and '.', the first a letter or digit";
 
 /// Whether a namespace can have this name: 1 to 63 of the characters a-z, 0-9, '-', '_' and '.', the first one a letter or
 /// a digit.

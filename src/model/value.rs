@@ -22,20 +22,20 @@ const TIMESTAMP_SECONDS: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedValue {
     /// No kind is set, or one that this version does not know.
-    #[error("has no known kind; set exactly one, null_value for an empty value")]
+    #[error("has no known kind; set exactly one, such as null_value for an empty value")]
     NoKind,
     /// Lists and maps nest too deep.
     #[error("nests deeper than {MAX_DEPTH} levels")]
     TooDeep,
     /// A key stands twice in one map.
-    #[error("contains a map in which a key stands twice")]
+    #[error("contains a map with the same key twice")]
     DuplicateKey,
     /// A text or a key is not UTF-8.
     #[error("contains text that is not UTF-8")]
     NotUtf8,
     /// The encoding of an opaque value has no proper name.
     #[error(
-        "contains an opaque value whose encoding has no name of 1 to {MAX_ENCODING_BYTES} of the characters a-z, 0-9, '-', '_', '.', '/' and '+', beginning with a letter or digit"
+        "contains an opaque value whose encoding is not named by 1 to {MAX_ENCODING_BYTES} characters from a-z, 0-9, '-', '_', '.', '/' and '+', the first a letter or digit"
     )]
     BadEncodingName,
     /// A timestamp lies outside the range of the type.

@@ -1,47 +1,30 @@
 //! Running the server: listeners, workers, the engine's opening, health, and an orderly end.
+//!
+//! A connection comes in through [`connections`], a call on it is carried out by [`calls`]. [`process`] is what the server
+//! does beside that; [`peer_timeout`] says how long either may wait for a peer.
 
-mod answer;
-mod call;
-mod compression;
-mod connection;
-mod deadline;
-mod health;
-mod http2;
-mod listener;
-mod open;
-mod patience;
-mod reflection;
-mod request;
-mod route;
-mod router;
-mod seats;
-mod storage;
-mod sweeper_watch;
-mod timekeeper;
-mod worker;
+mod calls;
+mod connections;
+mod peer_timeout;
+mod process;
 
-pub use listener::Listener;
-pub use storage::Storage;
+pub use connections::listener::Listener;
+pub use process::storage::Storage;
 
-use crate::clock::{Clock, Millis};
-use crate::config::{self, PolicySettings, Settings};
+use crate::clock::Clock;
+use crate::config::Settings;
 use crate::engine::{EngineError, EngineStatus};
-use crate::service::{AdminService, Background, Bounds, Places, RequestLimits, Restores, StoreService};
-use crate::session::{AtSessionLimit, HistoryBounds, Policies, Policy, UpkeepOptions};
-use health::Phase;
-use open::{Open, Serving};
-use seats::Seats;
+use crate::service::{AdminService, Background, Bounds, Budget, RequestLimits, Restores, StoreService};
+use connections::accept::accept;
+use connections::worker::{Services, Worker};
+use process::health::Phase;
+use process::policies::{maintenance_options, millis, policies};
+use process::serving::{Launcher, Serving};
+use process::timekeeper::TimeKeeper;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
-use timekeeper::TimeKeeper;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
-use worker::{Service, Worker};
-
-/// After a failed accept (too many open files, say) the server waits before it tries again.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Why the server ended otherwise than by request.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +33,7 @@ pub enum ServeError {
     #[error("the data can't be opened: {0}")]
     Open(EngineError),
     /// The engine failed for good.
-    #[error("the storage has failed; a restart recovers what was acknowledged")]
+    #[error("the storage has failed; a restart recovers every acknowledged change")]
     StorageFailed,
     /// The engine could not make the last changes durable.
     #[error("the last changes could not be written: {0}")]
@@ -79,7 +62,7 @@ pub async fn run(
     let (behind, sweeper_behind) = watch::channel(false);
     let policies = policies(&settings);
     let clock = Clock::system();
-    let places = Places::new(Bounds {
+    let budget = Budget::new(Bounds {
         requests: settings.max_requests_in_flight as usize,
         bytes: settings.message_memory,
         connection_bytes: settings.message_memory_per_connection,
@@ -96,65 +79,65 @@ pub async fn run(
     );
     // One restore at a time.
     let (swap_sender, mut swaps) = mpsc::channel(1);
-    let service = Service {
+    let services = Services {
         store: store.clone(),
         admin: AdminService::new(store.clone(), clock.now(), Restores::new(storage.restore_target(), swap_sender)),
         phase,
         sweeper_behind,
-        places: places.clone(),
+        budget: budget.clone(),
         settings: Arc::clone(&settings),
     };
-    let workers = (0..settings.workers).map(|number| Worker::start(number, service.clone()));
+    let workers = (0..settings.workers).map(|number| Worker::start(number, services.clone()));
     let workers: Arc<Vec<Worker>> = Arc::new(workers.collect::<Result<_, _>>()?);
     let listeners: Vec<Arc<Listener>> = listeners.into_iter().map(Arc::new).collect();
     let mut accepting = accept(&listeners, &workers, settings.max_connections);
 
     tokio::pin!(shutdown);
     let lag_limit = millis(settings.sweep_interval + settings.sweep_lag_limit);
-    let serving = Serving {
+    let launcher = Launcher {
         store,
         storage,
         clock,
         policies,
-        upkeep: upkeep_options(&settings),
+        maintenance: maintenance_options(&settings),
         lag_limit,
         sweeper_behind: behind,
     };
-    let storage = serving.storage.clone();
+    let storage = launcher.storage.clone();
     let opening = tokio::task::spawn_blocking(move || storage.open());
     let engine = tokio::select! {
         opened = opening => opened.map_err(io::Error::other)?.map_err(ServeError::Open)?,
         // Nothing was acknowledged yet, and an interrupted opening is repaired by the next.
         () = &mut shutdown => return Ok(()),
     };
-    let beginning = TimeKeeper::begin(&serving.clock, &serving.storage, &*engine, settings.clock_jump_limit);
+    let beginning = TimeKeeper::begin(&launcher.clock, &launcher.storage, &*engine, settings.clock_jump_limit);
     let timekeeper = tokio::select! {
         begun = beginning => begun.map_err(ServeError::Open)?,
         () = &mut shutdown => return engine.close().await.map_err(ServeError::Close),
     };
-    let mut open = serving.serve(engine);
+    let mut serving = launcher.serve(engine);
     // Before anyone is told: who hears that the server is ready may ask its health at once.
-    phase_sender.send_replace(phase_of(&open.engine.status().borrow()));
+    phase_sender.send_replace(phase_of(&serving.engine.status().borrow()));
     ready(&listeners);
 
     loop {
-        let failed = follow(open.engine.status(), &phase_sender);
+        let failed = follow(serving.engine.status(), &phase_sender);
         let swap = tokio::select! {
             () = failed => return Err(ServeError::StorageFailed),
             () = &mut shutdown => break,
             Some(swap) = swaps.recv() => swap,
         };
         phase_sender.send_replace(Phase::Restoring);
-        open = serving.swap(open, swap).await?;
+        serving = launcher.swap(serving, swap).await?;
     }
-    let Open { engine, upkeep, sweeper_watch } = open;
+    let Serving { engine, maintenance, sweeper_watch } = serving;
 
     tracing::info!("draining");
     phase_sender.send_replace(Phase::Draining);
     drain.send_replace(true);
-    places.drain();
+    budget.drain();
     // There is no phase after this one: watchers are let go.
-    drop((phase_sender, sweeper_watch, serving));
+    drop((phase_sender, sweeper_watch, launcher));
     accepting.shutdown().await;
     // Whoever comes now is refused at once instead of waiting for a server that ends.
     drop(listeners);
@@ -162,7 +145,7 @@ pub async fn run(
         for worker in Arc::into_inner(workers).into_iter().flatten() {
             worker.join().await;
         }
-        upkeep.stop().await;
+        maintenance.stop().await;
         timekeeper.stop().await;
         engine.close().await.map_err(ServeError::Close)
     };
@@ -172,35 +155,6 @@ pub async fn run(
         // A storage that is stuck would never let it end.
         _ = status.wait_for(|status| *status == EngineStatus::Failed) => Err(ServeError::StorageFailed),
     }
-}
-
-/// Accepts connections and hands each to the worker with the fewest: few connections must not share a core.
-fn accept(listeners: &[Arc<Listener>], workers: &Arc<Vec<Worker>>, max_connections: u32) -> JoinSet<()> {
-    let seats = Seats::new(max_connections as usize);
-    let mut accepting = JoinSet::new();
-    for listener in listeners {
-        let (listener, workers, seats) = (Arc::clone(listener), Arc::clone(workers), Arc::clone(&seats));
-        accepting.spawn(async move {
-            loop {
-                match listener.accept().await {
-                    Ok(accepted) => {
-                        // Above the limit one connection waits here, and the others in the operating system's queue.
-                        let Some(seat) = seats.take().await else {
-                            return;
-                        };
-                        if let Some(worker) = workers.iter().min_by_key(|worker| worker.load()) {
-                            worker.hand_over(accepted, seat).await;
-                        }
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "accepting a connection failed");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                }
-            }
-        });
-    }
-    accepting
 }
 
 /// Lets the phase follow the engine's status; returns when the engine has failed.
@@ -220,48 +174,4 @@ fn phase_of(status: &EngineStatus) -> Phase {
         EngineStatus::LowSpace => Phase::ReadOnly,
         EngineStatus::Stalled | EngineStatus::Failed => Phase::Failing,
     }
-}
-
-fn policies(settings: &Settings) -> Policies {
-    let namespaces = settings.namespaces.iter();
-    Policies {
-        default: policy(&settings.policy),
-        namespaces: namespaces.map(|(name, settings)| (name.clone(), policy(settings))).collect(),
-    }
-}
-
-fn policy(settings: &PolicySettings) -> Policy {
-    Policy {
-        idle_timeout: millis(settings.idle_timeout),
-        absolute_timeout: settings.absolute_timeout.map(millis),
-        max_idle_timeout: millis(settings.max_idle_timeout),
-        max_absolute_timeout: settings.max_absolute_timeout.map(millis),
-        max_session_bytes: settings.max_session_size,
-        max_attributes: settings.max_attributes,
-        max_sessions_per_principal: settings.max_sessions_per_principal,
-        at_session_limit: match settings.at_session_limit {
-            config::AtSessionLimit::Refuse => AtSessionLimit::Refuse,
-            config::AtSessionLimit::EndOldest => AtSessionLimit::EndOldest,
-        },
-        touch_granularity: millis(settings.touch_granularity),
-        max_rotation_grace: millis(settings.max_rotation_grace),
-        event_attributes: settings.event_attributes,
-    }
-}
-
-fn upkeep_options(settings: &Settings) -> UpkeepOptions {
-    UpkeepOptions {
-        touch_interval: settings.touch_interval,
-        sweep_interval: settings.sweep_interval,
-        sweep_batch: settings.sweep_batch,
-        history: HistoryBounds {
-            age: millis(settings.event_history_age),
-            count: settings.event_history_count,
-            bytes: settings.event_history_size,
-        },
-    }
-}
-
-fn millis(duration: Duration) -> Millis {
-    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
 }

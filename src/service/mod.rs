@@ -1,43 +1,27 @@
 //! The gRPC face: checks and converts what comes in, calls the session rules, converts what goes out.
 //!
-//! [`store`] and [`admin`] list the methods; behind them there is a file for each family of methods. `request` checks the
-//! input, `answer` makes the output, `status` makes every error.
+//! A request enters in [`store`], which lists the methods of `SessionStore`, or in [`admin`]. Its work is done in [`unary`],
+//! [`streams`] or [`exchange`]. All of them check and convert by [`convert`] and make their errors by [`errors`];
+//! [`in_flight`] is the budget that bounds what a server takes on.
 
 mod admin;
-mod answer;
-mod background;
-mod backup;
-mod basics;
-mod batch;
-pub(crate) mod codec;
-mod counts;
-mod csrf;
-mod directory;
-pub(crate) mod door_status;
-mod events;
+pub(crate) mod convert;
+pub(crate) mod errors;
 mod exchange;
-mod handoff;
-mod intake;
-mod locks;
-mod page_token;
-mod places;
-mod protocol;
-mod request;
-mod restore;
-mod status;
+mod in_flight;
 mod store;
-mod stream;
-mod verify;
+mod streams;
+mod unary;
 
 pub use admin::AdminService;
-pub use background::Background;
-pub use exchange::Conversation;
-pub use intake::Intake;
-pub(crate) use places::STREAM_WINDOW;
-pub use places::{Bounds, Held, Places, Share};
-pub(crate) use protocol::{Carries, complete, refuse_foreign, unknown_method};
-pub use request::RequestLimits;
-pub use restore::{Restores, Swap};
-pub use status::Refusal;
-pub(crate) use status::call_timed_out;
+pub use admin::restore::{Restores, Swap};
+pub use convert::request::RequestLimits;
+pub(crate) use errors::grpc::{Payload, add_reason, refuse_other_protocols, unknown_method};
+pub use errors::status::Refusal;
+pub(crate) use errors::status::call_timed_out;
+pub use exchange::ExchangeStream;
+pub(crate) use in_flight::budget::STREAM_WINDOW;
+pub use in_flight::budget::{Bounds, Budget, Held, Share};
+pub use in_flight::received::ReceivedMessages;
 pub use store::StoreService;
+pub use streams::background::Background;

@@ -1,11 +1,11 @@
 //! The `SessionStore` service: where a request enters. Each method's work is done in the file of its family.
 
-use super::background::Background;
-use super::exchange::Conversation;
-use super::intake::Intake;
-use super::request::RequestLimits;
-use super::status::Refusal;
-use super::stream::AnswerStream;
+use super::convert::request::RequestLimits;
+use super::errors::status::Refusal;
+use super::exchange::ExchangeStream;
+use super::in_flight::received::ReceivedMessages;
+use super::streams::answer_stream::AnswerStream;
+use super::streams::background::Background;
 use crate::proto::session_store_server::SessionStore;
 use crate::proto::{
     BatchDeleteSessionsRequest, BatchDeleteSessionsResponse, BatchGetSessionsRequest, BatchGetSessionsResponse,
@@ -161,7 +161,7 @@ impl SessionStore for StoreService {
         &self,
         request: Request<LockSessionRequest>,
     ) -> Result<Response<LockSessionResponse>, Status> {
-        let share = Arc::clone(intake(&request)?.share());
+        let share = Arc::clone(received(&request)?.share());
         self.lock(request.into_inner(), &share).await.map(Response::new)
     }
 
@@ -206,19 +206,22 @@ impl SessionStore for StoreService {
         &self,
         request: Request<WatchSessionsRequest>,
     ) -> Result<Response<Self::WatchSessionsStream>, Status> {
-        let share = Arc::clone(intake(&request)?.share());
+        let share = Arc::clone(received(&request)?.share());
         self.watch(request.into_inner(), share).await.map(Response::new)
     }
 
-    type ExchangeStream = Conversation;
+    type ExchangeStream = ExchangeStream;
 
-    async fn exchange(&self, requests: Request<Streaming<ExchangeRequest>>) -> Result<Response<Conversation>, Status> {
-        let intake = intake(&requests)?.clone();
-        Ok(Response::new(self.converse(requests.into_inner(), intake)))
+    async fn exchange(
+        &self,
+        requests: Request<Streaming<ExchangeRequest>>,
+    ) -> Result<Response<ExchangeStream>, Status> {
+        let received = received(&requests)?.clone();
+        Ok(Response::new(self.open_exchange(requests.into_inner(), received)))
     }
 }
 
 /// What the call may hold; the server gives it to every call that is a stream or waits.
-fn intake<T>(request: &Request<T>) -> Result<&Intake, Status> {
+fn received<T>(request: &Request<T>) -> Result<&ReceivedMessages, Status> {
     request.extensions().get().ok_or_else(|| Status::internal("the call belongs to no connection"))
 }

@@ -13,10 +13,10 @@ pub enum Error {
     #[error("the session ID is taken")]
     IdTaken,
     /// The ID was rotated away and can only read.
-    #[error("the session ID was rotated away and can only read")]
+    #[error("the session ID was replaced by a rotation and can only read")]
     IdRetired,
     /// The session has another version than the caller expected.
-    #[error("the session has version {current}")]
+    #[error("the session has version {current}, not the expected one")]
     VersionMismatch {
         /// The version that it has.
         current: u64,
@@ -32,7 +32,7 @@ pub enum Error {
         actual: usize,
     },
     /// The principal has as many sessions as it may.
-    #[error("the principal has as many sessions as are allowed ({limit})")]
+    #[error("the principal already has as many sessions as are allowed ({limit})")]
     SessionLimit {
         /// How many are allowed.
         limit: usize,
@@ -46,7 +46,7 @@ pub enum Error {
         ends_in: Millis,
     },
     /// The lock under which the caller wanted to change the session does not hold.
-    #[error("the lock does not hold any more")]
+    #[error("the lock is no longer held")]
     LockLost,
     /// The ticket is unknown, used, too old, or for another audience: they all look alike.
     #[error("the hand-off ticket is not valid")]
@@ -55,7 +55,7 @@ pub enum Error {
     #[error("the events after the resume token are no longer kept; list the sessions and watch from now on")]
     EventsGone,
     /// An answer with many sessions has no room for this one.
-    #[error("the answer has no room for this session; ask for fewer at a time")]
+    #[error("the session does not fit into the answer; ask for fewer sessions at a time")]
     BatchTooLarge,
     /// A field is out of its bounds.
     #[error("{field}: {problem}")]

@@ -1,65 +1,47 @@
 //! The rules of sessions, once for every engine: who may read and change a session, when it has ended, what an update
 //! does, what rotation keeps.
 //!
-//! Each operation is a file. It finds the session ([`lookup`]), lets [`touches`] judge whether it is live, and reads it in
-//! a query or changes it in a transaction of the [`Engine`](crate::engine::Engine).
+//! A request comes to a file of [`operations`], or of [`walks`] if it is about many sessions. It finds the session and lets
+//! [`liveness`] decide whether it is live, and reads it in a query or changes it in a transaction of the
+//! [`Engine`](crate::engine::Engine); both are run by this file. [`maintenance`] is what happens without a request.
 
-mod backup;
-mod batch;
-mod change;
-mod create;
-mod csrf;
-mod delete;
+mod counters;
 mod error;
-mod get;
-mod handoff;
-mod history;
-mod list;
-mod locks;
-mod lookup;
+mod liveness;
+mod maintenance;
+mod operations;
 mod policy;
-mod principal_limit;
-mod rebound;
-mod revoke;
-mod rotate;
-mod scan;
-mod step;
-mod sweeper;
-mod tally;
 #[cfg(test)]
 mod time_tests;
-mod touches;
-mod update;
-mod upkeep;
-mod verify;
+mod walks;
 
-pub use backup::{BackupSink, BackupStopped};
-pub use change::{AbsoluteEnd, SessionChange, Timeouts};
-pub use create::{NewSession, Past};
-pub use delete::Target;
+pub use counters::CounterValues;
 pub use error::Error;
-pub use handoff::{MAX_TICKET_LIFETIME, MIN_TICKET_LIFETIME, Redemption};
-pub use history::HistoryBounds;
-pub use list::{Page, PageBounds};
-pub use locks::{LockRequest, Locked, MAX_LEASE, MAX_LOCK_WAIT, MIN_LEASE};
-pub use lookup::Seen;
+pub use liveness::expiry::Access;
+pub use liveness::lookup::Seen;
+pub use maintenance::history_trimmer::HistoryBounds;
+pub use maintenance::sweeper::Swept;
+pub use maintenance::task::{Maintenance, MaintenanceOptions};
+pub use operations::change::{AbsoluteEnd, SessionChange, Timeouts};
+pub use operations::create::{NewSession, Past};
+pub use operations::delete::DeleteTarget;
+pub use operations::handoff::{MAX_TICKET_LIFETIME, MIN_TICKET_LIFETIME, Redemption};
+pub use operations::locks::{LockRequest, Locked, MAX_LEASE, MAX_LOCK_WAIT, MIN_LEASE};
+pub use operations::rotate::Rotation;
+pub use operations::update::{Update, Updated};
 pub use policy::{AtSessionLimit, MAX_GRACE, MAX_TIMEOUT, Policies, Policy};
-pub use revoke::RevokeScope;
-pub use rotate::Rotation;
-pub use sweeper::Swept;
-pub use tally::Tallied;
-pub use touches::Access;
-pub use update::{Update, Updated};
-pub use upkeep::{Upkeep, UpkeepOptions};
-pub use verify::Verification;
+pub use walks::backup::{BackupSink, BackupStopped};
+pub use walks::list::{Page, PageBounds};
+pub use walks::revoke::RevokeScope;
+pub use walks::verify::Verification;
 
 use crate::clock::{Agreement, Clock, Millis};
 use crate::engine::{Draft, Engine, EngineError, EngineStatistics, Outcome, View};
 use crate::model::Handle;
-use locks::Locks;
+use counters::Counters;
+use liveness::touches::Touches;
+use operations::locks::Locks;
 use std::sync::Arc;
-use tally::Tally;
-use touches::Touches;
 
 /// The sessions of one engine. Cheap to clone.
 #[derive(Clone)]
@@ -69,7 +51,7 @@ pub struct Sessions {
     policies: Arc<Policies>,
     touches: Arc<Touches>,
     locks: Arc<Locks>,
-    tally: Arc<Tally>,
+    counters: Arc<Counters>,
 }
 
 impl Sessions {
@@ -81,7 +63,7 @@ impl Sessions {
             engine,
             touches: Arc::new(Touches::new(clock.clone(), Arc::clone(&policies))),
             locks: Arc::new(Locks::new(clock.clone())),
-            tally: Arc::default(),
+            counters: Arc::default(),
             policies,
             clock,
         }
@@ -89,8 +71,8 @@ impl Sessions {
 
     /// What was counted since the start.
     #[must_use]
-    pub fn tallied(&self) -> Tallied {
-        self.tally.read()
+    pub fn counters(&self) -> CounterValues {
+        self.counters.read()
     }
 
     /// How the time of the sessions and the system's clock agree.

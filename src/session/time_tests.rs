@@ -41,7 +41,7 @@ impl World {
     }
 
     async fn is_live(&self, id: &SessionId) -> bool {
-        self.sessions.see(NAMESPACE, id, Access::Peek).await.is_ok()
+        self.sessions.get(NAMESPACE, id, Access::Peek).await.is_ok()
     }
 
     /// Lets time pass, with a look at the system's clock, as the server takes it.

@@ -85,7 +85,7 @@ async fn fail_under_load(name: &str, faults: Faults) {
         // Who notices first, a change or the watchdog, is a matter of chance.
         let reasons = ["the storage failed; no change is accepted any more", "sled could not write in the background"];
         assert!(reasons.iter().any(|reason| log.contains(reason)), "{log}");
-        assert!(log.contains("the storage has failed; a restart recovers what was acknowledged"), "{log}");
+        assert!(log.contains("the storage has failed; a restart recovers every acknowledged change"), "{log}");
         ledger.end(load).await;
         if rng.bool() {
             // Whoever finds a broken disk often switches the machine off.

@@ -49,7 +49,7 @@ async fn hang_for_good(disk: &CutFs, hang: Hang, writes: bool) {
     eventually("health tells that the storage hangs", async || is(&client, Health::NotServing).await).await;
     assert!(began.elapsed() < SOON, "told after {:?}", began.elapsed());
     assert!(server.log().contains("the storage makes no progress"), "{}", server.log());
-    let ends = async || server.log().contains("the storage has failed; a restart recovers what was acknowledged");
+    let ends = async || server.log().contains("the storage has failed; a restart recovers every acknowledged change");
     eventually("the server ends", ends).await;
     assert!(server.log().contains("the storage is stuck; only a restart helps"), "{}", server.log());
     // The system lets no process go that waits for a disk, so the disk must answer for that.

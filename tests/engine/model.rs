@@ -8,7 +8,8 @@ use sessiond::engine::sled::{DataFolder, Durability, SledEngine, SledOptions, Wa
 use sessiond::engine::{Engine, MemoryEngine};
 use sessiond::model::{Attribute, Attributes, Record, SessionId};
 use sessiond::session::{
-    Access, Error, NewSession, Past, Policies, Policy, Rotation, SessionChange, Sessions, Target, Timeouts, Update,
+    Access, DeleteTarget, Error, NewSession, Past, Policies, Policy, Rotation, SessionChange, Sessions, Timeouts,
+    Update,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -207,7 +208,7 @@ impl World {
 
     async fn get(&mut self, id: SessionId, touch: bool) {
         let access = if touch { Access::Touch } else { Access::Peek };
-        let result = self.sessions.see("n", &id, access).await.map(|seen| seen.to_record());
+        let result = self.sessions.get("n", &id, access).await.map(|seen| seen.to_record());
         match self.model.position(&id) {
             None => assert!(matches!(result, Err(Error::NotFound)), "{result:?}"),
             Some(at) => {
@@ -299,8 +300,8 @@ impl World {
         let at = self.model.position(&id);
         let handle = at.map(|at| self.model.sessions[at].handle.parse().unwrap());
         let target = match handle {
-            Some(handle) if by_handle => Target::Handle(handle),
-            _ => Target::Id(id),
+            Some(handle) if by_handle => DeleteTarget::Handle(handle),
+            _ => DeleteTarget::Id(id),
         };
         let result = self.sessions.delete("n".into(), target).await;
         match at {

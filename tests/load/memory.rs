@@ -71,7 +71,7 @@ fn swept(log: &str) -> usize {
 async fn a_hundred_thousand_sessions_live_and_end_within_bounds() {
     let begin = Instant::now();
     let cache = CACHE_SIZE.to_string();
-    let log = "info,sessiond::session::upkeep=debug";
+    let log = "info,sessiond::session::maintenance=debug";
     let flags = ["--cache-size", &cache, "--durability", "interval", "--log", log, "--sweep-interval", "500ms"];
     let mut server = Server::start_with(&flags);
     let (memory, stop) = watch_memory(server.pid());

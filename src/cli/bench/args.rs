@@ -11,7 +11,7 @@ use clap::builder::NonEmptyStringValueParser;
 use super::settings::Settings;
 use super::target::{Commands, LaneChoice, RedisAddress, RedisSettings, SessiondSettings};
 use super::workload::Workload;
-use crate::cli::args::{ServerArgs, duration, positive_duration};
+use crate::cli::input::args::{ServerArgs, duration, positive_duration};
 
 const EXAMPLES: &str = "Examples:
   sessiond bench
@@ -19,11 +19,11 @@ const EXAMPLES: &str = "Examples:
   sessiond bench --rate 20000 --svg latency.svg
   sessiond bench --against redis://127.0.0.1:6379 --json
 
-The bench makes its own sessions, works on them and ends them. Without --rate, each visitor begins an operation as \
+The bench creates its own sessions, works on them and ends them. Without --rate, each visitor begins an operation as \
 soon as the last one has ended. With --rate, operations begin at fixed times, and latency counts from there, as \
-users would feel it: a server that stalls for a second shows that second in every operation that was due meanwhile.
+users would feel it: if a server stalls for a second, that second shows in every operation that was due meanwhile.
 
-Run the bench on another machine than the server, or on other cores, to measure the server alone. Ctrl-C ends it and \
+Run the bench on another machine than the server, or on other cores, to measure the server alone. Ctrl-C ends the bench and \
 prints what was measured so far. If the server goes away, the bench stops and exits with 1.";
 
 /// The largest session, in bytes: more fits into no message.
@@ -53,7 +53,7 @@ pub(crate) struct BenchArgs {
     #[arg(short, long, value_name = "N", value_parser = whole::<10_000>, default_value = "16", help_heading = "Load")]
     in_flight: u32,
 
-    /// More connections, which make one call each and then do nothing
+    /// Further connections, which make one call each and then stay idle
     #[arg(long, value_name = "N", value_parser = whole::<50_000>, help_heading = "Load")]
     idle_connections: Option<u32>,
 
@@ -93,11 +93,11 @@ pub(crate) struct BenchArgs {
     #[command(flatten)]
     pub(super) server: ServerArgs,
 
-    /// Then do the same to this Redis or Valkey, and compare: redis://HOST:PORT
+    /// Do the same to this Redis or Valkey and compare: redis://HOST:PORT
     #[arg(long, value_name = "ADDRESS", help_heading = "Redis")]
     against: Option<RedisAddress>,
 
-    /// How a read slides the timeout
+    /// The commands with which a read starts the timeout again
     #[arg(
         long,
         value_enum,
@@ -115,7 +115,7 @@ pub(crate) struct BenchArgs {
           help_heading = "Redis")]
     redis_pipeline: u32,
 
-    /// Draw the latencies into this file
+    /// Draw the latencies as an SVG file
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(super) svg: Option<PathBuf>,
 }

@@ -11,7 +11,7 @@ use super::settings::Settings;
 use super::target::{Lane, Operation, Target};
 use super::threads::spread;
 use super::values::Values;
-use crate::cli::progress;
+use crate::cli::output::progress;
 
 /// What came of the work.
 pub(super) struct Done {

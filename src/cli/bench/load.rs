@@ -8,13 +8,13 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::measurements::Measurements;
 use super::pace::Pace;
 use super::settings::Settings;
-use super::tally::Tally;
 use super::target::{Lane, Outcome, Target};
 use super::threads::spread;
 use super::visitor::{Crowd, Visitor};
-use crate::cli::progress;
+use crate::cli::output::progress;
 
 /// How long a visitor rests whose operation failed: a server that refuses at once is not hammered.
 const REST: Duration = Duration::from_millis(10);
@@ -28,7 +28,7 @@ const MAX_OUTAGE: Duration = Duration::from_secs(3);
 /// What was measured under load.
 #[derive(Debug)]
 pub(super) struct Loaded {
-    pub(super) tally: Tally,
+    pub(super) measurements: Measurements,
     /// How long was measured, without the warm-up.
     pub(super) elapsed: Duration,
     /// CPU time of the server meanwhile; `None` if it does not tell.
@@ -49,9 +49,10 @@ pub(super) async fn load<T: Target>(
     crowd: &Arc<Crowd>,
 ) -> Result<(Loaded, Vec<String>), String> {
     let pace = Arc::new(Pace::new(settings.rate));
-    let tallies = (0..settings.threads).map(|_| Tally::new().map(Mutex::new)).collect::<Result<Vec<_>, _>>()?;
+    let measurements =
+        (0..settings.threads).map(|_| Measurements::new().map(Mutex::new)).collect::<Result<Vec<_>, _>>()?;
     let outage = Arc::default();
-    let scene = Scene { crowd: Arc::clone(crowd), pace: Arc::clone(&pace), tallies: tallies.into(), outage };
+    let scene = Scene { crowd: Arc::clone(crowd), pace: Arc::clone(&pace), measurements: measurements.into(), outage };
     let keeper = Arc::clone(&pace);
     let keeper = tokio::task::spawn_blocking(move || keeper.keep());
     let visits = spread(settings.threads, settings.connections, {
@@ -94,7 +95,7 @@ pub(super) async fn load<T: Target>(
     }
     let cpu = before.ok().zip(after.as_ref().ok()).and_then(|(before, after)| after.cpu?.checked_sub(before.cpu?));
     let loaded = Loaded {
-        tally: scene.total()?,
+        measurements: scene.total()?,
         elapsed,
         cpu,
         memory_bytes: after.ok().map(|usage| usage.memory_bytes),
@@ -124,7 +125,7 @@ struct Scene {
     crowd: Arc<Crowd>,
     pace: Arc<Pace>,
     /// One for each thread, so that none waits for another's.
-    tallies: Arc<[Mutex<Tally>]>,
+    measurements: Arc<[Mutex<Measurements>]>,
     outage: Arc<Outage>,
 }
 
@@ -199,11 +200,11 @@ impl Scene {
             let failed = outcomes.iter().all(Result::is_err);
             self.outage.note(&outcomes);
             {
-                let mut tally = self.tallies[thread].lock().unwrap_or_else(PoisonError::into_inner);
+                let mut measurements = self.measurements[thread].lock().unwrap_or_else(PoisonError::into_inner);
                 for (due, outcome) in due.iter().zip(&outcomes).filter(|(due, _)| self.pace.is_measured(**due)) {
                     match outcome {
-                        Ok(_) => tally.succeeded(now.saturating_duration_since(*due)),
-                        Err(failure) => tally.failed(failure),
+                        Ok(_) => measurements.succeeded(now.saturating_duration_since(*due)),
+                        Err(failure) => measurements.failed(failure),
                     }
                 }
             }
@@ -216,10 +217,10 @@ impl Scene {
         }
     }
 
-    fn total(&self) -> Result<Tally, String> {
-        let mut total = Tally::new()?;
-        for tally in self.tallies.iter() {
-            total.add(&tally.lock().unwrap_or_else(PoisonError::into_inner))?;
+    fn total(&self) -> Result<Measurements, String> {
+        let mut total = Measurements::new()?;
+        for measurements in self.measurements.iter() {
+            total.add(&measurements.lock().unwrap_or_else(PoisonError::into_inner))?;
         }
         Ok(total)
     }

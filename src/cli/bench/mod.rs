@@ -7,12 +7,12 @@ mod args;
 mod bulk;
 mod idle;
 mod load;
+mod measurements;
 mod pace;
 mod phases;
 mod report;
 mod settings;
 mod svg;
-mod tally;
 mod target;
 mod threads;
 mod values;
@@ -32,8 +32,8 @@ use report::Outline;
 use settings::Settings;
 use target::{Redis, RedisSettings, Sessiond};
 
-use super::failure::Failure;
-use super::output::Report;
+use super::output::failure::Failure;
+use super::output::report::Report;
 use crate::open_files;
 
 impl BenchArgs {
@@ -68,7 +68,7 @@ impl BenchArgs {
         let outline = Outline { lane: self.lane(), namespace: self.namespace() };
         let report = report::report(&outline, &settings, &measured, against.as_ref());
         let lost = [Some(&measured), against.as_ref()].into_iter().flatten().find_map(Measured::lost);
-        let problem = match (measured.tally().operations(), &measured.tally().first_error) {
+        let problem = match (measured.measurements().operations(), &measured.measurements().first_error) {
             _ if lost.is_some() => lost,
             (0, Some(error)) => Some(format!("every operation failed: {error}")),
             _ => None,

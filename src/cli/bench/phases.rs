@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::bulk;
 use super::idle::Idle;
 use super::load::{Loaded, load};
+use super::measurements::Measurements;
 use super::settings::Settings;
 use super::target::Target;
 use super::values::Values;
 use super::visitor::Crowd;
-use super::{bulk, tally::Tally};
 
 /// What Ctrl-C ends: at first the load, and if it is pressed again the cleaning up, too.
 #[derive(Clone, Debug, Default)]
@@ -31,15 +32,15 @@ pub(super) struct Measured {
 }
 
 impl Measured {
-    pub(super) fn tally(&self) -> &Tally {
-        &self.loaded.tally
+    pub(super) fn measurements(&self) -> &Measurements {
+        &self.loaded.measurements
     }
 
     /// How the server went away, if it did.
     pub(super) fn lost(&self) -> Option<String> {
         let cause = self.loaded.lost.as_ref()?;
         let after = self.loaded.elapsed.as_secs_f64();
-        Some(format!("broken off after {after:.1} s of measuring, since {} has gone away: {cause}", self.server))
+        Some(format!("stopped after {after:.1} s of measuring because {} went away: {cause}", self.server))
     }
 }
 
@@ -62,7 +63,7 @@ pub(super) async fn run<T: Target>(
     }
     let crowd = Arc::new(Crowd::new(settings.workload, settings.seed, values, Arc::clone(&sessions)));
     let loaded = if let Some(failure) = failure {
-        Err(format!("making the sessions failed after {}: {failure}", sessions.len()))
+        Err(format!("creating the sessions failed after {}: {failure}", sessions.len()))
     } else if interrupt.load.is_cancelled() {
         Err("interrupted before anything was measured".to_owned())
     } else {
@@ -98,5 +99,5 @@ async fn clean<T: Target>(
         Ok(done) => done.failure,
         Err(failure) => Some(failure),
     };
-    reason.map(|reason| format!("sessions of the bench are left and end by themselves within an hour: {reason}"))
+    reason.map(|reason| format!("some sessions of the bench are left and expire within an hour: {reason}"))
 }

@@ -9,8 +9,8 @@ use serde_json::{Value as Json, json};
 use super::phases::Measured;
 use super::settings::Settings;
 use super::target::LaneChoice;
-use crate::cli::output::Report;
-use crate::cli::units::grouped;
+use crate::cli::output::report::Report;
+use crate::cli::output::units::grouped;
 
 /// The latencies that are told: a name, and the share of operations that did not exceed it, in percent.
 const PERCENTILES: [(&str, &str, f64); 5] = [
@@ -49,7 +49,9 @@ fn text(settings: &Settings, one: &Measured, other: Option<&Measured>) -> String
     };
     row("operations/s", &|measured| Some(per_second(measured)), &|figure| whole(figure));
     for (name, _, percent) in PERCENTILES {
-        row(name, &|measured| Some(micros(measured.tally().percentile(percent))), &|us| format!("{} us", whole(us)));
+        row(name, &|measured| Some(micros(measured.measurements().percentile(percent))), &|us| {
+            format!("{} us", whole(us))
+        });
     }
     row("server CPU/operation", &cpu_per_operation, &|us| format!("{us:.2} us"));
     let memory = |measured: &Measured| measured.loaded.memory_bytes.map(as_float);
@@ -58,7 +60,7 @@ fn text(settings: &Settings, one: &Measured, other: Option<&Measured>) -> String
         let each = |measured: &Measured| measured.idle_connection_bytes.map(as_float);
         row("per idle connection", &each, &size);
     }
-    row("errors", &|measured| Some(as_float(measured.tally().failures())), &|count| whole(count));
+    row("errors", &|measured| Some(as_float(measured.measurements().failures())), &|count| whole(count));
     let lost: String = servers.iter().filter_map(|measured| Some(format!("{}\n", measured.lost()?))).collect();
     let names: Vec<String> = servers.iter().map(|measured| format!("{:>14}", measured.server)).collect();
     let ratio = if other.is_some() { "     ratio" } else { "" };
@@ -78,7 +80,7 @@ fn notes(settings: &Settings, measured: &Measured) -> Vec<String> {
             grouped(rate.into())
         ));
     }
-    for (error, times) in &measured.tally().errors {
+    for (error, times) in &measured.measurements().errors {
         note(format!("{} operations failed: {error}", grouped(*times)));
     }
     if measured.loaded.interrupted {
@@ -111,7 +113,7 @@ fn json_of(outline: &Outline<'_>, settings: &Settings, one: &Measured, other: Op
             "server_cpu_us_per_op": told(&cpu_per_operation),
         });
         for (_, name, percent) in PERCENTILES {
-            ratios[name] = told(&|measured| Some(micros(measured.tally().percentile(percent)))).into();
+            ratios[name] = told(&|measured| Some(micros(measured.measurements().percentile(percent)))).into();
         }
         json["against"] = figures(settings, other);
         json["ratio"] = ratios;
@@ -120,13 +122,13 @@ fn json_of(outline: &Outline<'_>, settings: &Settings, one: &Measured, other: Op
 }
 
 fn figures(settings: &Settings, measured: &Measured) -> Json {
-    let tally = measured.tally();
+    let measurements = measured.measurements();
     let mut json = json!({
         "server": measured.server,
         "ops_per_s": per_second(measured),
-        "operations": tally.operations(),
-        "errors": tally.failures(),
-        "errors_by_kind": tally.errors,
+        "operations": measurements.operations(),
+        "errors": measurements.failures(),
+        "errors_by_kind": measurements.errors,
         "elapsed_s": measured.loaded.elapsed.as_secs_f64(),
         "server_cpu_us_per_op": cpu_per_operation(measured),
         "server_memory_bytes": measured.loaded.memory_bytes,
@@ -136,18 +138,18 @@ fn figures(settings: &Settings, measured: &Measured) -> Json {
         "rate_reached": settings.rate.map(|rate| reached(rate, measured)),
     });
     for (_, name, percent) in PERCENTILES {
-        json[name] = micros(tally.percentile(percent)).into();
+        json[name] = micros(measurements.percentile(percent)).into();
     }
     json
 }
 
 fn per_second(measured: &Measured) -> f64 {
-    as_float(measured.tally().operations()) / measured.loaded.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
+    as_float(measured.measurements().operations()) / measured.loaded.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
 }
 
 /// Microseconds of the server's processors per operation, failed ones included.
 fn cpu_per_operation(measured: &Measured) -> Option<f64> {
-    let operations = measured.tally().operations() + measured.tally().failures();
+    let operations = measured.measurements().operations() + measured.measurements().failures();
     (operations > 0).then_some(micros(measured.loaded.cpu?) / as_float(operations))
 }
 

@@ -99,5 +99,5 @@ fn label(power: f64) -> String {
 }
 
 fn micros(measured: &Measured, percent: f64) -> f64 {
-    measured.tally().percentile(percent).as_secs_f64() * 1e6
+    measured.measurements().percentile(percent).as_secs_f64() * 1e6
 }

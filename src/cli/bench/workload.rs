@@ -7,7 +7,7 @@ use clap::ValueEnum;
 /// A mix of operations. The comments are also the help texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Workload {
-    /// Web requests: a read that counts as activity, and an update after one in five
+    /// Web requests: a read that counts as an access, and an update after one in five
     Web,
     /// Half reads, half updates of 1 KB, as the YCSB benchmark describes a session store
     YcsbA,

@@ -95,8 +95,8 @@ fn names_follow_the_rule_of_namespaces() {
         refuses(
             &format!("[namespaces.\"{name}\"]"),
             &format!(
-                "namespaces (file sessiond.toml): {name:?} can't be the name of a namespace; write 1 to 63 of a-z, \
-                 0-9, '-', '_' and '.', beginning with a letter or digit"
+                "namespaces (file sessiond.toml): {name:?} is not a name for a namespace; write 1 to 63 characters \
+                 from a-z, 0-9, '-', '_' and '.', the first a letter or digit"
             ),
         );
     }

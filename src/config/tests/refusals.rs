@@ -165,7 +165,7 @@ fn errors_of_the_file() {
     refuses_file("x = 1", r#"sessiond.toml: unknown key "x"; sessiond config --toml writes a file with every key"#);
     refuses_file(
         "[server]\nlog = 'info'",
-        "sessiond.toml: unknown table [server]; settings stand at the top level, outside any table but \
+        "sessiond.toml: unknown table [server]; write settings at the top level; the only tables are \
          [namespaces.NAME]",
     );
     refuses_file("log = 'a'\n\nlog = 'b'", "sessiond.toml: line 3 is not valid TOML: duplicate key");

@@ -10,13 +10,13 @@ use tokio::sync::oneshot;
 
 /// Stands for a session in the order. A keyed hash: two sessions that share one by chance wait for each other needlessly,
 /// which nobody can bring about on purpose.
-type Key = u64;
+type SessionKey = u64;
 
 /// Which sessions a call is about.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Scope {
     /// The session it names, and where it brings an ID of the caller's choice, that one.
-    Sessions(Key, Option<Key>),
+    Sessions(SessionKey, Option<SessionKey>),
     /// Any, as far as can be told beforehand.
     Any,
     /// None that another call could name.
@@ -40,11 +40,11 @@ pub(super) struct Order {
 /// By numbers that a client can't choose, so that a fast hash will do.
 type Map<Value> = HashMap<u64, Value, foldhash::fast::RandomState>;
 
-/// The place of a call in the order.
+/// Where a call stands in the order.
 #[derive(Debug)]
-pub(super) struct Position {
+pub(super) struct QueueEntry {
     number: u64,
-    keys: [Option<Key>; 2],
+    keys: [Option<SessionKey>; 2],
 }
 
 impl Order {
@@ -85,7 +85,7 @@ impl Order {
     }
 
     /// Puts a call behind those about the same sessions. It must wait for its turn, if it gets one.
-    pub(super) fn enter(&mut self, scope: &Scope) -> (Position, Option<Turn>) {
+    pub(super) fn enter(&mut self, scope: &Scope) -> (QueueEntry, Option<Turn>) {
         self.last_number += 1;
         let number = self.last_number;
         let keys = match *scope {
@@ -103,11 +103,11 @@ impl Order {
             self.waiting.insert(number, (behind, sender));
             turn
         });
-        (Position { number, keys }, turn)
+        (QueueEntry { number, keys }, turn)
     }
 
     /// Takes a call out that has ended, or was given up while it waited.
-    pub(super) fn leave(&mut self, position: &Position) {
+    pub(super) fn leave(&mut self, position: &QueueEntry) {
         self.waiting.remove(&position.number);
         for key in position.keys.into_iter().flatten() {
             let Some(queue) = self.queues.get_mut(&key) else { continue };

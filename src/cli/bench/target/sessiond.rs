@@ -9,7 +9,7 @@ use sessiond_client::proto::{
 use sessiond_client::{AddressError, Client, ClientBuilder, Error, RetryPolicy};
 
 use super::{IDLE_TIMEOUT, Lane, Operation, Outcome, Target, Usage};
-use crate::cli::failure::Failure;
+use crate::cli::output::failure::Failure;
 
 /// The attribute that all data is in.
 const ATTRIBUTE: &str = "data";

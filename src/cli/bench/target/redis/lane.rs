@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::time::timeout;
 
-use super::super::{Lane, Operation, Outcome};
 use super::resp::{Connection, Reply};
 use super::{Commands, RedisSettings};
+use crate::cli::bench::target::{Lane, Operation, Outcome};
 
 /// Every key of a bench begins so.
 const KEY_PREFIX: &str = "sessiond-bench:";

@@ -14,7 +14,7 @@ pub(in crate::cli::bench) use address::RedisAddress;
 use lane::{Keys, RedisLane};
 use resp::Reply;
 
-/// How a read slides the timeout. The comments are also the help texts.
+/// The commands with which a read starts the timeout again. The comments are also the help texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli::bench) enum Commands {
     /// GET and then EXPIRE, as connect-redis does
@@ -74,7 +74,7 @@ impl Redis {
     }
 
     fn is_no_redis(&self) -> String {
-        format!("what answers at {} is no Redis", self.settings.address)
+        format!("the server at {} is not Redis", self.settings.address)
     }
 
     fn lane(&self) -> RedisLane {

@@ -1,0 +1,210 @@
+//! Arguments that several commands share. The comments are also the help texts.
+
+use std::time::Duration;
+
+use clap::Args;
+use sessiond_client::json::timestamp_from_text;
+use sessiond_client::proto::{SessionChange, Timeouts};
+use sessiond_client::{Address, AddressError, Client, ClientBuilder, Error, Timestamp};
+
+use super::assignment::{Assignment, Label};
+use crate::cli::output::failure::Failure;
+use crate::cli::output::printable::printable;
+
+/// Stands below the examples of the commands that look for one session.
+macro_rules! exit_codes {
+    () => {
+        "\n\nExit codes: 0 success, 1 error, 2 wrong usage (found here or by the server), 3 no such session or attribute."
+    };
+}
+pub(crate) use exit_codes;
+
+/// A length of time such as `30s`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let length = humantime::parse_duration(text);
+    let length = length.map_err(|_| "write a number and its unit, such as 500ms, 30s, 5m or 2h".to_owned())?;
+    if length.subsec_nanos() % 1_000_000 == 0 { Ok(length) } else { Err("write whole milliseconds".to_owned()) }
+}
+
+pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|length| if length.is_zero() { Err("it must be above 0".to_owned()) } else { Ok(length) })
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    timestamp_from_text(text).ok_or_else(|| {
+        format!(
+            "{text:?} is not a time with its zone; write for example 2026-01-31T12:00:00Z or 2026-01-31T13:00:00+01:00"
+        )
+    })
+}
+
+/// Which server to call, and how.
+#[derive(Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// Where the server listens: HOST:PORT, http://HOST:PORT or unix:PATH
+    #[arg(long, value_name = "ADDRESS", env = "SESSIOND_ADDR", hide_env_values = true,
+          default_value = sessiond_client::DEFAULT_ADDRESS, help_heading = "Server")]
+    addr: Address,
+
+    /// How long a call may take
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration, default_value = "5s",
+          help_heading = "Server")]
+    pub(crate) timeout: Duration,
+
+    /// Print JSON in one line, for scripts
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+}
+
+impl ServerArgs {
+    pub(crate) fn client(&self) -> Result<Client, AddressError> {
+        self.client_in("")
+    }
+
+    fn client_in(&self, namespace: &str) -> Result<Client, AddressError> {
+        self.client_builder().namespace(namespace).connect_lazy()
+    }
+
+    /// What these arguments say, for clients that need more said.
+    pub(crate) fn client_builder(&self) -> ClientBuilder {
+        Client::builder().address(self.addr.to_string()).deadline(self.timeout)
+    }
+}
+
+/// Which server to call, and the namespace to work in.
+#[derive(Debug, Args)]
+pub(crate) struct ClientArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+
+    /// The namespace to work in
+    #[arg(
+        short,
+        long,
+        env = "SESSIOND_NAMESPACE",
+        hide_env_values = true,
+        default_value = "default",
+        help_heading = "Server"
+    )]
+    namespace: String,
+}
+
+impl ClientArgs {
+    pub(crate) fn json(&self) -> bool {
+        self.server.json
+    }
+
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    pub(crate) fn client(&self) -> Result<Client, AddressError> {
+        self.server.client_in(&self.namespace)
+    }
+
+    /// Why a call about the session of an ID failed.
+    pub(crate) fn failure(&self, error: Error) -> Failure {
+        self.missing(error, "its ID is unknown or was rotated away")
+    }
+
+    /// Why a call about the session of a handle failed.
+    pub(crate) fn failure_of_handle(&self, error: Error) -> Failure {
+        self.missing(error, "its handle is unknown")
+    }
+
+    fn missing(&self, error: Error, unknown: &str) -> Failure {
+        match error {
+            Error::SessionNotFound => Failure::not_found(format!(
+                "no such session in namespace {}: {unknown}, or the session has expired or was ended",
+                printable(&self.namespace)
+            )),
+            error => error.into(),
+        }
+    }
+}
+
+/// How long the session lives.
+#[derive(Debug, Args)]
+pub(crate) struct TimeoutArgs {
+    /// End the session this long after its last access, such as 30m
+    ///
+    /// If you set one timeout, the other one is replaced too: it gets the default of the namespace.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    idle_timeout: Option<Duration>,
+
+    /// End the session this long after its creation, such as 12h
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    absolute_timeout: Option<Duration>,
+
+    /// End the session at this moment, such as 2026-01-31T12:00:00Z
+    ///
+    /// Write the zone as well: Z for UTC, or an offset such as +01:00.
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "absolute_timeout")]
+    expire_at: Option<Timestamp>,
+}
+
+impl TimeoutArgs {
+    /// `None` if no timeout is given.
+    pub(crate) fn timeouts(&self) -> Option<Timeouts> {
+        let timeouts = Timeouts::new();
+        let timeouts = match self.idle_timeout {
+            Some(timeout) => timeouts.idle(timeout),
+            None => timeouts,
+        };
+        let timeouts = match (self.absolute_timeout, self.expire_at) {
+            (Some(timeout), _) => timeouts.absolute(timeout),
+            (None, Some(time)) => timeouts.expire_at(time),
+            (None, None) => timeouts,
+        };
+        Some(timeouts).filter(|timeouts| *timeouts != Timeouts::default())
+    }
+}
+
+/// A change of the session's data.
+#[derive(Debug, Args)]
+pub(crate) struct ChangeArgs {
+    /// Attributes to set: NAME=VALUE or a JSON object such as '{"a":1}'
+    ///
+    /// VALUE is read as JSON, or as text if it is not JSON. A whole number becomes an int64, a number with a fraction or
+    /// an exponent the nearest double. JSON that no value can hold exactly is refused. Write bytes as
+    /// {"$bytes":"<base64>"} and times as {"$timestamp":"2026-01-31T12:00:00Z"}.
+    #[arg(value_name = "NAME=VALUE")]
+    attributes: Vec<Assignment>,
+
+    /// Remove an attribute; can be repeated
+    #[arg(long, value_name = "NAME")]
+    remove: Vec<String>,
+
+    /// Remove every attribute that is not set here
+    #[arg(long)]
+    clear: bool,
+
+    /// Set the user that the session belongs to; an empty string removes the user
+    #[arg(long)]
+    principal: Option<String>,
+
+    /// Set a label; can be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    label: Vec<Label>,
+
+    /// Remove a label; can be repeated
+    #[arg(long, value_name = "NAME")]
+    remove_label: Vec<String>,
+
+    #[command(flatten)]
+    timeouts: TimeoutArgs,
+}
+
+impl ChangeArgs {
+    pub(crate) fn change(self) -> SessionChange {
+        SessionChange {
+            timeouts: self.timeouts.timeouts(),
+            set_attributes: Assignment::merge(self.attributes),
+            remove_attributes: self.remove,
+            clear_attributes: self.clear,
+            principal: self.principal,
+            set_labels: self.label.into_iter().map(|Label(name, value)| (name, value)).collect(),
+            remove_labels: self.remove_label,
+        }
+    }
+}

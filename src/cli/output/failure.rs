@@ -1,0 +1,99 @@
+//! Why a command failed, and its exit code.
+
+use std::io::{self, ErrorKind};
+
+use sessiond_client::{AddressError, Error};
+
+use super::report::Report;
+
+/// The exit code of an error.
+pub(crate) const FAILED: u8 = 1;
+/// The exit code if there is no such session or attribute, so that a script can tell that from an error.
+pub(crate) const NOT_FOUND: u8 = 3;
+
+/// The exit code of wrong usage, be it found before anything is sent or by the server.
+pub(crate) const USAGE: u8 = 2;
+
+/// A command that failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// One line for standard error.
+    pub(crate) message: String,
+    pub(crate) code: u8,
+    /// What is printed nevertheless; boxed, so that a failure is no burden to results.
+    pub(crate) report: Option<Box<Report>>,
+}
+
+impl Failure {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: FAILED, report: None }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { code: USAGE, ..Self::new(message) }
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self { code: NOT_FOUND, ..Self::new(message) }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::SessionNotFound => Self::not_found(error.to_string()),
+            // The bounds of some arguments only the server knows.
+            Error::InvalidArgument { .. } => Self::usage(error.to_string()),
+            _ => Self::new(error.to_string()),
+        }
+    }
+}
+
+impl From<AddressError> for Failure {
+    fn from(error: AddressError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::new(format!("can't read standard input: {error}"))
+    }
+}
+
+/// Why a command that prints as it goes stopped early.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Whoever read standard output has closed it, and has read enough: no error.
+    Closed,
+    Failed(Failure),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<AddressError> for Stop {
+    fn from(error: AddressError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Standard output is what such commands write to.
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == ErrorKind::BrokenPipe {
+            Self::Closed
+        } else {
+            Self::Failed(Failure::new(format!("can't write to standard output: {error}")))
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! One call, from its headers to the end of its answer.
+
+use super::answer::{AnswerSender, NotSent, Piece};
+use super::compression::Compression;
+use super::deadline;
+use super::request::{Arrival, NotReceived, RequestBody, one_message};
+use super::route::{Route, Target};
+use super::router::Router;
+use crate::config::Settings;
+use crate::server::connections::slots::{ActiveCall, Slot};
+use crate::service::errors::transfer::{answers_not_taken, headers_too_large, request_too_slow, too_many_messages};
+use crate::service::{Held, Payload, ReceivedMessages, Share, add_reason, call_timed_out, refuse_other_protocols};
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream, SendStream};
+use http_body::{Body as _, Frame};
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::time::{Sleep, sleep, timeout};
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::http::request::Parts;
+use tonic::codegen::http::{HeaderMap, Request, Response};
+
+/// What the calls of one connection have in common.
+pub(in crate::server) struct Peer {
+    pub(in crate::server) router: Router,
+    pub(in crate::server) share: Arc<Share>,
+    pub(in crate::server) slot: Arc<Slot>,
+    pub(in crate::server) settings: Arc<Settings>,
+}
+
+/// What a call was answered with, and how that is sent.
+struct PendingAnswer {
+    response: Response<Body>,
+    /// What the call holds until its answer has been taken.
+    held: Held,
+    compression: Compression,
+}
+
+/// Why a call ends without an answer.
+enum Aborted {
+    /// The caller is gone, or has withdrawn it.
+    Gone,
+    /// The service failed to answer.
+    Broken,
+    /// The answer was not taken in time.
+    NotTaken,
+}
+
+impl From<NotSent> for Aborted {
+    fn from(reason: NotSent) -> Self {
+        match reason {
+            NotSent::Gone => Self::Gone,
+            NotSent::NotTaken => Self::NotTaken,
+        }
+    }
+}
+
+impl Peer {
+    /// Answers a call.
+    pub(in crate::server) async fn answer(
+        self: Arc<Self>,
+        request: Request<RecvStream>,
+        mut reply: SendResponse<Piece>,
+    ) {
+        let call = Arc::new(self.slot.begin_call());
+        let route = Route::of(request.uri().path());
+        let carried = match self.carry_out(route, request, &mut reply, &call).await {
+            Ok(carried) => carried,
+            Err(Aborted::Broken) => return reply.send_reset(Reason::INTERNAL_ERROR),
+            Err(Aborted::Gone | Aborted::NotTaken) => return,
+        };
+        match self.send(route, carried, &mut reply, call).await {
+            Ok(()) | Err(Aborted::Gone) => {}
+            Err(Aborted::Broken) => reply.send_reset(Reason::INTERNAL_ERROR),
+            Err(Aborted::NotTaken) => {
+                tracing::warn!("an answer was not taken in its time; its stream is reset");
+                self.slot.count_offence();
+            }
+        }
+    }
+
+    /// Does what the call asks for.
+    async fn carry_out(
+        &self,
+        route: Route,
+        request: Request<RecvStream>,
+        reply: &mut SendResponse<Piece>,
+        call: &Arc<ActiveCall>,
+    ) -> Result<PendingAnswer, Aborted> {
+        let deadline = deadline::of(request.headers());
+        let payload = Payload::of(request.uri().path());
+        let (mut parts, mut body) = request.into_parts();
+        let arrival = Arrival {
+            max_message_size: self.settings.max_message_size,
+            timeout: self.settings.receive_timeout,
+            wait: self.settings.send_timeout,
+        };
+        let answer = |response| {
+            let held = self.share.hold_answer(0);
+            Ok(PendingAnswer { response, held, compression: Compression::default() })
+        };
+        let refusal = |status: Status| answer(status.into_http());
+        if let Some(response) = refuse_other_protocols(&parts.headers) {
+            return answer(response);
+        }
+        let (size, limit) = (header_size(&parts), self.settings.max_header_size as usize);
+        if size > limit {
+            return refusal(headers_too_large(size, limit));
+        }
+        let compression =
+            if route.asks_in_stream { Ok(Compression::default()) } else { Compression::of(&mut parts.headers) };
+        let compression = match compression {
+            Ok(compression) => compression,
+            Err(status) => return refusal(status),
+        };
+
+        // A request of one message is in flight only once it has arrived.
+        let arrived = if route.asks_in_stream {
+            None
+        } else {
+            match one_message(&mut body, &self.share, arrival, reply).await {
+                Ok(arrived) => Some(arrived),
+                Err(NotReceived::Gone) => return Err(Aborted::Gone),
+                Err(NotReceived::NoRoom) => return refusal(too_many_messages()),
+                Err(NotReceived::TooSlow) => {
+                    tracing::warn!("a request did not arrive in its time");
+                    self.slot.count_offence();
+                    return refusal(request_too_slow(arrival.timeout, self.share.is_draining()));
+                }
+            }
+        };
+        // Health checks must be answered above all when there is too much else to do.
+        let mut held = if route.target == Target::Health {
+            self.share.hold_answer(0)
+        } else {
+            match self.share.take() {
+                Ok(held) => held,
+                // At once, instead of queueing.
+                Err(error) => return refusal(error.into()),
+            }
+        };
+        if route.target != Target::Health && !self.room_to_answer(reply).await? {
+            return refusal(answers_not_taken());
+        }
+        let received = ReceivedMessages::new(Arc::clone(&self.share));
+        if route.needs_received_messages() {
+            parts.extensions.insert(received.clone());
+        }
+        let (body, request_held) = if let Some((message, arrived)) = arrived {
+            let compressed = message.len();
+            let message = match compression.open(message, arrival.max_message_size, payload).await {
+                Ok(message) => message,
+                Err(status) => return refusal(status),
+            };
+            let more = message.len().saturating_sub(compressed);
+            let opened = (more > 0).then(|| self.share.hold(more));
+            (RequestBody::Whole(message), [arrived, opened])
+        } else {
+            let body = RequestBody::stream(body, Arc::clone(&self.share), received, arrival, Arc::clone(call));
+            (body, [None, None])
+        };
+        let mut answering = self.router.call(route.target, Request::from_parts(parts, body));
+        let mut timer: Option<Pin<Box<Sleep>>> = None;
+        let mut is_waiting = false;
+        let response = poll_fn(|cx: &mut Context<'_>| {
+            if let Poll::Ready(answer) = answering.as_mut().poll(cx) {
+                return Poll::Ready(Ok(answer.unwrap_or_else(|never| match never {})));
+            }
+            if reply.poll_reset(cx).is_ready() {
+                return Poll::Ready(Err(Aborted::Gone));
+            }
+            if let Some(deadline) = deadline {
+                // Most answers are there at once, and so need no timer.
+                let timer = timer.get_or_insert_with(|| Box::pin(sleep(deadline)));
+                if timer.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Ok(call_timed_out().into_http()));
+                }
+            }
+            if !is_waiting {
+                is_waiting = true;
+                held.add(route.answer.bytes(&self.settings));
+            }
+            Poll::Pending
+        });
+        let mut response = response.await?;
+        add_reason(&mut response, payload);
+        drop(request_held);
+        if route.answers_in_stream {
+            // It lasts for as long as the caller likes, and is bounded otherwise.
+            held.leave();
+        }
+        Ok(PendingAnswer { response, held, compression })
+    }
+
+    /// Sends the answer.
+    async fn send(
+        &self,
+        route: Route,
+        PendingAnswer { response, mut held, compression }: PendingAnswer,
+        reply: &mut SendResponse<Piece>,
+        call: Arc<ActiveCall>,
+    ) -> Result<(), Aborted> {
+        let (parts, body) = response.into_parts();
+        let mut parts = Response::from_parts(parts, ());
+        let mut body = pin!(body);
+        if body.is_end_stream() {
+            return reply.send_response(parts, true).map(drop).map_err(|_| Aborted::Gone);
+        }
+        // The one message of an answer is encoded at once: from here on it is known what it takes.
+        let mut first = None;
+        if !route.answers_in_stream {
+            let mut frame = next_frame(body.as_mut(), reply).await?;
+            if let Some(message) = frame.as_mut().and_then(Frame::data_mut) {
+                held.set(message.len());
+                *message = compression.close(std::mem::take(message), parts.headers_mut()).await;
+                held.set(message.len());
+            }
+            first = Some(frame);
+        }
+        // A watcher that does not read is told so by the stream itself, which takes as long: that must come first.
+        let factor = if route.answers_in_stream { 2 } else { 1 };
+        let stream = reply.send_response(parts, false).map_err(|_| Aborted::Gone)?;
+        let timeout = factor * self.settings.send_timeout;
+        let mut sender = AnswerSender { stream, share: Arc::clone(&self.share), call, timeout };
+        loop {
+            let frame = if let Some(frame) = first.take() {
+                frame
+            } else {
+                // Who keeps it waiting is given up meanwhile: then there is room.
+                while !self.room_to_answer(&mut sender.stream).await? {}
+                next_frame(body.as_mut(), &mut sender.stream).await?
+            };
+            let Some(frame) = frame else { return sender.end(HeaderMap::new()).map_err(Aborted::from) };
+            match frame.into_data() {
+                Ok(bytes) if route.answers_in_stream => {
+                    let part = self.share.hold_answer(bytes.len());
+                    sender.send(bytes, part).await?;
+                }
+                Ok(bytes) => {
+                    // With its last byte the request is no longer in flight.
+                    let all = std::mem::replace(&mut held, self.share.hold_answer(0));
+                    sender.send(bytes, all).await?;
+                }
+                Err(frame) => {
+                    let trailers = frame.into_trailers().unwrap_or_default();
+                    return sender.end(trailers).map_err(Aborted::from);
+                }
+            }
+        }
+    }
+
+    /// Waits until there is room for an answer; false if there is none for long.
+    async fn room_to_answer(&self, call: &mut impl Withdrawal) -> Result<bool, Aborted> {
+        if self.share.has_room_to_answer() {
+            return Ok(true);
+        }
+        tokio::select! {
+            biased;
+            room = timeout(self.settings.send_timeout, self.share.room_to_answer()) => Ok(room.is_ok()),
+            () = poll_fn(|cx| call.poll_withdrawn(cx)) => Err(Aborted::Gone),
+        }
+    }
+}
+
+/// What of a call tells that its caller has withdrawn it.
+pub(super) trait Withdrawal {
+    fn poll_withdrawn(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+impl Withdrawal for SendResponse<Piece> {
+    fn poll_withdrawn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_reset(cx).map(drop)
+    }
+}
+
+impl Withdrawal for SendStream<Piece> {
+    fn poll_withdrawn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_reset(cx).map(drop)
+    }
+}
+
+/// The next part of an answer, unless its caller withdraws it before.
+async fn next_frame(mut body: Pin<&mut Body>, call: &mut impl Withdrawal) -> Result<Option<Frame<Bytes>>, Aborted> {
+    poll_fn(|cx| match body.as_mut().poll_frame(cx) {
+        Poll::Ready(frame) => Poll::Ready(frame.transpose().map_err(|_| Aborted::Broken)),
+        Poll::Pending => call.poll_withdrawn(cx).map(|()| Err(Aborted::Gone)),
+    })
+    .await
+}
+
+/// The size of the headers as HTTP/2 counts it: each with its name, its value and 32 bytes.
+fn header_size(parts: &Parts) -> usize {
+    const EACH: usize = 32;
+    let of = |name: usize, value: usize| name + value + EACH;
+    let fields = parts.headers.iter().map(|(name, value)| of(name.as_str().len(), value.len()));
+    let uri = &parts.uri;
+    let path = uri.path_and_query().map_or(0, |path| of(":path".len(), path.as_str().len()));
+    let authority = uri.authority().map_or(0, |authority| of(":authority".len(), authority.as_str().len()));
+    let scheme = uri.scheme_str().map_or(0, |scheme| of(":scheme".len(), scheme.len()));
+    fields.sum::<usize>() + path + authority + scheme + of(":method".len(), parts.method.as_str().len())
+}

@@ -1,0 +1,190 @@
+//! The life of a connection in HTTP/2, from the handshake to the end. No phase of it can last for ever.
+
+use super::socket::Connection;
+use crate::server::calls::answer::Piece;
+use crate::server::calls::call::Peer;
+use crate::server::process::health::Phase;
+use crate::service::STREAM_WINDOW;
+use h2::server::{Builder, Connection as Http2};
+use h2::{Ping, PingPong, Reason};
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+
+/// How often a peer is asked whether it is still there.
+const PING_EVERY: Duration = Duration::from_secs(60);
+
+/// A peer that does not answer a ping within this time is gone.
+const PONG_WITHIN: Duration = Duration::from_secs(20);
+
+/// A connection that is evicted, or has no call while the server drains, has so long to close.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+
+/// Bytes that a peer may send in the whole connection before they are read, beside those of messages that wait for room.
+const WINDOW: u32 = 1 << 20;
+
+/// The most that HTTP/2 allows.
+const MAX_WINDOW: u32 = (1 << 31) - 1;
+
+/// Bytes of one answer that may wait for the operating system to take them.
+const SEND_BUFFER: usize = 400 << 10;
+
+/// So many streams may be reset because the peer broke the rules; one more ends the connection.
+const MAX_RESETS: usize = 1_024;
+
+/// Headers above the bound are read up to so many times the bound, so that the call can be answered with an error.
+const HEADERS_READ: u32 = 4;
+
+/// Why a connection ended badly.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::server) enum Broken {
+    /// The peer broke the rules, or its side of the connection is gone.
+    #[error(transparent)]
+    Http2(#[from] h2::Error),
+    /// The peer sends nothing.
+    #[error("the peer does not answer")]
+    Silent,
+}
+
+/// Serves a connection to its end.
+pub(in crate::server) async fn serve(
+    connection: Connection,
+    peer: Peer,
+    phase: watch::Receiver<Phase>,
+) -> Result<(), Broken> {
+    let peer = Arc::new(peer);
+    let mut draining = pin!(draining(phase));
+    let handshake = timeout(peer.settings.receive_timeout, http2(&peer).handshake(connection));
+    let mut connection = tokio::select! {
+        biased;
+        handshake = handshake => match handshake {
+            Ok(established) => established?,
+            Err(_) => return Err(Broken::Silent),
+        },
+        // It has no call yet that could be lost.
+        () = peer.slot.evicted() => return Ok(()),
+        () = &mut draining => return Ok(()),
+    };
+    peer.slot.established();
+
+    let mut pings = Pings::new(connection.ping_pong());
+    let mut evicted = pin!(peer.slot.evicted());
+    let mut closing = Closing::None;
+    loop {
+        // Not biased: a peer that sends without a pause must not keep the server from closing.
+        tokio::select! {
+            accepted = connection.accept() => match accepted {
+                Some(accepted) => {
+                    let (request, reply) = accepted?;
+                    tokio::spawn(Arc::clone(&peer).answer(request, reply));
+                }
+                None => return Ok(()),
+            },
+            () = peer.share.window_changed() => {
+                let on_their_way = u32::try_from(peer.share.on_their_way()).unwrap_or(MAX_WINDOW);
+                connection.set_target_window_size(WINDOW.saturating_add(on_their_way).min(MAX_WINDOW));
+            }
+            () = &mut evicted, if closing != Closing::Evicted => {
+                if peer.slot.is_cut_off() {
+                    connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                } else {
+                    connection.graceful_shutdown();
+                }
+                closing = Closing::Evicted;
+                pings.alarm.as_mut().reset(Instant::now() + CLOSE_WITHIN);
+            }
+            () = &mut draining, if closing == Closing::None => {
+                connection.graceful_shutdown();
+                closing = Closing::Drains;
+                pings.alarm.as_mut().reset(Instant::now() + CLOSE_WITHIN);
+            }
+            pinged = pings.keep_up(closing) => {
+                pinged?;
+                if may_end(closing, &mut connection, &peer) {
+                    return Ok(());
+                }
+                pings.alarm.as_mut().reset(Instant::now() + CLOSE_WITHIN);
+            }
+        }
+    }
+}
+
+/// Whether a connection is being closed, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closing {
+    None,
+    /// The server drains: calls that have begun are finished.
+    Drains,
+    /// A new connection gets its slot.
+    Evicted,
+}
+
+/// Whether a connection that is being closed can be cut, although the peer has not closed its side.
+fn may_end(closing: Closing, connection: &mut Http2<Connection, Piece>, peer: &Peer) -> bool {
+    match closing {
+        Closing::None => false,
+        Closing::Drains => !connection.has_streams(),
+        // A call that came at the last moment may still be answered.
+        Closing::Evicted => peer.slot.is_cut_off() || !connection.has_streams() || peer.slot.is_idle_for(CLOSE_WITHIN),
+    }
+}
+
+/// Asks now and then whether the peer is still there. Once the connection is being closed, its alarm times that.
+struct Pings {
+    peer: Option<PingPong>,
+    alarm: Pin<Box<Sleep>>,
+    awaits_pong: bool,
+}
+
+impl Pings {
+    fn new(peer: Option<PingPong>) -> Self {
+        Self { peer, alarm: Box::pin(sleep(PING_EVERY)), awaits_pong: false }
+    }
+
+    /// Asks and listens until the peer is gone, which is an error. While the connection is being closed, it only waits for
+    /// the alarm.
+    async fn keep_up(&mut self, closing: Closing) -> Result<(), Broken> {
+        loop {
+            if closing != Closing::None {
+                self.alarm.as_mut().await;
+                return Ok(());
+            }
+            let Some(peer) = &mut self.peer else { return std::future::pending().await };
+            if self.awaits_pong {
+                tokio::select! {
+                    biased;
+                    pong = poll_fn(|cx| peer.poll_pong(cx)) => pong.map(drop)?,
+                    () = self.alarm.as_mut() => return Err(Broken::Silent),
+                }
+                self.awaits_pong = false;
+                self.alarm.as_mut().reset(Instant::now() + PING_EVERY);
+            } else {
+                self.alarm.as_mut().await;
+                peer.send_ping(Ping::opaque())?;
+                self.awaits_pong = true;
+                self.alarm.as_mut().reset(Instant::now() + PONG_WITHIN);
+            }
+        }
+    }
+}
+
+fn http2(peer: &Peer) -> Builder {
+    let settings = &peer.settings;
+    let mut http2 = Builder::new();
+    http2
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_concurrent_streams(settings.max_streams_per_connection)
+        .max_header_list_size(settings.max_header_size.saturating_mul(HEADERS_READ))
+        .max_local_error_reset_streams(Some(MAX_RESETS))
+        .max_send_buffer_size(SEND_BUFFER);
+    http2
+}
+
+async fn draining(mut phase: watch::Receiver<Phase>) {
+    // Without a sender the server is gone, which ends the worker too.
+    phase.wait_for(|phase| *phase == Phase::Draining).await.ok();
+}

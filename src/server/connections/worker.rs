@@ -1,0 +1,130 @@
+//! The threads that serve connections: one current-thread runtime each, so that a request never changes threads.
+
+use super::http2;
+use super::listener::Accepted;
+use super::slots::Slot;
+use super::socket::{Connection, WorkerLoad};
+use crate::config::Settings;
+use crate::model::LARGEST_MESSAGE;
+use crate::proto::admin_server::AdminServer;
+use crate::proto::session_store_server::SessionStoreServer;
+use crate::server::calls::call::Peer;
+use crate::server::calls::reflection::Reflection;
+use crate::server::calls::router::Router;
+use crate::server::process::health::{HealthService, Phase};
+use crate::service::{AdminService, Budget, StoreService};
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use tokio::runtime;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::task::TaskTracker;
+
+/// Accepted connections that may wait for one worker to take them.
+const HANDOVER_QUEUE: usize = 128;
+
+/// What every worker serves, and until when.
+#[derive(Clone)]
+pub(in crate::server) struct Services {
+    pub(in crate::server) store: StoreService,
+    pub(in crate::server) admin: AdminService,
+    pub(in crate::server) phase: watch::Receiver<Phase>,
+    pub(in crate::server) sweeper_behind: watch::Receiver<bool>,
+    pub(in crate::server) budget: Budget,
+    pub(in crate::server) settings: Arc<Settings>,
+}
+
+/// One serving thread.
+pub(in crate::server) struct Worker {
+    connections: mpsc::Sender<(Accepted, Slot, WorkerLoad)>,
+    load: Arc<AtomicUsize>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Worker {
+    pub(in crate::server) fn start(number: usize, service: Services) -> io::Result<Self> {
+        let (connections, accepted) = mpsc::channel(HANDOVER_QUEUE);
+        let (end, ended) = oneshot::channel();
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+            runtime.block_on(serve(service, accepted));
+            // Connections that did not drain in time end with their runtime.
+            drop(runtime);
+            // Nobody waits after a failure elsewhere.
+            end.send(()).ok();
+        })?;
+        Ok(Self { connections, load: Arc::default(), ended })
+    }
+
+    /// How many connections the worker serves.
+    pub(in crate::server) fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    pub(super) async fn hand_over(&self, accepted: Accepted, slot: Slot) {
+        // A worker that has ended is draining: the connection is closed.
+        self.connections.send((accepted, slot, WorkerLoad::add_to(&self.load))).await.ok();
+    }
+
+    /// Waits until the worker has drained, which the phase tells it to do.
+    pub(in crate::server) async fn join(self) {
+        self.ended.await.ok();
+    }
+}
+
+async fn serve(service: Services, mut accepted: mpsc::Receiver<(Accepted, Slot, WorkerLoad)>) {
+    let settings = Arc::clone(&service.settings);
+    let draining = |mut phase: watch::Receiver<Phase>| async move {
+        // Without a sender the server is gone, which ends the worker too.
+        phase.wait_for(|phase| *phase == Phase::Draining).await.ok();
+    };
+    let (phase, budget) = (service.phase.clone(), service.budget.clone());
+    let router = router(service);
+    let connections = TaskTracker::new();
+    let mut drain = pin!(draining(phase.clone()));
+    loop {
+        let (accepted, slot, load) = tokio::select! {
+            () = &mut drain => break,
+            accepted = accepted.recv() => match accepted {
+                Some(accepted) => accepted,
+                None => break,
+            },
+        };
+        let share = budget.share();
+        match Connection::adopt(accepted, load, Arc::clone(&share), settings.send_timeout) {
+            Ok(connection) => {
+                let (router, settings) = (router.clone(), Arc::clone(&settings));
+                let peer = Peer { router, share, slot: Arc::new(slot), settings };
+                let served = http2::serve(connection, peer, phase.clone());
+                connections.spawn(async move {
+                    if let Err(error) = served.await {
+                        tracing::debug!(%error, "a connection ended badly");
+                    }
+                });
+            }
+            Err(error) => tracing::warn!(%error, "a connection can't be served"),
+        }
+    }
+    // Those that wait to be served are closed.
+    drop(accepted);
+    connections.close();
+    tokio::select! {
+        () = connections.wait() => {}
+        () = tokio::time::sleep(settings.drain_timeout) => {
+            tracing::warn!("requests were still in flight when the drain-timeout ended; cutting them off");
+        }
+    }
+}
+
+fn router(service: Services) -> Router {
+    let Services { store, admin, phase, sweeper_behind, settings, .. } = service;
+    let reflection = settings.reflection.then(Reflection::new);
+    let store = SessionStoreServer::new(store)
+        .max_decoding_message_size(settings.max_message_size)
+        // A session that was stored under larger bounds can still be read.
+        .max_encoding_message_size(settings.max_message_size.max(LARGEST_MESSAGE));
+    let health = HealthService::server(phase, sweeper_behind);
+    Router { store, admin: AdminServer::new(admin), health, reflection }
+}

@@ -1,0 +1,42 @@
+//! Where the sessions are kept: what to open at the start, and again after a restore.
+
+use crate::clock::ClockFile;
+use crate::engine::sled::{DataFolder, SledEngine, SledOptions};
+use crate::engine::{Engine, EngineError, MemoryEngine};
+use std::io;
+use std::sync::Arc;
+
+/// Where the sessions are kept.
+#[derive(Clone, Debug)]
+pub enum Storage {
+    /// In memory only.
+    Memory,
+    /// In this folder, which is this process's own.
+    Folder(DataFolder, SledOptions),
+}
+
+impl Storage {
+    /// Opens the engine, which may take long.
+    pub(in crate::server) fn open(&self) -> Result<Arc<dyn Engine>, EngineError> {
+        Ok(match self {
+            Self::Memory => Arc::new(MemoryEngine::default()),
+            Self::Folder(folder, options) => Arc::new(SledEngine::open(folder.clone(), options)?),
+        })
+    }
+
+    /// Where the newest time is kept; `None` if it ends with the process, as the sessions do.
+    pub(super) fn clock_file(&self) -> io::Result<Option<ClockFile>> {
+        match self {
+            Self::Memory => Ok(None),
+            Self::Folder(folder, _) => ClockFile::open(folder.path()).map(Some),
+        }
+    }
+
+    /// Where a backup can be restored.
+    pub(in crate::server) fn restore_target(&self) -> Option<(DataFolder, SledOptions)> {
+        match self {
+            Self::Memory => None,
+            Self::Folder(folder, options) => Some((folder.clone(), options.clone())),
+        }
+    }
+}

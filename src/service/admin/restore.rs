@@ -1,0 +1,118 @@
+//! Receiving a backup and restoring it.
+//!
+//! Everything is built beside the data in use while the server goes on; then the server is asked to swap the two.
+
+use super::AdminService;
+use super::backup::summary;
+use crate::backup::{Built, Restored, restore};
+use crate::engine::EngineStatistics;
+use crate::engine::sled::{DataFolder, SledOptions};
+use crate::proto::{RestoreRequest, RestoreResponse};
+use crate::service::errors::grpc;
+use crate::service::errors::status::{Refusal, restore_failure};
+use crate::service::streams::answer_stream::MAX_STALL;
+use bytes::{Buf, Bytes};
+use std::io::{self, Read};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::timeout;
+use tonic::{Status, Streaming};
+
+/// Messages of the caller that wait to be stored.
+const BUFFER: usize = 4;
+
+/// How backups are restored into the server. Cheap to clone.
+#[derive(Clone)]
+pub struct Restores {
+    /// Where, and how the engine there is opened; `None` if sessions are in memory only.
+    target: Option<(DataFolder, SledOptions)>,
+    swaps: mpsc::Sender<Swap>,
+}
+
+/// Asks the server to serve what was built.
+pub struct Swap {
+    /// What was built.
+    pub built: Built,
+    /// Told whether it is served now.
+    pub done: oneshot::Sender<Result<Restored, Refusal>>,
+}
+
+impl Restores {
+    /// Restores into this folder; what was built goes to whoever serves `swaps`.
+    #[must_use]
+    pub fn new(target: Option<(DataFolder, SledOptions)>, swaps: mpsc::Sender<Swap>) -> Self {
+        Self { target, swaps }
+    }
+
+    /// Refuses unless the engine holds nothing that a restore would lose.
+    pub fn require_empty(statistics: &EngineStatistics) -> Result<(), Refusal> {
+        if statistics.sessions.is_empty() && statistics.events == 0 { Ok(()) } else { Err(Refusal::NotEmpty) }
+    }
+}
+
+impl AdminService {
+    pub(super) async fn restore_backup(
+        &self,
+        permit: OwnedSemaphorePermit,
+        received: Streaming<RestoreRequest>,
+    ) -> Result<RestoreResponse, Status> {
+        let (folder, options) = self.restores.target.clone().ok_or(Refusal::InMemory)?;
+        Restores::require_empty(&self.store.sessions()?.engine_statistics())?;
+        tracing::info!("restoring a backup");
+        let (parts, source) = mpsc::channel(BUFFER);
+        let building = tokio::task::spawn_blocking(move || {
+            let source = Source { parts: source, part: Bytes::new() };
+            // The permit is kept for as long as something is built, also if the caller is gone.
+            (restore(source, &folder, &options), permit)
+        });
+        let mut draining = self.store.draining.clone();
+        tokio::select! {
+            // Without a sender the server is gone.
+            _ = draining.wait_for(|draining| *draining) => return Err(Refusal::NotReady.into()),
+            received = receive(received, parts) => received?,
+        }
+        let (built, _permit) = building.await.map_err(|_| Refusal::NotReady)?;
+        let built = built.map_err(|error| restore_failure(&error))?;
+        let (done, answered) = oneshot::channel();
+        // Whoever ends the server does not answer any more.
+        self.restores.swaps.send(Swap { built, done }).await.map_err(|_| Refusal::NotReady)?;
+        let Restored { backup, sessions, events } = answered.await.map_err(|_| Refusal::NotReady)??;
+        tracing::info!(sessions, events, "restored a backup");
+        Ok(RestoreResponse { summary: Some(summary(&backup.opening, &backup.cut, backup.bytes, (sessions, events))) })
+    }
+}
+
+/// Hands on what the caller sends, up to its end or until nobody wants more of it.
+async fn receive(mut received: Streaming<RestoreRequest>, parts: mpsc::Sender<Bytes>) -> Result<(), Status> {
+    loop {
+        let message = timeout(MAX_STALL, received.message()).await.map_err(|_| Refusal::BackupTooSlow)?;
+        match message.map_err(grpc::of_stream)? {
+            Some(RestoreRequest { data }) => {
+                if parts.send(data).await.is_err() {
+                    // The backup is at fault, which building it tells.
+                    return Ok(());
+                }
+            }
+            None => return Ok(()),
+        }
+    }
+}
+
+/// What was received, for a reader that blocks.
+struct Source {
+    parts: mpsc::Receiver<Bytes>,
+    part: Bytes,
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.part.is_empty() {
+            match self.parts.blocking_recv() {
+                Some(part) => self.part = part,
+                None => return Ok(0),
+            }
+        }
+        let length = buffer.len().min(self.part.len());
+        self.part.copy_to_slice(&mut buffer[..length]);
+        Ok(length)
+    }
+}

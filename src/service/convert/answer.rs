@@ -1,0 +1,184 @@
+//! From records to answers. The sessions in them are written straight from the record, as a `Session` of the contract is
+//! encoded (see `build.rs`): a record has no field that the contract's message would have to copy first.
+
+use crate::clock::Millis;
+use crate::model::{Life, Record};
+use crate::session::Seen;
+use bytes::Bytes;
+use prost::encoding::{WireType, btree_map, encode_key, encode_varint, string, uint64};
+use prost_types::{Duration, Timestamp};
+use std::collections::BTreeMap;
+
+/// Room for the fields of fixed size: the handle, the version and the moments.
+const FIXED_BYTES: usize = 160;
+/// A time at most: a key and a length, and two numbers with a key and up to 10 bytes each.
+const TIME_BYTES: usize = 24;
+/// Room for the key and the length of a field of variable size.
+const KEY_BYTES: usize = 12;
+
+/// The session with its attributes.
+pub(in crate::service) fn session(record: &Record) -> Bytes {
+    encode(record, record.life(), true)
+}
+
+/// The session for callers who know its attributes.
+pub(in crate::service) fn session_without_attributes(record: &Record) -> Bytes {
+    encode(record, record.life(), false)
+}
+
+/// A session that was read.
+pub(in crate::service) fn seen_session(seen: &Seen, with_attributes: bool) -> Bytes {
+    encode(&seen.record, seen.life, with_attributes)
+}
+
+pub(in crate::service) fn timestamp(moment: Millis) -> Timestamp {
+    let (seconds, nanos) = split(moment);
+    Timestamp { seconds: seconds.cast_signed(), nanos }
+}
+
+pub(in crate::service) fn duration(length: Millis) -> Duration {
+    let (seconds, nanos) = split(length);
+    Duration { seconds: seconds.cast_signed(), nanos }
+}
+
+/// Field by field in the order of their numbers, and none that has its default, as any encoder would.
+fn encode(record: &Record, life: Life, with_attributes: bool) -> Bytes {
+    let attributes = if with_attributes { record.attributes.fields() } else { &[] };
+    let texts = record.namespace.len() + record.principal.len() + 2 * KEY_BYTES;
+    let mut session = Vec::with_capacity(FIXED_BYTES + texts + attributes.len());
+    put_text(1, record.handle.text(&mut [0; 36]), &mut session);
+    put_text(2, &record.namespace, &mut session);
+    uint64::encode(3, &record.version, &mut session);
+    // Field 4.
+    session.extend_from_slice(attributes);
+    if !record.principal.is_empty() {
+        put_text(5, &record.principal, &mut session);
+    }
+    put_labels(6, &record.labels, &mut session);
+    put_time(7, record.created, &mut session);
+    put_time(8, life.accessed, &mut session);
+    put_time(9, record.updated, &mut session);
+    put_time(10, life.idle_timeout, &mut session);
+    if let Some(end) = life.ends_at {
+        put_time(11, end, &mut session);
+    }
+    put_time(12, life.expires_at(), &mut session);
+    session.into()
+}
+
+fn put_labels(field: u32, labels: &BTreeMap<String, String>, message: &mut Vec<u8>) {
+    btree_map::encode(string::encode, string::encoded_len, string::encode, string::encoded_len, field, labels, message);
+}
+
+fn put_text(field: u32, text: &str, message: &mut Vec<u8>) {
+    encode_key(field, WireType::LengthDelimited, message);
+    encode_varint(text.len() as u64, message);
+    message.extend_from_slice(text.as_bytes());
+}
+
+/// Puts a timestamp or a duration, which have the same fields. A session has half a dozen of them, so they are put together
+/// on the stack.
+fn put_time(field: u8, time: Millis, message: &mut Vec<u8>) {
+    let (seconds, nanos) = split(time);
+    let mut encoded = [0; TIME_BYTES];
+    encoded[0] = (field << 3) | WireType::LengthDelimited as u8;
+    let mut end = 2;
+    for (field, value) in [(1, seconds), (2, u64::from(nanos.cast_unsigned()))] {
+        if value != 0 {
+            encoded[end] = (field << 3) | WireType::Varint as u8;
+            end = put_varint(value, &mut encoded, end + 1);
+        }
+    }
+    encoded[1] = u8::try_from(end - 2).expect("it is below 24");
+    message.extend_from_slice(&encoded[..end]);
+}
+
+/// Puts a number at this offset, and returns the offset behind it.
+fn put_varint(mut value: u64, encoded: &mut [u8; TIME_BYTES], mut at: usize) -> usize {
+    while value >= 0x80 {
+        encoded[at] = value.to_le_bytes()[0] | 0x80;
+        value >>= 7;
+        at += 1;
+    }
+    encoded[at] = value.to_le_bytes()[0];
+    at + 1
+}
+
+fn split(millis: Millis) -> (u64, i32) {
+    let nanos = i32::try_from(millis % 1_000).expect("below 1,000") * 1_000_000;
+    (millis / 1_000, nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Attribute, Attributes, Handle};
+    use prost::Message;
+    use sessiond_client::proto::Session;
+    use smallvec::SmallVec;
+    use smol_str::SmolStr;
+
+    fn record() -> Record {
+        Record {
+            handle: Handle::mint(1_000),
+            namespace: "shop".into(),
+            version: 300,
+            revision: 4,
+            created: 1_700_000_000_001,
+            updated: 1_700_000_001_000,
+            accessed: 1_700_000_002_345,
+            idle_timeout: 60_000,
+            ends_at: Some(1_700_000_009_999),
+            credentials: SmallVec::new(),
+            tickets: Vec::new(),
+            principal: "ada".into(),
+            labels: BTreeMap::from([("device".into(), "laptop".into()), ("address".into(), String::new())]),
+            attributes: [[0x0a, 1, b'a', 0x12, 2, 0x10, 1], [0x0a, 1, b'b', 0x12, 2, 0x10, 0]]
+                .map(|entry| Attribute::from_wire(&entry).unwrap())
+                .into_iter()
+                .collect(),
+            sweep_at: 0,
+        }
+    }
+
+    /// What is written is what an encoder of the contract writes of the same session.
+    fn read(encoded: &Bytes) -> Session {
+        let session = Session::decode(encoded.clone()).unwrap();
+        assert_eq!(session.encoded_len(), encoded.len());
+        session
+    }
+
+    #[test]
+    fn a_session_has_every_field_of_its_record() {
+        let record = record();
+        let read = read(&session(&record));
+        let attributes: Vec<&str> = read.attributes.keys().map(String::as_str).collect();
+        let mut labels: Vec<_> = read.labels.into_iter().collect();
+        labels.sort();
+        assert_eq!((read.handle, read.namespace), (record.handle.to_string(), "shop".into()));
+        assert_eq!((read.version, read.principal.as_str(), attributes.len()), (300, "ada", 2));
+        assert_eq!(labels, [("address".into(), String::new()), ("device".into(), "laptop".into())]);
+        assert_eq!(read.create_time, Some(timestamp(1_700_000_000_001)));
+        assert_eq!(read.last_access_time, Some(timestamp(1_700_000_002_345)));
+        assert_eq!(read.update_time, Some(timestamp(1_700_000_001_000)));
+        assert_eq!(read.idle_timeout, Some(duration(60_000)));
+        assert_eq!(read.absolute_expire_time, Some(timestamp(1_700_000_009_999)));
+        assert_eq!(read.expire_time, Some(timestamp(1_700_000_009_999)));
+    }
+
+    #[test]
+    fn what_is_empty_or_left_out_is_not_there() {
+        let bare = Record {
+            principal: SmolStr::default(),
+            labels: BTreeMap::new(),
+            attributes: Attributes::default(),
+            ends_at: None,
+            created: 0,
+            ..record()
+        };
+        assert_eq!(read(&session_without_attributes(&record())).attributes.len(), 0);
+        let read = read(&session(&bare));
+        assert_eq!((read.principal.as_str(), read.labels.len(), read.absolute_expire_time), ("", 0, None));
+        assert_eq!(read.create_time, Some(Timestamp::default()));
+    }
+}

@@ -1,0 +1,201 @@
+//! The one place that makes error statuses: a gRPC code, a machine-readable reason, and for bad input the field. What arises
+//! below the methods is put into the same form by `protocol`.
+
+use super::counters::{MET_DAMAGE, REFUSED_FOR_SPACE};
+use crate::backup::RestoreError;
+use crate::engine::EngineError;
+use crate::proto::ItemError;
+use crate::session::Error;
+use std::collections::HashMap;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// The domain of every `google.rpc.ErrorInfo` sent.
+const DOMAIN: &str = "sessiond";
+
+/// Why the server refuses a call before it reaches the session rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The engine is still being opened, or the server is about to end.
+    NotReady,
+    /// As many requests are in flight as are allowed.
+    TooManyRequests,
+    /// A watcher has not read for too long.
+    WatcherTooSlow,
+    /// A backup or a restore is under way.
+    BackupRunning,
+    /// A backup was not read for too long, or can't catch up with the changes.
+    BackupTooSlow,
+    /// A check of the data is under way.
+    VerifyRunning,
+    /// A backup can be restored only where nothing is.
+    NotEmpty,
+    /// There is no disk to restore to.
+    InMemory,
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotReady => with_reason(
+                Code::Unavailable,
+                "the server is starting or stopping; repeat the call",
+                "NOT_READY",
+                HashMap::new(),
+            ),
+            Refusal::WatcherTooSlow => with_reason(
+                Code::ResourceExhausted,
+                "the watcher reads too slowly; resume after the last event that it received",
+                "WATCHER_TOO_SLOW",
+                HashMap::new(),
+            ),
+            Refusal::BackupRunning => with_reason(
+                Code::ResourceExhausted,
+                "another backup or restore is running; only one can run at a time",
+                "BACKUP_RUNNING",
+                HashMap::new(),
+            ),
+            Refusal::BackupTooSlow => with_reason(
+                Code::ResourceExhausted,
+                "the backup moved too slowly: its reader or sender stalled, or sessions change faster than it is read",
+                "BACKUP_TOO_SLOW",
+                HashMap::new(),
+            ),
+            Refusal::VerifyRunning => with_reason(
+                Code::ResourceExhausted,
+                "another check of the data is running; only one can run at a time",
+                "VERIFY_RUNNING",
+                HashMap::new(),
+            ),
+            Refusal::NotEmpty => with_reason(
+                Code::FailedPrecondition,
+                "the server already holds sessions or events; restore into a server that was started with an empty data folder",
+                "NOT_EMPTY",
+                HashMap::new(),
+            ),
+            Refusal::InMemory => with_reason(
+                Code::FailedPrecondition,
+                "the server keeps its sessions in memory only; restore into a server with the engine sled",
+                "IN_MEMORY",
+                HashMap::new(),
+            ),
+            Refusal::TooManyRequests => with_reason(
+                Code::ResourceExhausted,
+                "too many requests are in flight (setting max-requests-in-flight)",
+                "TOO_MANY_REQUESTS",
+                HashMap::new(),
+            ),
+        }
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::NotFound => with_reason(Code::NotFound, message, "SESSION_NOT_FOUND", HashMap::new()),
+            Error::IdTaken => with_reason(Code::AlreadyExists, message, "SESSION_ID_TAKEN", HashMap::new()),
+            Error::IdRetired => with_reason(Code::FailedPrecondition, message, "SESSION_ID_RETIRED", HashMap::new()),
+            Error::VersionMismatch { current } => with_reason(
+                Code::Aborted,
+                message,
+                "VERSION_MISMATCH",
+                HashMap::from([("current_version".into(), current.to_string())]),
+            ),
+            Error::TooLarge { limit, actual, .. } => with_reason(
+                Code::ResourceExhausted,
+                message,
+                "SESSION_TOO_LARGE",
+                HashMap::from([("limit".into(), limit.to_string()), ("actual".into(), actual.to_string())]),
+            ),
+            Error::Invalid { field, problem } => {
+                let mut details = ErrorDetails::with_bad_request_violation(field, problem);
+                details.set_error_info("INVALID_ARGUMENT", DOMAIN, HashMap::new());
+                Status::with_error_details(Code::InvalidArgument, message, details)
+            }
+            Error::SessionLimit { .. } => {
+                with_reason(Code::ResourceExhausted, message, "SESSION_LIMIT_REACHED", HashMap::new())
+            }
+            Error::BatchTooLarge => with_reason(Code::ResourceExhausted, message, "BATCH_TOO_LARGE", HashMap::new()),
+            Error::LockHeld { held_for, ends_in } => with_reason(
+                Code::FailedPrecondition,
+                message,
+                "LOCK_HELD",
+                HashMap::from([
+                    ("held_for_ms".into(), held_for.to_string()),
+                    ("ends_in_ms".into(), ends_in.to_string()),
+                ]),
+            ),
+            Error::LockLost => with_reason(Code::FailedPrecondition, message, "LOCK_LOST", HashMap::new()),
+            Error::HandoffInvalid => with_reason(Code::NotFound, message, "HANDOFF_INVALID", HashMap::new()),
+            Error::EventsGone => with_reason(Code::OutOfRange, message, "EVENTS_GONE", HashMap::new()),
+            Error::Engine(error) => engine_failure(&error),
+        }
+    }
+}
+
+/// A call was not done in its time.
+pub(crate) fn call_timed_out() -> Status {
+    with_reason(
+        Code::DeadlineExceeded,
+        "the call reached its deadline; it may have been carried out",
+        "DEADLINE_EXCEEDED",
+        HashMap::new(),
+    )
+}
+
+/// Why a backup was not restored.
+pub(in crate::service) fn restore_failure(error: &RestoreError) -> Status {
+    match error {
+        RestoreError::Backup(problem) => {
+            with_reason(Code::InvalidArgument, problem.to_string(), "BACKUP_INVALID", HashMap::new())
+        }
+        RestoreError::Engine(error) => engine_failure(error),
+        RestoreError::Folder(_) | RestoreError::Files(_) => {
+            tracing::error!(%error, "a backup could not be restored");
+            with_reason(Code::Internal, "the storage failed; see the server's log", "INTERNAL", HashMap::new())
+        }
+    }
+}
+
+/// The reason and the text of an error, for an item of a batch.
+pub(in crate::service) fn item_error(error: Error) -> ItemError {
+    let status = Status::from(error);
+    let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
+    ItemError { reason, message: status.message().into() }
+}
+
+/// Logs and counts what happened, and tells the caller only what it can act on.
+fn engine_failure(error: &EngineError) -> Status {
+    match error {
+        EngineError::StorageFull => {
+            REFUSED_FOR_SPACE.add_one();
+            with_reason(
+                Code::ResourceExhausted,
+                "too little free disk space to write; reads and deletes still work",
+                "STORAGE_FULL",
+                HashMap::new(),
+            )
+        }
+        EngineError::Stopped => Refusal::NotReady.into(),
+        EngineError::Corrupt(_) => {
+            MET_DAMAGE.add_one();
+            tracing::error!(%error, "a request met damaged data");
+            with_reason(Code::DataLoss, "the stored session is damaged", "SESSION_CORRUPT", HashMap::new())
+        }
+        EngineError::Storage(_) | EngineError::DiskFull | EngineError::Damaged { .. } => {
+            tracing::error!(%error, "a request failed");
+            with_reason(Code::Internal, "the storage failed; see the server's log", "INTERNAL", HashMap::new())
+        }
+    }
+}
+
+/// The error with this reason.
+pub(super) fn with_reason(
+    code: Code,
+    message: impl Into<String>,
+    reason: &str,
+    metadata: HashMap<String, String>,
+) -> Status {
+    Status::with_error_details(code, message, ErrorDetails::with_error_info(reason, DOMAIN, metadata))
+}

@@ -1,0 +1,7 @@
+//! Requests in flight, and the memory that messages take: how much there may be, and who holds how much of it.
+//!
+//! [`budget`] is the budget of the process and the share of each connection; [`received`] is what a call holds of it whose
+//! messages come as a stream.
+
+pub(super) mod budget;
+pub(super) mod received;

@@ -1,0 +1,55 @@
+//! What a call whose messages come as a stream holds of its connection's share.
+
+use super::budget::{Held, Share};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The bytes of the messages of one call. Stands among the extensions of its request. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct ReceivedMessages(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    share: Arc<Share>,
+    /// Whether somebody takes what the messages hold.
+    is_claimed: AtomicBool,
+    messages: Mutex<VecDeque<Held>>,
+}
+
+impl ReceivedMessages {
+    /// Nothing has been received yet.
+    #[must_use]
+    pub fn new(share: Arc<Share>) -> Self {
+        Self(Arc::new(Inner { share, is_claimed: AtomicBool::new(false), messages: Mutex::default() }))
+    }
+
+    /// The share of the connection.
+    pub(in crate::service) fn share(&self) -> &Arc<Share> {
+        &self.0.share
+    }
+
+    /// A message of so many bytes begins to arrive. Those before it were let go of, unless [`claim`](Self::claim) was called.
+    pub fn begin(&self, bytes: usize) {
+        let held = self.0.share.hold(bytes);
+        let mut messages = self.messages();
+        if !self.0.is_claimed.load(Ordering::Relaxed) {
+            messages.clear();
+        }
+        messages.push_back(held);
+    }
+
+    /// From now on [`next`](Self::next) is called for each message.
+    pub(in crate::service) fn claim(&self) {
+        self.0.is_claimed.store(true, Ordering::Relaxed);
+    }
+
+    /// What the oldest message holds, once it has arrived.
+    pub(in crate::service) fn next(&self) -> Option<Held> {
+        self.messages().pop_front()
+    }
+
+    fn messages(&self) -> MutexGuard<'_, VecDeque<Held>> {
+        self.0.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

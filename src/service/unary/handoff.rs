@@ -1,0 +1,38 @@
+//! Cross-domain sign-on.
+
+use crate::proto::{IssueHandoffRequest, IssueHandoffResponse, RedeemHandoffRequest, RedeemHandoffResponse};
+use crate::service::convert::answer::{session, timestamp};
+use crate::service::convert::request;
+use crate::service::store::StoreService;
+use crate::session::Redemption;
+use tonic::Status;
+
+impl StoreService {
+    pub(in crate::service) async fn issue_handoff_ticket(
+        &self,
+        request: IssueHandoffRequest,
+    ) -> Result<IssueHandoffResponse, Status> {
+        let sessions = self.sessions()?;
+        let namespace = request::namespace(request.namespace)?;
+        let id = request::session_id("session_id", request.session_id)?;
+        let audience = request::audience(request.audience)?;
+        let lifetime = request::ticket_lifetime(request.lifetime)?;
+        let (ticket, expires_at) = sessions.issue_handoff(&namespace, &id, audience, lifetime).await?;
+        Ok(IssueHandoffResponse { ticket: ticket.reveal(), expire_time: Some(timestamp(expires_at)) })
+    }
+
+    pub(in crate::service) async fn redeem_handoff_ticket(
+        &self,
+        request: RedeemHandoffRequest,
+    ) -> Result<RedeemHandoffResponse, Status> {
+        let sessions = self.sessions()?;
+        let redemption = Redemption {
+            namespace: request::namespace(request.namespace)?,
+            ticket: request.ticket,
+            audience: request::audience(request.audience)?,
+            new_id: request::optional_session_id("new_session_id", request.new_session_id)?,
+        };
+        let (id, record) = sessions.redeem_handoff(redemption).await?;
+        Ok(RedeemHandoffResponse { session_id: id.reveal(), session: session(&record) })
+    }
+}

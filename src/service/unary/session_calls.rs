@@ -1,0 +1,104 @@
+//! Create, get, update, touch, rotate and delete.
+
+use crate::proto::{
+    CreateSessionRequest, CreateSessionResponse, DeleteSessionRequest, DeleteSessionResponse, GetSessionRequest,
+    GetSessionResponse, RotateSessionRequest, RotateSessionResponse, TouchSessionRequest, TouchSessionResponse,
+    UpdateSessionRequest, UpdateSessionResponse,
+};
+use crate::service::convert::answer::{seen_session, session_without_attributes, timestamp};
+use crate::service::convert::request;
+use crate::service::store::StoreService;
+use crate::session::{Access, Error, NewSession, Rotation, Seen, Update};
+use tonic::Status;
+
+impl StoreService {
+    pub(in crate::service) async fn create(
+        &self,
+        request: CreateSessionRequest,
+    ) -> Result<CreateSessionResponse, Status> {
+        let sessions = self.sessions()?;
+        let new = NewSession {
+            namespace: request::namespace(request.namespace)?,
+            id: request::optional_session_id("session_id", request.session_id)?,
+            data: request::first_data(
+                &request.attributes,
+                request.principal,
+                request.labels,
+                request.timeouts,
+                &self.limits,
+            )?,
+            past: request::past(request.create_time, request.last_access_time)?,
+        };
+        let (id, record) = sessions.create(new).await?;
+        Ok(CreateSessionResponse { session_id: id.reveal(), session: session_without_attributes(&record) })
+    }
+
+    pub(in crate::service) async fn get(&self, request: GetSessionRequest) -> Result<GetSessionResponse, Status> {
+        let sessions = self.sessions()?;
+        let namespace = request::namespace(request.namespace)?;
+        let id = request::session_id("session_id", request.session_id)?;
+        let access = request::access(request.access)?;
+        let seen = sessions.get(&namespace, &id, access).await?;
+        let not_modified = request.if_version_not == Some(seen.record.version);
+        Ok(GetSessionResponse { session: seen_session(&seen, !not_modified && !request.omit_attributes), not_modified })
+    }
+
+    pub(in crate::service) async fn update(
+        &self,
+        request: UpdateSessionRequest,
+    ) -> Result<UpdateSessionResponse, Status> {
+        let sessions = self.sessions()?;
+        let lock_token = Some(request.lock_token).filter(|token| !token.is_empty());
+        let update = Update {
+            namespace: request::namespace(request.namespace)?,
+            id: request::session_id("session_id", request.session_id)?,
+            change: request::change(request.change, &self.limits)?,
+            expected_version: request::expected_version(request.expected_version, request.upsert)?,
+            upsert: request.upsert,
+            unlock: request::unlock(request.unlock, lock_token.as_ref())?,
+            lock_token,
+        };
+        let updated = sessions.update(update).await?;
+        Ok(UpdateSessionResponse { session: seen_session(&updated.session, false), created: updated.created })
+    }
+
+    pub(in crate::service) async fn touch(&self, request: TouchSessionRequest) -> Result<TouchSessionResponse, Status> {
+        let sessions = self.sessions()?;
+        let namespace = request::namespace(request.namespace)?;
+        let id = request::session_id("session_id", request.session_id)?;
+        let Seen { record, life } = sessions.get(&namespace, &id, Access::Touch).await?;
+        Ok(TouchSessionResponse { expire_time: Some(timestamp(life.expires_at())), version: record.version })
+    }
+
+    pub(in crate::service) async fn rotate(
+        &self,
+        request: RotateSessionRequest,
+    ) -> Result<RotateSessionResponse, Status> {
+        let sessions = self.sessions()?;
+        let rotation = Rotation {
+            namespace: request::namespace(request.namespace)?,
+            id: request::session_id("session_id", request.session_id)?,
+            new_id: request::optional_session_id("new_session_id", request.new_session_id)?,
+            grace: request::grace(request.grace)?,
+            change: request::change(request.change, &self.limits)?,
+            expected_version: request.expected_version,
+        };
+        let (id, record) = sessions.rotate(rotation).await?;
+        Ok(RotateSessionResponse { session_id: id.reveal(), session: session_without_attributes(&record) })
+    }
+
+    pub(in crate::service) async fn delete(
+        &self,
+        request: DeleteSessionRequest,
+    ) -> Result<DeleteSessionResponse, Status> {
+        let sessions = self.sessions()?;
+        let namespace = request::namespace(request.namespace)?;
+        let target = request::target(request.target)?;
+        let deleted = match sessions.delete(namespace, target).await {
+            Ok(()) => true,
+            Err(Error::NotFound) if request.allow_missing => false,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(DeleteSessionResponse { deleted })
+    }
+}

@@ -1,0 +1,87 @@
+//! What the rules have counted since the start, and how fast it grows.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Rates are means over this long.
+const RATE_WINDOW: Duration = Duration::from_secs(10);
+
+/// Sessions made and expired since the start.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    created: AtomicU64,
+    expired: AtomicU64,
+    /// Totals of the last seconds, oldest first.
+    samples: Mutex<VecDeque<Sample>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    at: Instant,
+    created: u64,
+    expired: u64,
+}
+
+/// Totals and rates.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CounterValues {
+    /// Sessions made since the start.
+    pub created: u64,
+    /// Sessions whose expiry was swept since the start.
+    pub expired: u64,
+    /// Sessions made per second.
+    pub created_per_second: f64,
+    /// Sessions swept per second.
+    pub expired_per_second: f64,
+}
+
+impl Counters {
+    pub(super) fn count_created(&self) {
+        self.created.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_expired(&self, sessions: u64) {
+        self.expired.fetch_add(sessions, Ordering::Relaxed);
+    }
+
+    /// Notes the totals of this moment; called about once a second.
+    pub(super) fn sample(&self) {
+        let now = self.totals();
+        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        samples.push_back(now);
+        while samples.front().is_some_and(|oldest| now.at.duration_since(oldest.at) > RATE_WINDOW) {
+            samples.pop_front();
+        }
+    }
+
+    pub(super) fn read(&self) -> CounterValues {
+        let now = self.totals();
+        let oldest = self.samples.lock().unwrap_or_else(PoisonError::into_inner).front().copied();
+        let rate = |of: fn(&Sample) -> u64| {
+            oldest.map_or(0.0, |oldest| {
+                let grown = of(&now).saturating_sub(of(&oldest));
+                let seconds = now.at.duration_since(oldest.at).as_secs_f64().max(1.0);
+                // Counts beyond 2^52 would lose their last digits, in a rate.
+                #[expect(clippy::cast_precision_loss, reason = "a rate is an approximation")]
+                let grown = grown as f64;
+                grown / seconds
+            })
+        };
+        CounterValues {
+            created: now.created,
+            expired: now.expired,
+            created_per_second: rate(|sample| sample.created),
+            expired_per_second: rate(|sample| sample.expired),
+        }
+    }
+
+    fn totals(&self) -> Sample {
+        Sample {
+            at: Instant::now(),
+            created: self.created.load(Ordering::Relaxed),
+            expired: self.expired.load(Ordering::Relaxed),
+        }
+    }
+}

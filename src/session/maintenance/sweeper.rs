@@ -1,0 +1,71 @@
+//! Removing what has ended. Sweeping is only cleaning: whether a session has ended is judged at each access, so nobody
+//! can tell whether the sweeper has run.
+
+use crate::engine::{Draft, Due, EngineError};
+use crate::model::EventKind;
+use crate::session::liveness::expiry::Access;
+use crate::session::liveness::lookup::with_life;
+use crate::session::{Error, Sessions};
+
+/// What one batch of sweeping did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Rows of the index that were looked at.
+    pub looked_at: usize,
+    /// Sessions that had ended and were removed.
+    pub removed: usize,
+}
+
+impl Sessions {
+    /// Removes expired sessions, looking at no more than `limit` rows of the index.
+    pub async fn sweep(&self, limit: usize) -> Result<Swept, Error> {
+        let now = self.clock.now();
+        let due = self.query(|view| view.due(now, limit)).await?;
+        if due.is_empty() {
+            return Ok(Swept::default());
+        }
+        let looked_at = due.len();
+        let removed = self
+            .transact(|draft| {
+                draft.clean_up();
+                let mut removed = 0;
+                for due in &due {
+                    removed += usize::from(self.sweep_one(draft, *due)?);
+                }
+                Ok(removed)
+            })
+            .await?;
+        self.counters.count_expired(removed as u64);
+        Ok(Swept { looked_at, removed })
+    }
+
+    /// Whether the session was removed.
+    fn sweep_one(&self, draft: &mut Draft<'_>, due: Due) -> Result<bool, Error> {
+        let stored = match draft.view().record(due.handle) {
+            Ok(Some(record)) if record.sweep_at == due.at => record,
+            // A crash left the row behind.
+            Ok(_) => {
+                draft.drop_due(due);
+                return Ok(false);
+            }
+            Err(EngineError::Corrupt(damage)) => {
+                // Off the index, so that it holds nothing up; the record stays for those who want to save it.
+                tracing::error!(handle = %due.handle, damage, "a session is damaged; leaving it unswept");
+                draft.drop_due(due);
+                return Ok(false);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let (life, now) = self.touches.judge(&stored, Access::Peek, draft.view())?;
+        if now.is_none() {
+            let cause = self.policies.cause(EventKind::Expired, &stored.namespace, self.clock.now());
+            draft.remove(&stored, cause)?;
+            return Ok(true);
+        }
+        // Touched since the row was written: look again when the session ends now.
+        let mut record = with_life(&stored, life);
+        Draft::reschedule(&mut record);
+        draft.put(record, Some(&stored), None)?;
+        Ok(false)
+    }
+}

@@ -1,0 +1,123 @@
+//! Making a session.
+
+use super::change::SessionChange;
+use crate::clock::Millis;
+use crate::engine::Draft;
+use crate::model::{Attributes, Credential, EventKind, Handle, Record, SessionId};
+use crate::session::Sessions;
+use crate::session::error::Error;
+use crate::session::liveness::expiry::Access;
+use crate::session::liveness::lookup::{LookupKey, with_life};
+use crate::session::policy::MAX_TIMEOUT;
+use smallvec::smallvec;
+use smol_str::SmolStr;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A session to be made.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// Where it will live.
+    pub namespace: String,
+    /// The ID, if the caller chooses it.
+    pub id: Option<SessionId>,
+    /// Its first data; timeouts that it leaves out follow the policy.
+    pub data: SessionChange,
+    /// Its life before it came here.
+    pub past: Past,
+}
+
+/// The life of a session before it is stored: frameworks make sessions when a visitor's request begins and store them when
+/// it ends, and sites move live sessions here from another store.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Past {
+    /// When it was made; now if it is left out or would lie in the future.
+    pub created: Option<Millis>,
+    /// The last access, from then to now; now if it is left out.
+    pub accessed: Option<Millis>,
+}
+
+impl Sessions {
+    /// Makes a session and returns its ID and its record. A taken ID is never overwritten.
+    pub async fn create(&self, new: NewSession) -> Result<(SessionId, Arc<Record>), Error> {
+        let handle = Handle::mint(self.clock.now());
+        let chosen = new.id.is_some();
+        let id = new.id.unwrap_or_else(|| SessionId::mint(handle));
+        let key = LookupKey::new(&new.namespace, &id);
+        let record = self
+            .transact(|draft| {
+                if chosen {
+                    claim_id(draft, &key, self)?;
+                }
+                let credential = Credential::new(key.hash, chosen);
+                self.put_new(draft, handle, &new.namespace, credential, &new.data, new.past)
+            })
+            .await?;
+        self.counters.count_created();
+        tracing::debug!(handle = %record.handle, namespace = %record.namespace, "created");
+        Ok((id, record))
+    }
+}
+
+/// Makes sure that a chosen ID is free, removing the expired session that may still stand under it.
+pub(super) fn claim_id(draft: &mut Draft<'_>, key: &LookupKey, sessions: &Sessions) -> Result<(), Error> {
+    let (view, touches) = (draft.view(), &sessions.touches);
+    if touches.find(view, key, Access::Peek)?.is_some() {
+        return Err(Error::IdTaken);
+    }
+    if let Some(ended) = touches.record_of(view, key)?
+        && let (life, None) = touches.judge(&ended, Access::Peek, view)?
+    {
+        draft.remove(
+            &with_life(&ended, life),
+            sessions.policies.cause(EventKind::Expired, &ended.namespace, touches.now()),
+        )?;
+        sessions.counters.count_expired(1);
+    }
+    Ok(())
+}
+
+impl Sessions {
+    /// Puts the first record of a session.
+    pub(super) fn put_new(
+        &self,
+        draft: &mut Draft<'_>,
+        handle: Handle,
+        namespace: &str,
+        credential: Credential,
+        data: &SessionChange,
+        past: Past,
+    ) -> Result<Arc<Record>, Error> {
+        let (policy, now) = (self.policies.of(namespace), self.clock.now());
+        let created = past.created.map_or(now, |created| created.min(now));
+        if now.saturating_sub(created) > MAX_TIMEOUT {
+            return Err(Error::invalid("create_time", "must lie at most 3660 days in the past"));
+        }
+        let mut record = Record {
+            handle,
+            namespace: namespace.into(),
+            version: 1,
+            revision: 0,
+            created,
+            updated: now,
+            accessed: past.accessed.map_or(now, |accessed| accessed.clamp(created, now)),
+            idle_timeout: policy.idle_timeout,
+            ends_at: None,
+            credentials: smallvec![credential],
+            tickets: Vec::new(),
+            principal: SmolStr::default(),
+            labels: BTreeMap::new(),
+            attributes: Attributes::default(),
+            sweep_at: 0,
+        };
+        let timeouts = Some(data.timeouts.unwrap_or_default());
+        SessionChange { timeouts, ..data.clone() }.apply(&mut record, now, policy)?;
+        policy.bound(&mut record);
+        if record.expires_at() <= now {
+            let field = if past.accessed.is_some() { "last_access_time" } else { "create_time" };
+            return Err(Error::invalid(field, "must not lie so far back that the session would have expired already"));
+        }
+        self.enforce_session_limit(draft, namespace, &record.principal, handle, now)?;
+        Ok(draft.put(record, None, Some(self.policies.cause(EventKind::Created, namespace, now)))?)
+    }
+}

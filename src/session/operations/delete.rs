@@ -1,0 +1,37 @@
+//! Ending a session.
+
+use crate::model::{EventKind, Handle, SessionId};
+use crate::session::Sessions;
+use crate::session::error::Error;
+use crate::session::liveness::expiry::Access;
+use crate::session::liveness::lookup::LookupKey;
+
+/// How the session to end is named.
+#[derive(Clone, Debug)]
+pub enum DeleteTarget {
+    /// By its ID; one that can only read ends it too, since whoever logs out must be logged out.
+    Id(SessionId),
+    /// By its handle.
+    Handle(Handle),
+}
+
+impl Sessions {
+    /// Ends a session. After this returned, no slower request brings it back.
+    pub async fn delete(&self, namespace: String, target: DeleteTarget) -> Result<(), Error> {
+        let handle = self
+            .transact(|draft| {
+                let live = match &target {
+                    DeleteTarget::Handle(handle) => self.touches.find_by_handle(draft.view(), &namespace, *handle)?,
+                    DeleteTarget::Id(id) => {
+                        self.touches.find(draft.view(), &LookupKey::new(&namespace, id), Access::Peek)?
+                    }
+                };
+                let live = live.ok_or(Error::NotFound)?;
+                draft.remove(&live.to_record(), self.policies.cause(EventKind::Deleted, &namespace, live.now))?;
+                Ok(live.record.handle)
+            })
+            .await?;
+        tracing::debug!(%handle, "deleted");
+        Ok(())
+    }
+}

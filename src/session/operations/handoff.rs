@@ -1,0 +1,105 @@
+//! Cross-domain sign-on: a ticket that another domain exchanges for its own ID of the same session.
+
+use super::create::claim_id;
+use crate::clock::Millis;
+use crate::model::{Credential, Record, Secret, SecretHash, SessionId, Ticket};
+use crate::session::Sessions;
+use crate::session::error::Error;
+use crate::session::liveness::expiry::Access;
+use crate::session::liveness::lookup::LookupKey;
+use std::sync::Arc;
+
+/// The shortest lifetime of a ticket: 1 s.
+pub const MIN_TICKET_LIFETIME: Millis = 1_000;
+
+/// The longest lifetime of a ticket: 5 min.
+pub const MAX_TICKET_LIFETIME: Millis = 5 * 60 * 1_000;
+
+/// Tickets of one session that can be redeemed at a time; the next one takes the place of the oldest.
+const MAX_TICKETS: usize = 16;
+
+/// IDs of one session, at most.
+const MAX_IDS: usize = 64;
+
+/// What redeeming a ticket needs.
+#[derive(Clone, Debug)]
+pub struct Redemption {
+    /// Where the session lives.
+    pub namespace: String,
+    /// The ticket, as it came.
+    pub ticket: String,
+    /// Who redeems it.
+    pub audience: String,
+    /// The new ID, if the caller chooses it.
+    pub new_id: Option<SessionId>,
+}
+
+impl Sessions {
+    /// Issues a ticket for the audience. Returns it and the moment at which it ends.
+    pub async fn issue_handoff(
+        &self,
+        namespace: &str,
+        id: &SessionId,
+        audience: String,
+        lifetime: Millis,
+    ) -> Result<(Secret, Millis), Error> {
+        let key = LookupKey::new(namespace, id);
+        self.transact(|draft| {
+            let live = self.touches.find(draft.view(), &key, Access::Touch)?.ok_or(Error::NotFound)?.writable()?;
+            let mut record = live.to_record();
+            let ticket = Secret::mint(record.handle);
+            let expires_at = live.now.saturating_add(lifetime);
+            record.tickets.retain(|ticket| live.now < ticket.expires_at);
+            if record.tickets.len() >= MAX_TICKETS {
+                record.tickets.remove(0);
+            }
+            let hash = SecretHash::of_secret(namespace, &ticket);
+            record.tickets.push(Ticket { hash, audience: audience.clone(), expires_at });
+            draft.put(record, Some(&live.record), None)?;
+            Ok((ticket, expires_at))
+        })
+        .await
+    }
+
+    /// Exchanges a ticket for an ID of the same session. A ticket that is shown by the wrong audience is burnt.
+    pub async fn redeem_handoff(&self, redemption: Redemption) -> Result<(SessionId, Arc<Record>), Error> {
+        let Redemption { namespace, ticket, audience, new_id } = redemption;
+        let (ticket, handle) = Secret::parse(ticket).ok_or(Error::HandoffInvalid)?;
+        let hash = SecretHash::of_secret(&namespace, &ticket);
+        let (id, record) = self
+            .transact(|draft| {
+                let found = self.touches.find_by_handle(draft.view(), &namespace, handle)?;
+                let live = found.ok_or(Error::HandoffInvalid)?;
+                let mut record = live.to_record();
+                let at = record.tickets.iter().position(|ticket| ticket.hash == hash);
+                let ticket = record.tickets.remove(at.ok_or(Error::HandoffInvalid)?);
+                if live.now >= ticket.expires_at {
+                    return Err(Error::HandoffInvalid);
+                }
+                if ticket.audience != audience {
+                    draft.put(record, Some(&live.record), None)?;
+                    // Returned as a result of the transaction, so that the ticket is burnt.
+                    return Ok(Err(Error::HandoffInvalid));
+                }
+                record.credentials.retain(|credential| credential.opens_at(live.now));
+                let (subject, actual) = ("the number of the session's IDs", record.credentials.len() + 1);
+                if actual > MAX_IDS {
+                    return Err(Error::TooLarge { subject, limit: MAX_IDS, actual });
+                }
+                let (id, chosen) = match &new_id {
+                    Some(id) => (id.clone(), true),
+                    None => (SessionId::mint(handle), false),
+                };
+                let key = LookupKey::new(&namespace, &id);
+                if chosen {
+                    claim_id(draft, &key, self)?;
+                }
+                record.credentials.push(Credential::new(key.hash, chosen));
+                record.accessed = live.now;
+                Ok(Ok((id, draft.put(record, Some(&live.record), None)?)))
+            })
+            .await??;
+        tracing::debug!(handle = %record.handle, "handed off");
+        Ok((id, record))
+    }
+}
