@@ -78,8 +78,8 @@ pub struct Settings {
 
     /// How often touches are written to disk (100ms to 5m)
     ///
-    /// Until then, touches are kept in memory. After a crash, a session may expire earlier by at most this much, but never
-    /// later.
+    /// Until then, touches are kept in memory. A crash may lose the touches of this time: such a session ends as if it had
+    /// not been used in it, never later.
     #[arg(long, value_name = DURATION, value_parser = between(duration, "100ms", "5m"), default_value = "5s",
           help_heading = STORAGE)]
     pub touch_interval: Duration,

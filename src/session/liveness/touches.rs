@@ -1,7 +1,7 @@
 //! Last accesses that are not on disk yet.
 //!
-//! A touch only notes a time here; a task writes the notes back in bulk. After a crash a session may so expire early, by
-//! at most the interval between two write-backs, and never late.
+//! A touch only notes a time here; a task writes the notes back in bulk. A crash may lose the touches since the last
+//! write-back: a session may then expire early, as if it had not been used since, and never late.
 
 use crate::clock::{Clock, Millis};
 use crate::engine::{EngineError, View};

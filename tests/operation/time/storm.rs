@@ -7,8 +7,8 @@ use fastrand::Rng;
 use sessiond_client::proto::{CreateSessionRequest, GetSessionRequest, Timeouts};
 use sessiond_client::{Client, Error};
 use std::io::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -23,10 +23,12 @@ const IDLE: std::ops::Range<u64> = 200..2_500;
 const OFF: u32 = 50;
 const ROUNDING: Duration = Duration::from_millis(4 + 2);
 
-/// A kill loses the touches of the last 100 ms, and those that were being written: these wait for others that are, and for
-/// their turn, each for as long as a change takes on this machine. And it lets the time of sessions go ahead by a fiftieth of the 15 s at most for which it was written down
-/// in advance.
-const LOST_BY_A_KILL: Duration = Duration::from_millis(100 + 300);
+/// Touches are written back so often. Those that are being written wait for others that are, and for their turn, each for as
+/// long as a change takes on this machine.
+const WRITTEN_BACK: Duration = Duration::from_millis(100);
+
+/// A kill lets the time of sessions go ahead by a fiftieth of the 15 s at most for which it was written down in advance.
+const AHEAD_BY_A_KILL: Duration = Duration::from_millis(300);
 
 /// For so long a session is looked for that has ended.
 const AFTERLIFE: Duration = Duration::from_secs(2);
@@ -42,9 +44,7 @@ enum Restarts {
 
 #[derive(Debug, Default)]
 struct Storm {
-    /// Kills that have begun, and those after which the server is up again.
-    kills: AtomicU64,
-    restarts: AtomicU64,
+    kills: Mutex<Vec<Kill>>,
     /// How long the slowest change took, in milliseconds.
     slowest: AtomicU64,
     is_over: AtomicBool,
@@ -52,31 +52,61 @@ struct Storm {
     answers: AtomicU64,
 }
 
-/// A session as its visitor knows it. Its last access was between two moments.
+/// When the server was killed, and when it was up again.
+#[derive(Clone, Copy, Debug)]
+struct Kill {
+    from: Instant,
+    to: Option<Instant>,
+}
+
+/// A call by which a session was used: when it began and when it was answered.
+#[derive(Clone, Copy, Debug)]
+struct Use {
+    from: Instant,
+    to: Instant,
+}
+
+/// A session as its visitor knows it.
 struct Visit {
     id: String,
     idle: Duration,
-    from: Instant,
-    to: Instant,
-    /// Kills that were over before its last access.
-    restarts: u64,
+    created: Use,
+    touches: Vec<Use>,
+    /// When it may have been used last.
+    used: Instant,
     ended: Option<Instant>,
+}
+
+impl Storm {
+    /// The last use that no kill has undone, and how many kills there were since.
+    fn kept_use(&self, visit: &Visit) -> (Use, u32) {
+        let kills = self.kills.lock().unwrap();
+        let window = WRITTEN_BACK + 3 * Duration::from_millis(self.slowest.load(Ordering::SeqCst));
+        let is_lost = |touch: &Use, kill: &Kill| {
+            kill.from < touch.to + window && kill.to.is_none_or(|restarted| touch.from < restarted)
+        };
+        let kept = visit.touches.iter().rev().find(|touch| !kills.iter().any(|kill| is_lost(touch, kill)));
+        let kept = *kept.unwrap_or(&visit.created);
+        let since = kills.iter().filter(|kill| kill.to.is_none_or(|restarted| restarted > kept.from)).count();
+        (kept, u32::try_from(since).unwrap())
+    }
 }
 
 impl Visit {
     async fn begin(client: &Client, rng: &mut Rng, storm: &Storm) -> Option<Self> {
         let idle = Duration::from_millis(rng.u64(IDLE));
-        let (restarts, from) = (storm.restarts.load(Ordering::SeqCst), Instant::now());
+        let from = Instant::now();
         let request = CreateSessionRequest::new().timeouts(Timeouts::new().idle(idle));
         let id = client.create(request).await.ok()?.session_id;
-        let took = u64::try_from(from.elapsed().as_millis()).unwrap();
+        let created = Use { from, to: Instant::now() };
+        let took = u64::try_from((created.to - from).as_millis()).unwrap();
         storm.slowest.fetch_max(took, Ordering::SeqCst);
-        Some(Self { id, idle, from, to: Instant::now(), restarts, ended: None })
+        Some(Self { id, idle, created, touches: Vec::new(), used: created.to, ended: None })
     }
 
     /// One look at the session; what no visitor should find.
     async fn look(&mut self, client: &Client, is_touch: bool, restarts: Restarts, storm: &Storm) -> Result<(), String> {
-        let (restarted, begun) = (storm.restarts.load(Ordering::SeqCst), Instant::now());
+        let begun = Instant::now();
         let request = GetSessionRequest::new(&self.id);
         let answer = client.get(if is_touch { request } else { request.peek() }).await;
         let answered = Instant::now();
@@ -86,22 +116,22 @@ impl Visit {
                 if let Some(ended) = self.ended {
                     return Err(format!("revived {:?} after it was gone", begun - ended));
                 }
-                let unused = begun.saturating_duration_since(self.to);
+                let unused = begun.saturating_duration_since(self.used);
                 let most = self.idle + self.idle / (OFF - 1) + ROUNDING;
                 if restarts == Restarts::OfTheServer && unused > most {
                     return Err(format!("lives after {unused:?} with an idle timeout of {:?}", self.idle));
                 }
                 if is_touch {
-                    (self.from, self.to, self.restarts) = (begun, answered, restarted);
+                    self.touches.push(Use { from: begun, to: answered });
+                    self.used = answered;
                 }
             }
             Err(Error::SessionNotFound) if self.ended.is_none() => {
                 self.ended = Some(answered);
                 storm.ended.fetch_add(1, Ordering::Relaxed);
-                let unused = answered - self.from;
-                let kills = u32::try_from(storm.kills.load(Ordering::SeqCst) - self.restarts).unwrap();
-                let lost = LOST_BY_A_KILL + 3 * Duration::from_millis(storm.slowest.load(Ordering::SeqCst));
-                let least = self.idle.saturating_sub(self.idle / OFF + ROUNDING + lost * kills);
+                let (kept, kills) = storm.kept_use(self);
+                let unused = answered - kept.from;
+                let least = self.idle.saturating_sub(self.idle / OFF + ROUNDING + AHEAD_BY_A_KILL * kills);
                 if restarts == Restarts::OfTheServer && unused < least {
                     return Err(format!("gone after {unused:?} with an idle timeout of {:?}", self.idle));
                 }
@@ -109,7 +139,7 @@ impl Visit {
             Err(Error::SessionNotFound) => {}
             // The server is down. Whether it was touched is not known.
             Err(_) => {
-                self.to = if is_touch { answered } else { self.to };
+                self.used = if is_touch { answered } else { self.used };
                 sleep(Duration::from_millis(20)).await;
             }
         }
@@ -148,7 +178,7 @@ async fn blow(server: &mut Server, clock: &FakeTime, rng: &mut Rng, restarts: Re
                 clock.set_off_by(off_by);
             }
             1 => {
-                storm.kills.fetch_add(1, Ordering::SeqCst);
+                storm.kills.lock().unwrap().push(Kill { from: Instant::now(), to: None });
                 server.kill();
                 if restarts == Restarts::OfTheMachine {
                     restart_machine(server);
@@ -156,7 +186,7 @@ async fn blow(server: &mut Server, clock: &FakeTime, rng: &mut Rng, restarts: Re
                 off_by += step;
                 clock.set_off_by(off_by);
                 server.restart();
-                storm.restarts.fetch_add(1, Ordering::SeqCst);
+                storm.kills.lock().unwrap().last_mut().unwrap().to = Some(Instant::now());
             }
             _ => {
                 off_by += step;
@@ -183,9 +213,9 @@ async fn storm(name: &str, restarts: Restarts) {
     blow(&mut server, &clock, &mut Rng::with_seed(seed), restarts, &storm).await;
     storm.is_over.store(true, Ordering::SeqCst);
     let findings: Vec<String> = visitors.join_all().await.into_iter().filter_map(Result::err).collect();
-    let [kills, ended, answers, slowest] =
-        [&storm.kills, &storm.ended, &storm.answers, &storm.slowest].map(|count| count.load(Ordering::SeqCst));
-    let found = findings.len();
+    let [ended, answers, slowest] =
+        [&storm.ended, &storm.answers, &storm.slowest].map(|count| count.load(Ordering::SeqCst));
+    let (kills, found) = (storm.kills.lock().unwrap().len(), findings.len());
     say(&format!(
         "{name}: {ended} sessions ended, {answers} answers, {kills} restarts, slowest change {slowest} ms, {found} findings"
     ));
