@@ -1,4 +1,4 @@
-//! The `SessionStore` service: where a request enters. Each method's work is done in the file of its family.
+//! The `SessionStore` service: this file lists its methods. Each is carried out in the file of its family.
 
 use super::convert::request::RequestLimits;
 use super::errors::status::Refusal;
@@ -30,12 +30,12 @@ pub struct StoreService {
     pub(super) limits: RequestLimits,
     /// Turns true when the server drains: streams end then.
     pub(super) draining: watch::Receiver<bool>,
-    /// Where walks over many sessions are made.
+    /// Where walks over many sessions run.
     pub(super) background: Background,
     watchers: Arc<AtomicUsize>,
 }
 
-/// Watch streams that may be open: each reads the history for itself.
+/// At most so many watch streams may be open: each reads the history for itself.
 const MAX_WATCHERS: usize = 1_000;
 
 /// Counts a watch stream for as long as it lives.
@@ -220,7 +220,7 @@ impl SessionStore for StoreService {
     }
 }
 
-/// What the call may hold; every request that the server leads to a stream brings it.
+/// What the call holds of the budget. The server adds it to every request with a stream.
 fn received<T>(request: &Request<T>) -> Result<&ReceivedMessages, Status> {
     request.extensions().get().ok_or_else(|| Status::internal("the call belongs to no connection"))
 }

@@ -43,10 +43,10 @@ const CACHE_BYTES: u64 = 256 << 20;
 /// Disk space that is left free, in bytes.
 const MIN_FREE_BYTES: u64 = 64 << 20;
 
-/// After so long without progress the storage counts as stuck.
+/// After so long without progress, the storage counts as stuck.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What is sent in one message, and how many messages wait for the connection.
+/// The bytes in one message, and how many messages wait for the connection.
 const PART_BYTES: usize = 256 << 10;
 const BUFFER: usize = 4;
 
@@ -117,7 +117,7 @@ async fn into_folder(source: impl Read + Send + 'static, folder: PathBuf) -> Res
             Failure::new(format!("nothing was restored: {error}"))
         })?;
         let restored = built.install();
-        // What had expired when the backup was made stays so, also under a clock that is behind.
+        // What had expired when the backup was made stays expired, even under a clock that is behind.
         let restored = restored.and_then(|restored| {
             ClockFile::raise(claimed.path(), restored.backup.cut.moment)?;
             Ok(restored)

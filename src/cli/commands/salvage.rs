@@ -50,7 +50,7 @@ impl SalvageArgs {
     pub(crate) async fn run(self) -> Result<Report, Failure> {
         let salvaged = salvage(&self.data_dir, &self.to, self.doubtful).await;
         let salvaged = salvaged.map_err(|error| Failure::new(error.to_string()))?;
-        // What had expired stays so, also under a clock that is behind.
+        // What had expired stays expired, even under a clock that is behind.
         ClockFile::inherit(&self.data_dir, &self.to)
             .map_err(|error| Failure::new(format!("the newest time could not be saved: {error}")))?;
         let report = report(&salvaged, self.doubtful);

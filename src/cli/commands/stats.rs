@@ -90,7 +90,7 @@ impl StatsArgs {
     }
 }
 
-/// Lines without an end of the last one.
+/// Lines; the last one has no line end.
 fn table(statistics: &Statistics, now: Timestamp) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
@@ -126,7 +126,7 @@ fn table(statistics: &Statistics, now: Timestamp) -> String {
     text
 }
 
-/// How the time of sessions and the system's clock agree.
+/// How the time of the sessions and the system's clock differ.
 fn agreement(ahead: sessiond_client::Duration) -> String {
     let word = if ahead.seconds < 0 { "behind" } else { "ahead of" };
     match ahead.seconds.unsigned_abs() {
@@ -135,7 +135,7 @@ fn agreement(ahead: sessiond_client::Duration) -> String {
     }
 }
 
-/// In words; "none" if it is zero, or unknown to an older server.
+/// In words; "none" if it is zero, or if an older server does not tell it.
 fn span(span: Option<sessiond_client::Duration>) -> String {
     let span = span.map_or(Ok(Duration::ZERO), Duration::try_from).unwrap_or_default();
     if span.is_zero() { "none".to_owned() } else { length(span) }

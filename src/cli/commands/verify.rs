@@ -78,7 +78,7 @@ async fn check_server(server: &Address, hide_progress: bool) -> Result<Report, F
     judge(summary.is_whole(), of_server(summary), format!("the data of the server at {server} is damaged; {remedy}"))
 }
 
-/// What was found is printed in any case; damage is a failure.
+/// The report is printed in any case; damage makes it a failure.
 fn judge(is_whole: bool, report: Report, damage: String) -> Result<Report, Failure> {
     if is_whole { Ok(report) } else { Err(Failure { report: Some(Box::new(report)), ..Failure::new(damage) }) }
 }
@@ -141,7 +141,7 @@ fn table(counts: &[(&str, u64)]) -> String {
     lines.join("\n")
 }
 
-/// A line for each handle, behind what was said before.
+/// A line for each handle.
 fn list(word: &str, handles: &[String]) -> String {
     handles.iter().flat_map(|handle| ["\n  ", word, " ", handle]).collect()
 }

@@ -65,7 +65,7 @@ impl ServerArgs {
         self.client_builder().namespace(namespace).connect_lazy()
     }
 
-    /// What these arguments say, for clients that need more said.
+    /// A client builder with these arguments, for clients that need more.
     pub(crate) fn client_builder(&self) -> ClientBuilder {
         Client::builder().address(self.addr.to_string()).deadline(self.timeout)
     }

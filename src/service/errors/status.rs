@@ -20,15 +20,15 @@ pub enum Refusal {
     NotReady,
     /// As many requests are in flight as are allowed.
     TooManyRequests,
-    /// A watcher has not read for too long.
+    /// A watcher reads too slowly.
     WatcherTooSlow,
-    /// A backup or a restore is under way.
+    /// A backup or a restore is running.
     BackupRunning,
-    /// A backup was not read for too long, or can't catch up with the changes.
+    /// A backup is read or sent too slowly, or can't catch up with the changes.
     BackupTooSlow,
-    /// A check of the data is under way.
+    /// A check of the data is running.
     VerifyRunning,
-    /// A backup can be restored only where nothing is.
+    /// A backup can be restored only into an empty server.
     NotEmpty,
     /// There is no disk to restore to.
     InMemory,
@@ -134,7 +134,7 @@ impl From<Error> for Status {
     }
 }
 
-/// A call was not done in its time.
+/// A call has reached its deadline.
 pub(crate) fn call_timed_out() -> Status {
     with_reason(
         Code::DeadlineExceeded,

@@ -1,4 +1,4 @@
-//! The errors of calls that are refused before a service sees them, for the sake of how they arrive or are taken.
+//! The errors of calls that are refused before a service sees them, because of how their messages arrive or are taken.
 
 use super::grpc::Payload;
 use super::status::{Refusal, with_reason};
@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 /// The encodings of messages that are understood.
 pub(crate) const ACCEPTED_ENCODINGS: &str = "identity,gzip";
 
-/// The request did not arrive in its time.
+/// The request arrived too slowly.
 pub(crate) fn request_too_slow(receive_timeout: Duration, is_draining: bool) -> Status {
     if is_draining {
         return Refusal::NotReady.into();
@@ -25,7 +25,7 @@ pub(crate) fn request_too_slow(receive_timeout: Duration, is_draining: bool) -> 
     )
 }
 
-/// There is no room for the answer, because the caller does not take those before it.
+/// There is no room for the answer, because earlier ones have not been taken.
 pub(crate) fn answers_not_taken() -> Status {
     with_reason(
         Code::ResourceExhausted,
@@ -61,7 +61,7 @@ pub(crate) fn not_decompressible(problem: &str) -> Status {
     Error::invalid("request", format!("can't be decompressed: {problem}")).into()
 }
 
-/// The messages are encoded in a way that the server does not know.
+/// The messages are compressed in a way that the server does not know.
 pub(crate) fn unknown_encoding() -> Status {
     let mut status = with_reason(
         Code::Unimplemented,

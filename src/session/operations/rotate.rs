@@ -11,7 +11,7 @@ use crate::session::liveness::lookup::LookupKey;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
-/// IDs of one session that can only read, at most; a further one takes the place of the oldest.
+/// At most so many IDs of one session can only read. A further one replaces the oldest.
 const MAX_RETIRED: usize = 8;
 
 /// A rotation of one session's ID.
@@ -23,7 +23,7 @@ pub struct Rotation {
     pub id: SessionId,
     /// Its next ID, if the caller chooses it.
     pub new_id: Option<SessionId>,
-    /// How long the present ID can still read.
+    /// How long the present ID can still read afterwards.
     pub grace: Millis,
     /// What to change in the same step.
     pub change: SessionChange,
@@ -70,7 +70,7 @@ impl Sessions {
     }
 }
 
-/// Keeps few IDs that can only read: a caller that rotates in a loop must not let the record grow.
+/// Keeps few IDs that can only read, so that a caller that rotates in a loop does not make the record grow.
 fn drop_oldest_retired(credentials: &mut SmallVec<[Credential; 1]>) {
     let retired = credentials.iter().filter(|credential| credential.retires_at.is_some()).count();
     let mut excess = retired.saturating_sub(MAX_RETIRED);
