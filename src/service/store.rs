@@ -38,6 +38,12 @@ pub struct StoreService {
 /// At most so many watch streams may be open: each reads the history for itself.
 const MAX_WATCHERS: usize = 1_000;
 
+/// Resolves when the server drains.
+pub(super) async fn until_drained(mut draining: watch::Receiver<bool>) {
+    // Without a sender the server is gone.
+    draining.wait_for(|draining| *draining).await.ok();
+}
+
 /// Counts a watch stream for as long as it lives.
 pub(super) struct WatcherCount(Arc<AtomicUsize>);
 

@@ -139,7 +139,7 @@ fn count(number: u32) -> usize {
 
 impl BenchArgs {
     pub(in crate::cli) fn json(&self) -> bool {
-        self.server.json
+        self.server.json()
     }
 
     pub(super) fn settings(&self) -> Settings {
@@ -158,7 +158,7 @@ impl BenchArgs {
             duration: self.duration,
             seed: self.seed,
             keep: self.keep,
-            quiet: self.server.json,
+            quiet: self.server.json(),
         }
     }
 

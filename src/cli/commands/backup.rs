@@ -78,7 +78,7 @@ impl BackupArgs {
         out: &mut impl Write,
         err: &mut impl Write,
     ) -> Result<(), Stop> {
-        let bar = progress::bar("saving", "sessions", None, self.server.json);
+        let bar = progress::bar("saving", "sessions", None, self.server.json());
         let mut destination =
             if to_stdout { Destination::Output(out) } else { Destination::File(PartialFile::create(&self.file)?) };
         while let Some(data) = backup.next().await {
@@ -97,11 +97,11 @@ impl BackupArgs {
         match destination {
             Destination::Output(out) => {
                 out.flush()?;
-                report.write(self.server.json, err)?;
+                report.write(self.server.json(), err)?;
             }
             Destination::File(file) => {
                 file.finish(self.force)?;
-                report.write(self.server.json, out)?;
+                report.write(self.server.json(), out)?;
             }
         }
         Ok(())

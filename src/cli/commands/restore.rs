@@ -20,6 +20,7 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::backup::{text, to_json};
+use crate::cli::input::args::OutputArgs;
 use crate::cli::output::failure::Failure;
 use crate::cli::output::progress;
 use crate::cli::output::report::Report;
@@ -66,14 +67,13 @@ pub(crate) struct RestoreArgs {
     #[arg(long, value_name = "ADDRESS")]
     server: Option<Address>,
 
-    /// Print JSON in one line, for scripts
-    #[arg(long, help_heading = "Output")]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl RestoreArgs {
     pub(crate) fn json(&self) -> bool {
-        self.json
+        self.output.json
     }
 
     pub(crate) async fn run(self) -> Result<Report, Failure> {
@@ -84,7 +84,7 @@ impl RestoreArgs {
             let size = file.metadata().map_err(|error| unreadable(&self.file, &error))?.len();
             (Box::new(file), Some(size))
         };
-        let bar = progress::bar("restoring", "bytes", size, self.json);
+        let bar = progress::bar("restoring", "bytes", size, self.output.json);
         let source = bar.wrap_read(source);
         let summary = match (&self.data_dir, &self.server) {
             (Some(folder), _) => into_folder(source, folder.clone()).await?,

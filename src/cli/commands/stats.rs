@@ -78,7 +78,7 @@ impl StatsArgs {
 
     fn print(&self, statistics: &Statistics, out: &mut impl Write) -> io::Result<()> {
         let mut text = table(statistics, now());
-        if self.watch.is_some() && !self.server.json {
+        if self.watch.is_some() && !self.server.json() {
             if io::stdout().is_terminal() {
                 text.insert_str(0, CLEAR);
             } else {
@@ -86,7 +86,7 @@ impl StatsArgs {
                 text.push('\n');
             }
         }
-        Report::new(text, to_json(statistics)).write(self.server.json, out)
+        Report::new(text, to_json(statistics)).write(self.server.json(), out)
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use sessiond::engine::sled::{Verified, verify};
 use sessiond_client::{Address, Client, Error, VerifySummary};
 
+use crate::cli::input::args::OutputArgs;
 use crate::cli::output::failure::Failure;
 use crate::cli::output::progress;
 use crate::cli::output::report::Report;
@@ -35,20 +36,19 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "ADDRESS")]
     server: Option<Address>,
 
-    /// Print JSON in one line, for scripts
-    #[arg(long, help_heading = "Output")]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl VerifyArgs {
     pub(crate) fn json(&self) -> bool {
-        self.json
+        self.output.json
     }
 
     pub(crate) async fn run(self) -> Result<Report, Failure> {
         match (&self.data_dir, &self.server) {
             (Some(folder), _) => check_folder(folder),
-            (None, Some(server)) => check_server(server, self.json).await,
+            (None, Some(server)) => check_server(server, self.output.json).await,
             (None, None) => Err(Failure::usage("say what to check: --data-dir or --server")),
         }
     }

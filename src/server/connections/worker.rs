@@ -11,7 +11,7 @@ use crate::proto::session_store_server::SessionStoreServer;
 use crate::server::calls::call::Peer;
 use crate::server::calls::reflection::Reflection;
 use crate::server::calls::router::Router;
-use crate::server::process::health::{HealthService, Phase};
+use crate::server::process::health::{HealthService, Phase, draining};
 use crate::service::{AdminService, Budget, StoreService};
 use std::io;
 use std::pin::pin;
@@ -76,10 +76,6 @@ impl Worker {
 
 async fn serve(service: Services, mut accepted: mpsc::Receiver<(Accepted, Slot, WorkerLoad)>) {
     let settings = Arc::clone(&service.settings);
-    let draining = |mut phase: watch::Receiver<Phase>| async move {
-        // Without a sender the server is gone, which ends the worker too.
-        phase.wait_for(|phase| *phase == Phase::Draining).await.ok();
-    };
     let (phase, budget) = (service.phase.clone(), service.budget.clone());
     let router = router(service);
     let connections = TaskTracker::new();

@@ -33,6 +33,12 @@ pub(in crate::server) enum Phase {
     Draining,
 }
 
+/// Resolves when the server drains.
+pub(in crate::server) async fn draining(mut phase: watch::Receiver<Phase>) {
+    // Without a sender the server is gone, which ends the worker too.
+    phase.wait_for(|phase| *phase == Phase::Draining).await.ok();
+}
+
 /// The health service over a phase.
 #[derive(Clone)]
 pub(in crate::server) struct HealthService {

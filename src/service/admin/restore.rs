@@ -10,6 +10,7 @@ use crate::engine::sled::{DataFolder, SledOptions};
 use crate::proto::{RestoreRequest, RestoreResponse};
 use crate::service::errors::grpc;
 use crate::service::errors::status::{Refusal, restore_failure};
+use crate::service::store::until_drained;
 use crate::service::streams::answer_stream::MAX_STALL;
 use bytes::{Buf, Bytes};
 use std::io::{self, Read};
@@ -64,10 +65,8 @@ impl AdminService {
             // The permit is kept for as long as something is built, also if the caller is gone.
             (restore(source, &folder, &options), permit)
         });
-        let mut draining = self.store.draining.clone();
         tokio::select! {
-            // Without a sender the server is gone.
-            _ = draining.wait_for(|draining| *draining) => return Err(Refusal::NotReady.into()),
+            () = until_drained(self.store.draining.clone()) => return Err(Refusal::NotReady.into()),
             received = receive(received, parts) => received?,
         }
         let (built, _permit) = building.await.map_err(|_| Refusal::NotReady)?;

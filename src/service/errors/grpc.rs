@@ -1,7 +1,7 @@
 //! Errors that arise below the methods: while a request is routed to its method, and while messages are framed and decoded.
 //! The gRPC implementation knows no reasons. Here each such error gets one.
 
-use super::status::with_reason;
+use super::status::{plain, with_reason};
 use crate::session::Error;
 use std::collections::HashMap;
 use tonic::codegen::http::header::CONTENT_TYPE;
@@ -123,10 +123,6 @@ fn too_large(message: &str, payload: Payload) -> Status {
         "the request is larger than the limit (setting max-message-size)".to_owned()
     };
     with_reason(Code::ResourceExhausted, text, payload.reason_if_too_large(), metadata)
-}
-
-fn plain(code: Code, message: &str, reason: &str) -> Status {
-    with_reason(code, message, reason, HashMap::new())
 }
 
 /// The name of a code in the contract of gRPC.

@@ -9,7 +9,7 @@ use crate::service::errors::grpc;
 use crate::service::errors::status::Refusal;
 use crate::service::in_flight::budget::Held;
 use crate::service::in_flight::received::ReceivedMessages;
-use crate::service::store::StoreService;
+use crate::service::store::{StoreService, until_drained};
 use futures_util::stream::FuturesUnordered;
 use prost::Message;
 use std::future::Future;
@@ -94,7 +94,6 @@ impl StoreService {
         received: ReceivedMessages,
     ) -> ExchangeStream {
         received.claim();
-        let mut draining = self.draining.clone();
         ExchangeStream {
             store: Arc::new(self.clone()),
             incoming: Incoming::Open(Vec::new().into_iter(), Box::new(requests)),
@@ -105,10 +104,7 @@ impl StoreService {
             held_back: None,
             left_over: None,
             runs_alone: false,
-            draining: Box::pin(async move {
-                // Without a sender the server is gone.
-                draining.wait_for(|draining| *draining).await.ok();
-            }),
+            draining: Box::pin(until_drained(self.draining.clone())),
         }
     }
 }

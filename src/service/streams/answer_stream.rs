@@ -2,7 +2,7 @@
 
 use crate::service::errors::status::Refusal;
 use crate::service::in_flight::budget::Held;
-use crate::service::store::StoreService;
+use crate::service::store::{StoreService, until_drained};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -95,11 +95,10 @@ impl<T> Stream for AnswerStream<T> {
 }
 
 /// Resolves when a stream must end even though there is more to send: the server drains, or the caller is gone.
-pub(super) async fn ended_by<T>(mut draining: watch::Receiver<bool>, messages: mpsc::Sender<Outgoing<T>>) -> Status {
+pub(super) async fn ended_by<T>(draining: watch::Receiver<bool>, messages: mpsc::Sender<Outgoing<T>>) -> Status {
     tokio::select! {
         biased;
-        // Without a sender the server is gone.
-        _ = draining.wait_for(|draining| *draining) => Refusal::NotReady.into(),
+        () = until_drained(draining) => Refusal::NotReady.into(),
         () = messages.closed() => Status::cancelled("the caller is gone"),
     }
 }

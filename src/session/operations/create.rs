@@ -78,6 +78,22 @@ pub(super) fn claim_id(draft: &mut Draft<'_>, key: &LookupKey, sessions: &Sessio
 }
 
 impl Sessions {
+    /// A further ID of a session: the chosen one if it is free, or else a new one.
+    pub(super) fn further_id(
+        &self,
+        draft: &mut Draft<'_>,
+        namespace: &str,
+        handle: Handle,
+        chosen: Option<&SessionId>,
+    ) -> Result<(SessionId, Credential), Error> {
+        let id = chosen.cloned().unwrap_or_else(|| SessionId::mint(handle));
+        let key = LookupKey::new(namespace, &id);
+        if chosen.is_some() {
+            claim_id(draft, &key, self)?;
+        }
+        Ok((id, Credential::new(key.hash, chosen.is_some())))
+    }
+
     /// Puts the first record of a session.
     pub(super) fn put_new(
         &self,

@@ -1,8 +1,7 @@
 //! Cross-domain sign-on: a ticket that another domain exchanges for its own ID of the same session.
 
-use super::create::claim_id;
 use crate::clock::Millis;
-use crate::model::{Credential, Record, Secret, SecretHash, SessionId, Ticket};
+use crate::model::{Record, Secret, SecretHash, SessionId, Ticket};
 use crate::session::Sessions;
 use crate::session::error::Error;
 use crate::session::liveness::expiry::Access;
@@ -86,15 +85,8 @@ impl Sessions {
                 if actual > MAX_IDS {
                     return Err(Error::TooLarge { subject, limit: MAX_IDS, actual });
                 }
-                let (id, chosen) = match &new_id {
-                    Some(id) => (id.clone(), true),
-                    None => (SessionId::mint(handle), false),
-                };
-                let key = LookupKey::new(&namespace, &id);
-                if chosen {
-                    claim_id(draft, &key, self)?;
-                }
-                record.credentials.push(Credential::new(key.hash, chosen));
+                let (id, credential) = self.further_id(draft, &namespace, handle, new_id.as_ref())?;
+                record.credentials.push(credential);
                 record.accessed = live.now;
                 Ok(Ok((id, draft.put(record, Some(&live.record), None)?)))
             })

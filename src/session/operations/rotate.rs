@@ -1,7 +1,6 @@
 //! Giving a session a new ID: the answer to session fixation.
 
 use super::change::SessionChange;
-use super::create::claim_id;
 use crate::clock::Millis;
 use crate::model::{Credential, EventKind, Record, SessionId};
 use crate::session::Sessions;
@@ -41,15 +40,7 @@ impl Sessions {
                 let live = self.touches.find(draft.view(), &key, Access::Touch)?.ok_or(Error::NotFound)?.writable()?;
                 live.check_version(expected_version)?;
                 let mut record = live.to_record();
-                let (next_id, next) = if let Some(chosen) = &new_id {
-                    let new_key = LookupKey::new(&namespace, chosen);
-                    claim_id(draft, &new_key, self)?;
-                    (chosen.clone(), Credential::new(new_key.hash, true))
-                } else {
-                    let minted = SessionId::mint(record.handle);
-                    let hash = LookupKey::new(&namespace, &minted).hash;
-                    (minted, Credential::new(hash, false))
-                };
+                let (next_id, next) = self.further_id(draft, &namespace, record.handle, new_id.as_ref())?;
                 let grace = grace.min(self.policies.of(&namespace).max_rotation_grace);
                 let retires_at = live.now.saturating_add(grace);
                 for credential in record.credentials.iter_mut().filter(|credential| credential.hash == key.hash) {
