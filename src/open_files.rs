@@ -3,14 +3,13 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
 
-/// What is open besides connections and by no thread in particular: standard streams, listeners, the data, drawings. More
-/// than that, in fact.
+/// Other open files that belong to no thread: standard streams, listeners, the data, drawings. They are fewer than this.
 const OTHERS: u64 = 64;
 
-/// Of each thread that has connections: what its runtime wakes up by, and connections that it is about to take or let go.
+/// Files of each thread that has connections: what wakes its runtime up, and connections that it is about to take or close.
 const PER_THREAD: u64 = 8;
 
-/// How many files a process with so many connections and threads may have open.
+/// How many open files a process with so many connections and threads needs.
 pub(crate) fn needed(connections: u64, threads: usize) -> u64 {
     connections + PER_THREAD * threads as u64 + OTHERS
 }

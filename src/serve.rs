@@ -44,8 +44,8 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     allow_connections(&effective.settings);
     private::forbid_core_files();
     explain_panics();
-    // This runtime only accepts, sweeps and waits; requests are served by the workers' own. What sweeps may get stuck on a
-    // disk that hangs: not on the thread that waits for the storage to fail, nor on that which accepts.
+    // This runtime only accepts, sweeps and waits; the workers have runtimes of their own. It has two threads, since the
+    // sweeper may get stuck on a disk that hangs: the other one still accepts, and notices that the storage fails.
     let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(run(&effective));
     // An engine that hangs must not keep the process from ending.
@@ -53,7 +53,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     result
 }
 
-/// Sees to it that all connections can be open at a time. A server with too few serves all the same.
+/// Makes sure that all connections can be open at a time. A server with a lower limit serves all the same.
 fn allow_connections(settings: &Settings) {
     let connections = settings.max_connections;
     let needed = open_files::needed(connections.into(), settings.workers);
@@ -68,15 +68,14 @@ fn allow_connections(settings: &Settings) {
     );
 }
 
-/// A panic ends the process, and is most often damage that sled came across where it can't tell it otherwise: says what to
-/// do about it.
+/// A panic ends the process. Most often it is damage that sled can report in no other way: the log says what to do about it.
 fn explain_panics() {
     let report = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
         report(panic);
         tracing::error!(
-            "the server came across something that should not be; if it does so after each start, check the data \
-             folder with sessiond verify and save it with sessiond salvage"
+            "the server met something that should not be there; if that happens after each start, check the data folder \
+             with sessiond verify and save it with sessiond salvage"
         );
     }));
 }
@@ -153,7 +152,7 @@ fn bind_refusal(effective: &Effective, address: &Listen, error: &io::Error) -> C
     effective.refuse("listen", format!("can't listen on {address} ({error}); {remedy}"))
 }
 
-/// Tells a person where the server is and what it promises. Log lines are apart, on standard error.
+/// Tells people where the server listens and what it promises. Log lines go to standard error instead.
 fn announce(settings: &Settings, listeners: &[Arc<Listener>]) {
     let data = match settings.engine {
         EngineKind::Sled => absolute(&settings.data_dir).display().to_string(),

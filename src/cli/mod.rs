@@ -2,7 +2,7 @@
 //!
 //! Each of the [`commands`] is a set of arguments with a `run` that calls the server and makes a [`Report`], which this file
 //! prints; list, stats, watch and backup are handed the outputs and print as they go. This file decides on the exit code.
-//! [`input`] and [`output`] are what the commands share; [`bench`] is a program of its own.
+//! [`input`] and [`output`] are what the commands share; [`mod@bench`] is a program of its own.
 
 mod bench;
 mod commands;

@@ -1,5 +1,5 @@
-//! Log lines of one kind are limited in rate: a peer that brings about thousands must fill neither a disk nor the view of
-//! who reads them. What was left out is counted and told.
+//! Limits the rate of log lines of one kind: a peer that causes thousands must not fill a disk or hide other lines from
+//! readers. Lines that were left out are counted, and the count is logged.
 
 use std::collections::HashMap;
 use std::fmt;

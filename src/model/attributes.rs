@@ -40,7 +40,7 @@ impl Attribute {
         Ok(Self::canonical(name, value))
     }
 
-    /// Reads an entry that was stored in canonical form; `None` if it is none.
+    /// Reads an entry that was stored in canonical form; `None` if it is in another form.
     #[must_use]
     pub fn from_stored(entry: Bytes) -> Option<Self> {
         let is_whole = name_of(&entry).is_some() && value::entry(&entry).is_ok();
@@ -78,7 +78,7 @@ fn name_of(entry: &[u8]) -> Option<&[u8]> {
     take(&mut rest)
 }
 
-/// Takes bytes that stand behind their length.
+/// Takes bytes that follow their length.
 fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = usize::try_from(decode_varint(rest).ok()?).ok()?;
     rest.split_off(..length)
@@ -86,7 +86,7 @@ fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 
 /// The attributes of a session, each name once.
 ///
-/// They are one piece of memory, as they stand in an answer: a read copies it and nothing else. Shared, since records are
+/// They are one piece of memory, encoded as in an answer: a read copies it and nothing else. It is shared, since records are
 /// copied more often than changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
@@ -116,7 +116,7 @@ impl Attributes {
         self.size
     }
 
-    /// All of them, as they stand in an encoded `Session` of the contract.
+    /// All of them, as in an encoded `Session` of the contract.
     #[must_use]
     pub fn fields(&self) -> &[u8] {
         &self.fields
@@ -131,8 +131,8 @@ impl Attributes {
         })
     }
 
-    /// Removes some, then puts others, each in place of the one with the same name. Of several with one name the last one
-    /// stays, as in a protobuf map.
+    /// Removes some, then sets others, which replace those of the same name. Of several with the same name the last one counts,
+    /// as in a protobuf map.
     pub fn change(&mut self, removed: &[String], set: &[Attribute]) {
         if removed.is_empty() && set.is_empty() {
             return;
@@ -162,7 +162,7 @@ impl Attributes {
 }
 
 impl FromIterator<Attribute> for Attributes {
-    /// Of several attributes with one name the last one stays, as in a protobuf map.
+    /// Of several attributes with the same name the last one counts, as in a protobuf map.
     fn from_iter<I: IntoIterator<Item = Attribute>>(attributes: I) -> Self {
         let mut collected = Self::default();
         collected.change(&[], &attributes.into_iter().collect::<Vec<_>>());

@@ -32,7 +32,7 @@ impl EventKind {
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// The event's place in the history; the engine assigns it.
+    /// The event's number in the history; the engine assigns it.
     pub sequence: u64,
     /// The sequence of the first event of the same transaction; the engine assigns it.
     pub transaction: u64,
@@ -46,7 +46,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// An event that has no place in the history yet.
+    /// An event that has no number in the history yet.
     #[must_use]
     pub fn new(kind: EventKind, time: Millis, record: &Record, keep_attributes: bool) -> Self {
         let record = Record {

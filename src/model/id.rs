@@ -18,8 +18,8 @@ const MINTED_CHARS: usize = (MINTED_BYTES * 4).div_ceil(3);
 /// Characters that stand for nothing but the handle.
 const HANDLE_CHARS: usize = HANDLE_BYTES * 4 / 3;
 
-/// The six bits that a character of base64url stands for; more than six for what is none. Every call decodes a handle, and
-/// nothing else of its ID.
+/// The six bits that a character of base64url stands for; a larger number for other characters. Every call decodes the handle
+/// in its ID, and nothing else of it.
 const SEXTETS: [u8; 256] = {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut sextets = [u8::MAX; 256];
@@ -65,7 +65,7 @@ impl Handle {
         ((all | last) < 64).then(|| Self(Uuid::from_u128(bits << 2 | u128::from(last >> 4))))
     }
 
-    /// The handle as it is shown, in this room for it.
+    /// The handle as it is shown, written into `room`.
     pub(crate) fn text(self, room: &mut [u8; 36]) -> &str {
         self.0.hyphenated().encode_lower(room)
     }
@@ -122,7 +122,7 @@ impl SessionId {
     /// Takes an ID from outside: 16 to 256 printable ASCII characters without spaces. `None` if it is anything else.
     #[must_use]
     pub fn parse(text: String) -> Option<Self> {
-        // Without a way out at the first bad byte, so that many are looked at in one step.
+        // The loop does not stop at the first bad byte, so that many bytes are checked in one step.
         let is_graphic = |text: &str| text.bytes().fold(true, |graphic, byte| graphic & byte.is_ascii_graphic());
         let well_formed = (Self::MIN_CHARS..=Self::MAX_CHARS).contains(&text.len()) && is_graphic(&text);
         well_formed.then_some(Self(text))
@@ -135,8 +135,7 @@ impl SessionId {
         Handle::embedded_in(&self.0)
     }
 
-    /// The part of an ID that stays when it is rotated, so far as its form tells: in one that was minted, what names the
-    /// session; all of any other.
+    /// The part of an ID that stays when it is rotated, as far as its form tells: the handle in a minted one, all of any other.
     pub(crate) fn lasting_part(id: &str) -> &str {
         if id.len() == MINTED_CHARS { id.get(..HANDLE_CHARS).unwrap_or(id) } else { id }
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// All that is known of one session.
 ///
-/// Of most sessions it is one piece of memory besides their attributes, and it is copied without an allocation.
+/// For most sessions it is one piece of memory besides their attributes, and copying it takes no allocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// The session's lasting name.
@@ -40,8 +40,8 @@ pub struct Record {
     pub labels: BTreeMap<String, String>,
     /// The data.
     pub attributes: Attributes,
-    /// Where the session stands in the sweeper's index: never later than its true end when the row was written, and
-    /// perhaps earlier. 0 in a record that was not stored yet.
+    /// When the sweeper looks at the session: never later than its true end when the row was written, perhaps earlier. 0 in a
+    /// record that was not stored yet.
     pub sweep_at: Millis,
 }
 
@@ -50,7 +50,7 @@ pub struct Record {
 pub struct Credential {
     /// The hash of the ID and the namespace.
     pub hash: IdHash,
-    /// Whether the ID was chosen by the caller. It then carries no handle and needs a lookup row.
+    /// Whether the caller chose the ID. Such an ID carries no handle and needs a lookup row.
     pub chosen: bool,
     /// Set once the ID was rotated away: until then it can still read.
     pub retires_at: Option<Millis>,
@@ -79,7 +79,7 @@ pub struct Life {
 }
 
 impl Life {
-    /// The moment at which the session ends if nothing more happens: there it is absent already.
+    /// The moment at which the session ends if nothing more happens. At that moment it is already gone.
     #[must_use]
     pub fn expires_at(&self) -> Millis {
         let idle_end = self.accessed.saturating_add(self.idle_timeout);
@@ -99,7 +99,7 @@ impl Record {
         Life { accessed: self.accessed, idle_timeout: self.idle_timeout, ends_at: self.ends_at } = life;
     }
 
-    /// The moment at which the session ends if nothing more happens: there it is absent already.
+    /// The moment at which the session ends if nothing more happens. At that moment it is already gone.
     #[must_use]
     pub fn expires_at(&self) -> Millis {
         self.life().expires_at()

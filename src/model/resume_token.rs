@@ -1,7 +1,7 @@
-//! The point in the history of events from which a watcher resumes, as it stands in the contract.
+//! The resume token: the point in the history of events from which a watcher resumes.
 //!
-//! Callers get it as opaque text. This engine keeps all events in one order, so that a number says it all; an engine whose
-//! history has several parts needs one for each, under another format.
+//! To callers it is opaque text. This engine keeps all events in one order, so one number is enough; an engine whose history
+//! has several parts would need a number for each, under another format.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -19,7 +19,7 @@ pub struct ResumeToken {
     pub sequence: u64,
 }
 
-/// A text that is no resume token of this server.
+/// The text is not a resume token of this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be a resume token that this server sent")]
 pub struct MalformedToken;

@@ -1,5 +1,5 @@
-//! How large sessions may be, and the messages that carry them. The bounds are judged together at the start of a server: what
-//! can be stored can be read.
+//! How large sessions may be, and the messages that carry them. A server checks these bounds together at its start, so that
+//! whatever can be stored can also be read.
 
 /// Labels of a session, at most.
 pub const MAX_LABELS: usize = 16;
@@ -10,10 +10,10 @@ pub const MAX_SESSION_BYTES: usize = 4 << 20;
 /// No policy lets a session have more attributes.
 pub const MAX_ATTRIBUTES: usize = 65_536;
 
-/// What a client of gRPC takes in one message if nobody tells it otherwise.
+/// The largest message that a gRPC client accepts by default.
 pub const COMMON_MESSAGE_BYTES: usize = 4 << 20;
 
-/// Room in a message for what is not sessions.
+/// Room in a message for everything but sessions.
 pub const ENVELOPE_BYTES: usize = 4 << 10;
 
 /// The largest message with one session that was ever stored, whatever the settings were then.

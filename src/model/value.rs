@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 /// them, so this leaves room for the request or answer around it.
 pub const MAX_DEPTH: usize = 30;
 
-/// Up to so many keys of a map are compared one by one; a set pays off only beyond.
+/// Up to so many keys of a map are compared one by one; only for more is a set faster.
 const FEW_KEYS: usize = 8;
 
 /// The longest name of an encoding.
@@ -27,7 +27,7 @@ pub enum MalformedValue {
     /// Lists and maps nest too deep.
     #[error("nests deeper than {MAX_DEPTH} levels")]
     TooDeep,
-    /// A key stands twice in one map.
+    /// A map has the same key twice.
     #[error("contains a map with the same key twice")]
     DuplicateKey,
     /// A text or a key is not UTF-8.
@@ -41,7 +41,7 @@ pub enum MalformedValue {
     /// A timestamp lies outside the range of the type.
     #[error("contains a timestamp outside the years 1 to 9999")]
     BadTimestamp,
-    /// The bytes are no valid encoding.
+    /// The bytes are not a valid encoding.
     #[error("is not validly encoded")]
     Encoding,
 }

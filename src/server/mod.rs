@@ -48,8 +48,8 @@ pub enum ServeError {
 
 /// Serves on these listeners until `shutdown` resolves, then drains, makes everything durable and returns.
 ///
-/// The listeners answer while the engine is being opened, which may take long: health says that the server is not serving, and
-/// every other call is refused as not ready. `ready` is called once sessions are served.
+/// Opening the engine may take long. Meanwhile the listeners answer: health says that the server is not serving, and every
+/// other call is refused as not ready. `ready` is called once sessions are served.
 pub async fn run(
     listeners: Vec<Listener>,
     storage: Storage,
@@ -116,7 +116,7 @@ pub async fn run(
         () = &mut shutdown => return engine.close().await.map_err(ServeError::Close),
     };
     let mut serving = launcher.serve(engine);
-    // Before anyone is told: who hears that the server is ready may ask its health at once.
+    // Before `ready`: whoever hears that the server is ready may ask for its health at once.
     phase_sender.send_replace(phase_of(&serving.engine.status().borrow()));
     ready(&listeners);
 
@@ -139,7 +139,7 @@ pub async fn run(
     // There is no phase after this one: watchers are let go.
     drop((phase_sender, sweeper_watch, launcher));
     accepting.shutdown().await;
-    // Whoever comes now is refused at once instead of waiting for a server that ends.
+    // New connections are refused at once instead of waiting for a server that ends.
     drop(listeners);
     let end = async {
         for worker in Arc::into_inner(workers).into_iter().flatten() {
@@ -152,12 +152,12 @@ pub async fn run(
     let mut status = engine.status();
     tokio::select! {
         ended = end => ended,
-        // A storage that is stuck would never let it end.
+        // With a storage that is stuck, it would never end.
         _ = status.wait_for(|status| *status == EngineStatus::Failed) => Err(ServeError::StorageFailed),
     }
 }
 
-/// Lets the phase follow the engine's status; returns when the engine has failed.
+/// Keeps the phase in line with the engine's status; returns when the engine has failed.
 async fn follow(mut status: watch::Receiver<EngineStatus>, phase: &watch::Sender<Phase>) {
     loop {
         let now = status.borrow_and_update().clone();

@@ -1,4 +1,4 @@
-//! The `SessionStore` service: where a request enters. Each method's work is done in the file of its family.
+//! The `SessionStore` service: this file lists its methods. Each is carried out in the file of its family.
 
 use super::convert::request::RequestLimits;
 use super::errors::status::Refusal;
@@ -30,13 +30,19 @@ pub struct StoreService {
     pub(super) limits: RequestLimits,
     /// Turns true when the server drains: streams end then.
     pub(super) draining: watch::Receiver<bool>,
-    /// Where walks over many sessions are made.
+    /// Where walks over many sessions run.
     pub(super) background: Background,
     watchers: Arc<AtomicUsize>,
 }
 
-/// Watch streams that may be open: each reads the history for itself.
+/// At most so many watch streams may be open: each reads the history for itself.
 const MAX_WATCHERS: usize = 1_000;
+
+/// Resolves when the server drains.
+pub(super) async fn until_drained(mut draining: watch::Receiver<bool>) {
+    // Without a sender the server is gone.
+    draining.wait_for(|draining| *draining).await.ok();
+}
 
 /// Counts a watch stream for as long as it lives.
 pub(super) struct WatcherCount(Arc<AtomicUsize>);
@@ -221,7 +227,7 @@ impl SessionStore for StoreService {
     }
 }
 
-/// What the call may hold; the server gives it to every call that is a stream or waits.
+/// What the call holds of the budget. The server adds it to every request with a stream, and to those that wait.
 fn received<T>(request: &Request<T>) -> Result<&ReceivedMessages, Status> {
     request.extensions().get().ok_or_else(|| Status::internal("the call belongs to no connection"))
 }

@@ -1,4 +1,4 @@
-//! What the rules have counted since the start, and how fast it grows.
+//! Sessions created and expired since the start, and how fast.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -51,10 +51,10 @@ pub enum Error {
     /// The ticket is unknown, used, too old, or for another audience: they all look alike.
     #[error("the hand-off ticket is not valid")]
     HandoffInvalid,
-    /// The events after the point from which a watcher wants to resume are not kept any more.
+    /// The events after the point from which a watcher wants to resume are no longer kept.
     #[error("the events after the resume token are no longer kept; list the sessions and watch from now on")]
     EventsGone,
-    /// An answer with many sessions has no room for this one.
+    /// This session does not fit into an answer with many.
     #[error("the session does not fit into the answer; ask for fewer sessions at a time")]
     BatchTooLarge,
     /// A field is out of its bounds.

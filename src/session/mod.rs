@@ -87,7 +87,7 @@ impl Sessions {
         self.engine.statistics()
     }
 
-    /// How long the session that waits longest for the sweeper has been on its index as ended, in milliseconds.
+    /// For how long the session that waits longest for the sweeper has been due, in milliseconds.
     pub async fn sweeper_lag(&self) -> Result<Millis, Error> {
         let now = self.clock.now();
         let oldest = self.query(|view| view.due(now, 1)).await?;

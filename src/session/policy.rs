@@ -1,4 +1,4 @@
-//! What a site allows in each namespace, and what it assumes where a request says nothing.
+//! What a site allows in each namespace, and its defaults where a request says nothing.
 
 use crate::clock::Millis;
 use crate::engine::Cause;
@@ -13,17 +13,17 @@ pub const MAX_GRACE: Millis = 60_000;
 
 /// Defaults and limits of the sessions of a namespace.
 ///
-/// A changed policy holds from the next start of the server. Defaults count for sessions made, and timeouts set, from then
-/// on; maxima bind sessions that are there already, too.
+/// A changed policy holds from the next start of the server. Defaults apply to sessions and timeouts that are set from then
+/// on. Maxima also apply to sessions that exist already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// The idle timeout of sessions that name none.
     pub idle_timeout: Millis,
     /// The absolute timeout of sessions that name none; `None` if they have none.
     pub absolute_timeout: Option<Millis>,
-    /// No idle timeout counts for more than this, whatever the session asked for.
+    /// The longest idle timeout, whatever the session asked for.
     pub max_idle_timeout: Millis,
-    /// Every session ends so long after its creation, whatever it asked for; `None` for no such bound.
+    /// The longest absolute timeout, whatever the session asked for; `None` for no bound.
     pub max_absolute_timeout: Option<Millis>,
     /// Bytes of attributes, labels and principal.
     pub max_session_bytes: usize,
@@ -33,9 +33,9 @@ pub struct Policy {
     pub max_sessions_per_principal: Option<usize>,
     /// What happens when a principal has as many sessions as it may.
     pub at_session_limit: AtSessionLimit,
-    /// A touch within this time after the last one is not noted, which saves work; last access may so be late by as much.
+    /// A touch within this time after the last one is ignored, which saves work. The last access may lag by as much.
     pub touch_granularity: Millis,
-    /// No rotation gets a longer grace, whatever it asked for.
+    /// The longest grace of a rotation, whatever it asked for.
     pub max_rotation_grace: Millis,
     /// Whether events that end a session keep its last attributes.
     pub event_attributes: bool,
@@ -78,12 +78,12 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Whether sessions may be held to less than they asked for.
+    /// Whether sessions may get less than they asked for.
     pub(super) fn has_maxima(&self) -> bool {
         self.max_idle_timeout < MAX_TIMEOUT || self.max_absolute_timeout.is_some()
     }
 
-    /// Holds a session to the maxima, which may be stricter now than when it was stored.
+    /// Applies the maxima to a session. They may be stricter now than when it was stored.
     pub(super) fn bound(&self, record: &mut Record) {
         record.set_life(self.bounded_life(record));
     }

@@ -26,7 +26,7 @@ users would feel it: if a server stalls for a second, that second shows in every
 Run the bench on another machine than the server, or on other cores, to measure the server alone. Ctrl-C ends the bench and \
 prints what was measured so far. If the server goes away, the bench stops and exits with 1.";
 
-/// The largest session, in bytes: more fits into no message.
+/// The largest session, in bytes: a larger one would fit into no message.
 const LARGEST: u64 = 16 << 20;
 
 /// Arguments of `bench`.
@@ -139,7 +139,7 @@ fn count(number: u32) -> usize {
 
 impl BenchArgs {
     pub(in crate::cli) fn json(&self) -> bool {
-        self.server.json
+        self.server.json()
     }
 
     pub(super) fn settings(&self) -> Settings {
@@ -158,7 +158,7 @@ impl BenchArgs {
             duration: self.duration,
             seed: self.seed,
             keep: self.keep,
-            quiet: self.server.json,
+            quiet: self.server.json(),
         }
     }
 
@@ -177,7 +177,7 @@ impl BenchArgs {
         })
     }
 
-    /// What the JSON form repeats besides the settings.
+    /// What the JSON form shows besides the settings.
     pub(super) fn lane(&self) -> LaneChoice {
         self.lane
     }

@@ -1,4 +1,4 @@
-//! Making and ending the sessions of a bench, as fast as the server takes it.
+//! Creating and ending the sessions of a bench, as fast as the server allows.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -47,7 +47,7 @@ struct Pile {
     bar: ProgressBar,
 }
 
-/// Makes the sessions that the load works on. It stops at the first failure.
+/// Creates the sessions that the load works on. It stops at the first failure.
 pub(super) async fn make<T: Target>(
     target: &Arc<T>,
     settings: &Settings,

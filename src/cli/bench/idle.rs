@@ -1,10 +1,10 @@
-//! Connections that do nothing, as most connections of a fleet do at most times.
+//! Idle connections: most connections of a fleet are idle most of the time.
 
 use std::sync::Arc;
 
 use super::target::{Lane as _, Operation, Target};
 
-/// Connections that have made one call each, and are open for as long as this is kept.
+/// Connections that have made one call each. They stay open until this is dropped.
 pub(super) struct Idle<T: Target> {
     #[expect(dead_code, reason = "kept open")]
     lanes: Vec<T::Lane>,
@@ -19,7 +19,7 @@ impl<T: Target> Idle<T> {
         let mut lanes = Vec::with_capacity(count);
         for _ in 0..count {
             let mut lane = target.lanes()?.swap_remove(0);
-            // There are no sessions yet; ending none is a call, too.
+            // There are no sessions yet, but ending none is a call, too.
             for outcome in lane.perform(&[Operation::Delete("a-session-that-is-not-there")]).await {
                 outcome?;
             }

@@ -16,13 +16,13 @@ use super::threads::spread;
 use super::visitor::{Crowd, Visitor};
 use crate::cli::output::progress;
 
-/// How long a visitor rests whose operation failed: a server that refuses at once is not hammered.
+/// How long a visitor pauses after a failure, so that a server that refuses at once is not flooded.
 const REST: Duration = Duration::from_millis(10);
 
 /// Between two steps of the progress bar.
 const STEP: Duration = Duration::from_millis(100);
 
-/// A server with which no operation succeeds for so long, while some fail, is gone.
+/// If no operation succeeds for so long while some fail, the server is gone.
 const MAX_OUTAGE: Duration = Duration::from_secs(3);
 
 /// What was measured under load.
@@ -41,7 +41,7 @@ pub(super) struct Loaded {
     pub(super) lost: Option<String>,
 }
 
-/// Loads a server. Answers what was measured, and the sessions that visitors left behind.
+/// Loads a server. Returns what was measured, and the sessions that visitors left behind.
 pub(super) async fn load<T: Target>(
     target: &Arc<T>,
     settings: &Settings,
@@ -78,7 +78,7 @@ pub(super) async fn load<T: Target>(
         };
         tokio::pin!(phases);
         tokio::select! {
-            // Near the end an outage has no time to become long, but then the server does not answer either.
+            // An outage that begins near the end can't become long, but then the server does not answer here either.
             measured = &mut phases => {
                 let lost = if measured.1.is_err() { scene.outage.cause(Duration::ZERO) } else { None };
                 (measured, lost)
@@ -124,7 +124,7 @@ async fn pass(settings: &Settings, verb: &'static str, time: Duration, stop: &Ca
 struct Scene {
     crowd: Arc<Crowd>,
     pace: Arc<Pace>,
-    /// One for each thread, so that none waits for another's.
+    /// One for each thread, so that no thread waits for another.
     measurements: Arc<[Mutex<Measurements>]>,
     outage: Arc<Outage>,
 }
@@ -132,7 +132,7 @@ struct Scene {
 /// Operations that fail while none succeeds.
 #[derive(Default)]
 struct Outage {
-    /// Whether there may be one, so that nobody waits for the lock as long as all is well.
+    /// Whether there may be an outage, so that nobody takes the lock while all is well.
     is_possible: AtomicBool,
     /// Since when, and what failed first.
     begun: Mutex<Option<(Instant, String)>>,
@@ -153,13 +153,13 @@ impl Outage {
         }
     }
 
-    /// What failed first, if one has lasted for so long.
+    /// What failed first, if an outage has lasted for so long.
     fn cause(&self, least: Duration) -> Option<String> {
         let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         begun.as_ref().filter(|(begun, _)| begun.elapsed() >= least).map(|(_, failure)| failure.clone())
     }
 
-    /// Waits for one that is too long; what failed first in it.
+    /// Waits for an outage that is too long; returns what failed first in it.
     async fn come(&self) -> String {
         loop {
             sleep(STEP).await;
@@ -171,7 +171,7 @@ impl Outage {
 }
 
 impl Scene {
-    /// Lets visitors come over all lanes of a connection. Answers the sessions that they leave behind.
+    /// Runs visitors on all lanes of a connection. Returns the sessions that they leave behind.
     async fn visit<L: Lane>(
         self,
         lanes: Result<Vec<L>, String>,

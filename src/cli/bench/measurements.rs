@@ -8,17 +8,17 @@ use hdrhistogram::Histogram;
 /// Longer latencies count as this one, in nanoseconds: an hour.
 const LONGEST: u64 = 3_600_000_000_000;
 
-/// Kinds of errors that are kept apart; all others are one.
+/// So many kinds of errors are counted separately; all others count as one.
 const KINDS: usize = 20;
 
 /// Operations that were counted. Its size does not depend on their number.
 #[derive(Clone, Debug)]
 pub(super) struct Measurements {
-    /// Of operations that succeeded, in nanoseconds, each within a thousandth.
+    /// The latencies of operations that succeeded, in nanoseconds, each within a thousandth.
     pub(super) latencies: Histogram<u64>,
-    /// How often each error was met, by what it says.
+    /// How often each error occurred, by its text.
     pub(super) errors: BTreeMap<String, u64>,
-    /// The one that was met first.
+    /// The error that occurred first.
     pub(super) first_error: Option<String>,
 }
 
@@ -69,7 +69,7 @@ impl Measurements {
         self.errors.values().sum()
     }
 
-    /// The latency that this share of the operations, in percent, did not exceed; zero if there were none.
+    /// The latency that so many percent of the operations did not exceed; zero if there were none.
     pub(super) fn percentile(&self, percent: f64) -> Duration {
         Duration::from_nanos(self.latencies.value_at_percentile(percent))
     }

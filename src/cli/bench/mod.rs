@@ -1,7 +1,7 @@
 //! `sessiond bench`: how much a server can do.
 //!
-//! [`args`] says what is to be done, [`phases`] does it on one server, and [`report`] tells what came of it. A `target` is a
-//! server seen from its connections: sessiond, or Redis with the commands that session stores use.
+//! [`args`] says what to do, [`phases`] does it on one server, and [`report`] shows the results. A `target` is a server as its
+//! connections see it: sessiond, or Redis with the commands that session stores use.
 
 mod args;
 mod bulk;
@@ -80,7 +80,7 @@ impl BenchArgs {
     }
 }
 
-/// Makes sure that all connections can be open at a time, the load's and the idle ones, on the server that needs most.
+/// Makes sure that all connections, those with load and the idle ones, can be open at a time.
 fn allow_connections(settings: &Settings, redis: Option<&RedisSettings>) -> Result<(), String> {
     let each = redis.map_or(1, RedisSettings::sockets);
     let connections = settings.connections * each + settings.idle_connections;
@@ -102,7 +102,7 @@ impl Listening {
     fn start(interrupt: Interrupt) -> Self {
         let task = tokio::spawn(async move {
             for token in [interrupt.load, interrupt.cleaning] {
-                // Without the signal it ends as it would.
+                // Where there is no such signal, the bench runs to its end.
                 if ctrl_c().await.is_ok() {
                     token.cancel();
                 }

@@ -1,4 +1,4 @@
-//! When operations begin: each as soon as the one before has ended, or at times that were fixed before.
+//! When operations begin: each as soon as the one before has ended, or at fixed times.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
-/// How long the thread that keeps a rate sleeps: not so short that it keeps a core busy, and not so long that it sleeps
-/// on after the end.
+/// How long the thread that keeps a rate sleeps: long enough not to keep a core busy, short enough to notice the end.
 const SHORTEST_SLEEP: Duration = Duration::from_micros(50);
 const LONGEST_SLEEP: Duration = Duration::from_millis(10);
 
@@ -20,9 +19,8 @@ pub(super) struct Pace {
     over: AtomicBool,
 }
 
-/// Starts at even distances, handed out in their order to whoever is free. A start that nobody was free for is late, not
-/// lost: its latency counts from when it was due, so that a server that stalls is not spared the requests that it would
-/// have had meanwhile.
+/// Starts at even distances, handed out in order to whichever visitor is free. If none is free, the start is late but not
+/// lost: its latency counts from when it was due. So a server that stalls is charged for the requests that it kept waiting.
 struct Rate {
     begin: Instant,
     seconds_between: f64,
@@ -32,7 +30,7 @@ struct Rate {
 }
 
 impl Pace {
-    /// Without a pause from one operation to the next, or with so many operations per second.
+    /// So many operations per second, or one after the other without a pause.
     pub(super) fn new(per_second: Option<u32>) -> Self {
         let rate = per_second.map(|per_second| Rate {
             begin: Instant::now(),
@@ -43,8 +41,8 @@ impl Pace {
         Self { rate, measured_from: OnceLock::new(), over: AtomicBool::new(false) }
     }
 
-    /// Waits for the next start, and takes it and as many more as are due, at most `most`. `due` receives when each was
-    /// due; it is empty once all is over.
+    /// Waits for the next start, then takes it and all that are due, at most `most`. `due` receives when each was due; it is
+    /// empty once the load is over.
     pub(super) async fn take(&self, most: usize, due: &mut Vec<Instant>) {
         due.clear();
         match &self.rate {
@@ -87,7 +85,7 @@ impl Pace {
         self.over.load(Ordering::Relaxed)
     }
 
-    /// Keeps the rate until all is over. It has a thread of its own, since a runtime's timers are only exact to the
+    /// Keeps the rate until the load is over. It needs a thread of its own, since a runtime's timers are only exact to the
     /// millisecond.
     pub(super) fn keep(&self) {
         let Some(rate) = &self.rate else { return };

@@ -1,4 +1,4 @@
-//! The course of a bench on one server: make the sessions, load, end the sessions.
+//! The phases of a bench on one server: create the sessions, load the server, end the sessions.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::target::Target;
 use super::values::Values;
 use super::visitor::Crowd;
 
-/// What Ctrl-C ends: at first the load, and if it is pressed again the cleaning up, too.
+/// What Ctrl-C ends: first the load, and when it is pressed again, the cleaning up too.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Interrupt {
     pub(super) load: CancellationToken,
@@ -52,7 +52,7 @@ pub(super) async fn run<T: Target>(
 ) -> Result<Measured, String> {
     let target = Arc::new(target);
     let values = Values::new(&settings.sizes, settings.seed);
-    // Before there are sessions, of which the work in the background would count as theirs.
+    // Before there are sessions: the server's background work for them would count for the connections.
     let idle = Idle::open(&target, settings.idle_connections).await?;
     let mut sessions = Arc::new(Vec::new());
     let mut failure = None;
@@ -86,7 +86,7 @@ pub(super) async fn run<T: Target>(
     }
 }
 
-/// Ends sessions; why some were left behind, if any were.
+/// Ends sessions. Returns why some were left behind, if any were.
 async fn clean<T: Target>(
     target: &Arc<T>,
     settings: &Settings,

@@ -1,4 +1,4 @@
-//! What a bench tells: a table for people, an object for scripts.
+//! The report of a bench: a table for people, an object for scripts.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::target::LaneChoice;
 use crate::cli::output::report::Report;
 use crate::cli::output::units::grouped;
 
-/// The latencies that are told: a name, and the share of operations that did not exceed it, in percent.
+/// The latencies in the report: a name, and the percentage of operations that did not exceed it.
 const PERCENTILES: [(&str, &str, f64); 5] = [
     ("p50", "p50_us", 50.0),
     ("p90", "p90_us", 90.0),
@@ -69,7 +69,7 @@ fn text(settings: &Settings, one: &Measured, other: Option<&Measured>) -> String
     format!("{lost}{head}\n{text}{notes}").trim_end().to_owned()
 }
 
-/// What the figures alone don't say.
+/// What the figures don't show.
 fn notes(settings: &Settings, measured: &Measured) -> Vec<String> {
     let mut notes = Vec::new();
     let mut note = |text: String| notes.push(format!("{}: {text}\n", measured.server));
@@ -153,7 +153,7 @@ fn cpu_per_operation(measured: &Measured) -> Option<f64> {
     (operations > 0).then_some(micros(measured.loaded.cpu?) / as_float(operations))
 }
 
-/// A hundredth less is as good as the rate.
+/// One percent less counts as having reached the rate.
 fn reached(rate: u32, measured: &Measured) -> bool {
     per_second(measured) >= f64::from(rate) * 0.99
 }

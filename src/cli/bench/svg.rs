@@ -1,4 +1,4 @@
-//! Draws latencies: the share of operations to the right, more nines with each step, and the latency upwards.
+//! Draws latencies. To the right is the share of operations, with one more nine at each step; upwards is the latency.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Connections spread over threads, each with a runtime of its own: none waits for another's lock.
+//! Spreads connections over threads. Each thread has a runtime of its own, so that none waits for another's lock.
 
 use std::thread;
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
 
-/// Different data to choose from; few enough that they cost no memory to speak of.
+/// So many different values to choose from: few enough to cost little memory.
 const COUNT: usize = 32;
 
 /// Data of different sizes, made before the load begins. Cheap to clone.

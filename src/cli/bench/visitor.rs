@@ -42,7 +42,7 @@ pub(super) struct Visitor {
     session: usize,
     /// True if the web request that began with a read goes on with an update.
     updates: bool,
-    /// A session of its own, and whether it has logged in.
+    /// The visitor's own session, and whether it has logged in.
     own: Option<(String, bool)>,
 }
 
@@ -93,7 +93,7 @@ impl Visitor {
             Some(zipf) => {
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 1 to their number")]
                 let rank = zipf.sample(&mut self.random) as u64 - 1;
-                // Popular sessions are not those that were made first.
+                // The popular sessions must not be those that were created first.
                 usize::try_from(rank.wrapping_mul(SCATTER) % count as u64).unwrap_or_default()
             }
         };
@@ -103,7 +103,7 @@ impl Visitor {
     /// Takes in what came of its last operation.
     pub(super) fn learn(&mut self, outcome: Outcome) {
         if self.crowd.workload == Workload::Login {
-            // After a failure nobody knows whether its session is there: it begins anew.
+            // After a failure, nobody knows whether the session exists: the visitor begins anew.
             self.own = match (self.own.take(), outcome) {
                 (None, Ok(Some(name))) => Some((name, false)),
                 (Some((_, false)), Ok(Some(name))) => Some((name, true)),

@@ -32,7 +32,7 @@ read it. With - as FILE, the backup goes to standard output, and is complete onl
 
 sessiond restore FILE restores it.";
 
-/// Only the owner.
+/// Only the owner can read and write the file.
 const MODE: u32 = 0o600;
 
 /// Arguments of `backup`.
@@ -59,7 +59,7 @@ impl BackupArgs {
         }
         let mut backup = self.server.client()?.backup().await?;
         let interrupted = async {
-            // Where there is no such signal, nobody interrupts.
+            // Where there is no such signal, nothing interrupts.
             if ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }
@@ -78,7 +78,7 @@ impl BackupArgs {
         out: &mut impl Write,
         err: &mut impl Write,
     ) -> Result<(), Stop> {
-        let bar = progress::bar("saving", "sessions", None, self.server.json);
+        let bar = progress::bar("saving", "sessions", None, self.server.json());
         let mut destination =
             if to_stdout { Destination::Output(out) } else { Destination::File(PartialFile::create(&self.file)?) };
         while let Some(data) = backup.next().await {
@@ -97,11 +97,11 @@ impl BackupArgs {
         match destination {
             Destination::Output(out) => {
                 out.flush()?;
-                report.write(self.server.json, err)?;
+                report.write(self.server.json(), err)?;
             }
             Destination::File(file) => {
                 file.finish(self.force)?;
-                report.write(self.server.json, out)?;
+                report.write(self.server.json(), out)?;
             }
         }
         Ok(())
@@ -165,7 +165,7 @@ impl<W: Write> Destination<'_, W> {
     }
 }
 
-/// A file that has its name only once it is whole. Dropped before, it is removed.
+/// A file that gets its name only once it is complete. If it is dropped before, it is removed.
 struct PartialFile {
     file: File,
     partial: PathBuf,
@@ -178,7 +178,7 @@ impl PartialFile {
         partial.push(".partial");
         let partial = PathBuf::from(partial);
         let failed = |error: io::Error| Failure::new(format!("can't write to {}: {error}", partial.display()));
-        // A file that another run was killed over is taken over, but not from one that goes on.
+        // A file that a killed run left behind is used again, but not one that another run is writing.
         let open = OpenOptions::new().create(true).truncate(false).write(true).mode(MODE).open(&partial);
         let file = open.map_err(failed)?;
         if file.try_lock().is_err() {
@@ -202,7 +202,7 @@ impl PartialFile {
 
     fn rename_to_new(&self) -> io::Result<()> {
         match renameat_with(CWD, &self.partial, CWD, &self.path, RenameFlags::NOREPLACE) {
-            // A file system that knows no such thing.
+            // This file system can't rename so.
             Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) if !self.path.exists() => {
                 fs::rename(&self.partial, &self.path)
             }
@@ -217,7 +217,7 @@ impl PartialFile {
 
 impl Drop for PartialFile {
     fn drop(&mut self) {
-        // Once it has its name there is nothing left under this one.
+        // Once the file has its name, there is nothing left to remove.
         fs::remove_file(&self.partial).ok();
     }
 }

@@ -4,8 +4,7 @@ use clap::Args;
 use sessiond_client::Created;
 use sessiond_client::proto::CreateSessionRequest;
 
-use crate::cli::input::args::{ClientArgs, TimeoutArgs};
-use crate::cli::input::assignment::{Assignment, Label};
+use crate::cli::input::args::{ClientArgs, DataArgs, TimeoutArgs};
 use crate::cli::input::secret::SecretArg;
 use crate::cli::output::failure::Failure;
 use crate::cli::output::report::Report;
@@ -19,25 +18,16 @@ const EXAMPLES: &str = "Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CreateArgs {
-    /// Attributes of the session: NAME=VALUE or a JSON object such as '{"a":1}'
-    ///
-    /// VALUE is read as JSON, or as text if it is not JSON. A whole number becomes an int64, a number with a fraction or
-    /// an exponent the nearest double. JSON that no value can hold exactly is refused. Write bytes as
-    /// {"$bytes":"<base64>"} and times as {"$timestamp":"2026-01-31T12:00:00Z"}.
-    #[arg(value_name = "NAME=VALUE")]
-    attributes: Vec<Assignment>,
-
     /// Use this ID instead of one that the server makes, which is safer; "-" reads it from standard input
     #[arg(long)]
     id: Option<SecretArg>,
 
+    #[command(flatten)]
+    data: DataArgs,
+
     /// The user that the session belongs to
     #[arg(long, default_value = "", hide_default_value = true)]
     principal: String,
-
-    /// Label the session; can be repeated
-    #[arg(long, value_name = "NAME=VALUE")]
-    label: Vec<Label>,
 
     #[command(flatten)]
     timeouts: TimeoutArgs,
@@ -56,11 +46,12 @@ impl CreateArgs {
     }
 
     pub(crate) async fn run(self) -> Result<Report, Failure> {
+        let (attributes, labels) = self.data.into_parts();
         let request = CreateSessionRequest {
             session_id: self.id.map(SecretArg::reveal).transpose()?.unwrap_or_default(),
-            attributes: Assignment::merge(self.attributes),
+            attributes,
             principal: self.principal,
-            labels: self.label.into_iter().map(|Label(name, value)| (name, value)).collect(),
+            labels,
             timeouts: self.timeouts.timeouts(),
             ..CreateSessionRequest::default()
         };

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use sessiond_client::proto::VerifyCsrfTokenRequest;
 
-use crate::cli::input::args::{ClientArgs, exit_codes};
+use crate::cli::input::args::{ClientArgs, SessionArg, exit_codes};
 use crate::cli::input::secret::SecretArg;
 use crate::cli::output::failure::Failure;
 use crate::cli::output::report::Report;
@@ -30,8 +30,8 @@ pub(crate) enum CsrfCommand {
 #[derive(Debug, Args)]
 #[command(after_help = ISSUE_EXAMPLE)]
 pub(crate) struct IssueArgs {
-    /// The session's ID; "-" reads it from standard input, which keeps it out of the process list
-    id: SecretArg,
+    #[command(flatten)]
+    id: SessionArg,
 
     #[command(flatten)]
     client: ClientArgs,
@@ -41,8 +41,8 @@ pub(crate) struct IssueArgs {
 #[derive(Debug, Args)]
 #[command(after_help = VERIFY_EXAMPLES)]
 pub(crate) struct VerifyArgs {
-    /// The session's ID; "-" reads it from standard input, which keeps it out of the process list
-    id: SecretArg,
+    #[command(flatten)]
+    id: SessionArg,
 
     /// The token; "-" reads it from standard input, after the ID if both are read there
     // One token in 64 begins with a hyphen.

@@ -5,8 +5,7 @@ use serde_json::{Map, Value as Json};
 use sessiond_client::json::{attributes_to_json, to_json};
 use sessiond_client::proto::{GetSessionRequest, Session};
 
-use crate::cli::input::args::{ClientArgs, exit_codes};
-use crate::cli::input::secret::SecretArg;
+use crate::cli::input::args::{ClientArgs, SessionArg, exit_codes};
 use crate::cli::output::failure::Failure;
 use crate::cli::output::printable::printable;
 use crate::cli::output::report::Report;
@@ -23,8 +22,8 @@ const EXAMPLES: &str = concat!(
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct GetArgs {
-    /// The session's ID; "-" reads it from standard input, which keeps it out of the process list
-    id: SecretArg,
+    #[command(flatten)]
+    id: SessionArg,
 
     /// Print only these attributes, as JSON: the value alone if one is named, else an object
     #[arg(value_name = "NAME")]

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use sessiond_client::proto::{IssueHandoffRequest, RedeemHandoffRequest};
 use sessiond_client::{Handoff, Redeemed};
 
-use crate::cli::input::args::{ClientArgs, duration, exit_codes};
+use crate::cli::input::args::{ClientArgs, SessionArg, duration, exit_codes};
 use crate::cli::input::secret::SecretArg;
 use crate::cli::output::failure::Failure;
 use crate::cli::output::report::Report;
@@ -34,8 +34,8 @@ pub(crate) enum HandoffCommand {
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct IssueArgs {
-    /// The session's ID; "-" reads it from standard input, which keeps it out of the process list
-    id: SecretArg,
+    #[command(flatten)]
+    id: SessionArg,
 
     #[arg(long, value_parser = NonEmptyStringValueParser::new(),
           help = "Who may redeem the ticket, such as https://shop.example")]

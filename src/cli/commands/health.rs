@@ -40,7 +40,7 @@ pub(crate) struct HealthArgs {
 
 impl HealthArgs {
     pub(crate) fn json(&self) -> bool {
-        self.server.json
+        self.server.json()
     }
 
     pub(crate) async fn run(self) -> Result<Report, Failure> {

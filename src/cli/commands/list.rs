@@ -14,9 +14,9 @@ use crate::cli::output::report::{full_json, full_text, session_json};
 use crate::cli::output::table::Table;
 use crate::cli::output::units::{ago, cut, now, rough};
 
-/// Sessions on a page, at most.
+/// The most sessions on a page.
 const LARGEST_PAGE: u64 = 1_000;
-/// Characters of a column that can be long, at most. JSON shows the whole text.
+/// The most characters in a column that can be long. JSON shows the whole text.
 const LONGEST: usize = 48;
 
 const EXAMPLES: &str = "Examples:
@@ -77,7 +77,7 @@ struct Pages {
     request: Option<ListSessionsRequest>,
     /// How many sessions may still be shown.
     left: u64,
-    /// There are sessions beyond the limit.
+    /// Whether there are sessions beyond the limit.
     more: bool,
 }
 
@@ -91,7 +91,7 @@ impl Pages {
         let Some(request) = self.request.take() else {
             return Ok(None);
         };
-        // One more than is shown tells whether there are more.
+        // One session more than is shown tells whether there are more.
         let size = self.left.saturating_add(1).min(LARGEST_PAGE);
         let request = request.page_size(u32::try_from(size).unwrap_or(u32::MAX));
         let page = self.client.list(request.clone()).await?;
@@ -137,7 +137,7 @@ async fn print_text(pages: &mut Pages, full: bool, out: &mut impl Write) -> Resu
     Ok(out.flush()?)
 }
 
-/// One line with one object, however many pages it takes.
+/// One object in one line, however many pages that takes.
 async fn print_json(pages: &mut Pages, full: bool, out: &mut impl Write) -> Result<(), Stop> {
     write!(out, "{{\"sessions\":[")?;
     let mut gap = "";

@@ -6,7 +6,7 @@ use clap::Args;
 use sessiond_client::Lock;
 use sessiond_client::proto::LockSessionRequest;
 
-use crate::cli::input::args::{ClientArgs, duration, exit_codes};
+use crate::cli::input::args::{ClientArgs, SessionArg, duration, exit_codes};
 use crate::cli::input::secret::SecretArg;
 use crate::cli::output::failure::Failure;
 use crate::cli::output::report::Report;
@@ -25,8 +25,8 @@ A lock binds only callers that use locks: a change without a lock token never wa
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct LockArgs {
-    /// The session's ID; "-" reads it from standard input, which keeps it out of the process list
-    id: SecretArg,
+    #[command(flatten)]
+    id: SessionArg,
 
     /// How long to hold the lock unless it is released, from 100ms to 60s [default: 10s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]

@@ -20,6 +20,7 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::backup::{text, to_json};
+use crate::cli::input::args::OutputArgs;
 use crate::cli::output::failure::Failure;
 use crate::cli::output::progress;
 use crate::cli::output::report::Report;
@@ -43,10 +44,10 @@ const CACHE_BYTES: u64 = 256 << 20;
 /// Disk space that is left free, in bytes.
 const MIN_FREE_BYTES: u64 = 64 << 20;
 
-/// After so long without progress the storage counts as stuck.
+/// After so long without progress, the storage counts as stuck.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What is sent in one message, and how many messages wait for the connection.
+/// The bytes in one message, and how many messages wait for the connection.
 const PART_BYTES: usize = 256 << 10;
 const BUFFER: usize = 4;
 
@@ -66,14 +67,13 @@ pub(crate) struct RestoreArgs {
     #[arg(long, value_name = "ADDRESS")]
     server: Option<Address>,
 
-    /// Print JSON in one line, for scripts
-    #[arg(long, help_heading = "Output")]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl RestoreArgs {
     pub(crate) fn json(&self) -> bool {
-        self.json
+        self.output.json
     }
 
     pub(crate) async fn run(self) -> Result<Report, Failure> {
@@ -84,7 +84,7 @@ impl RestoreArgs {
             let size = file.metadata().map_err(|error| unreadable(&self.file, &error))?.len();
             (Box::new(file), Some(size))
         };
-        let bar = progress::bar("restoring", "bytes", size, self.json);
+        let bar = progress::bar("restoring", "bytes", size, self.output.json);
         let source = bar.wrap_read(source);
         let summary = match (&self.data_dir, &self.server) {
             (Some(folder), _) => into_folder(source, folder.clone()).await?,
@@ -117,7 +117,7 @@ async fn into_folder(source: impl Read + Send + 'static, folder: PathBuf) -> Res
             Failure::new(format!("nothing was restored: {error}"))
         })?;
         let restored = built.install();
-        // What had expired when the backup was made stays so, also under a clock that is behind.
+        // What had expired when the backup was made stays expired, even under a clock that is behind.
         let restored = restored.and_then(|restored| {
             ClockFile::raise(claimed.path(), restored.backup.cut.moment)?;
             Ok(restored)

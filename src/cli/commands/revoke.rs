@@ -60,7 +60,7 @@ impl RevokeArgs {
         let client = self.client.client()?;
         let request = if let Some(principal) = self.principal {
             match self.except.map(SecretArg::reveal).transpose()? {
-                // A variable of a script that is not set must not log out everyone.
+                // An unset variable in a script must not log out everyone.
                 Some(id) if id.is_empty() => {
                     return Err(Failure::usage("the ID after --except is empty; nothing was revoked"));
                 }
@@ -84,7 +84,7 @@ impl RevokeArgs {
     }
 }
 
-/// An error unless a person agrees.
+/// Asks for confirmation; an error unless the answer is yes.
 async fn ask(client: &Client, namespace: &str) -> Result<(), Failure> {
     let namespace = printable(namespace);
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
@@ -92,7 +92,7 @@ async fn ask(client: &Client, namespace: &str) -> Result<(), Failure> {
             "this would end every session of the namespace {namespace}, and there is no terminal to ask on; confirm with --yes"
         )));
     }
-    // The number only helps to decide; without it the question is the same.
+    // The number only helps to decide.
     let now = match client.count(CountSessionsRequest::new()).await {
         Ok(count) => format!(", {} now", grouped(count)),
         Err(_) => String::new(),

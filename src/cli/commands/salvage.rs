@@ -7,6 +7,7 @@ use serde_json::json;
 use sessiond::clock::ClockFile;
 use sessiond::engine::sled::{Salvaged, salvage};
 
+use crate::cli::input::args::OutputArgs;
 use crate::cli::output::failure::Failure;
 use crate::cli::output::report::Report;
 use crate::cli::output::units::grouped;
@@ -37,20 +38,19 @@ pub(crate) struct SalvageArgs {
     #[arg(long)]
     doubtful: bool,
 
-    /// Print JSON in one line, for scripts
-    #[arg(long, help_heading = "Output")]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl SalvageArgs {
     pub(crate) fn json(&self) -> bool {
-        self.json
+        self.output.json
     }
 
     pub(crate) async fn run(self) -> Result<Report, Failure> {
         let salvaged = salvage(&self.data_dir, &self.to, self.doubtful).await;
         let salvaged = salvaged.map_err(|error| Failure::new(error.to_string()))?;
-        // What had expired stays so, also under a clock that is behind.
+        // What had expired stays expired, even under a clock that is behind.
         ClockFile::inherit(&self.data_dir, &self.to)
             .map_err(|error| Failure::new(format!("the newest time could not be saved: {error}")))?;
         let report = report(&salvaged, self.doubtful);

@@ -3,7 +3,7 @@
 use clap::Args;
 use sessiond_client::proto::{SessionChange, UpdateSessionRequest};
 
-use crate::cli::input::args::{ChangeArgs, ClientArgs, exit_codes};
+use crate::cli::input::args::{ChangeArgs, ClientArgs, SessionArg, exit_codes};
 use crate::cli::input::secret::SecretArg;
 use crate::cli::output::failure::Failure;
 use crate::cli::output::report::Report;
@@ -20,8 +20,8 @@ const EXAMPLES: &str = concat!(
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SetArgs {
-    /// The session's ID; "-" reads it from standard input, which keeps it out of the process list
-    id: SecretArg,
+    #[command(flatten)]
+    id: SessionArg,
 
     #[command(flatten)]
     change: ChangeArgs,

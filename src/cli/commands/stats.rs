@@ -78,7 +78,7 @@ impl StatsArgs {
 
     fn print(&self, statistics: &Statistics, out: &mut impl Write) -> io::Result<()> {
         let mut text = table(statistics, now());
-        if self.watch.is_some() && !self.server.json {
+        if self.watch.is_some() && !self.server.json() {
             if io::stdout().is_terminal() {
                 text.insert_str(0, CLEAR);
             } else {
@@ -86,11 +86,11 @@ impl StatsArgs {
                 text.push('\n');
             }
         }
-        Report::new(text, to_json(statistics)).write(self.server.json, out)
+        Report::new(text, to_json(statistics)).write(self.server.json(), out)
     }
 }
 
-/// Lines without an end of the last one.
+/// Lines; the last one has no line end.
 fn table(statistics: &Statistics, now: Timestamp) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
@@ -126,7 +126,7 @@ fn table(statistics: &Statistics, now: Timestamp) -> String {
     text
 }
 
-/// How the time of sessions and the system's clock agree.
+/// How the time of the sessions and the system's clock differ.
 fn agreement(ahead: sessiond_client::Duration) -> String {
     let word = if ahead.seconds < 0 { "behind" } else { "ahead of" };
     match ahead.seconds.unsigned_abs() {
@@ -135,7 +135,7 @@ fn agreement(ahead: sessiond_client::Duration) -> String {
     }
 }
 
-/// In words; "none" if it is zero, or unknown to an older server.
+/// In words; "none" if it is zero, or if an older server does not tell it.
 fn span(span: Option<sessiond_client::Duration>) -> String {
     let span = span.map_or(Ok(Duration::ZERO), Duration::try_from).unwrap_or_default();
     if span.is_zero() { "none".to_owned() } else { length(span) }

@@ -24,7 +24,7 @@ pub(crate) struct SweepArgs {
 
 impl SweepArgs {
     pub(crate) fn json(&self) -> bool {
-        self.server.json
+        self.server.json()
     }
 
     pub(crate) async fn run(self) -> Result<Report, Failure> {

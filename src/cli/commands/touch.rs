@@ -2,8 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::input::args::{ClientArgs, exit_codes};
-use crate::cli::input::secret::SecretArg;
+use crate::cli::input::args::{ClientArgs, SessionArg, exit_codes};
 use crate::cli::output::failure::Failure;
 use crate::cli::output::report::Report;
 
@@ -13,8 +12,8 @@ const EXAMPLES: &str = concat!("Example:\n  sessiond touch \"$id\"", exit_codes!
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct TouchArgs {
-    /// The session's ID; "-" reads it from standard input, which keeps it out of the process list
-    id: SecretArg,
+    #[command(flatten)]
+    id: SessionArg,
 
     #[command(flatten)]
     client: ClientArgs,

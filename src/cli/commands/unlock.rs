@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 use sessiond_client::proto::UnlockSessionRequest;
 
-use crate::cli::input::args::ClientArgs;
+use crate::cli::input::args::{ClientArgs, SessionArg};
 use crate::cli::input::secret::SecretArg;
 use crate::cli::output::failure::Failure;
 use crate::cli::output::report::Report;
@@ -17,8 +17,8 @@ const EXAMPLES: &str = "Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct UnlockArgs {
-    /// The session's ID; "-" reads it from standard input, which keeps it out of the process list
-    id: SecretArg,
+    #[command(flatten)]
+    id: SessionArg,
 
     /// The lock's token; "-" reads it from standard input, after the ID if both are read there
     token: SecretArg,

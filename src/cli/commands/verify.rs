@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use sessiond::engine::sled::{Verified, verify};
 use sessiond_client::{Address, Client, Error, VerifySummary};
 
+use crate::cli::input::args::OutputArgs;
 use crate::cli::output::failure::Failure;
 use crate::cli::output::progress;
 use crate::cli::output::report::Report;
@@ -35,20 +36,19 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "ADDRESS")]
     server: Option<Address>,
 
-    /// Print JSON in one line, for scripts
-    #[arg(long, help_heading = "Output")]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl VerifyArgs {
     pub(crate) fn json(&self) -> bool {
-        self.json
+        self.output.json
     }
 
     pub(crate) async fn run(self) -> Result<Report, Failure> {
         match (&self.data_dir, &self.server) {
             (Some(folder), _) => check_folder(folder),
-            (None, Some(server)) => check_server(server, self.json).await,
+            (None, Some(server)) => check_server(server, self.output.json).await,
             (None, None) => Err(Failure::usage("say what to check: --data-dir or --server")),
         }
     }
@@ -78,7 +78,7 @@ async fn check_server(server: &Address, hide_progress: bool) -> Result<Report, F
     judge(summary.is_whole(), of_server(summary), format!("the data of the server at {server} is damaged; {remedy}"))
 }
 
-/// What was found is printed in any case; damage is a failure.
+/// The report is printed in any case; damage makes it a failure.
 fn judge(is_whole: bool, report: Report, damage: String) -> Result<Report, Failure> {
     if is_whole { Ok(report) } else { Err(Failure { report: Some(Box::new(report)), ..Failure::new(damage) }) }
 }
@@ -141,7 +141,7 @@ fn table(counts: &[(&str, u64)]) -> String {
     lines.join("\n")
 }
 
-/// A line for each handle, behind what was said before.
+/// A line for each handle.
 fn list(word: &str, handles: &[String]) -> String {
     handles.iter().flat_map(|handle| ["\n  ", word, " ", handle]).collect()
 }

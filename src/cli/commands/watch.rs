@@ -108,7 +108,7 @@ impl WatchArgs {
                         || format!("sessiond at {} ended the stream", client.address()),
                         |error| match error {
                             Error::Unavailable { address, cause } => {
-                                // How the HTTP/2 library begins it.
+                                // The HTTP/2 library begins its text so.
                                 let cause = cause.trim_start_matches("stream closed because of a ");
                                 format!("lost the connection to {address} ({cause})")
                             }
@@ -152,7 +152,7 @@ async fn resume(client: &Client, request: WatchSessionsRequest) -> Result<Watch,
     }
 }
 
-/// True for what is better a moment later.
+/// Whether the error passes by itself.
 fn passes(error: &Error) -> bool {
     matches!(
         error,
@@ -191,7 +191,7 @@ fn line(event: &Event) -> String {
 
 fn json_line(event: &Event) -> String {
     let mut session = session_json(&event.session);
-    // Where there are none they are unknown.
+    // Without attributes in the event, they are unknown.
     if !event.session.attributes.is_empty() {
         let attributes = attributes_to_json(&event.session.attributes);
         session.insert("attributes".to_owned(), attributes.into());

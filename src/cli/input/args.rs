@@ -1,13 +1,15 @@
 //! Arguments that several commands share. The comments are also the help texts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
 use sessiond_client::json::timestamp_from_text;
-use sessiond_client::proto::{SessionChange, Timeouts};
+use sessiond_client::proto::{SessionChange, Timeouts, Value};
 use sessiond_client::{Address, AddressError, Client, ClientBuilder, Error, Timestamp};
 
 use super::assignment::{Assignment, Label};
+use super::secret::SecretArg;
 use crate::cli::output::failure::Failure;
 use crate::cli::output::printable::printable;
 
@@ -38,6 +40,28 @@ fn time(text: &str) -> Result<Timestamp, String> {
     })
 }
 
+/// The ID of the session that a command is about.
+#[derive(Debug, Args)]
+pub(crate) struct SessionArg {
+    /// The session's ID; "-" reads it from standard input, which keeps it out of the process list
+    id: SecretArg,
+}
+
+impl SessionArg {
+    /// The ID itself. For `-`, it is one line of standard input.
+    pub(crate) fn reveal(self) -> Result<String, Failure> {
+        self.id.reveal()
+    }
+}
+
+/// How a command prints its result.
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// Print JSON in one line, for scripts
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+}
+
 /// Which server to call, and how.
 #[derive(Debug, Args)]
 pub(crate) struct ServerArgs {
@@ -51,12 +75,15 @@ pub(crate) struct ServerArgs {
           help_heading = "Server")]
     pub(crate) timeout: Duration,
 
-    /// Print JSON in one line, for scripts
-    #[arg(long, help_heading = "Output")]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl ServerArgs {
+    pub(crate) fn json(&self) -> bool {
+        self.output.json
+    }
+
     pub(crate) fn client(&self) -> Result<Client, AddressError> {
         self.client_in("")
     }
@@ -65,7 +92,7 @@ impl ServerArgs {
         self.client_builder().namespace(namespace).connect_lazy()
     }
 
-    /// What these arguments say, for clients that need more said.
+    /// A client builder with these arguments, for clients that need more.
     pub(crate) fn client_builder(&self) -> ClientBuilder {
         Client::builder().address(self.addr.to_string()).deadline(self.timeout)
     }
@@ -91,7 +118,7 @@ pub(crate) struct ClientArgs {
 
 impl ClientArgs {
     pub(crate) fn json(&self) -> bool {
-        self.server.json
+        self.server.json()
     }
 
     pub(crate) fn namespace(&self) -> &str {
@@ -160,9 +187,9 @@ impl TimeoutArgs {
     }
 }
 
-/// A change of the session's data.
+/// Attributes and labels to set.
 #[derive(Debug, Args)]
-pub(crate) struct ChangeArgs {
+pub(crate) struct DataArgs {
     /// Attributes to set: NAME=VALUE or a JSON object such as '{"a":1}'
     ///
     /// VALUE is read as JSON, or as text if it is not JSON. A whole number becomes an int64, a number with a fraction or
@@ -170,6 +197,25 @@ pub(crate) struct ChangeArgs {
     /// {"$bytes":"<base64>"} and times as {"$timestamp":"2026-01-31T12:00:00Z"}.
     #[arg(value_name = "NAME=VALUE")]
     attributes: Vec<Assignment>,
+
+    /// Set a label; can be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    label: Vec<Label>,
+}
+
+impl DataArgs {
+    /// The attributes, and the labels.
+    pub(crate) fn into_parts(self) -> (BTreeMap<String, Value>, BTreeMap<String, String>) {
+        let labels = self.label.into_iter().map(|Label(name, value)| (name, value));
+        (Assignment::merge(self.attributes), labels.collect())
+    }
+}
+
+/// A change of the session's data.
+#[derive(Debug, Args)]
+pub(crate) struct ChangeArgs {
+    #[command(flatten)]
+    set: DataArgs,
 
     /// Remove an attribute; can be repeated
     #[arg(long, value_name = "NAME")]
@@ -183,10 +229,6 @@ pub(crate) struct ChangeArgs {
     #[arg(long)]
     principal: Option<String>,
 
-    /// Set a label; can be repeated
-    #[arg(long, value_name = "NAME=VALUE")]
-    label: Vec<Label>,
-
     /// Remove a label; can be repeated
     #[arg(long, value_name = "NAME")]
     remove_label: Vec<String>,
@@ -197,13 +239,14 @@ pub(crate) struct ChangeArgs {
 
 impl ChangeArgs {
     pub(crate) fn change(self) -> SessionChange {
+        let (set_attributes, set_labels) = self.set.into_parts();
         SessionChange {
             timeouts: self.timeouts.timeouts(),
-            set_attributes: Assignment::merge(self.attributes),
+            set_attributes,
             remove_attributes: self.remove,
             clear_attributes: self.clear,
             principal: self.principal,
-            set_labels: self.label.into_iter().map(|Label(name, value)| (name, value)).collect(),
+            set_labels,
             remove_labels: self.remove_label,
         }
     }

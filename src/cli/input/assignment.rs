@@ -11,7 +11,7 @@ use sessiond_client::proto::Value;
 use super::exact_json;
 use crate::cli::output::units::cut;
 
-/// Characters of an argument in an error, at most.
+/// The most characters of an argument that an error shows.
 const LONGEST: usize = 48;
 
 /// One argument that sets attributes.
@@ -19,7 +19,7 @@ const LONGEST: usize = 48;
 pub(crate) struct Assignment(BTreeMap<String, Value>);
 
 impl Assignment {
-    /// All arguments together; a later one replaces what an earlier one says of the same attribute.
+    /// All arguments together. Of those that set the same attribute, the last one counts.
     pub(crate) fn merge(assignments: Vec<Self>) -> BTreeMap<String, Value> {
         assignments.into_iter().flat_map(|assignment| assignment.0).collect()
     }
@@ -45,7 +45,7 @@ impl FromStr for Assignment {
                 let json = json.map_err(|problem| unfit(&problem))?;
                 json::from_json(json).map_err(|error| unfit(&error))?
             }
-            // What is no JSON is text, so that no quotes need be smuggled through the shell.
+            // What is not JSON is text, so that texts need no extra quotes in a shell.
             None => value.into(),
         };
         Ok(Self(BTreeMap::from([(name.to_owned(), value)])))

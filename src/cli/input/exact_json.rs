@@ -1,5 +1,5 @@
-//! JSON as it is written on the command line, before its values are made: what none of them can hold as it is written is
-//! refused, instead of being changed without a word.
+//! Checks JSON of the command line before values are made of it: what no value can hold exactly is refused, instead of being
+//! changed without a word.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 /// Reads JSON whose values can be kept exactly. `None` if the text is no JSON at all.
 pub(crate) fn read(text: &str) -> Option<Result<Json, String>> {
-    // By its grammar alone: neither numbers nor depth nor halves of characters are judged.
+    // Only the grammar is checked here: not the range of numbers, the depth, or halves of characters.
     serde_json::from_str::<IgnoredAny>(text).ok()?;
     Some(numbers(text).try_for_each(judge_number).and_then(|()| parse(text)))
 }
@@ -31,7 +31,7 @@ fn parse(text: &str) -> Result<Json, String> {
     serde_json::from_str(text).map_err(unfit)
 }
 
-/// A whole number must fit an int64, and one with a fraction or an exponent a double, for which the nearest one is taken.
+/// A whole number must fit into an int64. A number with a fraction or an exponent must fit into a double; the nearest is taken.
 fn judge_number(number: &str) -> Result<(), String> {
     let quoted = format!("to keep it as text, write it in double quotes: '\"{number}\"'");
     if !number.contains(['.', 'e', 'E']) {
@@ -82,7 +82,7 @@ fn behind_text(text: &str) -> &str {
     ""
 }
 
-/// JSON in which no object names a key twice: of two values one would be lost.
+/// JSON in which no object has the same key twice: one of the two values would be lost.
 struct Unique;
 
 impl<'de> Deserialize<'de> for Unique {

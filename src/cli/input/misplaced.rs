@@ -16,7 +16,7 @@ pub(crate) fn misplaced(mut program: Command, arguments: impl Iterator<Item = Os
     let owners: Vec<&Command> = program.get_subcommands().filter(|command| offers(command, flag)).collect();
     let (&owner, others) = owners.split_first()?;
 
-    // The command that was meant stands behind the flag or its value.
+    // The command that the flag belongs to comes after the flag or its value.
     let meant = rest.iter().position(|word| program.find_subcommand(word).is_some());
     if let Some(at) = meant {
         let mut command = &program;

@@ -7,17 +7,17 @@ use std::str::FromStr;
 
 use crate::cli::output::failure::Failure;
 
-/// A session ID or another secret, or `-` for one that is to be read from standard input.
+/// A session ID or another secret, or `-` to read it from standard input.
 #[derive(Clone)]
 pub(crate) struct SecretArg(String);
 
 impl SecretArg {
-    /// The ID itself; reads one line of standard input if it stands there.
+    /// The ID itself. For `-`, it is one line of standard input.
     pub(crate) fn reveal(self) -> Result<String, Failure> {
         self.reveal_as("session ID")
     }
 
-    /// The same for another secret, with the word for it.
+    /// The same for another kind of secret, which `what` names in errors.
     pub(crate) fn reveal_as(self, what: &str) -> Result<String, Failure> {
         self.reveal_from(&mut io::stdin().lock(), what)
     }

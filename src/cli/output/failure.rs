@@ -8,10 +8,10 @@ use super::report::Report;
 
 /// The exit code of an error.
 pub(crate) const FAILED: u8 = 1;
-/// The exit code if there is no such session or attribute, so that a script can tell that from an error.
+/// The exit code if there is no such session or attribute. Scripts can tell that from an error.
 pub(crate) const NOT_FOUND: u8 = 3;
 
-/// The exit code of wrong usage, be it found before anything is sent or by the server.
+/// The exit code of wrong usage, whether it is found before anything is sent or by the server.
 pub(crate) const USAGE: u8 = 2;
 
 /// A command that failed.
@@ -20,7 +20,7 @@ pub(crate) struct Failure {
     /// One line for standard error.
     pub(crate) message: String,
     pub(crate) code: u8,
-    /// What is printed nevertheless; boxed, so that a failure is no burden to results.
+    /// What is printed all the same. It is boxed to keep results small.
     pub(crate) report: Option<Box<Report>>,
 }
 
@@ -42,7 +42,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::SessionNotFound => Self::not_found(error.to_string()),
-            // The bounds of some arguments only the server knows.
+            // Only the server knows the bounds of some arguments.
             Error::InvalidArgument { .. } => Self::usage(error.to_string()),
             _ => Self::new(error.to_string()),
         }
@@ -64,7 +64,7 @@ impl From<io::Error> for Failure {
 /// Why a command that prints as it goes stopped early.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// Whoever read standard output has closed it, and has read enough: no error.
+    /// The reader of standard output has closed it because it has read enough: no error.
     Closed,
     Failed(Failure),
 }

@@ -1,5 +1,5 @@
-//! Text of others, fit for a terminal: visitors can put anything into a label, also what steers a terminal, turns the
-//! direction of what follows, or is not seen at all.
+//! Makes text of others fit for a terminal: visitors can put anything into a label, even characters that control a terminal,
+//! change the direction of the text, or are invisible.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! How far a long command has come, on a terminal; elsewhere nothing is shown until it is done.
+//! The progress of a long command, on a terminal. Elsewhere nothing is shown until the command is done.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ pub(crate) fn bar(verb: &'static str, unit: &str, length: Option<u64>, hidden: b
     let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let bar = ProgressBar::with_draw_target(length, target);
     let counts = if unit == "bytes" { "{binary_bytes} of {binary_total_bytes}" } else { "{human_pos} of {human_len}" };
-    // Of seconds it says itself how many are left.
+    // A bar of seconds already shows how many are left.
     let left = if unit == "seconds" { "" } else { "{left}" };
     let template = format!("{{msg}} [{{wide_bar}}] {counts} {unit}{left}");
     if let Ok(style) = ProgressStyle::with_template(&template) {
@@ -18,7 +18,7 @@ pub(crate) fn bar(verb: &'static str, unit: &str, length: Option<u64>, hidden: b
     bar.with_message(verb)
 }
 
-/// How long it takes still, once that can be told.
+/// How much time is left, once that is known.
 fn left_of(state: &ProgressState, text: &mut dyn fmt::Write) {
     if state.pos() > 0 && state.len().is_some() {
         // Writing to a String does not fail.

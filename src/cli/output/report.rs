@@ -1,4 +1,4 @@
-//! What the commands print: a tidy block for people, JSON in one line for scripts.
+//! The result of a command: a block of lines for people, JSON in one line for scripts.
 
 use std::fmt;
 use std::io;
@@ -24,7 +24,7 @@ impl Report {
         Self { text: text.into(), json }
     }
 
-    /// A secret that holds until a moment; on its own if only it is wanted.
+    /// A secret and when it expires; the secret alone if `secret_only` is set.
     pub(crate) fn secret(name: &str, secret: &str, expire_time: Timestamp, secret_only: bool) -> Self {
         let text = if secret_only {
             secret.to_owned()
@@ -34,7 +34,7 @@ impl Report {
         Self::new(text, json!({ name: secret, "expire_time": expire_time.to_string() }))
     }
 
-    /// A session without its attributes, below the ID that it goes by now.
+    /// A session without its attributes, below its new ID.
     pub(crate) fn session_with_id(session_id: String, session: &Session, id_only: bool) -> Self {
         let text = if id_only { session_id.clone() } else { format!("{session_id}\n\n{}", Block(session, now())) };
         let mut json = session_json(session);
@@ -55,7 +55,7 @@ impl Report {
         Self::new(full_text(session), full_json(session).into())
     }
 
-    /// A session with its attributes, below the ID that it goes by here.
+    /// A session with its attributes, below its new ID.
     pub(crate) fn session_with_id_and_attributes(session_id: String, session: &Session, id_only: bool) -> Self {
         let text = if id_only { session_id.clone() } else { format!("{session_id}\n\n{}", full_text(session)) };
         let mut json = full_json(session);
@@ -97,7 +97,7 @@ impl Report {
     }
 }
 
-/// A session for people, as seen at a moment; lines without an end of the last one.
+/// A session for people, as seen at a moment. The last line has no line end.
 struct Block<'a>(&'a Session, Timestamp);
 
 impl fmt::Display for Block<'_> {
@@ -127,7 +127,7 @@ impl fmt::Display for Block<'_> {
     }
 }
 
-/// A session with its attributes, for people; lines without an end of the last one.
+/// A session with its attributes, for people. The last line has no line end.
 pub(crate) fn full_text(session: &Session) -> String {
     let attributes = Json::Object(attributes_to_json(&session.attributes));
     format!("{}\n{:<13} {}", Block(session, now()), "attributes", pretty(&attributes))

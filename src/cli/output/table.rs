@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// A table whose rows come in portions; columns widen where a later portion needs it.
+/// A table whose rows come in portions. Columns become wider when a later portion needs it.
 #[derive(Debug)]
 pub(crate) struct Table<const N: usize> {
     widths: [usize; N],
@@ -15,7 +15,7 @@ impl<const N: usize> Table<N> {
         Self { widths: [0; N], heading: Some(heading) }
     }
 
-    /// The rows in lines, each with its end; below the heading if they are the first.
+    /// The rows as lines. The first ones come below the heading.
     pub(crate) fn rows(&mut self, rows: Vec<[String; N]>) -> String {
         let heading = self.heading.take().map(|heading| heading.map(ToOwned::to_owned));
         let rows: Vec<[String; N]> = heading.into_iter().chain(rows).collect();

@@ -1,4 +1,4 @@
-//! Moments, lengths of time, numbers and texts in words for people.
+//! Times, durations and numbers in words for people.
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! How an answer leaves.
+//! Sending an answer.
 //!
-//! HTTP/2 takes of it what the peer is ready to receive. The rest stays here, held in the share of the connection; a peer
-//! that does not take it in time has its stream reset.
+//! HTTP/2 takes as much of it as the peer is ready to receive. The rest stays here, held in the share of the connection. If
+//! the peer does not take it in time, the stream is reset.
 
 use crate::server::connections::slots::ActiveCall;
 use crate::server::peer_timeout::{time_for, timed_out};
@@ -35,16 +35,16 @@ impl Buf for Piece {
     }
 }
 
-/// Why the rest of an answer did not leave.
+/// Why the rest of an answer was not sent.
 #[derive(Debug)]
 pub(super) enum NotSent {
     /// The caller is gone, or has withdrawn the call.
     Gone,
-    /// It was not taken in time: the stream is reset.
+    /// The peer did not take it in time: the stream is reset.
     NotTaken,
 }
 
-/// Where an answer leaves.
+/// Sends an answer.
 pub(super) struct AnswerSender {
     pub(in crate::server) stream: SendStream<Piece>,
     pub(in crate::server) share: Arc<Share>,
@@ -61,7 +61,7 @@ impl AnswerSender {
         }
         self.call.note_activity();
         self.stream.reserve_capacity(bytes.len());
-        // Most answers are taken at once, and so need no timer.
+        // Most answers are taken at once and need no timer.
         if self.stream.capacity() >= bytes.len() {
             return self.hand_over(bytes, held);
         }

@@ -32,10 +32,10 @@ pub(in crate::server) struct Peer {
     pub(in crate::server) settings: Arc<Settings>,
 }
 
-/// What a call was answered with, and how that is sent.
+/// An answer that is to be sent.
 struct PendingAnswer {
     response: Response<Body>,
-    /// What the call holds until its answer has been taken.
+    /// What the call holds of the budget until its answer has been taken.
     held: Held,
     compression: Compression,
 }
@@ -46,7 +46,7 @@ enum Aborted {
     Gone,
     /// The service failed to answer.
     Broken,
-    /// The answer was not taken in time.
+    /// The peer did not take the answer in time.
     NotTaken,
 }
 
@@ -77,7 +77,7 @@ impl Peer {
             Ok(()) | Err(Aborted::Gone) => {}
             Err(Aborted::Broken) => reply.send_reset(Reason::INTERNAL_ERROR),
             Err(Aborted::NotTaken) => {
-                tracing::warn!("an answer was not taken in its time; its stream is reset");
+                tracing::warn!("a peer took an answer too slowly; its stream is reset");
                 self.slot.count_offence();
             }
         }
@@ -127,13 +127,13 @@ impl Peer {
                 Err(NotReceived::Gone) => return Err(Aborted::Gone),
                 Err(NotReceived::NoRoom) => return refusal(too_many_messages()),
                 Err(NotReceived::TooSlow) => {
-                    tracing::warn!("a request did not arrive in its time");
+                    tracing::warn!("a request arrived too slowly");
                     self.slot.count_offence();
                     return refusal(request_too_slow(arrival.timeout, self.share.is_draining()));
                 }
             }
         };
-        // Health checks must be answered above all when there is too much else to do.
+        // Health checks must be answered even when there is too much else to do.
         let mut held = if route.target == Target::Health {
             self.share.hold_answer(0)
         } else {
@@ -174,7 +174,7 @@ impl Peer {
                 return Poll::Ready(Err(Aborted::Gone));
             }
             if let Some(deadline) = deadline {
-                // Most answers are there at once, and so need no timer.
+                // Most answers are there at once and need no timer.
                 let timer = timer.get_or_insert_with(|| Box::pin(sleep(deadline)));
                 if timer.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Ok(call_timed_out().into_http()));
@@ -190,7 +190,7 @@ impl Peer {
         add_reason(&mut response, payload);
         drop(request_held);
         if route.answers_in_stream {
-            // It lasts for as long as the caller likes, and is bounded otherwise.
+            // A stream lasts for as long as the caller likes. It is bounded in other ways.
             held.leave();
         }
         Ok(PendingAnswer { response, held, compression })
@@ -210,7 +210,7 @@ impl Peer {
         if body.is_end_stream() {
             return reply.send_response(parts, true).map(drop).map_err(|_| Aborted::Gone);
         }
-        // The one message of an answer is encoded at once: from here on it is known what it takes.
+        // The one message of an answer is encoded at once: from here on its size is known.
         let mut first = None;
         if !route.answers_in_stream {
             let mut frame = next_frame(body.as_mut(), reply).await?;
@@ -221,7 +221,7 @@ impl Peer {
             }
             first = Some(frame);
         }
-        // A watcher that does not read is told so by the stream itself, which takes as long: that must come first.
+        // The stream itself tells a watcher that it reads too slowly, after the same time: that must come first.
         let factor = if route.answers_in_stream { 2 } else { 1 };
         let stream = reply.send_response(parts, false).map_err(|_| Aborted::Gone)?;
         let timeout = factor * self.settings.send_timeout;
@@ -230,7 +230,7 @@ impl Peer {
             let frame = if let Some(frame) = first.take() {
                 frame
             } else {
-                // Who keeps it waiting is given up meanwhile: then there is room.
+                // Peers that hold too much are given up meanwhile, and then there is room.
                 while !self.room_to_answer(&mut sender.stream).await? {}
                 next_frame(body.as_mut(), &mut sender.stream).await?
             };
@@ -266,7 +266,7 @@ impl Peer {
     }
 }
 
-/// What of a call tells that its caller has withdrawn it.
+/// Tells that the caller has withdrawn its call.
 pub(super) trait Withdrawal {
     fn poll_withdrawn(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }

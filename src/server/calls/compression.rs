@@ -1,6 +1,6 @@
 //! Messages that are compressed with gzip: one in a request, and the answer to it.
 //!
-//! The bound of a message's size holds for what it is once decompressed, and no more than that is ever decompressed.
+//! The bound of a message's size applies to the decompressed message, and no more than that is ever decompressed.
 
 use super::request::PREFIX;
 use crate::service::Payload;
@@ -15,13 +15,13 @@ const ENCODING: &str = "grpc-encoding";
 const ACCEPTED: &str = "grpc-accept-encoding";
 const GZIP: &str = "gzip";
 
-/// An answer that is smaller gains nothing.
+/// A smaller answer gains nothing.
 const MIN_ANSWER: usize = 1 << 10;
 
-/// Longer work keeps other calls of the thread waiting, and is done elsewhere.
+/// Longer work would keep other calls of the thread waiting, so it is done on another thread.
 const LONG: usize = 64 << 10;
 
-/// How fast compared with how small: sessions are compressed for the network, once.
+/// Speed matters more than size: each message is compressed only once.
 const LEVEL: flate2::Compression = flate2::Compression::fast();
 
 /// How the messages of a call are compressed.
@@ -32,9 +32,9 @@ pub(super) struct Compression {
 }
 
 impl Compression {
-    /// What the headers of a request of one message say. Whoever reads them after this finds that nothing is compressed.
+    /// What the headers of a request with one message say. Removes what they say, since the message is decompressed here.
     ///
-    /// The answer is compressed if the request is: most callers say that they accept it, also those in the same host.
+    /// The answer is compressed only if the request is: most callers accept compression, even those on the same host.
     pub(in crate::server) fn of(headers: &mut HeaderMap) -> Result<Self, Status> {
         let Some(encoding) = headers.get(ENCODING) else { return Ok(Self::default()) };
         match encoding.as_bytes() {
@@ -77,13 +77,13 @@ impl Compression {
                 headers.insert(ENCODING, HeaderValue::from_static(GZIP));
                 compressed
             }
-            // It is as good as it is.
+            // The answer stays as it is.
             Ok(Ok(_) | Err(_)) | Err(_) => message,
         }
     }
 }
 
-/// Does the work here, or where it keeps nobody waiting.
+/// Does short work here, and long work where it keeps nobody waiting.
 async fn elsewhere_if<T: Send + 'static>(
     is_long: bool,
     work: impl FnOnce() -> T + Send + 'static,
@@ -97,7 +97,7 @@ async fn elsewhere_if<T: Send + 'static>(
 
 fn decompress(message: &[u8], max_message_size: usize, payload: Payload) -> Result<Bytes, Status> {
     let mut plain = vec![0; PREFIX];
-    // One byte more tells that there are too many.
+    // One byte more shows that there are too many.
     let bound = max_message_size as u64 + 1;
     GzDecoder::new(&message[PREFIX..])
         .take(bound)

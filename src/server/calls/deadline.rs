@@ -8,7 +8,7 @@ const HEADER: &str = "grpc-timeout";
 /// Digits of the number, at most.
 const MAX_DIGITS: usize = 8;
 
-/// The time that a request may take; `None` if it says none, or none that can be read: the caller looks after it, too.
+/// The time that a request may take; `None` if the header is missing or malformed. The caller keeps its deadline, too.
 pub(in crate::server) fn of(headers: &HeaderMap) -> Option<Duration> {
     let (unit, digits) = headers.get(HEADER)?.as_bytes().split_last()?;
     if digits.is_empty() || digits.len() > MAX_DIGITS || !digits.iter().all(u8::is_ascii_digit) {

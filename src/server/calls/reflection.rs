@@ -1,4 +1,4 @@
-//! What generic clients such as grpcurl ask: which services there are, and what their messages look like.
+//! gRPC reflection: tells tools such as grpcurl which services there are and what their messages look like.
 
 use super::request::RequestBody;
 use crate::proto::FILE_DESCRIPTOR_SET;
@@ -13,7 +13,7 @@ use tower::util::BoxCloneSyncService;
 /// Reflection in one version.
 type Service = BoxCloneSyncService<Request<RequestBody>, Response<Body>, Infallible>;
 
-/// Reflection in both versions: many tools ask in the older one only.
+/// Reflection in both versions: many tools know only the older one.
 #[derive(Clone)]
 pub(in crate::server) struct Reflection {
     v1: Service,
@@ -37,7 +37,7 @@ impl Reflection {
     }
 }
 
-/// Everything that is spoken here, with the details of errors: no method names them, and without their files no tool could
+/// Everything that is spoken here, with the details of errors: no method names those, and without their files no tool could
 /// show them.
 fn contract<'b>() -> Builder<'b> {
     Builder::configure()

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tonic::Status;
 
-/// What stands before each message of gRPC: whether it is compressed, and its length.
+/// The bytes before each message of gRPC: whether it is compressed, and its length.
 pub(super) const PREFIX: usize = 5;
 
 /// What bounds the arrival of a request.
@@ -41,7 +41,7 @@ pub(super) enum NotReceived {
 
 /// The one message of a request, with its prefix, and what it holds; the whole body must have arrived.
 ///
-/// A body that is no single message of a size that is allowed is given as far as it was read: who decodes it refuses it.
+/// A body that is not one message of an allowed size is returned as far as it was read: decoding it will fail.
 pub(super) async fn one_message(
     body: &mut RecvStream,
     share: &Arc<Share>,
@@ -220,7 +220,7 @@ impl Stream {
                     Box::pin(async move { timed_out(&share, || time_for(length, timeout)).await })
                 });
                 ready!(too_slow.as_mut().poll(cx));
-                tracing::warn!("a message of a stream did not arrive in its time");
+                tracing::warn!("a message of a stream arrived too slowly");
                 self.call.count_offence();
                 Poll::Ready(Some(Err(request_too_slow(timeout, self.share.is_draining()))))
             }

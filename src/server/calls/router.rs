@@ -1,7 +1,6 @@
-//! Leads each request to its service.
+//! Hands each request to its service, by its path.
 //!
-//! It is led by its path, without the layers of a web framework: on the path of a unary call those took an eighth of its
-//! instructions.
+//! It does without the layers of a web framework: those took an eighth of the instructions of a unary call.
 
 use super::reflection::Reflection;
 use super::request::RequestBody;

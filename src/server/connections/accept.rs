@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// After a failed accept (too many open files, say) the server waits before it tries again.
+/// After a failed accept, for example with too many open files, the server waits before it tries again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts connections and hands each to the worker with the fewest: few connections must not share a core.
+/// Accepts connections and hands each to the worker with the fewest, so that few connections don't share a core.
 pub(in crate::server) fn accept(
     listeners: &[Arc<Listener>],
     workers: &Arc<Vec<Worker>>,
@@ -24,7 +24,7 @@ pub(in crate::server) fn accept(
             loop {
                 match listener.accept().await {
                     Ok(accepted) => {
-                        // Above the limit one connection waits here, and the others in the operating system's queue.
+                        // Above the limit, one connection waits here and the others in the operating system's queue.
                         let Some(slot) = slots.take().await else {
                             return;
                         };

@@ -3,7 +3,7 @@
 use super::socket::Connection;
 use crate::server::calls::answer::Piece;
 use crate::server::calls::call::Peer;
-use crate::server::process::health::Phase;
+use crate::server::process::health::{Phase, draining};
 use crate::service::STREAM_WINDOW;
 use h2::server::{Builder, Connection as Http2};
 use h2::{Ping, PingPong, Reason};
@@ -182,9 +182,4 @@ fn http2(peer: &Peer) -> Builder {
         .max_local_error_reset_streams(Some(MAX_RESETS))
         .max_send_buffer_size(SEND_BUFFER);
     http2
-}
-
-async fn draining(mut phase: watch::Receiver<Phase>) {
-    // Without a sender the server is gone, which ends the worker too.
-    phase.wait_for(|phase| *phase == Phase::Draining).await.ok();
 }

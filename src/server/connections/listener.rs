@@ -31,7 +31,7 @@ pub(super) enum Accepted {
 }
 
 impl Listener {
-    /// Binds an address; port 0 takes any free port. `socket_mode` is who may connect to a Unix socket, whatever the umask.
+    /// Binds an address; port 0 takes any free port. `socket_mode` says who may connect to a Unix socket, whatever the umask.
     ///
     /// # Errors
     /// `AddrInUse` if another process listens there, and whatever the operating system says otherwise.
@@ -54,7 +54,7 @@ impl Listener {
         match self {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
-                // Answers are small and must not wait for more.
+                // Answers are small and must not wait until there is more to send.
                 stream.set_nodelay(true)?;
                 stream.into_std().map(Accepted::Tcp)
             }
@@ -78,12 +78,12 @@ impl fmt::Display for Listener {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Somebody may have removed it already.
+        // Someone may have removed it already.
         std::fs::remove_file(&self.0).ok();
     }
 }
 
-/// Removes the socket that a killed server left behind; one that answers is left alone, and binding will fail.
+/// Removes the socket that a killed server left behind. A socket that answers is left alone, and binding will fail.
 fn remove_abandoned_socket(path: &Path) -> io::Result<()> {
     let is_socket = path.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_socket());
     if is_socket

@@ -1,4 +1,4 @@
-//! A connection as a worker serves it: TCP or Unix, counted for as long as it lives.
+//! The socket of a connection, TCP or Unix. It counts among those of its worker for as long as it lives.
 
 use super::listener::Accepted;
 use crate::server::peer_timeout::{TICK, time_for};
@@ -14,13 +14,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// A connection and what it occupies. One whose peer takes nothing for too long fails.
+/// A connection. It fails if its peer takes nothing for too long.
 pub(super) struct Connection {
     stream: Stream,
     share: Arc<Share>,
     /// How long the peer may take nothing.
     send_timeout: Duration,
-    /// Begins when the operating system takes no more.
+    /// Set while the operating system takes no more.
     stall: Option<Stall>,
     _load: WorkerLoad,
 }
@@ -57,7 +57,7 @@ impl Drop for WorkerLoad {
 }
 
 impl Connection {
-    /// Attaches the connection to the runtime that this is called on.
+    /// Attaches the connection to the runtime of this thread.
     pub(super) fn adopt(
         accepted: Accepted,
         load: WorkerLoad,
@@ -71,7 +71,7 @@ impl Connection {
         Ok(Self { stream, share, send_timeout, stall: None, _load: load })
     }
 
-    /// Judges what came of writing: a peer that takes nothing, or next to nothing, is given up.
+    /// Judges the result of a write: a peer that takes nothing, or next to nothing, is given up.
     fn judge(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match written {
             Poll::Ready(Ok(bytes)) => {
@@ -83,7 +83,7 @@ impl Connection {
             Poll::Ready(Err(_)) => return written,
             Poll::Pending => {}
         }
-        // A peer that takes one piece after the other, each slowly, is still the same stall.
+        // If a peer takes one piece after the other, each slowly, it is still the same stall.
         let is_over = |stall: &Stall| stall.flushed.is_some_and(|flushed| flushed.elapsed() >= TICK);
         if self.stall.as_ref().is_some_and(is_over) {
             self.stall = None;
@@ -98,7 +98,7 @@ impl Connection {
         stall.flushed = None;
         while stall.tick.as_mut().poll(cx).is_ready() {
             let is_pressed = self.share.is_pressed();
-            // What was taken meanwhile has earned more time.
+            // The more the peer has taken, the more time it has.
             let allowed = time_for(stall.written, self.send_timeout);
             if (is_pressed && stall.was_pressed && stall.written == 0) || stall.since.elapsed() >= allowed {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));

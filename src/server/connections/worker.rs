@@ -11,7 +11,7 @@ use crate::proto::session_store_server::SessionStoreServer;
 use crate::server::calls::call::Peer;
 use crate::server::calls::reflection::Reflection;
 use crate::server::calls::router::Router;
-use crate::server::process::health::{HealthService, Phase};
+use crate::server::process::health::{HealthService, Phase, draining};
 use crate::service::{AdminService, Budget, StoreService};
 use std::io;
 use std::pin::pin;
@@ -22,7 +22,7 @@ use tokio::runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
-/// Accepted connections that may wait for one worker to take them.
+/// At most so many accepted connections wait for one worker to take them.
 const HANDOVER_QUEUE: usize = 128;
 
 /// What every worker serves, and until when.
@@ -52,7 +52,7 @@ impl Worker {
             runtime.block_on(serve(service, accepted));
             // Connections that did not drain in time end with their runtime.
             drop(runtime);
-            // Nobody waits after a failure elsewhere.
+            // After a failure elsewhere, nobody waits for it.
             end.send(()).ok();
         })?;
         Ok(Self { connections, load: Arc::default(), ended })
@@ -68,7 +68,7 @@ impl Worker {
         self.connections.send((accepted, slot, WorkerLoad::add_to(&self.load))).await.ok();
     }
 
-    /// Waits until the worker has drained, which the phase tells it to do.
+    /// Waits until the worker has drained. The phase tells it to.
     pub(in crate::server) async fn join(self) {
         self.ended.await.ok();
     }
@@ -76,10 +76,6 @@ impl Worker {
 
 async fn serve(service: Services, mut accepted: mpsc::Receiver<(Accepted, Slot, WorkerLoad)>) {
     let settings = Arc::clone(&service.settings);
-    let draining = |mut phase: watch::Receiver<Phase>| async move {
-        // Without a sender the server is gone, which ends the worker too.
-        phase.wait_for(|phase| *phase == Phase::Draining).await.ok();
-    };
     let (phase, budget) = (service.phase.clone(), service.budget.clone());
     let router = router(service);
     let connections = TaskTracker::new();
@@ -107,7 +103,7 @@ async fn serve(service: Services, mut accepted: mpsc::Receiver<(Accepted, Slot, 
             Err(error) => tracing::warn!(%error, "a connection can't be served"),
         }
     }
-    // Those that wait to be served are closed.
+    // Connections that wait to be served are closed.
     drop(accepted);
     connections.close();
     tokio::select! {
@@ -123,7 +119,7 @@ fn router(service: Services) -> Router {
     let reflection = settings.reflection.then(Reflection::new);
     let store = SessionStoreServer::new(store)
         .max_decoding_message_size(settings.max_message_size)
-        // A session that was stored under larger bounds can still be read.
+        // A session that was stored under larger limits can still be read.
         .max_encoding_message_size(settings.max_message_size.max(LARGEST_MESSAGE));
     let health = HealthService::server(phase, sweeper_behind);
     Router { store, admin: AdminServer::new(admin), health, reflection }

@@ -1,10 +1,11 @@
 //! `grpc.health.v1.Health`, honest in every phase.
 //!
-//! Known services: the empty name (the whole server) and `sessiond.v1.SessionStore`, which serve from the moment the engine
-//! is open until it fails or the server drains, but for the moment in which a restored one takes its place;
-//! `sessiond.writes`, which also stops serving while writes are refused because disk space is low; and `sessiond.sweeper`,
-//! which does not serve while the sweeper is behind. The last two are apart so that neither a full disk nor a late sweeper
-//! takes the readers' server away.
+//! - The empty name (the whole server) and `sessiond.v1.SessionStore` serve once the engine is open, until it fails or the
+//!   server drains; not while a restored engine replaces an empty one.
+//! - `sessiond.writes` also stops serving while writes are refused because disk space is low.
+//! - `sessiond.sweeper` also stops serving while the sweeper is behind.
+//!
+//! The last two are separate, so that neither a full disk nor a late sweeper takes the server away from readers.
 
 use std::pin::Pin;
 use tokio::sync::watch;
@@ -24,12 +25,18 @@ pub(in crate::server) enum Phase {
     Serving,
     /// Reads and deletes are served; writes are refused.
     ReadOnly,
-    /// A restored engine takes the place of an empty one.
+    /// A restored engine replaces an empty one.
     Restoring,
     /// The engine makes no progress or has failed.
     Failing,
     /// The server is about to end.
     Draining,
+}
+
+/// Resolves when the server drains.
+pub(in crate::server) async fn draining(mut phase: watch::Receiver<Phase>) {
+    // Without a sender the server is gone, which ends the worker too.
+    phase.wait_for(|phase| *phase == Phase::Draining).await.ok();
 }
 
 /// The health service over a phase.

@@ -45,8 +45,8 @@ impl Launcher {
         Serving { engine, maintenance, sweeper_watch }
     }
 
-    /// Puts what was restored in the place of an engine that holds nothing. Calls are refused meanwhile. An error ends the
-    /// server: the folder then holds either what it held or what was restored, whole.
+    /// Replaces an empty engine by a restored one. Calls are refused meanwhile. An error ends the server; the folder then holds
+    /// either what it held before or all that was restored.
     pub(in crate::server) async fn swap(
         &self,
         Serving { engine, maintenance, sweeper_watch }: Serving,
@@ -56,7 +56,7 @@ impl Launcher {
         drop(sweeper_watch);
         maintenance.stop().await;
         engine.close().await.map_err(ServeError::Close)?;
-        // Now that it is closed, no session can be made any more.
+        // Now that the engine is closed, no session can be created any more.
         let empty = Restores::require_empty(&engine.statistics());
         let (storage, Swap { built, done }) = (self.storage.clone(), swap);
         let replaced = tokio::task::spawn_blocking(move || {

@@ -1,4 +1,4 @@
-//! Where the sessions are kept: what to open at the start, and again after a restore.
+//! Where the sessions are kept, and how to open that: at the start, and again after a restore.
 
 use crate::clock::ClockFile;
 use crate::engine::sled::{DataFolder, SledEngine, SledOptions};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub enum Storage {
     /// In memory only.
     Memory,
-    /// In this folder, which is this process's own.
+    /// In this folder, which this process has claimed.
     Folder(DataFolder, SledOptions),
 }
 

@@ -1,4 +1,4 @@
-//! Notices a sweeper that falls behind: it tells health and the log, for its lag is not seen otherwise.
+//! Notices when the sweeper falls behind, and tells health and the log: nothing else shows its lag.
 
 use crate::clock::Millis;
 use crate::session::Sessions;
@@ -17,20 +17,20 @@ pub(in crate::server) async fn follow(sessions: Sessions, limit: Millis, behind:
         looks.tick().await;
         let lag_ms = match sessions.sweeper_lag().await {
             Ok(lag) => lag,
-            // The engine tells of its own trouble.
+            // The engine reports its own trouble.
             Err(error) => {
-                tracing::warn!(%error, "the sweeper's lag can't be told");
+                tracing::warn!(%error, "the sweeper's lag can't be read");
                 continue;
             }
         };
-        // It lets go at half the limit, so that it doesn't flutter.
+        // The sweeper has caught up only at half the limit, so that the state doesn't flutter.
         let was_behind = *behind.borrow();
         let is_behind = lag_ms > if was_behind { limit / 2 } else { limit };
         if is_behind && !was_behind {
             tracing::error!(
                 lag_ms,
                 limit_ms = limit,
-                "the sweeper has fallen behind: space is freed and expiry told of late"
+                "the sweeper has fallen behind: space is freed late, and expired events come late"
             );
         } else if was_behind && !is_behind {
             tracing::info!(lag_ms, "the sweeper has caught up");

@@ -1,4 +1,4 @@
-//! Keeps the time of the sessions: begins it, lets it follow the system's clock, and writes it down for the next start.
+//! Keeps the time of the sessions: starts it, makes it follow the system's clock, and writes it down for the next start.
 
 use super::storage::Storage;
 use crate::clock::{Clock, ClockFile, Millis, RESERVE};
@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
-/// How often the system's clock is looked at, and how often while it is made up for a step.
+/// How often the server looks at the system's clock, and how often while it makes up for a step of it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_SOON: Duration = Duration::from_millis(100);
 
@@ -53,12 +53,12 @@ impl TimeKeeper {
         Ok(Self { stop, task })
     }
 
-    /// Writes down the time up to which sessions were served. None may be any more.
+    /// Writes down the time up to which sessions were served. No session may be served after this.
     pub(in crate::server) async fn stop(self) {
         // A task that ended by itself needs no telling.
         self.stop.send(()).ok();
         if let Err(error) = self.task.await {
-            tracing::error!(%error, "keeping the time ended badly");
+            tracing::error!(%error, "the timekeeper ended badly");
         }
     }
 }
@@ -75,7 +75,7 @@ async fn keep(clock: Clock, mut file: Option<ClockFile>, mut stopped: oneshot::R
         pause = if followed.differs { LOOK_SOON } else { LOOK_EVERY };
         let through = file.as_ref().and_then(ClockFile::known).map_or(0, |known| known.through);
         let is_due = through < clock.now() + LEAST_RESERVE;
-        // No sooner than that after a failure, which is told each time.
+        // After a failure, which is logged each time, not sooner than that.
         if followed.must_be_written_down || (is_due && tried.elapsed() >= LOOK_EVERY) {
             tried = Instant::now();
             file = write(file, &clock, RESERVE).await;

@@ -1,7 +1,7 @@
 //! Sending a backup.
 //!
-//! It is made on the thread for walks, as fast as it is taken: what was made and not taken yet is a slice of sessions and a
-//! few messages, whatever the size of the store.
+//! The background thread makes it as fast as the caller takes it. Whatever the size of the store, only a slice of sessions
+//! and a few messages wait to be taken.
 
 use crate::backup::{BackupWriter, Cut, FORMAT_VERSION, Opening, Saved};
 use crate::proto::{BackupResponse, BackupSummary};
@@ -47,7 +47,7 @@ impl StoreService {
     }
 }
 
-/// Where the bytes of a backup leave.
+/// Sends the bytes of a backup.
 struct BackupSender {
     writer: BackupWriter,
     messages: mpsc::Sender<Outgoing<BackupResponse>>,
@@ -92,7 +92,7 @@ impl BackupSink for BackupSender {
     }
 }
 
-/// What is known of a backup that holds, or from which were restored, so many sessions and events.
+/// The summary of a backup with so many sessions and events, or of what was restored from it.
 pub(super) fn summary(opening: &Opening, cut: &Cut, size: u64, (sessions, events): (u64, u64)) -> BackupSummary {
     BackupSummary {
         format_version: opening.format_version,

@@ -36,7 +36,7 @@ pub struct AdminService {
 }
 
 impl AdminService {
-    /// A service that tells of this one.
+    /// A service for the operators of this one.
     #[must_use]
     pub fn new(store: StoreService, started: Millis, restores: Restores) -> Self {
         let [backups, checks] = std::array::from_fn(|_| Arc::new(Semaphore::new(1)));

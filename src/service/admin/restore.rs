@@ -1,6 +1,6 @@
 //! Receiving a backup and restoring it.
 //!
-//! Everything is built beside the data in use while the server goes on; then the server is asked to swap the two.
+//! The new data is built beside the data in use while the server goes on. Then the server is asked to swap the two.
 
 use super::AdminService;
 use super::backup::summary;
@@ -10,6 +10,7 @@ use crate::engine::sled::{DataFolder, SledOptions};
 use crate::proto::{RestoreRequest, RestoreResponse};
 use crate::service::errors::grpc;
 use crate::service::errors::status::{Refusal, restore_failure};
+use crate::service::store::until_drained;
 use crate::service::streams::answer_stream::MAX_STALL;
 use bytes::{Buf, Bytes};
 use std::io::{self, Read};
@@ -23,7 +24,7 @@ const BUFFER: usize = 4;
 /// How backups are restored into the server. Cheap to clone.
 #[derive(Clone)]
 pub struct Restores {
-    /// Where, and how the engine there is opened; `None` if sessions are in memory only.
+    /// The folder, and how its engine is opened; `None` if sessions are in memory only.
     target: Option<(DataFolder, SledOptions)>,
     swaps: mpsc::Sender<Swap>,
 }
@@ -64,16 +65,14 @@ impl AdminService {
             // The permit is kept for as long as something is built, also if the caller is gone.
             (restore(source, &folder, &options), permit)
         });
-        let mut draining = self.store.draining.clone();
         tokio::select! {
-            // Without a sender the server is gone.
-            _ = draining.wait_for(|draining| *draining) => return Err(Refusal::NotReady.into()),
+            () = until_drained(self.store.draining.clone()) => return Err(Refusal::NotReady.into()),
             received = receive(received, parts) => received?,
         }
         let (built, _permit) = building.await.map_err(|_| Refusal::NotReady)?;
         let built = built.map_err(|error| restore_failure(&error))?;
         let (done, answered) = oneshot::channel();
-        // Whoever ends the server does not answer any more.
+        // A server that is ending does not answer.
         self.restores.swaps.send(Swap { built, done }).await.map_err(|_| Refusal::NotReady)?;
         let Restored { backup, sessions, events } = answered.await.map_err(|_| Refusal::NotReady)??;
         tracing::info!(sessions, events, "restored a backup");
@@ -81,14 +80,14 @@ impl AdminService {
     }
 }
 
-/// Hands on what the caller sends, up to its end or until nobody wants more of it.
+/// Passes on what the caller sends, to its end or until the reader has stopped.
 async fn receive(mut received: Streaming<RestoreRequest>, parts: mpsc::Sender<Bytes>) -> Result<(), Status> {
     loop {
         let message = timeout(MAX_STALL, received.message()).await.map_err(|_| Refusal::BackupTooSlow)?;
         match message.map_err(grpc::of_stream)? {
             Some(RestoreRequest { data }) => {
                 if parts.send(data).await.is_err() {
-                    // The backup is at fault, which building it tells.
+                    // Something is wrong with the backup: the task that reads it says what.
                     return Ok(());
                 }
             }

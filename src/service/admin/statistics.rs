@@ -9,7 +9,7 @@ use prost_types::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use tonic::Status;
 
-/// Namespaces that the statistics name.
+/// The statistics name at most so many namespaces.
 const MAX_NAMESPACES: usize = 1_000;
 
 impl AdminService {
@@ -54,7 +54,7 @@ fn signed_duration(millis: i64) -> Duration {
     if millis < 0 { Duration { seconds: -length.seconds, nanos: -length.nanos } } else { length }
 }
 
-/// What the process has in memory; `None` where the system does not tell.
+/// The resident memory of the process; `None` where the system does not tell.
 fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -62,7 +62,7 @@ fn resident_bytes() -> Option<u64> {
     Some(kibibytes * 1_024)
 }
 
-/// What the process has used of the processors, all threads together.
+/// The CPU time of the process, all threads together.
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration { seconds: time.tv_sec, nanos: i32::try_from(time.tv_nsec).unwrap_or_default() }

@@ -1,4 +1,4 @@
-//! Checking what the server holds, and telling how far the check has come.
+//! Checking the server's data, and telling how far the check has come.
 
 use crate::backup::MAX_NAMED;
 use crate::clock::Millis;
@@ -17,7 +17,7 @@ use tonic::Status;
 /// Messages that wait for the connection.
 const BUFFER: usize = 4;
 
-/// Between two messages that tell how far it has come.
+/// The shortest time between two messages that tell how far the check has come.
 const TELL_EVERY: Duration = Duration::from_millis(200);
 
 impl StoreService {
@@ -39,7 +39,7 @@ impl StoreService {
                 .verify(|found| {
                     if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
                         told = Some(Instant::now());
-                        // Who reads slowly is told less often.
+                        // A caller that reads slowly is told less often.
                         sender.try_send(response(found, expected, None).into()).ok();
                     }
                 })

@@ -1,5 +1,5 @@
-//! From records to answers. The sessions in them are written straight from the record, as a `Session` of the contract is
-//! encoded (see `build.rs`): a record has no field that the contract's message would have to copy first.
+//! From records to answers. A session is encoded straight from its record, as the contract's `Session` would be (see
+//! `build.rs`), so that nothing is copied into a message first.
 
 use crate::clock::Millis;
 use crate::model::{Life, Record};
@@ -9,9 +9,9 @@ use prost::encoding::{WireType, btree_map, encode_key, encode_varint, string, ui
 use prost_types::{Duration, Timestamp};
 use std::collections::BTreeMap;
 
-/// Room for the fields of fixed size: the handle, the version and the moments.
+/// Room for the fields of fixed size: the handle, the version and the times.
 const FIXED_BYTES: usize = 160;
-/// A time at most: a key and a length, and two numbers with a key and up to 10 bytes each.
+/// The most that a time takes: a key and a length, and two numbers with a key and up to 10 bytes each.
 const TIME_BYTES: usize = 24;
 /// Room for the key and the length of a field of variable size.
 const KEY_BYTES: usize = 12;
@@ -41,7 +41,7 @@ pub(in crate::service) fn duration(length: Millis) -> Duration {
     Duration { seconds: seconds.cast_signed(), nanos }
 }
 
-/// Field by field in the order of their numbers, and none that has its default, as any encoder would.
+/// As any encoder does: field by field in the order of their numbers, without those that have their default.
 fn encode(record: &Record, life: Life, with_attributes: bool) -> Bytes {
     let attributes = if with_attributes { record.attributes.fields() } else { &[] };
     let texts = record.namespace.len() + record.principal.len() + 2 * KEY_BYTES;
@@ -76,8 +76,8 @@ fn put_text(field: u32, text: &str, message: &mut Vec<u8>) {
     message.extend_from_slice(text.as_bytes());
 }
 
-/// Puts a timestamp or a duration, which have the same fields. A session has half a dozen of them, so they are put together
-/// on the stack.
+/// Puts a timestamp or a duration, which have the same fields. A session has half a dozen of them, so each is put together on
+/// the stack.
 fn put_time(field: u8, time: Millis, message: &mut Vec<u8>) {
     let (seconds, nanos) = split(time);
     let mut encoded = [0; TIME_BYTES];

@@ -1,5 +1,5 @@
-//! How messages are read and written: as `tonic_prost` does it, but each from and to one piece of memory, which takes half the
-//! work for a field.
+//! Reads and writes messages as `tonic_prost` does, but each from and to one piece of memory, which takes half the work for a
+//! field.
 
 use crate::service::errors::grpc::undecodable;
 use bytes::Buf;
@@ -54,7 +54,7 @@ impl<T: Message + Default> Decoder for MessageDecoder<T> {
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<T>, Status> {
-        // Copies nothing: it is in one piece already.
+        // Copies nothing: the message is in one piece already.
         let message = buffer.copy_to_bytes(buffer.remaining());
         T::decode(message).map(Some).map_err(|error| undecodable(&error))
     }

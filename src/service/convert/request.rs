@@ -1,4 +1,4 @@
-//! From requests to what the session rules take: every field is checked here against its bound, and a refusal names both.
+//! From requests to what the session rules take. Every field is checked here against its bound; an error names both.
 
 use crate::clock::Millis;
 use crate::model::{
@@ -47,8 +47,8 @@ pub struct RequestLimits {
 }
 
 impl RequestLimits {
-    /// Bytes that sessions may take in an answer with many. However large a message may be, such an answer is one that every
-    /// client takes, unless a single session is larger.
+    /// Bytes that sessions may take in an answer with many. Even if larger messages are allowed, such an answer stays so small
+    /// that every client accepts it, unless a single session is larger.
     pub(in crate::service) fn answer_bytes(&self) -> usize {
         let bytes = self.max_message_bytes.min(COMMON_MESSAGE_BYTES.max(self.session_message_bytes));
         bytes.saturating_sub(ENVELOPE_BYTES)
@@ -422,7 +422,7 @@ fn join_millis(seconds: i64, nanos: i32) -> Option<Millis> {
     u64::try_from(seconds).ok()?.checked_mul(1_000)?.checked_add(nanos / 1_000_000)
 }
 
-/// A request that sets more than any session may have is refused as the session would be.
+/// A request that sets more than any session may have is refused as that session would be.
 fn check_fits(subject: &'static str, actual: usize, limit: usize) -> Result<(), Error> {
     if actual <= limit { Ok(()) } else { Err(Error::TooLarge { subject, limit, actual }) }
 }

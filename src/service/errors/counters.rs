@@ -1,5 +1,5 @@
-//! Counting answers that an operator should know of. Statuses are made where no server is at hand, so the counts are those
-//! of the process.
+//! Counts of errors that an operator should know of. They belong to the process, since statuses are made where no server is at
+//! hand.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,14 +1,14 @@
-//! Errors that arise below the methods: where a request is led to its method, and where messages are framed and decoded.
-//! The implementation of gRPC knows no reasons. Here each such error gets one.
+//! Errors that arise below the methods: while a request is routed to its method, and while messages are framed and decoded.
+//! The gRPC implementation knows no reasons. Here each such error gets one.
 
-use super::status::with_reason;
+use super::status::{plain, with_reason};
 use crate::session::Error;
 use std::collections::HashMap;
 use tonic::codegen::http::header::CONTENT_TYPE;
 use tonic::codegen::http::{HeaderMap, Response, StatusCode};
 use tonic::{Code, Status};
 
-/// The content type of gRPC; behind it may stand the format of the messages or a parameter.
+/// The content type of gRPC. The format of the messages or a parameter may follow it.
 const GRPC: &[u8] = b"application/grpc";
 
 /// What the messages of a request hold. It decides the reason of the error if one is too large.
@@ -40,7 +40,7 @@ impl Payload {
     }
 }
 
-/// The answer to a request that is not one of gRPC; `None` if it is.
+/// The answer to a request that is not gRPC; `None` if it is.
 pub(crate) fn refuse_other_protocols<B: Default>(headers: &HeaderMap) -> Option<Response<B>> {
     let content_type = headers.get(CONTENT_TYPE).map_or(&[][..], |value| value.as_bytes());
     if matches!(content_type.strip_prefix(GRPC), Some([] | [b'+' | b';', ..])) {
@@ -52,30 +52,30 @@ pub(crate) fn refuse_other_protocols<B: Default>(headers: &HeaderMap) -> Option<
         "UNSUPPORTED_CONTENT_TYPE",
     );
     let mut response = status.into_http();
-    // So that clients which know nothing of gRPC see an error, too.
+    // Clients that know nothing of gRPC see an error, too.
     *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
     Some(response)
 }
 
-/// No service or method has the name that is asked for.
+/// There is no such service or method.
 pub(crate) fn unknown_method() -> Status {
     plain(Code::Unimplemented, "the server has no such method; it may be older than its client", "UNKNOWN_METHOD")
 }
 
-/// Gives the answer to a request a reason if it is an error without one.
+/// Adds a reason to an answer that is an error without one.
 pub(crate) fn add_reason<B>(response: &mut Response<B>, payload: Payload) {
     let headers = response.headers_mut();
-    // An answer that begins well tells its end behind its messages.
+    // A successful answer has its status behind its messages.
     if !headers.contains_key(Status::GRPC_STATUS) || headers.contains_key(Status::GRPC_STATUS_DETAILS) {
         return;
     }
     if let Some(status) = Status::from_header_map(headers).filter(|status| status.code() != Code::Ok) {
-        // It only fails on what no header can hold, and then the error goes out as it is.
+        // This fails only on what no header can hold. Then the error goes out as it is.
         explain(&status, payload).add_header(headers).ok();
     }
 }
 
-/// The error that reading a stream of requests ended with, with a reason.
+/// The error with which reading a stream of requests ended, with a reason.
 pub(in crate::service) fn of_stream(status: Status) -> Status {
     if status.details().is_empty() { explain(&status, Payload::Other) } else { status }
 }
@@ -84,7 +84,7 @@ pub(in crate::service) fn of_stream(status: Status) -> Status {
 pub(in crate::service) fn undecodable(error: &prost::DecodeError) -> Status {
     let text = error.to_string();
     let mut problem = text.strip_prefix("failed to decode Protobuf message: ").unwrap_or(&text);
-    // Before the problem stand the names of the message and the field at each level, the innermost first.
+    // The text begins with the names of the message and the field at each level, the innermost first.
     let mut path = String::new();
     while let Some((level, rest)) = problem.split_once(": ")
         && let Some((message, field)) = level.split_once('.')
@@ -97,15 +97,15 @@ pub(in crate::service) fn undecodable(error: &prost::DecodeError) -> Status {
     Error::invalid(field, format!("can't be decoded: {problem}")).into()
 }
 
-/// An error of the implementation of gRPC in the words of the contract.
+/// An error of the gRPC implementation in the words of the contract.
 fn explain(status: &Status, payload: Payload) -> Status {
     let message = status.message();
     match status.code() {
-        // Its two ways to say that a message is larger than it may be, the second of a compressed one.
+        // A message is too large, or a compressed one is.
         Code::OutOfRange | Code::ResourceExhausted => too_large(message, payload),
-        // It says so only of messages that are cut off, left out or wrongly framed.
+        // A message is cut off, left out or wrongly framed.
         Code::Internal => Error::invalid("request", format!("can't be read: {message}")).into(),
-        // It has words only for the other case.
+        // It has a text only for an unknown encoding.
         Code::Unimplemented if message.is_empty() => unknown_method(),
         Code::Unimplemented => plain(Code::Unimplemented, message, "UNSUPPORTED_ENCODING"),
         code => plain(code, message, name(code)),
@@ -123,10 +123,6 @@ fn too_large(message: &str, payload: Payload) -> Status {
         "the request is larger than the limit (setting max-message-size)".to_owned()
     };
     with_reason(Code::ResourceExhausted, text, payload.reason_if_too_large(), metadata)
-}
-
-fn plain(code: Code, message: &str, reason: &str) -> Status {
-    with_reason(code, message, reason, HashMap::new())
 }
 
 /// The name of a code in the contract of gRPC.

@@ -20,15 +20,15 @@ pub enum Refusal {
     NotReady,
     /// As many requests are in flight as are allowed.
     TooManyRequests,
-    /// A watcher has not read for too long.
+    /// A watcher reads too slowly.
     WatcherTooSlow,
-    /// A backup or a restore is under way.
+    /// A backup or a restore is running.
     BackupRunning,
-    /// A backup was not read for too long, or can't catch up with the changes.
+    /// A backup is read or sent too slowly, or can't catch up with the changes.
     BackupTooSlow,
-    /// A check of the data is under way.
+    /// A check of the data is running.
     VerifyRunning,
-    /// A backup can be restored only where nothing is.
+    /// A backup can be restored only into an empty server.
     NotEmpty,
     /// There is no disk to restore to.
     InMemory,
@@ -37,53 +37,43 @@ pub enum Refusal {
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::NotReady => with_reason(
-                Code::Unavailable,
-                "the server is starting or stopping; repeat the call",
-                "NOT_READY",
-                HashMap::new(),
-            ),
-            Refusal::WatcherTooSlow => with_reason(
+            Refusal::NotReady => {
+                plain(Code::Unavailable, "the server is starting or stopping; repeat the call", "NOT_READY")
+            }
+            Refusal::WatcherTooSlow => plain(
                 Code::ResourceExhausted,
                 "the watcher reads too slowly; resume after the last event that it received",
                 "WATCHER_TOO_SLOW",
-                HashMap::new(),
             ),
-            Refusal::BackupRunning => with_reason(
+            Refusal::BackupRunning => plain(
                 Code::ResourceExhausted,
                 "another backup or restore is running; only one can run at a time",
                 "BACKUP_RUNNING",
-                HashMap::new(),
             ),
-            Refusal::BackupTooSlow => with_reason(
+            Refusal::BackupTooSlow => plain(
                 Code::ResourceExhausted,
                 "the backup moved too slowly: its reader or sender stalled, or sessions change faster than it is read",
                 "BACKUP_TOO_SLOW",
-                HashMap::new(),
             ),
-            Refusal::VerifyRunning => with_reason(
+            Refusal::VerifyRunning => plain(
                 Code::ResourceExhausted,
                 "another check of the data is running; only one can run at a time",
                 "VERIFY_RUNNING",
-                HashMap::new(),
             ),
-            Refusal::NotEmpty => with_reason(
+            Refusal::NotEmpty => plain(
                 Code::FailedPrecondition,
                 "the server already holds sessions or events; restore into a server that was started with an empty data folder",
                 "NOT_EMPTY",
-                HashMap::new(),
             ),
-            Refusal::InMemory => with_reason(
+            Refusal::InMemory => plain(
                 Code::FailedPrecondition,
                 "the server keeps its sessions in memory only; restore into a server with the engine sled",
                 "IN_MEMORY",
-                HashMap::new(),
             ),
-            Refusal::TooManyRequests => with_reason(
+            Refusal::TooManyRequests => plain(
                 Code::ResourceExhausted,
                 "too many requests are in flight (setting max-requests-in-flight)",
                 "TOO_MANY_REQUESTS",
-                HashMap::new(),
             ),
         }
     }
@@ -93,9 +83,9 @@ impl From<Error> for Status {
     fn from(error: Error) -> Self {
         let message = error.to_string();
         match error {
-            Error::NotFound => with_reason(Code::NotFound, message, "SESSION_NOT_FOUND", HashMap::new()),
-            Error::IdTaken => with_reason(Code::AlreadyExists, message, "SESSION_ID_TAKEN", HashMap::new()),
-            Error::IdRetired => with_reason(Code::FailedPrecondition, message, "SESSION_ID_RETIRED", HashMap::new()),
+            Error::NotFound => plain(Code::NotFound, message, "SESSION_NOT_FOUND"),
+            Error::IdTaken => plain(Code::AlreadyExists, message, "SESSION_ID_TAKEN"),
+            Error::IdRetired => plain(Code::FailedPrecondition, message, "SESSION_ID_RETIRED"),
             Error::VersionMismatch { current } => with_reason(
                 Code::Aborted,
                 message,
@@ -113,10 +103,8 @@ impl From<Error> for Status {
                 details.set_error_info("INVALID_ARGUMENT", DOMAIN, HashMap::new());
                 Status::with_error_details(Code::InvalidArgument, message, details)
             }
-            Error::SessionLimit { .. } => {
-                with_reason(Code::ResourceExhausted, message, "SESSION_LIMIT_REACHED", HashMap::new())
-            }
-            Error::BatchTooLarge => with_reason(Code::ResourceExhausted, message, "BATCH_TOO_LARGE", HashMap::new()),
+            Error::SessionLimit { .. } => plain(Code::ResourceExhausted, message, "SESSION_LIMIT_REACHED"),
+            Error::BatchTooLarge => plain(Code::ResourceExhausted, message, "BATCH_TOO_LARGE"),
             Error::LockHeld { held_for, ends_in } => with_reason(
                 Code::FailedPrecondition,
                 message,
@@ -126,34 +114,27 @@ impl From<Error> for Status {
                     ("ends_in_ms".into(), ends_in.to_string()),
                 ]),
             ),
-            Error::LockLost => with_reason(Code::FailedPrecondition, message, "LOCK_LOST", HashMap::new()),
-            Error::HandoffInvalid => with_reason(Code::NotFound, message, "HANDOFF_INVALID", HashMap::new()),
-            Error::EventsGone => with_reason(Code::OutOfRange, message, "EVENTS_GONE", HashMap::new()),
+            Error::LockLost => plain(Code::FailedPrecondition, message, "LOCK_LOST"),
+            Error::HandoffInvalid => plain(Code::NotFound, message, "HANDOFF_INVALID"),
+            Error::EventsGone => plain(Code::OutOfRange, message, "EVENTS_GONE"),
             Error::Engine(error) => engine_failure(&error),
         }
     }
 }
 
-/// A call was not done in its time.
+/// A call has reached its deadline.
 pub(crate) fn call_timed_out() -> Status {
-    with_reason(
-        Code::DeadlineExceeded,
-        "the call reached its deadline; it may have been carried out",
-        "DEADLINE_EXCEEDED",
-        HashMap::new(),
-    )
+    plain(Code::DeadlineExceeded, "the call reached its deadline; it may have been carried out", "DEADLINE_EXCEEDED")
 }
 
 /// Why a backup was not restored.
 pub(in crate::service) fn restore_failure(error: &RestoreError) -> Status {
     match error {
-        RestoreError::Backup(problem) => {
-            with_reason(Code::InvalidArgument, problem.to_string(), "BACKUP_INVALID", HashMap::new())
-        }
+        RestoreError::Backup(problem) => plain(Code::InvalidArgument, problem.to_string(), "BACKUP_INVALID"),
         RestoreError::Engine(error) => engine_failure(error),
         RestoreError::Folder(_) | RestoreError::Files(_) => {
             tracing::error!(%error, "a backup could not be restored");
-            with_reason(Code::Internal, "the storage failed; see the server's log", "INTERNAL", HashMap::new())
+            plain(Code::Internal, "the storage failed; see the server's log", "INTERNAL")
         }
     }
 }
@@ -170,27 +151,31 @@ fn engine_failure(error: &EngineError) -> Status {
     match error {
         EngineError::StorageFull => {
             REFUSED_FOR_SPACE.add_one();
-            with_reason(
+            plain(
                 Code::ResourceExhausted,
                 "too little free disk space to write; reads and deletes still work",
                 "STORAGE_FULL",
-                HashMap::new(),
             )
         }
         EngineError::Stopped => Refusal::NotReady.into(),
         EngineError::Corrupt(_) => {
             MET_DAMAGE.add_one();
             tracing::error!(%error, "a request met damaged data");
-            with_reason(Code::DataLoss, "the stored session is damaged", "SESSION_CORRUPT", HashMap::new())
+            plain(Code::DataLoss, "the stored session is damaged", "SESSION_CORRUPT")
         }
         EngineError::Storage(_) | EngineError::DiskFull | EngineError::Damaged { .. } => {
             tracing::error!(%error, "a request failed");
-            with_reason(Code::Internal, "the storage failed; see the server's log", "INTERNAL", HashMap::new())
+            plain(Code::Internal, "the storage failed; see the server's log", "INTERNAL")
         }
     }
 }
 
-/// The error with this reason.
+/// The error with this reason, and nothing else to tell of it.
+pub(super) fn plain(code: Code, message: impl Into<String>, reason: &str) -> Status {
+    with_reason(code, message, reason, HashMap::new())
+}
+
+/// The error with this reason, and details of it.
 pub(super) fn with_reason(
     code: Code,
     message: impl Into<String>,

@@ -1,7 +1,7 @@
-//! The errors of calls that are refused before a service sees them, for the sake of how they arrive or are taken.
+//! The errors of calls that are refused before a service sees them, because of how their messages arrive or are taken.
 
 use super::grpc::Payload;
-use super::status::{Refusal, with_reason};
+use super::status::{Refusal, plain, with_reason};
 use crate::session::Error;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,39 +11,36 @@ use tonic::{Code, Status};
 /// The encodings of messages that are understood.
 pub(crate) const ACCEPTED_ENCODINGS: &str = "identity,gzip";
 
-/// The request did not arrive in its time.
+/// The request arrived too slowly.
 pub(crate) fn request_too_slow(receive_timeout: Duration, is_draining: bool) -> Status {
     if is_draining {
         return Refusal::NotReady.into();
     }
     let after = humantime::format_duration(receive_timeout);
-    with_reason(
+    plain(
         Code::DeadlineExceeded,
         format!("the request arrived too slowly (setting receive-timeout, {after}); it was not carried out"),
         "REQUEST_TOO_SLOW",
-        HashMap::new(),
     )
 }
 
 /// There is no room for the request.
 pub(crate) fn too_many_messages() -> Status {
-    with_reason(
+    plain(
         Code::ResourceExhausted,
         "too many large messages are on their way (settings message-memory-per-connection and message-memory); the call \
          was not carried out",
         "TOO_MANY_REQUESTS",
-        HashMap::new(),
     )
 }
 
-/// There is no room for the answer, because the caller does not take those before it.
+/// There is no room for the answer, because earlier ones have not been taken.
 pub(crate) fn answers_not_taken() -> Status {
-    with_reason(
+    plain(
         Code::ResourceExhausted,
         "too many earlier answers have not been taken (settings message-memory-per-connection and message-memory); \
          the call was not carried out",
         "ANSWERS_NOT_TAKEN",
-        HashMap::new(),
     )
 }
 
@@ -72,13 +69,12 @@ pub(crate) fn not_decompressible(problem: &str) -> Status {
     Error::invalid("request", format!("can't be decompressed: {problem}")).into()
 }
 
-/// The messages are encoded in a way that the server does not know.
+/// The messages are compressed in a way that the server does not know.
 pub(crate) fn unknown_encoding() -> Status {
-    let mut status = with_reason(
+    let mut status = plain(
         Code::Unimplemented,
         format!("the header grpc-encoding names an unknown encoding; the server knows {ACCEPTED_ENCODINGS}"),
         "UNSUPPORTED_ENCODING",
-        HashMap::new(),
     );
     status.metadata_mut().insert("grpc-accept-encoding", MetadataValue::from_static(ACCEPTED_ENCODINGS));
     status

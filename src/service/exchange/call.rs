@@ -20,15 +20,15 @@ pub(super) type Work = Pin<Box<dyn Future<Output = Answer> + Send>>;
 pub(super) enum Ended {
     /// It was carried out.
     Done(Reply),
-    /// Its time was up before its turn came: it was not carried out.
+    /// Its deadline passed before its turn came: it was not carried out.
     NeverBegun(Reply),
-    /// Its time was up while it was being carried out, and it still is.
+    /// Its deadline passed while it was being carried out, and it still is.
     TimedOut(Reply, Work),
     /// The server drained before its turn came: it was not carried out, and the end of the stream says so.
     Refused,
 }
 
-/// Begins to carry out a call, by the method that a unary call uses. It holds the message that brought it.
+/// Begins to carry out a call, by the same method as a unary call. It holds the message that brought it.
 pub(super) fn begin(store: Arc<StoreService>, method: Method, message: Option<Arc<Held>>) -> Work {
     Box::pin(async move {
         let _message = message;

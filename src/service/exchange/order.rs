@@ -8,18 +8,18 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
 use tokio::sync::oneshot;
 
-/// Stands for a session in the order. A keyed hash: two sessions that share one by chance wait for each other needlessly,
-/// which nobody can bring about on purpose.
+/// Stands for a session in the order. It is a keyed hash: two sessions that share one by chance wait for each other
+/// needlessly, but nobody can bring that about on purpose.
 type SessionKey = u64;
 
 /// Which sessions a call is about.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Scope {
-    /// The session it names, and where it brings an ID of the caller's choice, that one.
+    /// About the session that it names, and about the ID of the caller's choice if it has one.
     Sessions(SessionKey, Option<SessionKey>),
-    /// Any, as far as can be told beforehand.
+    /// About any session, as far as can be told beforehand.
     Any,
-    /// None that another call could name.
+    /// About no session that another call could name.
     None,
 }
 
@@ -33,11 +33,11 @@ pub(super) struct Order {
     last_number: u64,
     /// For each session the numbers of its calls; the first one runs.
     queues: Map<VecDeque<u64>>,
-    /// Calls that wait: in how many queues they do not stand first.
+    /// Calls that wait, and in how many queues they are not at the front.
     waiting: Map<(usize, oneshot::Sender<()>)>,
 }
 
-/// By numbers that a client can't choose, so that a fast hash will do.
+/// The keys are numbers that no client can choose, so a fast hash will do.
 type Map<Value> = HashMap<u64, Value, foldhash::fast::RandomState>;
 
 /// Where a call stands in the order.
@@ -50,7 +50,7 @@ pub(super) struct QueueEntry {
 impl Order {
     /// What a call is about.
     pub(super) fn scope(&self, method: &Method) -> Scope {
-        // Under whatever ID minted for it, it is the same session.
+        // All minted IDs of a session count as one.
         let key = |namespace: &str, id: &str| self.hasher.hash_one((namespace, SessionId::lasting_part(id)));
         let chosen = |namespace: &str, id: &str| (!id.is_empty()).then(|| key(namespace, id));
         match method {
@@ -84,7 +84,7 @@ impl Order {
         }
     }
 
-    /// Puts a call behind those about the same sessions. It must wait for its turn, if it gets one.
+    /// Puts a call behind those about the same sessions. If it gets a turn, it must wait for it.
     pub(super) fn enter(&mut self, scope: &Scope) -> (QueueEntry, Option<Turn>) {
         self.last_number += 1;
         let number = self.last_number;
@@ -106,7 +106,7 @@ impl Order {
         (QueueEntry { number, keys }, turn)
     }
 
-    /// Takes a call out that has ended, or was given up while it waited.
+    /// Removes a call that has ended, or was given up while it waited.
     pub(super) fn leave(&mut self, position: &QueueEntry) {
         self.waiting.remove(&position.number);
         for key in position.keys.into_iter().flatten() {
@@ -123,7 +123,7 @@ impl Order {
         }
     }
 
-    /// Lets no call begin any more that waits.
+    /// Lets no waiting call begin any more.
     pub(super) fn close(&mut self) {
         self.waiting.clear();
     }

@@ -9,7 +9,7 @@ use crate::service::errors::grpc;
 use crate::service::errors::status::Refusal;
 use crate::service::in_flight::budget::Held;
 use crate::service::in_flight::received::ReceivedMessages;
-use crate::service::store::StoreService;
+use crate::service::store::{StoreService, until_drained};
 use futures_util::stream::FuturesUnordered;
 use prost::Message;
 use std::future::Future;
@@ -23,22 +23,22 @@ use tokio::time::Instant;
 use tokio_stream::Stream;
 use tonic::{Status, Streaming};
 
-/// Calls of one stream that may be in flight; while there are as many, nothing more is read from it.
+/// At most so many calls of one stream may be in flight. While there are as many, nothing more is read from it.
 const MAX_CALLS: usize = 1_024;
 
-/// Replies are sent once they take so many bytes. A large message would keep other streams of the connection waiting.
+/// Replies are sent once they take so many bytes: a larger message would keep other streams of the connection waiting.
 const MESSAGE_BYTES: usize = 32 << 10;
 
 /// The replies to the calls of one stream.
 ///
-/// It is polled only once the message before has been taken: who stops reading is not read from either, and costs no more
-/// than the message of calls that was read last and the calls in flight. A message of calls is held in the connection's
-/// share until its last call has ended.
+/// It is polled only once the message before has been taken. So nothing more is read from a caller that stops reading, and it
+/// costs no more than its last message of calls and the calls in flight. A message of calls is held in the connection's share
+/// until its last call has ended.
 pub struct ExchangeStream {
     store: Arc<StoreService>,
     incoming: Incoming,
     received: ReceivedMessages,
-    /// The bytes of the message that was read last, while calls of it are left.
+    /// The bytes of the message that was read last, while some of its calls are left.
     message: Option<Arc<Held>>,
     running: FuturesUnordered<Running>,
     order: Order,
@@ -55,7 +55,7 @@ pub struct ExchangeStream {
 enum Incoming {
     /// The calls left of the message that was read last, and the messages after it.
     Open(vec::IntoIter<Call>, Box<Streaming<ExchangeRequest>>),
-    /// There are no more. Once those in flight have ended, so does the stream, with this status if it is no good end.
+    /// There are no more. The stream ends when those in flight have ended, with this status unless all went well.
     Ended(Option<Status>),
 }
 
@@ -94,7 +94,6 @@ impl StoreService {
         received: ReceivedMessages,
     ) -> ExchangeStream {
         received.claim();
-        let mut draining = self.draining.clone();
         ExchangeStream {
             store: Arc::new(self.clone()),
             incoming: Incoming::Open(Vec::new().into_iter(), Box::new(requests)),
@@ -105,16 +104,13 @@ impl StoreService {
             held_back: None,
             left_over: None,
             runs_alone: false,
-            draining: Box::pin(async move {
-                // Without a sender the server is gone.
-                draining.wait_for(|draining| *draining).await.ok();
-            }),
+            draining: Box::pin(until_drained(self.draining.clone())),
         }
     }
 }
 
 impl ExchangeStream {
-    /// Takes the replies to calls that have ended.
+    /// Collects the replies to calls that have ended.
     fn reap(&mut self, cx: &mut Context<'_>, replies: &mut Replies) {
         while !replies.is_full()
             && let Poll::Ready(Some((position, ended))) = Pin::new(&mut self.running).poll_next(cx)
@@ -123,7 +119,7 @@ impl ExchangeStream {
                 Some(Ended::Done(reply) | Ended::NeverBegun(reply)) => replies.push(reply),
                 Some(Ended::TimedOut(reply, work)) => {
                     replies.push(reply);
-                    // Nobody waits for it, but calls behind it must.
+                    // Its caller waits no longer, but the calls behind it must.
                     self.running.push(Box::pin(async move {
                         work.await;
                         (position, None)
@@ -207,7 +203,7 @@ impl ExchangeStream {
         {
             return Some(call::reply(tag, answer));
         }
-        // Most calls end at once, and so it takes no look at the clock.
+        // Most calls end at once, so that the clock need not be read.
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         let (position, turn) = self.order.enter(scope);
         self.running.push(Box::pin(async move {

@@ -108,7 +108,7 @@ impl Budget {
         Arc::new(Share { room, requests, bytes, answers, on_their_way, window: Notify::new() })
     }
 
-    /// From now on nobody is waited for any longer than when room is scarce.
+    /// From now on every peer has only as much time as when room is scarce.
     pub fn drain(&self) {
         self.0.draining.store(true, Ordering::Relaxed);
     }
@@ -128,7 +128,7 @@ impl Share {
         if may_take { Ok(held) } else { Err(Refusal::TooManyRequests) }
     }
 
-    /// Holds these bytes of a request, whether or not there is room: who comes here has waited for it, or can't.
+    /// Holds these bytes of a request, whether or not there is room: the caller has waited for room, or can't.
     pub fn hold(self: &Arc<Self>, bytes: usize) -> Held {
         let mut held = Held { share: Arc::clone(self), requests: 0, bytes: 0, is_answer: false };
         held.add(bytes);
@@ -148,8 +148,8 @@ impl Share {
         own < self.room.bounds.connection_bytes && own < self.free()
     }
 
-    /// Whether the connection may make another answer. What was received makes no difference, as long as there is no answer
-    /// at all: it stays until it is answered.
+    /// Whether the connection may have another answer. While it holds no answer at all, what it has received makes no
+    /// difference: that stays until it is answered.
     pub fn has_room_to_answer(&self) -> bool {
         let own = self.answers.load(Ordering::SeqCst);
         own == 0 || own < self.room.bounds.connection_bytes && self.bytes.load(Ordering::SeqCst) < self.free()

@@ -1,11 +1,11 @@
-//! What a call whose messages come as a stream holds of its connection's share.
+//! What a call holds of its connection's share if its messages come as a stream.
 
 use super::budget::{Held, Share};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The bytes of the messages of one call. Stands among the extensions of its request. Clones are the same.
+/// The bytes of the messages of one call, among the extensions of its request. Clones share them.
 #[derive(Clone, Debug)]
 pub struct ReceivedMessages(Arc<Inner>);
 
@@ -29,7 +29,7 @@ impl ReceivedMessages {
         &self.0.share
     }
 
-    /// A message of so many bytes begins to arrive. Those before it were let go of, unless [`claim`](Self::claim) was called.
+    /// A message of so many bytes begins to arrive. Unless [`claim`](Self::claim) was called, those before it are given back.
     pub fn begin(&self, bytes: usize) {
         let held = self.0.share.hold(bytes);
         let mut messages = self.messages();

@@ -2,7 +2,7 @@
 
 use crate::service::errors::status::Refusal;
 use crate::service::in_flight::budget::Held;
-use crate::service::store::StoreService;
+use crate::service::store::{StoreService, until_drained};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio_stream::Stream;
 use tonic::Status;
 
-/// Who takes nothing of a stream for so long is cut off.
+/// A caller that takes nothing of a stream for so long is cut off.
 pub(in crate::service) const MAX_STALL: Duration = Duration::from_secs(30);
 
 /// A message that waits for the connection, and what it holds of the connection's share.
@@ -26,13 +26,13 @@ impl<T> Outgoing<T> {
 }
 
 impl<T> From<T> for Outgoing<T> {
-    /// A message of which there are so few that what they hold need not be known.
+    /// A message of a kind so rare that its bytes need not count.
     fn from(message: T) -> Self {
         Self { message, _held: None }
     }
 }
 
-/// What the caller receives: messages, and in the end, if it is no good one, the status that tells why there are no more.
+/// What the caller receives: messages, and then, unless all went well, the status that tells why there are no more.
 pub struct AnswerStream<T> {
     messages: mpsc::Receiver<Outgoing<T>>,
     ended: oneshot::Receiver<Status>,
@@ -56,8 +56,8 @@ impl<T> AnswerStream<T> {
 }
 
 impl StoreService {
-    /// The stream of what a walk on the background thread sends. It ends with the walk, or before it when the server drains
-    /// or the caller goes; so long it keeps the permit.
+    /// The stream of what a walk on the background thread sends. It keeps the permit until the walk ends, the server drains or
+    /// the caller goes.
     pub(in crate::service) fn stream_walk<T: Send + 'static>(
         &self,
         name: &'static str,
@@ -75,7 +75,7 @@ impl StoreService {
                 result = background.run(walk) => result,
             };
             if let Err(status) = &result {
-                tracing::warn!(walk = name, reason = status.message(), "it was not finished");
+                tracing::warn!(walk = name, reason = status.message(), "a walk was not finished");
             }
             result
         })
@@ -94,12 +94,11 @@ impl<T> Stream for AnswerStream<T> {
     }
 }
 
-/// Resolves when a stream must end whatever it has to say: the server drains, or nobody listens any more.
-pub(super) async fn ended_by<T>(mut draining: watch::Receiver<bool>, messages: mpsc::Sender<Outgoing<T>>) -> Status {
+/// Resolves when a stream must end even though there is more to send: the server drains, or the caller is gone.
+pub(super) async fn ended_by<T>(draining: watch::Receiver<bool>, messages: mpsc::Sender<Outgoing<T>>) -> Status {
     tokio::select! {
         biased;
-        // Without a sender the server is gone.
-        _ = draining.wait_for(|draining| *draining) => Refusal::NotReady.into(),
+        () = until_drained(draining) => Refusal::NotReady.into(),
         () = messages.closed() => Status::cancelled("the caller is gone"),
     }
 }

@@ -1,5 +1,5 @@
-//! The thread for walks over many sessions. It runs at a lower priority than the workers, so that the requests of
-//! visitors go before an operator's list of a million sessions.
+//! The thread for walks over many sessions. It has a lower priority than the workers: requests of visitors go before an
+//! operator's list of a million sessions.
 
 use rustix::process::setpriority_process;
 use std::io;
@@ -9,8 +9,8 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
-/// How nice the thread is: the scheduler lets a waking worker go first, and gives the thread a tenth of a core that others
-/// want too, so that a walk never stops altogether.
+/// How nice the thread is. The scheduler lets a waking worker go first, and gives the thread a tenth of a busy core, so that
+/// a walk never stops altogether.
 const NICENESS: i32 = 10;
 
 /// Runs futures on the background thread, which ends with the last clone.
@@ -27,7 +27,7 @@ impl Background {
         let handle = runtime.handle().clone();
         let (running, ended) = oneshot::channel::<()>();
         thread::Builder::new().name("background".into()).spawn(move || {
-            // On Linux a thread has a niceness of its own; where it has none, walks are as urgent as anything else.
+            // On Linux each thread has a niceness of its own. Elsewhere walks are as urgent as anything else.
             if let Err(error) = setpriority_process(Some(rustix::thread::gettid()), NICENESS) {
                 tracing::warn!(%error, "the background thread keeps its normal priority");
             }
@@ -37,7 +37,7 @@ impl Background {
         Ok(Self { runtime: handle, _running: Arc::new(running) })
     }
 
-    /// Runs the walk and returns what it found; it is given up when the caller is.
+    /// Runs the walk and returns what it found. It is given up when the caller is.
     pub(in crate::service) async fn run<T: Send + 'static>(&self, walk: impl Future<Output = T> + Send + 'static) -> T {
         let task = AbortOnDropHandle::new(self.runtime.spawn(walk));
         task.await.expect("a walk neither panics nor is aborted while its caller waits")

@@ -1,8 +1,8 @@
 //! The stream of events.
 //!
-//! A watcher has no queue of its own: it reads the history at its own pace, woken when there is more. So it costs bounded
-//! memory and slows nobody, and one that falls too far behind finds that the events it missed are gone. What it has read and not sent
-//! is held in the share of its connection.
+//! A watcher has no queue of its own: it reads the history at its own pace and is woken when there is more. So it costs bounded
+//! memory and slows nobody; one that falls too far behind finds that the events it missed are gone. What it has read and not
+//! sent is held in the share of its connection.
 
 use super::answer_stream::{AnswerStream, MAX_STALL, Outgoing, ended_by};
 use crate::model::{Event, EventKind, ResumeToken};
@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tonic::Status;
 
-/// Events read from the history in one go.
+/// Events read from the history at a time.
 const SLICE: usize = 32;
 
 /// Messages that wait for the watcher's connection.

@@ -13,10 +13,10 @@ use crate::service::store::StoreService;
 use crate::session::Error;
 use tonic::Status;
 
-/// What a result without a text takes in an answer, at most.
+/// The most that a result without a text takes in an answer.
 const BARE_RESULT_BYTES: usize = 40;
 
-/// Room for the texts of errors; beyond it they have a reason only.
+/// Room for the texts of errors. Errors beyond it have only a reason.
 struct ErrorRoom(usize);
 
 impl ErrorRoom {

@@ -17,7 +17,7 @@ impl StoreService {
         let namespace = request::namespace(request.namespace)?;
         let principal = request::principal("principal", request.principal)?;
         let page_size = request::page_size(request.page_size)?;
-        // What the page token is bound to.
+        // The page token is bound to this.
         let list = if handles.is_some() { request.handles.join(",") } else { principal.clone() };
         let before = page_token::decode(&namespace, &list, &request.page_token)?;
         let bounds = PageBounds {

@@ -15,10 +15,10 @@ pub enum Access {
 }
 
 impl Touches {
-    /// Judges whether a session is live: how long it lives by its record, the policy and the last access, and the present
-    /// moment, or `None` if it has expired.
+    /// Decides whether a session is live. Returns how long it lives by its record, the policy and the last access; and the
+    /// present moment, or `None` if it has expired.
     ///
-    /// Reading the clock, judging and touching happen under one lock per session: once anyone has found a session
+    /// Reading the clock, deciding and touching happen under one lock per session: once anyone has found a session
     /// expired, no touch that began earlier can bring it back.
     pub(in crate::session) fn judge(
         &self,

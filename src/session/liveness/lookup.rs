@@ -8,7 +8,7 @@ use crate::model::{Handle, IdHash, Life, Record, SessionId};
 use crate::session::error::Error;
 use std::sync::Arc;
 
-/// What an ID in a namespace is found by.
+/// What the session of an ID is looked up by.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::session) struct LookupKey {
     pub(in crate::session) hash: IdHash,
@@ -26,7 +26,7 @@ impl LookupKey {
 pub(in crate::session) struct Live {
     /// The record as it is stored.
     pub(in crate::session) record: Arc<Record>,
-    /// How long the session lives, with the last access brought up to date.
+    /// How long the session lives, counted from its true last access.
     pub(in crate::session) life: Life,
     /// The moment at which it was found live.
     pub(in crate::session) now: Millis,
@@ -35,7 +35,7 @@ pub(in crate::session) struct Live {
 }
 
 impl Live {
-    /// A copy of the record with the last access brought up to date, to be changed.
+    /// A copy of the record with its true last access, to be changed.
     pub(in crate::session) fn to_record(&self) -> Record {
         with_life(&self.record, self.life)
     }
@@ -60,12 +60,12 @@ impl Live {
 pub struct Seen {
     /// The record as it is stored.
     pub record: Arc<Record>,
-    /// How long the session lives, with the last access brought up to date.
+    /// How long the session lives, counted from its true last access.
     pub life: Life,
 }
 
 impl Seen {
-    /// A copy of the record with the last access brought up to date.
+    /// A copy of the record with its true last access.
     #[must_use]
     pub fn to_record(&self) -> Record {
         with_life(&self.record, self.life)
@@ -93,7 +93,7 @@ pub(in crate::session) fn with_life(record: &Record, life: Life) -> Record {
 }
 
 impl Touches {
-    /// The live session that this ID opens, for who only reads it.
+    /// The live session that this ID opens, for a caller that only reads it.
     pub(in crate::session) fn find_to_read(
         &self,
         view: &dyn View,
@@ -132,12 +132,12 @@ impl Touches {
         Ok(opens.then_some((Seen { record, life }, now, retired)))
     }
 
-    /// The record that this ID opens, expired or not, and whether the ID was rotated away. One that was opens nothing once
-    /// its grace is over: it must not keep the session alive, and may even be given to another session.
+    /// The record that this ID opens, expired or not, and whether the ID was rotated away. Once its grace is over, such an ID
+    /// opens nothing: it must not keep the session alive, and another session may have got it.
     fn opened(&self, view: &dyn View, key: &LookupKey) -> Result<Option<(Arc<Record>, bool)>, EngineError> {
         let opened = |record: Arc<Record>| {
             let same = record.credentials.iter().filter(|credential| credential.hash == key.hash);
-            // Most were never rotated away, and so it takes no look at the clock.
+            // Most IDs were never rotated away, so the clock need not be read.
             let mut open = same.filter(|credential| credential.retires_at.is_none_or(|end| self.now() < end));
             let retired = open.next()?.retires_at.is_some();
             Some((record, retired))

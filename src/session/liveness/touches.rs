@@ -1,7 +1,7 @@
 //! Last accesses that are not on disk yet.
 //!
-//! A touch only notes a time here; a task writes the notes back in bulk. A crash may lose the touches since the last
-//! write-back: a session may then expire early, as if it had not been used since, and never late.
+//! A touch only notes a time here; the maintenance task writes the notes in bulk. A crash may lose the touches since the last
+//! such write: a session may then expire early, as if it had not been used since, but never late.
 
 use crate::clock::{Clock, Millis};
 use crate::engine::{EngineError, View};
@@ -12,10 +12,10 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Keeps requests for different sessions out of each other's way.
+/// With many shards, requests for different sessions rarely wait for each other.
 const SHARDS: usize = 64;
 
-/// The last access of each session. Who may guess at hashes gains nothing: handles are made by the server.
+/// The last access of each session. A fast hash will do: the server makes the handles, so nobody can choose them.
 pub(super) type PendingTouches = HashMap<Handle, Millis, RandomState>;
 
 /// The last accesses that are not on disk yet.
@@ -45,7 +45,7 @@ impl Touches {
         known_touch(&self.shard(handle).entry(handle), view)
     }
 
-    /// A copy of the notes of each shard, to be written back.
+    /// A copy of the notes of each shard, to be written.
     pub(in crate::session) fn pending(&self) -> impl Iterator<Item = Vec<(Handle, Millis)>> {
         self.shards.iter().map(|shard| lock(shard).iter().map(|(handle, at)| (*handle, *at)).collect())
     }
@@ -60,7 +60,7 @@ impl Touches {
         }
     }
 
-    /// The notes about this session and others, for as long as the lock is kept.
+    /// The locked shard that has the note of this session.
     pub(super) fn shard(&self, handle: Handle) -> MutexGuard<'_, PendingTouches> {
         // The last byte of a handle is random.
         let at = usize::from(handle.to_bytes()[15]) % SHARDS;
@@ -73,7 +73,7 @@ pub(super) fn known_touch(note: &Entry<'_, Handle, Millis>, view: &dyn View) -> 
     match note {
         Entry::Occupied(pending) => Ok(Some(*pending.get())),
         Entry::Vacant(vacant) => match view.touched(*vacant.key()) {
-            // A damaged one is as good as none: it is a hint.
+            // It is a hint: a damaged one is as good as none.
             Err(EngineError::Corrupt(_)) => Ok(None),
             touched => touched,
         },

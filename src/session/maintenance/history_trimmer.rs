@@ -8,7 +8,7 @@ use crate::session::{Error, Sessions};
 /// Events dropped in one transaction, at most.
 const DROP_BATCH: usize = 512;
 
-/// What part of the history is kept; what exceeds any bound is dropped.
+/// Which part of the history is kept. What exceeds any bound is dropped.
 #[derive(Clone, Copy, Debug)]
 pub struct HistoryBounds {
     /// No event is older.
@@ -20,8 +20,8 @@ pub struct HistoryBounds {
 }
 
 impl HistoryBounds {
-    /// How many events are too many, going by their number and, as if they were all of the same size, by their bytes: what is
-    /// then still too much is so at the next look.
+    /// How many events are too many, by their number, and by their bytes as if all had the same size. What is still too much
+    /// then is dropped at the next look.
     fn excess(&self, counts: Counts) -> usize {
         let Counts { events, event_bytes, .. } = counts;
         let by_count = events.saturating_sub(self.count);
@@ -34,7 +34,7 @@ impl HistoryBounds {
 impl Sessions {
     /// Drops what exceeds the bounds. Events that can't be read are as old as the next that can, and go with it.
     pub async fn trim_history(&self, bounds: HistoryBounds) -> Result<(), Error> {
-        // Most often nothing exceeds them, which the oldest event alone tells.
+        // Most often nothing exceeds them: a look at the oldest event is enough to know.
         let mut batch = 1;
         let mut behind_damage = 0;
         loop {
@@ -49,7 +49,7 @@ impl Sessions {
                 .await?;
             let oldest = match oldest {
                 Step::Read(oldest) => oldest,
-                // Only what stays follows.
+                // All that follows stays.
                 Step::Skipped(behind) if behind >= last_told.into() => return Ok(()),
                 Step::Skipped(behind) => {
                     behind_damage = sequence_at(behind);
@@ -58,7 +58,7 @@ impl Sessions {
             };
             let excess = bounds.excess(counts);
             let dropped = oldest.iter().enumerate().take_while(|(index, event)| {
-                // What was not told of yet stays, and with it the newest number.
+                // Events that watchers could not see yet stay, and with them the newest number.
                 (*index < excess || event.time < too_old) && event.sequence < last_told
             });
             let Some((index, last)) = dropped.last() else {

@@ -1,6 +1,7 @@
 //! Bringing the sweeper's index in line with maxima that were lowered while the server was down.
 //!
-//! What a lowered maximum ends is absent at once; without this it would be swept, and told of, only at its old end.
+//! A session that a lowered maximum ends is gone for callers at once. Without this, the sweeper would remove it, and watchers
+//! would hear of it, only at its old end.
 
 use crate::engine::EngineError;
 use crate::model::{Handle, Record};

@@ -1,5 +1,5 @@
-//! Removing what has ended. Sweeping is only cleaning: whether a session has ended is judged at each access, so nobody
-//! can tell whether the sweeper has run.
+//! Removing expired sessions. Sweeping only frees space: whether a session has expired is decided at each access, so callers
+//! can't tell whether the sweeper has run.
 
 use crate::engine::{Draft, Due, EngineError};
 use crate::model::EventKind;
@@ -49,7 +49,7 @@ impl Sessions {
                 return Ok(false);
             }
             Err(EngineError::Corrupt(damage)) => {
-                // Off the index, so that it holds nothing up; the record stays for those who want to save it.
+                // Off the index, so that it holds nothing up. The record stays for those who want to save it.
                 tracing::error!(handle = %due.handle, damage, "a session is damaged; leaving it unswept");
                 draft.drop_due(due);
                 return Ok(false);
@@ -62,7 +62,7 @@ impl Sessions {
             draft.remove(&stored, cause)?;
             return Ok(true);
         }
-        // Touched since the row was written: look again when the session ends now.
+        // Touched since the row was written: the sweeper looks again at the session's new end.
         let mut record = with_life(&stored, life);
         Draft::reschedule(&mut record);
         draft.put(record, Some(&stored), None)?;

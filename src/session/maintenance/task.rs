@@ -1,4 +1,4 @@
-//! The background task that writes touches back and sweeps.
+//! The background task that does the maintenance, each part of it at its time.
 
 use crate::session::{HistoryBounds, Sessions};
 use std::time::Duration;
@@ -9,10 +9,10 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 /// How often the history is trimmed, idle locks are forgotten and the rates are sampled.
 const CLEANING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often what is done.
+/// How often each part of the maintenance is done.
 #[derive(Clone, Copy, Debug)]
 pub struct MaintenanceOptions {
-    /// How often touches are written back.
+    /// How often touches are written.
     pub touch_interval: Duration,
     /// How often the sweeper looks for expired sessions.
     pub sweep_interval: Duration,
@@ -39,7 +39,7 @@ impl Maintenance {
 
     /// Ends the task after it has written the last touches back.
     pub async fn stop(self) {
-        // A task that ended by itself needs no telling.
+        // The task may have ended by itself.
         self.stop.send(()).ok();
         if let Err(error) = self.task.await {
             tracing::error!(%error, "maintenance ended badly");
@@ -60,7 +60,7 @@ async fn run(sessions: Sessions, options: MaintenanceOptions, mut stopped: onesh
             result = &mut lowered, if lowering => {
                 lowering = false;
                 if let Err(error) = result {
-                    tracing::warn!(%error, "holding old sessions to the policies failed; what has ended is swept later");
+                    tracing::warn!(%error, "applying lowered limits failed; the sessions that they end are swept later");
                 }
             }
             _ = touches.tick() => write_touches(&sessions).await,
@@ -71,7 +71,7 @@ async fn run(sessions: Sessions, options: MaintenanceOptions, mut stopped: onesh
                     tracing::warn!(%error, "trimming the history of events failed; trying again later");
                 }
             }
-            // One batch at a turn, so that a million sessions that end at once don't hold up the rest.
+            // One batch at a time, so that a million sessions that end at once don't hold up the rest.
             _ = sweeping.tick() => if sweep_batch(&sessions, options.sweep_batch).await {
                 sweeping.reset_immediately();
             },
@@ -107,6 +107,6 @@ async fn sweep_batch(sessions: &Sessions, batch: usize) -> bool {
 
 async fn write_touches(sessions: &Sessions) {
     if let Err(error) = sessions.write_touches().await {
-        tracing::warn!(%error, "writing touches back failed; trying again later");
+        tracing::warn!(%error, "writing touches failed; trying again later");
     }
 }

@@ -7,7 +7,7 @@ use crate::session::error::Error;
 use crate::session::liveness::expiry::Access;
 use crate::session::liveness::lookup::{LookupKey, Seen};
 
-/// Sessions read in one go.
+/// Sessions read in one query.
 const SLICE: usize = 64;
 
 impl Sessions {
@@ -38,7 +38,7 @@ impl Sessions {
                     Ok(seen)
                 }));
             }
-            // Requests that arrived meanwhile go first.
+            // Requests that have arrived meanwhile go first.
             tokio::task::yield_now().await;
         }
         Ok(results)

@@ -25,12 +25,12 @@ pub struct SessionChange {
     pub timeouts: Option<Timeouts>,
 }
 
-/// How long a session lives; what is left out follows the policy.
+/// How long a session lives. What is left out follows the policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timeouts {
     /// After its last access.
     pub idle: Option<Millis>,
-    /// However busy it is.
+    /// At the latest, however busy it is.
     pub absolute: Option<AbsoluteEnd>,
 }
 
@@ -56,7 +56,7 @@ impl SessionChange {
             && self.timeouts.is_none()
     }
 
-    /// Applies the change to the record's data. The record may be left half changed if it is refused.
+    /// Applies the change to the record's data. If it is refused, the record may be left half changed.
     pub(super) fn apply(&self, record: &mut Record, now: Millis, policy: &Policy) -> Result<(), Error> {
         if self.clear_attributes {
             record.attributes.clear();

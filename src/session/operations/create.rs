@@ -1,4 +1,4 @@
-//! Making a session.
+//! Creating a session.
 
 use super::change::SessionChange;
 use crate::clock::Millis;
@@ -14,7 +14,7 @@ use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A session to be made.
+/// A session to be created.
 #[derive(Clone, Debug)]
 pub struct NewSession {
     /// Where it will live.
@@ -27,18 +27,18 @@ pub struct NewSession {
     pub past: Past,
 }
 
-/// The life of a session before it is stored: frameworks make sessions when a visitor's request begins and store them when
-/// it ends, and sites move live sessions here from another store.
+/// The life of a session before it is stored. Frameworks create a session when a visitor's request begins and store it when
+/// the request ends; sites move live sessions here from another store.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Past {
-    /// When it was made; now if it is left out or would lie in the future.
+    /// When it was created; now if it is left out or lies in the future.
     pub created: Option<Millis>,
     /// The last access, from then to now; now if it is left out.
     pub accessed: Option<Millis>,
 }
 
 impl Sessions {
-    /// Makes a session and returns its ID and its record. A taken ID is never overwritten.
+    /// Creates a session and returns its ID and its record. A taken ID is never overwritten.
     pub async fn create(&self, new: NewSession) -> Result<(SessionId, Arc<Record>), Error> {
         let handle = Handle::mint(self.clock.now());
         let chosen = new.id.is_some();
@@ -59,7 +59,7 @@ impl Sessions {
     }
 }
 
-/// Makes sure that a chosen ID is free, removing the expired session that may still stand under it.
+/// Makes sure that a chosen ID is free. Removes the expired session that may still be stored under it.
 pub(super) fn claim_id(draft: &mut Draft<'_>, key: &LookupKey, sessions: &Sessions) -> Result<(), Error> {
     let (view, touches) = (draft.view(), &sessions.touches);
     if touches.find(view, key, Access::Peek)?.is_some() {
@@ -78,6 +78,22 @@ pub(super) fn claim_id(draft: &mut Draft<'_>, key: &LookupKey, sessions: &Sessio
 }
 
 impl Sessions {
+    /// A further ID of a session: the chosen one if it is free, or else a new one.
+    pub(super) fn further_id(
+        &self,
+        draft: &mut Draft<'_>,
+        namespace: &str,
+        handle: Handle,
+        chosen: Option<&SessionId>,
+    ) -> Result<(SessionId, Credential), Error> {
+        let id = chosen.cloned().unwrap_or_else(|| SessionId::mint(handle));
+        let key = LookupKey::new(namespace, &id);
+        if chosen.is_some() {
+            claim_id(draft, &key, self)?;
+        }
+        Ok((id, Credential::new(key.hash, chosen.is_some())))
+    }
+
     /// Puts the first record of a session.
     pub(super) fn put_new(
         &self,

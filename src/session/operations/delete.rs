@@ -6,17 +6,17 @@ use crate::session::error::Error;
 use crate::session::liveness::expiry::Access;
 use crate::session::liveness::lookup::LookupKey;
 
-/// How the session to end is named.
+/// Which session to end.
 #[derive(Clone, Debug)]
 pub enum DeleteTarget {
-    /// By its ID; one that can only read ends it too, since whoever logs out must be logged out.
+    /// The one of this ID. An ID that can only read ends it too: whoever logs out must be logged out.
     Id(SessionId),
-    /// By its handle.
+    /// The one with this handle.
     Handle(Handle),
 }
 
 impl Sessions {
-    /// Ends a session. After this returned, no slower request brings it back.
+    /// Ends a session. After this has returned, no slower request brings it back.
     pub async fn delete(&self, namespace: String, target: DeleteTarget) -> Result<(), Error> {
         let handle = self
             .transact(|draft| {

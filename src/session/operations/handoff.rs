@@ -1,8 +1,7 @@
 //! Cross-domain sign-on: a ticket that another domain exchanges for its own ID of the same session.
 
-use super::create::claim_id;
 use crate::clock::Millis;
-use crate::model::{Credential, Record, Secret, SecretHash, SessionId, Ticket};
+use crate::model::{Record, Secret, SecretHash, SessionId, Ticket};
 use crate::session::Sessions;
 use crate::session::error::Error;
 use crate::session::liveness::expiry::Access;
@@ -15,10 +14,10 @@ pub const MIN_TICKET_LIFETIME: Millis = 1_000;
 /// The longest lifetime of a ticket: 5 min.
 pub const MAX_TICKET_LIFETIME: Millis = 5 * 60 * 1_000;
 
-/// Tickets of one session that can be redeemed at a time; the next one takes the place of the oldest.
+/// So many tickets of one session can be redeemable at a time. The next one replaces the oldest.
 const MAX_TICKETS: usize = 16;
 
-/// IDs of one session, at most.
+/// The most IDs that one session can have.
 const MAX_IDS: usize = 64;
 
 /// What redeeming a ticket needs.
@@ -61,7 +60,7 @@ impl Sessions {
         .await
     }
 
-    /// Exchanges a ticket for an ID of the same session. A ticket that is shown by the wrong audience is burnt.
+    /// Exchanges a ticket for an ID of the same session. A ticket that the wrong audience shows is used up.
     pub async fn redeem_handoff(&self, redemption: Redemption) -> Result<(SessionId, Arc<Record>), Error> {
         let Redemption { namespace, ticket, audience, new_id } = redemption;
         let (ticket, handle) = Secret::parse(ticket).ok_or(Error::HandoffInvalid)?;
@@ -78,7 +77,7 @@ impl Sessions {
                 }
                 if ticket.audience != audience {
                     draft.put(record, Some(&live.record), None)?;
-                    // Returned as a result of the transaction, so that the ticket is burnt.
+                    // As a result of the transaction, not as its error: the ticket must be used up.
                     return Ok(Err(Error::HandoffInvalid));
                 }
                 record.credentials.retain(|credential| credential.opens_at(live.now));
@@ -86,15 +85,8 @@ impl Sessions {
                 if actual > MAX_IDS {
                     return Err(Error::TooLarge { subject, limit: MAX_IDS, actual });
                 }
-                let (id, chosen) = match &new_id {
-                    Some(id) => (id.clone(), true),
-                    None => (SessionId::mint(handle), false),
-                };
-                let key = LookupKey::new(&namespace, &id);
-                if chosen {
-                    claim_id(draft, &key, self)?;
-                }
-                record.credentials.push(Credential::new(key.hash, chosen));
+                let (id, credential) = self.further_id(draft, &namespace, handle, new_id.as_ref())?;
+                record.credentials.push(credential);
                 record.accessed = live.now;
                 Ok(Ok((id, draft.put(record, Some(&live.record), None)?)))
             })

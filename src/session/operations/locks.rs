@@ -1,7 +1,7 @@
 //! Exclusive leases on sessions, for frameworks that serialise the requests of one session.
 //!
-//! A lease is kept in memory: it ends with the server, after which no update under its token is accepted. Sessions that
-//! nobody locks are not looked up here.
+//! A lease is kept in memory. It ends with the server: after that, no update under its token is accepted. Sessions that nobody
+//! locks cost nothing here.
 
 use crate::clock::{Clock, Millis};
 use crate::model::{Handle, Secret, SessionId};
@@ -24,7 +24,7 @@ pub const MAX_LEASE: Millis = 60_000;
 /// The longest wait for a lock: 30 s.
 pub const MAX_LOCK_WAIT: Millis = 30_000;
 
-/// Requests that can wait for one lock.
+/// At most so many requests can wait for one lock.
 const MAX_WAITERS: usize = 128;
 
 /// All leases.
@@ -48,7 +48,7 @@ struct Holder {
     until: Millis,
 }
 
-/// How a lock is held that a request wants, in milliseconds.
+/// How another request holds the lock, in milliseconds.
 #[derive(Clone, Copy, Debug, Default)]
 struct HeldByOther {
     held_for: Millis,
@@ -66,7 +66,7 @@ impl Lock {
         self.holder.as_ref().is_some_and(|holder| now < holder.until)
     }
 
-    /// How another holds it. While it is free, those in front are about to take it.
+    /// How another request holds it. While nobody does, those at the front of the queue are about to.
     fn held(&self, now: Millis) -> HeldByOther {
         self.holder.as_ref().map_or(HeldByOther::default(), |holder| HeldByOther {
             held_for: now.saturating_sub(holder.since),
@@ -90,14 +90,14 @@ impl Locks {
         Self { clock, table: Mutex::default() }
     }
 
-    /// Whether the token is of a lock that holds.
+    /// Whether the token belongs to a lock that is held.
     pub(in crate::session) fn holds(&self, handle: Handle, token: &str) -> bool {
         let table = self.table();
         let lock = table.get(&handle).filter(|lock| lock.is_held(self.clock.now()));
         lock.is_some_and(|lock| lock.holder.as_ref().is_some_and(|holder| holder.token == token))
     }
 
-    /// Ends the lease of a session that is gone; its waiters will find that out.
+    /// Ends the lease of a session that is gone; its waiters will notice.
     pub(in crate::session) fn end(&self, handle: Handle) {
         if let Some(lock) = self.table().get_mut(&handle) {
             lock.holder = None;
@@ -111,7 +111,7 @@ impl Locks {
         self.table().retain(|_, lock| lock.is_held(now) || !lock.waiters.is_empty());
     }
 
-    /// Starts the lease again from now, if the token is of a lock that holds. Returns its new end.
+    /// Starts the lease again if the token belongs to a lock that is held. Returns its new end.
     fn renew(&self, handle: Handle, token: &str, lease: Millis) -> Result<Millis, Error> {
         let mut table = self.table();
         let now = self.clock.now();
@@ -122,7 +122,7 @@ impl Locks {
         Ok(holder.until)
     }
 
-    /// Releases a lock; `false` if the token is of none that holds.
+    /// Releases a lock; `false` if the token belongs to no lock that is held.
     pub(super) fn release(&self, handle: Handle, token: &str) -> bool {
         let mut table = self.table();
         let now = self.clock.now();
@@ -150,7 +150,7 @@ impl Locks {
                 Attempt::Queued(held) | Attempt::QueueFull(held) => return Err(held.into()),
             };
             let lease_ends = Instant::now() + Duration::from_millis(held.ends_in.max(1));
-            // Whether woken or timed out, the next look decides.
+            // Woken or timed out: the next attempt decides.
             timeout_at(lease_ends.min(deadline), waiter.wake.notified()).await.ok();
         }
     }
@@ -223,11 +223,11 @@ pub struct LockRequest {
     pub namespace: String,
     /// Its ID.
     pub id: SessionId,
-    /// How long the lock is to hold.
+    /// For how long to hold the lock.
     pub lease: Millis,
     /// How long to wait while another holds it.
     pub wait: Millis,
-    /// The token of a lock that is to be renewed, instead of taking one.
+    /// The token of a lock to renew, instead of taking one.
     pub renewed: Option<String>,
 }
 
@@ -264,7 +264,7 @@ impl Sessions {
         }
     }
 
-    /// Releases a lock; `false` if the token is of none that holds.
+    /// Releases a lock; `false` if the token belongs to no lock that is held.
     pub async fn unlock(&self, namespace: &str, id: &SessionId, token: &str) -> Result<bool, Error> {
         let key = LookupKey::new(namespace, id);
         let live = self.query(|view| self.touches.find(view, &key, Access::Peek)).await?;

@@ -1,7 +1,6 @@
 //! Giving a session a new ID: the answer to session fixation.
 
 use super::change::SessionChange;
-use super::create::claim_id;
 use crate::clock::Millis;
 use crate::model::{Credential, EventKind, Record, SessionId};
 use crate::session::Sessions;
@@ -11,7 +10,7 @@ use crate::session::liveness::lookup::LookupKey;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
-/// IDs of one session that can only read, at most; a further one takes the place of the oldest.
+/// At most so many IDs of one session can only read. A further one replaces the oldest.
 const MAX_RETIRED: usize = 8;
 
 /// A rotation of one session's ID.
@@ -23,7 +22,7 @@ pub struct Rotation {
     pub id: SessionId,
     /// Its next ID, if the caller chooses it.
     pub new_id: Option<SessionId>,
-    /// How long the present ID can still read.
+    /// How long the present ID can still read afterwards.
     pub grace: Millis,
     /// What to change in the same step.
     pub change: SessionChange,
@@ -41,15 +40,7 @@ impl Sessions {
                 let live = self.touches.find(draft.view(), &key, Access::Touch)?.ok_or(Error::NotFound)?.writable()?;
                 live.check_version(expected_version)?;
                 let mut record = live.to_record();
-                let (next_id, next) = if let Some(chosen) = &new_id {
-                    let new_key = LookupKey::new(&namespace, chosen);
-                    claim_id(draft, &new_key, self)?;
-                    (chosen.clone(), Credential::new(new_key.hash, true))
-                } else {
-                    let minted = SessionId::mint(record.handle);
-                    let hash = LookupKey::new(&namespace, &minted).hash;
-                    (minted, Credential::new(hash, false))
-                };
+                let (next_id, next) = self.further_id(draft, &namespace, record.handle, new_id.as_ref())?;
                 let grace = grace.min(self.policies.of(&namespace).max_rotation_grace);
                 let retires_at = live.now.saturating_add(grace);
                 for credential in record.credentials.iter_mut().filter(|credential| credential.hash == key.hash) {
@@ -70,7 +61,7 @@ impl Sessions {
     }
 }
 
-/// Keeps few IDs that can only read: a caller that rotates in a loop must not let the record grow.
+/// Keeps few IDs that can only read, so that a caller that rotates in a loop does not make the record grow.
 fn drop_oldest_retired(credentials: &mut SmallVec<[Credential; 1]>) {
     let retired = credentials.iter().filter(|credential| credential.retires_at.is_some()).count();
     let mut excess = retired.saturating_sub(MAX_RETIRED);

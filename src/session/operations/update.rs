@@ -21,7 +21,7 @@ pub struct Update {
     pub change: SessionChange,
     /// Only if the session has this version.
     pub expected_version: Option<u64>,
-    /// Make the session if it is not there.
+    /// Create the session if there is none.
     pub upsert: bool,
     /// Only while this lock holds.
     pub lock_token: Option<String>,
@@ -29,18 +29,18 @@ pub struct Update {
     pub unlock: bool,
 }
 
-/// What an update led to.
+/// The result of an update.
 #[derive(Clone, Debug)]
 pub struct Updated {
     /// The session afterwards.
     pub session: Seen,
-    /// Whether upsert made it.
+    /// Whether upsert created it.
     pub created: bool,
 }
 
 impl Sessions {
-    /// Changes a session in one atomic step and slides its idle timeout. Never creates or revives one, unless upsert
-    /// is said.
+    /// Changes a session in one atomic step and slides its idle timeout. Without upsert, it never creates or revives a
+    /// session.
     pub async fn update(&self, update: Update) -> Result<Updated, Error> {
         let key = LookupKey::new(&update.namespace, &update.id);
         let updated = self
@@ -49,7 +49,7 @@ impl Sessions {
                     if !update.upsert {
                         return Err(Error::NotFound);
                     }
-                    // Whoever locked a session that is gone must not bring it back.
+                    // A request that locked a session which is gone must not bring it back.
                     if update.lock_token.is_some() {
                         return Err(Error::LockLost);
                     }
@@ -101,7 +101,7 @@ impl Sessions {
         change.apply(record, now, policy).map_err(|error| error.within("change"))?;
         policy.bound(record);
         if record.principal != previous.principal {
-            // Who asked for a ticket before a log in must not come into the session after it.
+            // Whoever asked for a ticket before a log-in must not get into the session after it.
             record.tickets.clear();
             self.enforce_session_limit(draft, &record.namespace, &record.principal, record.handle, now)?;
         }

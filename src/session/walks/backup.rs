@@ -1,8 +1,8 @@
 //! Saving all sessions and the history as they are at one moment, while requests go on changing them.
 //!
-//! First a walk over all sessions, at leisure; the engine notes meanwhile which ones change. Then those are read again, and
-//! those that changed meanwhile, and so on, until so few are left that one transaction can read them: its moment is that
-//! whose state is saved. Whoever takes the backup slowly makes this longer, and holds up nobody.
+//! The first round walks over all sessions without haste, while the engine notes which ones change. Each further round reads
+//! those again that have changed since, until so few are left that one transaction can read them: the backup has the state of
+//! that moment. A caller that takes the backup slowly makes it longer, but holds up nobody.
 
 use super::pace::{SLICE, rest};
 use crate::backup::{Cut, MAX_NAMED, Saved};
@@ -13,27 +13,27 @@ use crate::session::{Error, Sessions};
 use std::collections::BTreeSet;
 use tokio::time::Instant;
 
-/// A slice ends after so many bytes of sessions.
+/// A slice of sessions has no more bytes than this, or only one session.
 const SLICE_BYTES: usize = 1 << 20;
 
-/// Sessions, and events, that the last transaction reads at most: the writer is held up for some milliseconds.
+/// The last transaction reads at most so many sessions, and events: it holds the writer up for some milliseconds.
 const FEW: usize = 256;
 
-/// What the last transaction keeps in memory at most, in bytes.
+/// The last transaction keeps no more than this in memory, in bytes.
 const FEW_BYTES: usize = 64 << 20;
 
-/// The walk and the first rounds leave the processors to others; after that the changes have to be caught up with.
+/// The first rounds leave the processors to others. After that, the backup has to catch up with the changes.
 const LEISURELY_ROUNDS: usize = 2;
 
-/// Where sessions change faster than they are taken, it is given up after so many rounds.
+/// If sessions change faster than the caller takes them, the backup is given up after so many rounds.
 const MAX_ROUNDS: usize = 100;
 
 /// Takes what is saved.
 pub trait BackupSink: Send {
-    /// Takes one thing, which replaces what it took before about the same session.
+    /// Adds one thing. It replaces what was added before about the same session.
     fn add(&mut self, saved: Saved);
 
-    /// Passes on what was taken; waits for whoever takes it slowly.
+    /// Passes on what was added; waits if the caller takes it slowly.
     fn pass_on(&mut self) -> impl Future<Output = Result<(), BackupStopped>> + Send;
 }
 
@@ -42,9 +42,9 @@ pub trait BackupSink: Send {
 pub enum BackupStopped {
     /// The sessions can't be read.
     Failed(Error),
-    /// It is taken too slowly.
+    /// The caller takes it too slowly.
     TooSlow,
-    /// Nobody takes it any more.
+    /// The caller is gone.
     Gone,
 }
 
@@ -54,7 +54,7 @@ impl From<EngineError> for BackupStopped {
     }
 }
 
-/// What was found of a session.
+/// A session as it was read.
 enum ReadSession {
     Whole(Saved),
     Damaged(Handle),
@@ -95,7 +95,7 @@ impl Sessions {
         }
         for round in 0..MAX_ROUNDS {
             progress.leisurely = round < LEISURELY_ROUNDS;
-            // Those that are only in memory are noted as changes when they are written.
+            // Touches that are only in memory count as changes once they are written.
             self.write_touches().await.map_err(BackupStopped::Failed)?;
             let changed: Vec<Handle> = progress.follower.take().into_iter().collect();
             self.save(&changed, &mut progress, sink).await?;
@@ -201,7 +201,7 @@ impl Sessions {
         cut.damaged = progress.damaged.iter().take(MAX_NAMED).copied().collect();
         cut.sessions = cut.sessions.saturating_sub(cut.damaged_count);
         if cut.history_damaged {
-            // Who wants to resume is told that the events are gone.
+            // A watcher that wants to resume is told that the events are gone.
             (cut.events, cut.dropped_through) = (0, cut.last_event);
         }
         Ok(Some(cut))

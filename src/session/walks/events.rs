@@ -5,7 +5,7 @@ use crate::session::{Error, Sessions};
 use tokio::sync::watch;
 
 impl Sessions {
-    /// The newest sequence number that may be told of, as it grows.
+    /// The newest sequence number that watchers may see, as it grows.
     #[must_use]
     pub fn last_event(&self) -> watch::Receiver<u64> {
         self.engine.last_event()
@@ -27,8 +27,8 @@ impl Sessions {
         Ok(events)
     }
 
-    /// Refuses a sequence number from which no watcher can go on: not all events after it are kept, or it was told by
-    /// another server whose backup was restored here, which went on after that.
+    /// Refuses a sequence number from which no watcher can go on: some events after it are no longer kept, or it comes from
+    /// another server, which went on after the backup that was restored here.
     pub async fn require_history(&self, after: u64) -> Result<(), Error> {
         let newest = *self.engine.last_event().borrow();
         let (dropped_through, gaps) = self.query(|view| Ok((view.events_dropped_through()?, view.gaps()?))).await?;

@@ -8,7 +8,7 @@ use crate::session::liveness::lookup::{Live, Seen};
 use crate::session::{Error, Sessions};
 use tokio::time::Instant;
 
-/// Rows that one page looks at, at most: behind it many sessions may have ended and not be swept yet.
+/// One page looks at no more rows than this: many sessions may have ended that are not swept yet.
 const MAX_ROWS_PER_PAGE: usize = 10_000;
 
 /// What a page is to hold.
@@ -50,7 +50,7 @@ impl<T, F: Fn(&Seen, bool) -> T> Filling<T, F> {
     fn add(&mut self, seen: &Seen) -> bool {
         let attributes = if self.wanted.attributes { 0 } else { seen.record.attributes.fields().len() };
         let (size, count) = (seen.record.answer_size() - attributes, self.page.sessions.len());
-        // A page holds one session at least, or it would be no step forward.
+        // A page holds at least one session, or a caller would never get further.
         if count == self.wanted.sessions || (size > self.room && count > 0) {
             return false;
         }
@@ -67,8 +67,8 @@ impl<T, F: Fn(&Seen, bool) -> T> Filling<T, F> {
 }
 
 impl Sessions {
-    /// Lists the live sessions of a principal, or of the whole namespace if it is empty. Each is shown as soon as it is
-    /// found, so that a long page is no long piece of work at its end.
+    /// Lists the live sessions of a principal, or of the whole namespace if it is empty. `show` encodes each session as soon as
+    /// it is found, so that no long work is left at the end of a page.
     pub async fn list<T>(
         &self,
         namespace: &str,

@@ -1,7 +1,7 @@
 //! Checking all that is stored, while requests go on changing it.
 //!
-//! A look at a session and then at its index rows is not a look at one moment: a change may have come in between. So
-//! whatever seems damaged is looked at again in a transaction, where no change is under way.
+//! A session and its index rows are not read at one moment: a change may come in between. So whatever seems damaged is read
+//! again in a transaction, where no change is under way.
 
 use super::list_walk::ListWalk;
 use super::pace::{SLICE, rest};
@@ -12,7 +12,7 @@ use crate::session::{Error, Sessions};
 use std::collections::BTreeSet;
 use tokio::time::Instant;
 
-/// What a check has found so far. Takes some 30 bytes for each session that is not whole.
+/// What a check has found so far. It takes some 30 bytes for each session that is not whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verification {
     /// Sessions that are whole, counting expired ones that are not swept yet.
@@ -52,7 +52,7 @@ impl Verification {
     }
 }
 
-/// How a session was found.
+/// The state of a stored session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SessionState {
     Whole,
@@ -63,7 +63,7 @@ enum SessionState {
 }
 
 impl Sessions {
-    /// Looks at every session with its index rows, and at every event, at leisure. Tells now and then how far it has come.
+    /// Reads every session with its index rows, and every event, without haste. `tell` hears now and then how far it has come.
     pub async fn verify(&self, mut tell: impl FnMut(&Verification) + Send) -> Result<Verification, Error> {
         let mut found = Verification::default();
         self.verify_sessions(&mut found, &mut tell).await?;
@@ -79,7 +79,7 @@ impl Sessions {
         found: &mut Verification,
         tell: &mut (impl FnMut(&Verification) + Send),
     ) -> Result<(), Error> {
-        // What is made from now on sorts behind it: the walk has an end, however much is made.
+        // Sessions that are created from now on sort behind it: the walk ends, however many there are.
         let end = position(Handle::mint(self.clock.now()));
         let mut after = 0;
         while after < end {
@@ -158,7 +158,7 @@ impl Sessions {
         Ok(())
     }
 
-    /// How each of these sessions is.
+    /// The state of each of these sessions.
     async fn look_at(&self, handles: Vec<Handle>) -> Result<Vec<(Handle, SessionState)>, Error> {
         let mut states = self.query(|view| self.states(&handles, view)).await?;
         let doubtful = |state: SessionState| matches!(state, SessionState::Damaged | SessionState::Unindexed);

@@ -1,4 +1,4 @@
-//! What a load runs on: a server, seen from its connections.
+//! What a load runs on: a server, as its connections see it.
 
 mod redis;
 mod sessiond;
@@ -10,7 +10,7 @@ use bytes::Bytes;
 pub(super) use redis::{Commands, Redis, RedisAddress, RedisSettings};
 pub(super) use sessiond::{LaneChoice, Sessiond, SessiondSettings};
 
-/// After so long without access a session of a bench ends by itself: also what a killed bench leaves behind.
+/// A session of a bench expires after so long without access, so that a killed bench leaves nothing behind for long.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// What a visitor does to a session, which goes by its ID or key.
@@ -39,8 +39,8 @@ pub(super) trait Target: Send + Sync + 'static {
     /// For tables.
     fn name(&self) -> &str;
 
-    /// All that goes over one more of the bench's connections. They connect at their first operation, and run on the
-    /// runtime that calls this.
+    /// The lanes of one more connection of the bench. They connect at their first operation, and run on the runtime that
+    /// calls this.
     fn lanes(&self) -> Result<Vec<Self::Lane>, String>;
 
     /// What the server has used so far.
@@ -49,10 +49,10 @@ pub(super) trait Target: Send + Sync + 'static {
 
 /// One sequence of round trips to a server.
 pub(super) trait Lane: Send + 'static {
-    /// How many operations it takes at a time, at most.
+    /// The most operations that it takes at a time.
     fn width(&self) -> usize;
 
-    /// Carries out operations on different sessions; what came of each, in their order.
+    /// Carries out operations on different sessions. Returns their results in order.
     fn perform(&mut self, operations: &[Operation<'_>]) -> impl Future<Output = Vec<Outcome>> + Send;
 }
 
