@@ -6,18 +6,22 @@
 
 mod codec;
 mod damage;
+mod durable;
 mod follow;
 mod future;
 mod gap;
 mod index;
 mod memory;
-pub mod sled;
 mod statistics;
 mod stored;
 mod transaction;
 
 pub(crate) use codec::{decode_event, decode_record, encode_event, encode_record};
 pub(crate) use damage::place_behind;
+pub use durable::{
+    DataFolder, Durability, DurableEngine, DurableOptions, FolderError, Salvaged, Verified, WatchdogOptions,
+    checkpoint, salvage, verify,
+};
 pub use follow::ChangeFollower;
 pub use future::EngineFuture;
 pub use gap::Gap;

@@ -8,8 +8,7 @@ use super::protocol;
 use super::status::{Refusal, restore_failure};
 use super::stream::MAX_STALL;
 use crate::backup::{Built, Restored, restore};
-use crate::engine::EngineStatistics;
-use crate::engine::sled::{DataFolder, SledOptions};
+use crate::engine::{DataFolder, DurableOptions, EngineStatistics};
 use crate::proto::{RestoreRequest, RestoreResponse};
 use bytes::{Buf, Bytes};
 use std::io::{self, Read};
@@ -24,7 +23,7 @@ const BUFFER: usize = 4;
 #[derive(Clone)]
 pub struct Restores {
     /// Where, and how the engine there is opened; `None` if sessions are in memory only.
-    target: Option<(DataFolder, SledOptions)>,
+    target: Option<(DataFolder, DurableOptions)>,
     swaps: mpsc::Sender<Swap>,
 }
 
@@ -39,7 +38,7 @@ pub struct Swap {
 impl Restores {
     /// Restores into this folder; what was built goes to whoever serves `swaps`.
     #[must_use]
-    pub fn new(target: Option<(DataFolder, SledOptions)>, swaps: mpsc::Sender<Swap>) -> Self {
+    pub fn new(target: Option<(DataFolder, DurableOptions)>, swaps: mpsc::Sender<Swap>) -> Self {
         Self { target, swaps }
     }
 

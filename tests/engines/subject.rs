@@ -1,8 +1,10 @@
 //! The engines under test, and what they are given.
 
 use sessiond::clock::Millis;
-use sessiond::engine::sled::{DataFolder, Durability, SledEngine, SledOptions, WatchdogOptions};
-use sessiond::engine::{Cause, Draft, Due, Engine, EngineError, Group, MemoryEngine, Outcome, View};
+use sessiond::engine::{
+    Cause, DataFolder, Draft, Due, Durability, DurableEngine, DurableOptions, Engine, EngineError, Group, MemoryEngine,
+    Outcome, View, WatchdogOptions,
+};
 use sessiond::model::{Attribute, Attributes, Credential, EventKind, Handle, IdHash, Record, SessionId};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -83,13 +85,13 @@ impl Subject {
 }
 
 pub(crate) fn open_sled(folder: &Path, min_free_bytes: u64) -> Arc<dyn Engine> {
-    let options = SledOptions {
+    let options = DurableOptions {
         cache_bytes: 32 << 20,
         durability: Durability::Always,
         accept_unmarked: false,
         watchdog: WatchdogOptions { min_free_bytes, stall_timeout: Duration::from_secs(30) },
     };
-    Arc::new(SledEngine::open(DataFolder::claim(folder).unwrap(), &options).unwrap())
+    Arc::new(DurableEngine::open(DataFolder::claim(folder).unwrap(), &options).unwrap())
 }
 
 pub(crate) fn cause(kind: EventKind) -> Cause {
