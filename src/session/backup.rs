@@ -8,7 +8,7 @@ use super::scan::{SLICE, rest};
 use super::{Error, Sessions};
 use crate::backup::{Cut, MAX_NAMED, Saved};
 use crate::clock::Millis;
-use crate::engine::{ChangeFollower, EngineError, View};
+use crate::engine::{ChangeFollower, EngineError, Expected, View};
 use crate::model::{Event, Handle, IdHash, Record};
 use std::collections::BTreeSet;
 use tokio::time::Instant;
@@ -201,6 +201,7 @@ impl Sessions {
 
     /// What is stored of these sessions, up to so many bytes and at least the first.
     fn find(&self, handles: &[Handle], max_bytes: usize, view: &dyn View) -> Result<Vec<Found>, EngineError> {
+        view.expect(Expected::IndexRows(handles))?;
         let mut bytes = 0;
         let mut found = Vec::with_capacity(handles.len());
         for handle in handles {

@@ -2,7 +2,7 @@
 
 use super::Sessions;
 use super::error::Error;
-use super::lookup::{Key, Seen};
+use super::lookup::{Key, Seen, expect};
 use super::touches::Access;
 use crate::engine::EngineError;
 use crate::model::{EventKind, Handle, SessionId};
@@ -24,6 +24,7 @@ impl Sessions {
         for slice in keys.chunks(SLICE) {
             let found = self
                 .query(|view| {
+                    expect(view, slice)?;
                     let find = |key: &Key| match self.touches.see(view, key, access) {
                         Ok(seen) => Ok(seen.ok_or(Error::NotFound)),
                         Err(error @ EngineError::Corrupt(_)) => Ok(Err(error.into())),
@@ -49,6 +50,7 @@ impl Sessions {
         let keys: Vec<Key> = ids.iter().map(|id| Key::new(namespace, id)).collect();
         let (results, ended) = self
             .transact(|draft| {
+                expect(draft.view(), &keys)?;
                 let mut ended: Vec<Handle> = Vec::new();
                 let mut results = Vec::with_capacity(keys.len());
                 for key in &keys {

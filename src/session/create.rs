@@ -72,7 +72,6 @@ pub(super) fn claim_id(draft: &mut Draft<'_>, key: &Key, sessions: &Sessions) ->
             &with_life(&ended, life),
             sessions.policies.cause(EventKind::Expired, &ended.namespace, touches.now()),
         )?;
-        sessions.tally.count_expired(1);
     }
     Ok(())
 }

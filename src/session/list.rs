@@ -3,7 +3,7 @@
 use super::lookup::{Live, Seen};
 use super::scan::rest;
 use super::{Error, Sessions};
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Expected};
 use crate::model::Handle;
 use tokio::time::Instant;
 
@@ -108,6 +108,7 @@ impl Sessions {
             let began = Instant::now();
             let found: Vec<Option<Live>> = self
                 .query(|view| {
+                    view.expect(Expected::Sessions(handles))?;
                     let find = |handle: &Handle| match self.touches.find_by_handle(view, namespace, *handle) {
                         // It opens for nobody; it must not hide the others.
                         Err(EngineError::Corrupt(_)) => Ok(None),

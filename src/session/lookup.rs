@@ -3,7 +3,7 @@
 use super::error::Error;
 use super::touches::{Access, Touches};
 use crate::clock::Millis;
-use crate::engine::{EngineError, View};
+use crate::engine::{EngineError, Expected, View};
 use crate::model::{Handle, IdHash, Life, Record, SessionId};
 use std::sync::Arc;
 
@@ -18,6 +18,15 @@ impl Key {
     pub(super) fn new(namespace: &str, id: &SessionId) -> Self {
         Self { hash: IdHash::of(namespace, id), embedded_handle: id.embedded_handle() }
     }
+}
+
+/// Names the sessions of many IDs before they are asked for one by one.
+pub(super) fn expect(view: &dyn View, keys: &[Key]) -> Result<(), EngineError> {
+    let handles: Vec<Handle> = keys.iter().filter_map(|key| key.embedded_handle).collect();
+    let chosen = keys.iter().filter(|key| key.embedded_handle.is_none());
+    let ids: Vec<IdHash> = chosen.map(|key| key.hash).collect();
+    view.expect(Expected::Sessions(&handles))?;
+    view.expect(Expected::Ids(&ids))
 }
 
 /// A session that is live.

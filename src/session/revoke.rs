@@ -2,7 +2,7 @@
 
 use super::touches::Access;
 use super::{Error, Sessions};
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Expected};
 use crate::model::{EventKind, Handle, SessionId};
 use tokio::time::Instant;
 
@@ -72,6 +72,7 @@ impl Sessions {
         }
         let ended = self
             .transact(|draft| {
+                draft.view().expect(Expected::Sessions(handles))?;
                 let mut ended: Vec<Handle> = Vec::new();
                 for handle in handles {
                     let live = match self.touches.find_by_handle(draft.view(), namespace, *handle) {

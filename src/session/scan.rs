@@ -94,7 +94,7 @@ impl Sessions {
                 // Looked at again, where no change is under way.
                 let record = draft.view().record(*handle)?;
                 if record.is_none_or(|record| !belongs(&record, namespace, principal)) {
-                    draft.drop_member(group, *handle);
+                    draft.drop_member(group, *handle)?;
                 }
             }
             Ok(())

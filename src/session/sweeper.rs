@@ -4,8 +4,8 @@
 use super::lookup::with_life;
 use super::touches::Access;
 use super::{Error, Sessions};
-use crate::engine::{Draft, Due, EngineError};
-use crate::model::EventKind;
+use crate::engine::{Draft, Due, EngineError, Expected};
+use crate::model::{EventKind, Handle};
 
 /// What one batch of sweeping did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,9 +25,11 @@ impl Sessions {
             return Ok(Swept::default());
         }
         let looked_at = due.len();
+        let handles: Vec<Handle> = due.iter().map(|due| due.handle).collect();
         let removed = self
             .transact(|draft| {
                 draft.clean_up();
+                draft.view().expect(Expected::Sessions(&handles))?;
                 let mut removed = 0;
                 for due in &due {
                     removed += usize::from(self.sweep_one(draft, *due)?);
@@ -35,7 +37,6 @@ impl Sessions {
                 Ok(removed)
             })
             .await?;
-        self.tally.count_expired(removed as u64);
         Ok(Swept { looked_at, removed })
     }
 

@@ -6,7 +6,7 @@
 use super::scan::{SLICE, rest};
 use super::step::{Step, sequence_at, step};
 use super::{Error, Sessions};
-use crate::engine::{EngineError, Group, View, is_indexed};
+use crate::engine::{EngineError, Expected, Group, View, is_indexed};
 use crate::model::Handle;
 use std::collections::BTreeSet;
 use tokio::time::Instant;
@@ -170,6 +170,7 @@ impl Sessions {
     }
 
     fn states(&self, handles: &[Handle], view: &dyn View) -> Result<Vec<(Handle, State)>, EngineError> {
+        view.expect(Expected::IndexRows(handles))?;
         handles.iter().map(|handle| Ok((*handle, self.state(*handle, view)?))).collect()
     }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
+mod cold;
 mod disk;
 mod history;
 mod records;
@@ -36,6 +37,10 @@ conformance! {
         an_abandoned_or_failed_transaction_changes_nothing,
         transactions_see_those_before_them,
         who_follows_learns_of_every_change;
+    cold:
+        what_is_not_in_memory_is_found,
+        what_is_not_in_memory_is_changed,
+        a_query_does_not_wait_until_changes_are_durable;
     rows:
         due_rows_come_in_order_and_bounded,
         a_lookup_row_of_another_session_is_left_alone,

@@ -34,11 +34,11 @@ impl Subject {
         self.engine = open_sled(folder.path(), 0);
     }
 
-    pub(crate) async fn read<T: Send>(&self, mut read: impl FnMut(&dyn View) -> T + Send) -> T {
+    pub(crate) async fn read<T: Send>(&self, mut read: impl FnMut(&dyn View) -> Result<T, EngineError> + Send) -> T {
         let mut found = None;
         self.engine
             .read(&mut |view| {
-                found = Some(read(view));
+                found = Some(read(view)?);
                 Ok(())
             })
             .await
@@ -63,11 +63,11 @@ impl Subject {
     }
 
     pub(crate) async fn record(&self, handle: Handle) -> Option<Record> {
-        self.read(|view| view.record(handle).unwrap().map(Arc::unwrap_or_clone)).await
+        self.read(|view| Ok(view.record(handle)?.map(Arc::unwrap_or_clone))).await
     }
 
     pub(crate) async fn due(&self) -> Vec<Due> {
-        self.read(|view| view.due(Millis::MAX, 1_000).unwrap()).await
+        self.read(|view| view.due(Millis::MAX, 1_000)).await
     }
 
     pub(crate) async fn restore(&self, record: &Record, lookups: &[IdHash]) {
@@ -80,7 +80,7 @@ impl Subject {
     }
 
     pub(crate) async fn members(&self, principal: &str) -> Vec<Handle> {
-        self.read(|view| view.members(&Group::of("default", principal), None, 10).unwrap()).await
+        self.read(|view| view.members(&Group::of("default", principal), None, 10)).await
     }
 }
 

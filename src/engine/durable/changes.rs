@@ -3,6 +3,7 @@
 use super::super::EngineError;
 use super::super::codec;
 use super::super::transaction::{Change, Group};
+use super::cold::{ColdRead, Gate};
 use super::history::Held;
 use super::keys::{DROPPED_THROUGH, due_key, gap_key, member_key, part_key};
 use super::memtable::Row;
@@ -11,7 +12,7 @@ use super::sled::MAX_ROW_BYTES;
 use super::table::Table;
 use super::tables::Tables;
 use crate::clock::Millis;
-use crate::model::{Event, Handle, Record};
+use crate::model::{Event, Handle, IdHash, Record};
 use smol_str::SmolStr;
 use std::sync::Arc;
 
@@ -32,23 +33,25 @@ pub(super) struct Prepared {
 /// What follows from rows elsewhere.
 #[derive(Debug)]
 enum Effect {
-    RecordPut(Arc<Record>),
+    /// And whether it stands in parts.
+    RecordPut(Arc<Record>, bool),
     RecordRemoved(Handle),
+    /// Where a chosen ID leads now.
+    LookupChanged(IdHash, Option<Handle>),
     Touched(Handle, Option<Millis>),
     SessionAdded(SmolStr),
     SessionRemoved(SmolStr),
     /// Its bytes.
     EventAdded(u64),
     EventsDropped(u64),
-    PartsPut,
 }
 
 impl Tables {
-    /// Finds the rows of one transaction. Nothing is changed yet.
-    pub(super) fn prepare(&self, changes: Vec<Change>) -> Result<Prepared, EngineError> {
+    /// Finds the rows of one transaction. Nothing is changed yet. What has to be read for it must pass the gate.
+    pub(super) fn prepare(&self, changes: Vec<Change>, gate: &Gate<'_>) -> Result<Prepared, EngineError> {
         let last_sequence = self.ledger().last_sequence;
         let mut prepared = Prepared { last_sequence, transaction: last_sequence + 1, ..Prepared::default() };
-        changes.into_iter().try_for_each(|change| self.add(change, &mut prepared))?;
+        changes.into_iter().try_for_each(|change| self.add(change, &mut prepared, gate))?;
         Ok(prepared)
     }
 
@@ -61,7 +64,7 @@ impl Tables {
 
     /// Carries out steps of a kind that only an opening makes, when there is no redo log yet.
     pub(super) fn apply(&self, changes: Vec<Change>) -> Result<(), EngineError> {
-        self.carry_out(self.prepare(changes)?)
+        self.carry_out(self.prepare(changes, &Gate::open())?)
     }
 
     /// Fails if a page to which these rows go is damaged, so that a change is refused as a whole. Only needed in a folder
@@ -77,7 +80,7 @@ impl Tables {
         Ok(())
     }
 
-    fn add(&self, change: Change, prepared: &mut Prepared) -> Result<(), EngineError> {
+    fn add(&self, change: Change, prepared: &mut Prepared, gate: &Gate<'_>) -> Result<(), EngineError> {
         match change {
             Change::AppendEvent(event) => {
                 prepared.last_sequence += 1;
@@ -87,6 +90,7 @@ impl Tables {
             }
             Change::RestoreEvent(event) => {
                 prepared.last_sequence = prepared.last_sequence.max(event.sequence);
+                // Only a restore does this, in an engine of its own.
                 let is_new = !self.history.contains(event.sequence)?;
                 let bytes = prepared.put_event(*event);
                 if is_new {
@@ -95,23 +99,20 @@ impl Tables {
             }
             Change::PutMember(group, handle) => {
                 let key = member_key(&group, handle);
-                if let Group::Namespace(namespace) = group
-                    && !self.has_member_with(prepared, &key)?
-                {
+                if let Group::Namespace(namespace) = group {
                     prepared.effects.push(Effect::SessionAdded(namespace));
                 }
                 prepared.rows.push(Row::put(Table::Members, key, codec::empty_row()));
             }
             Change::RemoveMember(group, handle) => {
                 let key = member_key(&group, handle);
-                if let Group::Namespace(namespace) = group
-                    && self.has_member_with(prepared, &key)?
-                {
+                if let Group::Namespace(namespace) = group {
                     prepared.effects.push(Effect::SessionRemoved(namespace));
                 }
                 prepared.rows.push(Row::remove(Table::Members, key));
             }
             Change::DropEvents(through) => {
+                gate.pass(ColdRead::DroppedEvents(through))?;
                 prepared.rows.push(Row::put(Table::Meta, DROPPED_THROUGH, codec::encode_millis(through)));
                 prepared.last_sequence = prepared.last_sequence.max(through);
                 prepared.effects.push(Effect::EventsDropped(through));
@@ -121,17 +122,18 @@ impl Tables {
                 prepared.last_sequence = prepared.last_sequence.max(gap.through);
             }
             Change::PutLookup(hash, handle) => {
-                prepared.rows.push(Row::put(Table::Lookups, &hash.as_bytes()[..], codec::encode_handle(handle)));
+                prepared.rows.push(Row::put(Table::Lookups, hash.as_bytes(), codec::encode_handle(handle)));
+                prepared.effects.push(Effect::LookupChanged(hash, Some(handle)));
             }
             Change::PutDue(due) => prepared.rows.push(Row::put(Table::Due, &due_key(due)[..], codec::empty_row())),
-            Change::PutRecord(record) => self.put_record(record, prepared)?,
+            Change::PutRecord(record) => self.put_record(record, prepared, gate)?,
             Change::PutTouch(handle, at) => {
                 prepared.rows.push(Row::put(Table::Touches, &handle.to_bytes()[..], codec::encode_millis(at)));
                 prepared.effects.push(Effect::Touched(handle, Some(at)));
             }
             Change::RemoveRecord(handle) => {
                 prepared.rows.push(Row::remove(Table::Sessions, &handle.to_bytes()[..]));
-                self.remove_parts(handle, None, prepared)?;
+                self.remove_parts(handle, None, prepared, gate)?;
                 prepared.effects.push(Effect::RecordRemoved(handle));
             }
             Change::RemoveTouch(handle) => {
@@ -139,43 +141,44 @@ impl Tables {
                 prepared.effects.push(Effect::Touched(handle, None));
             }
             Change::RemoveDue(due) => prepared.rows.push(Row::remove(Table::Due, &due_key(due)[..])),
-            Change::RemoveLookup(hash) => prepared.rows.push(Row::remove(Table::Lookups, &hash.as_bytes()[..])),
+            Change::RemoveLookup(hash) => {
+                prepared.rows.push(Row::remove(Table::Lookups, hash.as_bytes()));
+                prepared.effects.push(Effect::LookupChanged(hash, None));
+            }
         }
         Ok(())
     }
 
-    /// Whether a member is there, with what this transaction has changed so far.
-    fn has_member_with(&self, prepared: &Prepared, key: &[u8]) -> Result<bool, EngineError> {
-        let same = |row: &&Row| row.table == Table::Members && *row.key == *key;
-        match prepared.rows.iter().rev().find(same) {
-            Some(row) => Ok(row.value.is_some()),
-            None => self.members.contains_key(key),
-        }
-    }
-
-    fn put_record(&self, record: Arc<Record>, prepared: &mut Prepared) -> Result<(), EngineError> {
+    fn put_record(&self, record: Arc<Record>, prepared: &mut Prepared, gate: &Gate<'_>) -> Result<(), EngineError> {
         let (handle, revision) = (record.handle, record.revision);
         let mut row = codec::encode_record(&record);
         let is_split = row.len() > MAX_ROW_BYTES;
-        self.remove_parts(handle, is_split.then_some(revision), prepared)?;
+        self.remove_parts(handle, is_split.then_some(revision), prepared, gate)?;
         if is_split {
             for (part, bytes) in row.chunks(MAX_ROW_BYTES).enumerate() {
                 let key = part_key(handle, revision, part);
                 prepared.rows.push(Row::put(Table::Parts, &key[..], codec::encode_part(bytes)));
             }
             row = codec::encode_part_list(revision, row.len().div_ceil(MAX_ROW_BYTES));
-            prepared.effects.push(Effect::PartsPut);
         }
         prepared.rows.push(Row::put(Table::Sessions, &handle.to_bytes()[..], row));
-        prepared.effects.push(Effect::RecordPut(record));
+        prepared.effects.push(Effect::RecordPut(record, is_split));
         Ok(())
     }
 
     /// Removes the parts of a record that is replaced or removed, but for those of the new revision.
-    fn remove_parts(&self, handle: Handle, kept: Option<u64>, prepared: &mut Prepared) -> Result<(), EngineError> {
-        if !self.ledger().has_parts {
+    fn remove_parts(
+        &self,
+        handle: Handle,
+        kept: Option<u64>,
+        prepared: &mut Prepared,
+        gate: &Gate<'_>,
+    ) -> Result<(), EngineError> {
+        let is_whole = || self.peek(handle).is_some_and(|cached| !cached.is_split);
+        if !self.ledger().has_parts || is_whole() {
             return Ok(());
         }
+        gate.pass(ColdRead::Parts(handle))?;
         let (first, last) = (part_key(handle, 0, 0), part_key(handle, u64::MAX, usize::MAX));
         for row in self.parts.scan(first..=last, Direction::Up, 16) {
             let key = match row {
@@ -193,8 +196,14 @@ impl Tables {
 
     fn follow(&self, effect: Effect) -> Result<(), EngineError> {
         match effect {
-            Effect::RecordPut(record) => self.cache.iter().for_each(|cache| cache.put(&record)),
+            Effect::RecordPut(record, is_split) => {
+                if is_split {
+                    self.ledger().has_parts = true;
+                }
+                self.cache.iter().for_each(|cache| cache.put(&record, is_split));
+            }
             Effect::RecordRemoved(handle) => self.cache.iter().for_each(|cache| cache.remove(handle)),
+            Effect::LookupChanged(id, handle) => self.lookup_cache.iter().for_each(|cache| cache.change(&id, handle)),
             Effect::Touched(handle, at) => self.cache.iter().for_each(|cache| cache.touch(handle, at)),
             Effect::SessionAdded(namespace) => self.ledger().statistics.session_added(&namespace),
             Effect::SessionRemoved(namespace) => self.ledger().statistics.session_removed(&namespace),
@@ -213,7 +222,6 @@ impl Tables {
                 statistics.events = statistics.events.saturating_sub(dropped.events);
                 statistics.event_bytes = statistics.event_bytes.saturating_sub(dropped.bytes);
             }
-            Effect::PartsPut => self.ledger().has_parts = true,
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Carries out transactions: decides them one after the other, notes their rows in the redo log, and shows them to readers.
 
+use super::cold::{ColdRead, Gate, Loaded, WarmView};
 use super::memtable::Layer;
 use super::redo::{RedoFile, RedoWriter, Write};
 use super::space::Space;
@@ -45,6 +46,16 @@ pub(super) struct Committer {
     pub(super) is_reclaiming: bool,
     /// What is in memory and on disk may differ: nothing more may be acknowledged.
     pub(super) has_failed: bool,
+}
+
+/// What became of a transaction.
+pub(super) enum Attempt {
+    /// It decided; on success with what to wait for, if its answer has to wait for a sync.
+    Decided(Result<Option<Answered>, EngineError>),
+    /// It asked for this, which is not in memory. Nothing is changed.
+    Missed(ColdRead),
+    /// There is no room for it. It was not run.
+    NoRoom,
 }
 
 /// What is written together.
@@ -110,12 +121,21 @@ impl Committer {
         self.ends_generation() || self.redo.waiting_bytes() >= self.limits.early
     }
 
-    /// Carries out a transaction. If its answer has to wait for a sync, returns what to wait for.
-    pub(super) fn commit(&mut self, transaction: Transaction<'_>) -> Result<Option<Answered>, EngineError> {
+    /// Carries out a transaction, unless it asks for what is neither in memory nor was loaded for it.
+    pub(super) fn commit(&mut self, transaction: Transaction<'_>, loaded: Option<&Loaded>) -> Attempt {
         if self.has_failed {
-            return Err(EngineError::Stopped);
+            return Attempt::Decided(Err(EngineError::Stopped));
         }
-        let decided = self.transact(transaction);
+        let gate = Gate::new(loaded);
+        let decided = self.transact(transaction, &gate);
+        match gate.missed() {
+            Some(missed) => Attempt::Missed(missed),
+            None => Attempt::Decided(self.answer(decided)),
+        }
+    }
+
+    /// If the answer has to wait for a sync, returns what to wait for.
+    fn answer(&mut self, decided: Result<(), EngineError>) -> Result<Option<Answered>, EngineError> {
         if self.durability != Durability::Always {
             let last_event = self.tables.ledger().last_sequence;
             self.tell(last_event, 1);
@@ -174,19 +194,21 @@ impl Committer {
         self.last_event.send_if_modified(|last| std::mem::replace(last, last_event) != last_event);
     }
 
-    fn transact(&mut self, transaction: Transaction<'_>) -> Result<(), EngineError> {
-        let mut draft = Draft::new(&self.tables);
+    /// Nothing is changed if something did not pass the gate.
+    fn transact(&mut self, transaction: Transaction<'_>, gate: &Gate<'_>) -> Result<(), EngineError> {
+        let view = WarmView::new(&self.tables, gate);
+        let mut draft = Draft::new(&view);
         let outcome = transaction(&mut draft)?;
         let refused = self.space.is_low() && draft.needs_space();
         let changes = draft.into_changes();
-        if outcome == Outcome::Abandon || changes.is_empty() {
+        if outcome == Outcome::Abandon || changes.is_empty() || gate.has_missed() {
             return Ok(());
         }
         if refused {
             return Err(EngineError::StorageFull);
         }
         let handles = Followers::changed(&changes);
-        let prepared = self.tables.prepare(changes)?;
+        let prepared = self.tables.prepare(changes, gate)?;
         if self.is_damaged {
             self.tables.probe(&prepared)?;
         }

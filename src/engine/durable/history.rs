@@ -55,7 +55,7 @@ impl History {
 
     /// From now on nothing up to this number is to be found. What that takes away.
     pub(super) fn drop_through(&self, through: u64) -> Result<Held, EngineError> {
-        let dropped = self.count_between(0, through);
+        let dropped = self.count_through(through);
         self.dropped_through.fetch_max(through, Ordering::AcqRel);
         // What was never written back need not be.
         self.memtable.forget_through(Table::Events, &through.to_be_bytes());
@@ -102,6 +102,11 @@ impl History {
             false
         })?;
         Ok(is_there)
+    }
+
+    /// What there is up to this number.
+    pub(super) fn count_through(&self, through: u64) -> Result<Held, EngineError> {
+        self.count_between(0, through)
     }
 
     /// What there is, as far as it can be read.

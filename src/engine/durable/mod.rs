@@ -9,6 +9,7 @@ mod access;
 mod cache;
 mod changes;
 mod checkpoint;
+mod cold;
 mod committer;
 mod folder;
 mod history;
@@ -40,6 +41,7 @@ pub use writer::Durability;
 use super::follow::Followers;
 use super::{ChangeFollower, Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, Query, Transaction};
 use checkpoint::{BLOAT, Checkpoint};
+use cold::Loader;
 use committer::Committer;
 use inspection::Inspection;
 use mark::{Mark, MarkFile};
@@ -75,6 +77,7 @@ pub struct DurableOptions {
 pub struct DurableEngine {
     tables: Tables,
     writer: Writer,
+    loader: Loader,
     status: watch::Receiver<EngineStatus>,
     followers: Followers,
     watchdog: Watchdog,
@@ -156,7 +159,8 @@ impl DurableEngine {
         let writer = Writer::start(parts, last_event)?;
         let (watched, health) = (options.watchdog.clone(), database.health());
         let watchdog = Watchdog::start(&folder, watched, progress, status_sender, space, writer.reclaimer(), health)?;
-        Ok(Self { tables, writer, status, followers, watchdog, _folder: folder })
+        let loader = Loader::new(tables.clone());
+        Ok(Self { tables, writer, loader, status, followers, watchdog, _folder: folder })
     }
 }
 
@@ -198,11 +202,14 @@ fn judge(inspection: &Inspection, folder: &DataFolder, accept_unmarked: bool) ->
 
 impl Engine for DurableEngine {
     fn read<'a>(&'a self, query: Query<'a>) -> EngineFuture<'a> {
-        EngineFuture::done(query(&self.tables))
+        match self.loader.run(query, None) {
+            Ok(result) => EngineFuture::done(result),
+            Err(missed) => EngineFuture::under_way(self.loader.read(query, missed)),
+        }
     }
 
     fn commit<'a>(&'a self, transaction: Transaction<'a>) -> EngineFuture<'a> {
-        self.writer.commit(transaction)
+        self.writer.commit(transaction, &self.loader)
     }
 
     fn status(&self) -> watch::Receiver<EngineStatus> {

@@ -19,14 +19,14 @@
 use super::super::codec::{self, RecordRow};
 use super::super::transaction::{Counts, Due, Group, View};
 use super::super::{EngineError, EngineStatistics, Gap, place_behind};
-use super::cache::{Cached, RecordCache};
+use super::cache::{Cached, LookupCache, RecordCache};
 use super::history::History;
 use super::keys::{
-    DROPPED_THROUGH, GAP_PREFIX, GAP_PREFIX_END, due_key, generation_key, member_key, part_key, read_due_key, read_gap,
-    read_member_key, tree_name,
+    DROPPED_THROUGH, GAP_PREFIX, GAP_PREFIX_END, Key, due_key, generation_key, member_key, part_key, read_due_key,
+    read_gap, read_member_key, tree_name,
 };
 use super::layered_table::LayeredTable;
-use super::memtable::{Memtable, Row};
+use super::memtable::{Memtable, Recent, Row};
 use super::merge::Direction;
 use super::sled::{Database, MAX_ROW_BYTES, RowTable, Store};
 use super::table::Table;
@@ -35,6 +35,9 @@ use crate::model::{Event, Handle, IdHash, Record};
 use bytes::{Bytes, BytesMut};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What the cache of records leaves to that of chosen IDs.
+const LOOKUPS_SHARE: u64 = 16;
 
 /// How often a reader looks again when the writer replaced a split record under it.
 const MAX_READ_ATTEMPTS: usize = 100;
@@ -45,6 +48,7 @@ pub(super) struct Tables {
     ledger: Arc<Mutex<Ledger>>,
     /// None while the folder is being opened.
     pub(super) cache: Option<RecordCache>,
+    pub(super) lookup_cache: Option<LookupCache>,
     pub(super) memtable: Memtable,
     pub(super) sessions: LayeredTable,
     pub(super) parts: LayeredTable,
@@ -76,6 +80,7 @@ impl Tables {
         Ok(Self {
             ledger: Arc::default(),
             cache: None,
+            lookup_cache: None,
             sessions: tree(Table::Sessions)?,
             parts: tree(Table::Parts)?,
             lookups: tree(Table::Lookups)?,
@@ -88,9 +93,36 @@ impl Tables {
         })
     }
 
-    /// From now on keeps records in memory, too.
+    /// From now on keeps records, and where chosen IDs lead, in memory, too.
     pub(super) fn cache_records(&mut self, bytes: u64) {
-        self.cache = Some(RecordCache::new(bytes));
+        let lookups = bytes / LOOKUPS_SHARE;
+        self.lookup_cache = Some(LookupCache::new(lookups));
+        self.cache = Some(RecordCache::new(bytes - lookups));
+    }
+
+    /// A record that is in memory, for who asks for it.
+    pub(super) fn cached(&self, handle: Handle) -> Option<Cached> {
+        self.cache.as_ref()?.get(handle)
+    }
+
+    /// The same for a look that does not count as asking for it.
+    pub(super) fn peek(&self, handle: Handle) -> Option<Cached> {
+        self.cache.as_ref()?.peek(handle)
+    }
+
+    /// Where a chosen ID leads, as far as memory tells.
+    pub(super) fn known_handle_of(&self, id: &IdHash) -> Option<Result<Option<Handle>, EngineError>> {
+        match self.memtable.get(Table::Lookups, id.as_bytes()) {
+            Some(Recent::Put(row)) => Some(codec::decode_handle(row).map(Some)),
+            Some(Recent::Removed) => Some(Ok(None)),
+            None => Some(Ok(Some(self.lookup_cache.as_ref()?.get(id)?))),
+        }
+    }
+
+    /// The keys of the parts that there are of a record.
+    pub(super) fn part_keys(&self, handle: Handle) -> Result<Vec<Key>, EngineError> {
+        let (first, last) = (part_key(handle, 0, 0), part_key(handle, u64::MAX, usize::MAX));
+        self.parts.scan(first..=last, Direction::Up, 16).map(|row| Ok(row?.0)).collect()
     }
 
     /// A table, but for the events.
@@ -154,18 +186,18 @@ impl Tables {
         codec::decode_record(row.freeze()).map(Some)
     }
 
-    /// The record as its rows have it.
-    fn stored_record(&self, handle: Handle) -> Result<Option<Record>, EngineError> {
+    /// The record as its rows have it, and whether it stands in parts.
+    pub(super) fn stored_record(&self, handle: Handle) -> Result<Option<(Record, bool)>, EngineError> {
         let read = || self.sessions.get(&handle.to_bytes());
         for _ in 0..MAX_READ_ATTEMPTS {
             let Some(row) = read()? else {
                 return Ok(None);
             };
             match codec::decode_row(Bytes::clone(&row))? {
-                RecordRow::Whole(record) => return Ok(Some(*record)),
+                RecordRow::Whole(record) => return Ok(Some((*record, false))),
                 RecordRow::Split { revision, parts } => {
                     if let Some(record) = self.join_parts(handle, revision, parts)? {
-                        return Ok(Some(record));
+                        return Ok(Some((record, true)));
                     }
                     if read()?.as_ref() == Some(&row) {
                         return Err(codec::corrupt("a part of a large record is missing"));
@@ -176,13 +208,18 @@ impl Tables {
         Err(codec::corrupt("a large record can't be read"))
     }
 
+    /// Where a chosen ID leads, as its row has it.
+    pub(super) fn stored_handle_of(&self, id: &IdHash) -> Result<Option<Handle>, EngineError> {
+        self.lookups.get(id.as_bytes())?.map(codec::decode_handle).transpose()
+    }
+
     /// The touch as its row has it.
     fn stored_touch(&self, handle: Handle) -> Result<Option<Millis>, EngineError> {
         self.touches.get(&handle.to_bytes())?.map(codec::decode_millis).transpose()
     }
 
     fn load(&self, handle: Handle) -> Result<Option<Cached>, EngineError> {
-        let Some(record) = self.stored_record(handle)? else {
+        let Some((record, is_split)) = self.stored_record(handle)? else {
             return Ok(None);
         };
         let touched = match self.stored_touch(handle) {
@@ -190,24 +227,27 @@ impl Tables {
             Err(EngineError::Corrupt(_)) => None,
             touched => touched?,
         };
-        Ok(Some(Cached { record: Arc::new(record), touched }))
+        Ok(Some(Cached { record: Arc::new(record), touched, is_split }))
     }
 }
 
 impl View for Tables {
     fn record(&self, handle: Handle) -> Result<Option<Arc<Record>>, EngineError> {
         match &self.cache {
-            Some(cache) => Ok(cache.get(handle, || self.load(handle))?.map(|cached| cached.record)),
-            None => Ok(self.stored_record(handle)?.map(Arc::new)),
+            Some(cache) => Ok(cache.get_or_load(handle, || self.load(handle))?.map(|cached| cached.record)),
+            None => Ok(self.stored_record(handle)?.map(|(record, _)| Arc::new(record))),
         }
     }
 
     fn handle_of(&self, hash: &IdHash) -> Result<Option<Handle>, EngineError> {
-        self.lookups.get(hash.as_bytes())?.map(codec::decode_handle).transpose()
+        match &self.lookup_cache {
+            Some(cache) => cache.get_or_load(hash, || self.stored_handle_of(hash)),
+            None => self.stored_handle_of(hash),
+        }
     }
 
     fn touched(&self, handle: Handle) -> Result<Option<Millis>, EngineError> {
-        match self.cache.as_ref().and_then(|cache| cache.peek(handle)) {
+        match self.peek(handle) {
             Some(cached) => Ok(cached.touched),
             None => self.stored_touch(handle),
         }

@@ -9,7 +9,8 @@ mod checkpoint_thread;
 mod sync_thread;
 
 use super::checkpoint::Checkpoint;
-use super::committer::{Answered, Committer};
+use super::cold::{ColdRead, Loaded, Loader};
+use super::committer::{Answered, Attempt, Committer};
 use super::folder::DataFolder;
 use super::mark::MarkFile;
 use super::redo::{self, Position};
@@ -197,12 +198,13 @@ impl Writer {
         self.last_event.clone()
     }
 
-    pub(super) fn commit<'a>(&'a self, transaction: Transaction<'a>) -> EngineFuture<'a> {
-        match self.commit_at_once(transaction) {
-            Some(Ok(None)) => EngineFuture::done(Ok(())),
-            Some(Ok(Some(answered))) => EngineFuture::under_way(answer(answered)),
-            Some(Err(error)) => EngineFuture::done(Err(error)),
-            None => EngineFuture::under_way(self.commit_with_room(transaction)),
+    pub(super) fn commit<'a>(&'a self, transaction: Transaction<'a>, loader: &'a Loader) -> EngineFuture<'a> {
+        match self.attempt(transaction, None) {
+            Attempt::Decided(Ok(None)) => EngineFuture::done(Ok(())),
+            Attempt::Decided(Ok(Some(answered))) => EngineFuture::under_way(answer(answered)),
+            Attempt::Decided(Err(error)) => EngineFuture::done(Err(error)),
+            Attempt::Missed(read) => EngineFuture::under_way(self.commit_later(transaction, loader, Some(read))),
+            Attempt::NoRoom => EngineFuture::under_way(self.commit_later(transaction, loader, None)),
         }
     }
 
@@ -219,30 +221,38 @@ impl Writer {
         answered.await.map_err(|_| EngineError::Stopped)?
     }
 
-    async fn commit_with_room(&self, transaction: Transaction<'_>) -> Result<(), EngineError> {
+    /// Goes on until there is room for the transaction, and all that it asks for is loaded.
+    async fn commit_later(
+        &self,
+        transaction: Transaction<'_>,
+        reads: &Loader,
+        missed: Option<ColdRead>,
+    ) -> Result<(), EngineError> {
+        let mut loaded = Loaded::default();
+        if let Some(read) = missed {
+            loaded = reads.load(loaded, read).await?;
+        }
         loop {
             let room = self.shared.room.notified();
-            match self.commit_at_once(transaction) {
-                Some(begun) => {
-                    return match begun? {
-                        Some(answered) => answer(answered).await,
-                        None => Ok(()),
-                    };
-                }
-                None => room.await,
+            match self.attempt(transaction, Some(&loaded)) {
+                Attempt::Decided(Ok(None)) => return Ok(()),
+                Attempt::Decided(Ok(Some(answered))) => return answer(answered).await,
+                Attempt::Decided(Err(error)) => return Err(error),
+                Attempt::Missed(read) => loaded = reads.load(loaded, read).await?,
+                Attempt::NoRoom => room.await,
             }
         }
     }
 
-    /// Carries a transaction out; `None` if there is no room for it.
-    fn commit_at_once(&self, transaction: Transaction<'_>) -> Option<Result<Option<Answered>, EngineError>> {
+    /// Runs a transaction over what is in memory, and what was loaded for it.
+    fn attempt(&self, transaction: Transaction<'_>, loaded: Option<&Loaded>) -> Attempt {
         let mut state = self.shared.lock();
         let State { committer, sleep, .. } = &mut *state;
-        let Some(committer) = committer else { return Some(Err(EngineError::Stopped)) };
+        let Some(committer) = committer else { return Attempt::Decided(Err(EngineError::Stopped)) };
         if !committer.has_room() && !committer.has_failed {
-            return None;
+            return Attempt::NoRoom;
         }
-        let begun = committer.commit(transaction);
+        let attempt = committer.commit(transaction, loaded);
         let wakes = match *sleep {
             Sleep::Awake => false,
             Sleep::UntilWork => committer.has_work(),
@@ -252,7 +262,7 @@ impl Writer {
             *sleep = Sleep::Awake;
             self.shared.work.notify_one();
         }
-        Some(begun)
+        attempt
     }
 }
 
