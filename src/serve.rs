@@ -4,7 +4,7 @@ use crate::logging;
 use crate::open_files;
 use crate::private;
 use sessiond::config::{ConfigError, Durability, Effective, EngineKind, Listen, ServeArgs, Settings};
-use sessiond::engine::sled::{self, DataFolder, SledOptions, WatchdogOptions};
+use sessiond::engine::{self, DataFolder, DurableOptions, WatchdogOptions};
 use sessiond::server::{self, Listener, ServeError, Storage};
 use std::io::{self, Write};
 use std::panic;
@@ -109,7 +109,7 @@ async fn run(effective: &Effective) -> Result<(), Failure> {
         EngineKind::Sled => {
             tracing::info!("stopped; everything is on disk");
             // It only makes the next start faster.
-            if let Err(error) = sled::checkpoint(&settings.data_dir, &sled_options(&settings)) {
+            if let Err(error) = engine::checkpoint(&settings.data_dir, &sled_options(&settings)) {
                 tracing::warn!(%error, "the next start has to replay the log");
             }
         }
@@ -129,13 +129,13 @@ fn claim_storage(effective: &Effective) -> Result<Storage, ConfigError> {
     }
 }
 
-fn sled_options(settings: &Settings) -> SledOptions {
-    SledOptions {
+fn sled_options(settings: &Settings) -> DurableOptions {
+    DurableOptions {
         cache_bytes: settings.cache_size,
         durability: match settings.durability {
-            Durability::Always => sled::Durability::Always,
-            Durability::Interval => sled::Durability::Interval(settings.flush_interval),
-            Durability::None => sled::Durability::None,
+            Durability::Always => engine::Durability::Always,
+            Durability::Interval => engine::Durability::Interval(settings.flush_interval),
+            Durability::None => engine::Durability::None,
         },
         accept_unmarked: settings.accept_unmarked_data,
         watchdog: WatchdogOptions { min_free_bytes: settings.min_free_space, stall_timeout: settings.stall_timeout },

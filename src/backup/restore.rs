@@ -5,8 +5,9 @@
 //! that is removed: at once, or after a crash at the next start.
 
 use super::{BackupReader, Cut, Finished, Next, ReadError, Saved};
-use crate::engine::sled::{DataFolder, Durability, FolderError, SledEngine, SledOptions};
-use crate::engine::{Draft, Engine, EngineError, Gap, Outcome};
+use crate::engine::{
+    DataFolder, Draft, Durability, DurableEngine, DurableOptions, Engine, EngineError, FolderError, Gap, Outcome,
+};
 use crate::model::{Event, Handle, Record};
 use std::io::{self, ErrorKind, Read};
 use tokio::runtime;
@@ -51,7 +52,7 @@ pub struct Restored {
 
 /// Reads a whole backup into an engine beside the one in use in this folder. It blocks, also on the source; `options` say how
 /// much memory and disk it may take.
-pub fn restore(source: impl Read, folder: &DataFolder, options: &SledOptions) -> Result<Built, RestoreError> {
+pub fn restore(source: impl Read, folder: &DataFolder, options: &DurableOptions) -> Result<Built, RestoreError> {
     let mut reader = BackupReader::open(source)?;
     // From here on there is something to remove.
     let unfinished = Unfinished(folder.clone());
@@ -104,7 +105,7 @@ impl Drop for Unfinished {
 
 /// The engine that is being filled.
 struct Target {
-    engine: SledEngine,
+    engine: DurableEngine,
     runtime: runtime::Runtime,
     batch: Vec<Saved>,
     /// The last session of the walk in the order of handles with which a backup begins; `None` once it is over.
@@ -112,12 +113,12 @@ struct Target {
 }
 
 impl Target {
-    fn open(folder: DataFolder, options: &SledOptions) -> Result<Self, RestoreError> {
+    fn open(folder: DataFolder, options: &DurableOptions) -> Result<Self, RestoreError> {
         // What is not complete is worth nothing, so nothing is synced before the end.
-        let options = SledOptions { durability: Durability::None, ..options.clone() };
+        let options = DurableOptions { durability: Durability::None, ..options.clone() };
         let runtime = runtime::Builder::new_current_thread().build()?;
         Ok(Self {
-            engine: SledEngine::open(folder, &options)?,
+            engine: DurableEngine::open(folder, &options)?,
             runtime,
             batch: Vec::new(),
             walked: Some(Handle::FIRST),

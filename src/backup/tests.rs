@@ -1,7 +1,7 @@
 //! What is written is read again; whatever is wrong with it is noticed; and what an earlier version wrote stays readable.
 
 use super::*;
-use crate::engine::sled::{DataFolder, Durability, SledOptions, WatchdogOptions};
+use crate::engine::{DataFolder, Durability, DurableOptions, WatchdogOptions};
 use crate::model::{Attribute, Attributes, Credential, EventKind, SecretHash, Ticket};
 use smallvec::smallvec;
 use std::collections::BTreeMap;
@@ -138,7 +138,7 @@ fn large_and_many_entries_take_many_chunks() {
 fn restored(bytes: &[u8]) -> (Result<Restored, RestoreError>, Vec<String>) {
     let temp = tempfile::tempdir().unwrap();
     let folder = DataFolder::claim_empty(temp.path()).unwrap();
-    let options = SledOptions {
+    let options = DurableOptions {
         cache_bytes: 1 << 20,
         durability: Durability::None,
         accept_unmarked: false,

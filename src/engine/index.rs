@@ -76,7 +76,7 @@ impl IndexRow<'_> {
     }
 
     /// Whether the row is there.
-    fn is_in(self, view: &dyn View, record: &Record) -> Result<bool, EngineError> {
+    pub(super) fn is_in(self, view: &dyn View, record: &Record) -> Result<bool, EngineError> {
         match self {
             IndexRow::Lookup(hash) => Ok(view.handle_of(hash)? == Some(record.handle)),
             IndexRow::Due(at) => view.has_due(Due { at, handle: record.handle }),

@@ -6,25 +6,29 @@
 
 mod codec;
 mod damage;
+mod durable;
 mod follow;
 mod future;
 mod gap;
 mod index;
 mod memory;
-pub mod sled;
 mod statistics;
 mod stored;
 mod transaction;
 
 pub(crate) use codec::{decode_event, decode_record, encode_event, encode_record};
 pub(crate) use damage::place_behind;
+pub use durable::{
+    DataFolder, Durability, DurableEngine, DurableOptions, FolderError, Salvaged, Verified, WatchdogOptions,
+    checkpoint, salvage, verify,
+};
 pub use follow::ChangeFollower;
 pub use future::EngineFuture;
 pub use gap::Gap;
 pub(crate) use index::{IndexRow, is_indexed, rows_of};
 pub use memory::MemoryEngine;
 pub use statistics::EngineStatistics;
-pub use transaction::{Cause, Change, Counts, Draft, Due, Group, Outcome, Query, Transaction, View};
+pub use transaction::{Cause, Change, Counts, Draft, Due, Expected, Group, Outcome, Query, Transaction, View};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,19 +40,21 @@ use tokio::sync::watch;
 /// - transactions take effect one after the other, each as a whole or not at all;
 /// - when [`commit`](Engine::commit) has returned `Ok`, every later query and transaction sees the change, and it is as
 ///   durable as the engine was opened to make it;
-/// - a query sees no torn record, and never waits for a transaction;
+/// - a query sees no torn record, and does not wait until changes are durable;
+/// - a disk keeps neither the thread that polls waiting nor other transactions: what is not in memory is read elsewhere,
+///   and the query or the transaction runs again;
 /// - index rows are hints: after a crash some may point to nothing, but no record lacks its rows.
 pub trait Engine: Send + Sync + 'static {
     /// Runs a query over the newest records.
     ///
-    /// An engine may run it more than once (one over a network has to fetch first what the query asks for), so it must
-    /// not act on anything but its own result.
+    /// An engine runs it more than once if what it asks for has to be fetched first, from a disk or over a network. So it
+    /// must not act on anything but its own result, and must pass on an error of the view. Only its last run counts.
     fn read<'a>(&'a self, query: Query<'a>) -> EngineFuture<'a>;
 
     /// Lets a transaction decide on a change from the newest records, and carries the change out. It returns when the
     /// change is durable; a transaction that decided against changing anything returns when what it saw is.
     ///
-    /// Like a query it may be run more than once; only its last run counts.
+    /// Like a query it may be run more than once, then over newer records; only its last run counts.
     fn commit<'a>(&'a self, transaction: Transaction<'a>) -> EngineFuture<'a>;
 
     /// Whether the engine can do its work, as it changes.

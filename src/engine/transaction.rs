@@ -25,6 +25,13 @@ pub enum Outcome {
 
 /// The newest records and index rows.
 pub trait View {
+    /// Names what is going to be asked for, so that an engine can load it together. Nothing has to be named, and what was
+    /// named need not be asked for.
+    fn expect(&self, expected: Expected<'_>) -> Result<(), EngineError> {
+        let _ = expected;
+        Ok(())
+    }
+
     /// The record of a session, expired or not. Shared, since an engine may keep it in memory.
     fn record(&self, handle: Handle) -> Result<Option<Arc<Record>>, EngineError>;
 
@@ -61,6 +68,17 @@ pub trait View {
 
     /// Whether the sweeper's index has this row.
     fn has_due(&self, due: Due) -> Result<bool, EngineError>;
+}
+
+/// What a query or a transaction is going to ask for.
+#[derive(Clone, Copy, Debug)]
+pub enum Expected<'a> {
+    /// Records.
+    Sessions(&'a [Handle]),
+    /// Records, and all that leads to them.
+    IndexRows(&'a [Handle]),
+    /// What leads from chosen IDs to their sessions, and the records of these.
+    Ids(&'a [IdHash]),
 }
 
 /// How much an engine holds.
@@ -115,7 +133,7 @@ pub enum Change {
     AppendEvent(Box<Event>),
     /// Put an event into the history as it was in another, with its sequence number.
     RestoreEvent(Box<Event>),
-    /// Put a session into a list.
+    /// Put a session into a list in which it is not.
     PutMember(Group, Handle),
     /// Put a lookup row for a chosen ID.
     PutLookup(IdHash, Handle),
@@ -133,7 +151,7 @@ pub enum Change {
     RemoveDue(Due),
     /// Remove the lookup row of a chosen ID.
     RemoveLookup(IdHash),
-    /// Remove a session from a list.
+    /// Remove a session from a list in which it is.
     RemoveMember(Group, Handle),
     /// Drop the events up to this sequence number from the history.
     DropEvents(u64),
@@ -222,21 +240,33 @@ impl<'a> Draft<'a> {
     /// Stores a record as it was in another engine, in place of what stands here under its handle: version and revision
     /// stay as they are, and no event tells of it. `lookups` are those of its chosen IDs that lead to it.
     pub fn restore(&mut self, mut record: Record, lookups: &[IdHash]) -> Result<(), EngineError> {
-        let handle = record.handle;
-        self.restore_absence(handle)?;
+        let is_replaced = self.remove_present(record.handle)?;
         record.sweep_at = record.expires_at();
-        let leads_here = |row: &IndexRow<'_>| !matches!(row, IndexRow::Lookup(hash) if !lookups.contains(*hash));
-        self.changes.extend(rows_of(&record).filter(leads_here).map(|row| row.put(&record)));
+        for row in rows_of(&record) {
+            let is_needed = match row {
+                IndexRow::Lookup(hash) => lookups.contains(hash),
+                // A crash of an older version may have left it.
+                IndexRow::Namespace(_) => is_replaced || !row.is_in(self.view, &record)?,
+                IndexRow::Principal(..) | IndexRow::Due(_) => true,
+            };
+            if is_needed {
+                self.changes.push(row.put(&record));
+            }
+        }
         self.changes.push(Change::PutRecord(Arc::new(record)));
         Ok(())
     }
 
     /// Removes what stands under this handle, if anything does; no event tells of it.
     pub fn restore_absence(&mut self, handle: Handle) -> Result<(), EngineError> {
-        match self.view.record(handle)? {
-            Some(record) => self.remove_untold(&record),
-            None => Ok(()),
-        }
+        self.remove_present(handle).map(drop)
+    }
+
+    /// Removes the record with this handle, if there is one. Whether there was.
+    fn remove_present(&mut self, handle: Handle) -> Result<bool, EngineError> {
+        let Some(record) = self.view.record(handle)? else { return Ok(false) };
+        self.remove_untold(&record)?;
+        Ok(true)
     }
 
     /// Puts an event into the history as it was in another engine, with its sequence number.
@@ -295,9 +325,12 @@ impl<'a> Draft<'a> {
         self.changes.push(Change::PutGap(gap));
     }
 
-    /// Takes a session off a list on which it does not belong.
-    pub fn drop_member(&mut self, group: &Group, handle: Handle) {
-        self.changes.push(Change::RemoveMember(group.clone(), handle));
+    /// Takes a session off a list on which it does not belong, if it stands there.
+    pub fn drop_member(&mut self, group: &Group, handle: Handle) -> Result<(), EngineError> {
+        if self.view.has_member(group, handle)? {
+            self.changes.push(Change::RemoveMember(group.clone(), handle));
+        }
+        Ok(())
     }
 
     /// Removes a row of the sweeper's index that points to nothing.
@@ -322,6 +355,14 @@ impl<'a> Draft<'a> {
             Change::RemoveRecord(handle) => Some(*handle),
             _ => None,
         })
+    }
+
+    /// How many sessions the change ends because their time was over.
+    #[must_use]
+    pub fn expired(&self) -> u64 {
+        let is_expiry =
+            |change: &&Change| matches!(change, Change::AppendEvent(event) if event.kind == EventKind::Expired);
+        self.changes.iter().filter(is_expiry).count() as u64
     }
 
     /// The steps noted so far, in the order in which they must be carried out.

@@ -123,12 +123,13 @@ impl Sessions {
                 };
                 let outcome = if result.is_ok() { Outcome::Commit } else { Outcome::Abandon };
                 let ended: Vec<Handle> = draft.removed().collect();
-                decision = Some((result, ended));
+                decision = Some((result, ended, draft.expired()));
                 Ok(outcome)
             })
             .await?;
-        let (result, ended) = decision.expect("an engine runs a transaction before it returns Ok");
+        let (result, ended, expired) = decision.expect("an engine runs a transaction before it returns Ok");
         if result.is_ok() {
+            self.counters.count_expired(expired);
             for handle in ended {
                 self.locks.end(handle);
             }

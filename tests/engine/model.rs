@@ -4,8 +4,7 @@
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sessiond::clock::{Clock, ClockHand, Millis};
-use sessiond::engine::sled::{DataFolder, Durability, SledEngine, SledOptions, WatchdogOptions};
-use sessiond::engine::{Engine, MemoryEngine};
+use sessiond::engine::{DataFolder, Durability, DurableEngine, DurableOptions, Engine, MemoryEngine, WatchdogOptions};
 use sessiond::model::{Attribute, Attributes, Record, SessionId};
 use sessiond::session::{
     Access, DeleteTarget, Error, NewSession, Past, Policies, Policy, Rotation, SessionChange, Sessions, Timeouts,
@@ -344,13 +343,13 @@ impl World {
 }
 
 fn open(folder: &Path) -> Arc<dyn Engine> {
-    let options = SledOptions {
+    let options = DurableOptions {
         cache_bytes: 16 << 20,
         durability: Durability::None,
         accept_unmarked: false,
         watchdog: WatchdogOptions { min_free_bytes: 0, stall_timeout: Duration::from_secs(60) },
     };
-    Arc::new(SledEngine::open(DataFolder::claim(folder).unwrap(), &options).unwrap())
+    Arc::new(DurableEngine::open(DataFolder::claim(folder).unwrap(), &options).unwrap())
 }
 
 fn chosen_id(number: u8) -> SessionId {

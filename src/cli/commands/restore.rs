@@ -12,7 +12,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use sessiond::backup::{Restored, restore};
 use sessiond::clock::ClockFile;
-use sessiond::engine::sled::{DataFolder, Durability, SledOptions, WatchdogOptions};
+use sessiond::engine::{DataFolder, Durability, DurableOptions, WatchdogOptions};
 use sessiond::model::ResumeToken;
 use sessiond_client::{Address, BackupSummary, Client};
 use tokio::sync::mpsc;
@@ -101,7 +101,7 @@ fn unreadable(file: &Path, error: &io::Error) -> Failure {
 }
 
 async fn into_folder(source: impl Read + Send + 'static, folder: PathBuf) -> Result<BackupSummary, Failure> {
-    let options = SledOptions {
+    let options = DurableOptions {
         cache_bytes: CACHE_BYTES,
         durability: Durability::None,
         accept_unmarked: false,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 use sessiond::clock::ClockFile;
-use sessiond::engine::sled::{Salvaged, salvage};
+use sessiond::engine::{Salvaged, salvage};
 
 use crate::cli::input::args::OutputArgs;
 use crate::cli::output::failure::Failure;

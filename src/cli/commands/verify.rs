@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value as Json, json};
-use sessiond::engine::sled::{Verified, verify};
+use sessiond::engine::{Verified, verify};
 use sessiond_client::{Address, Client, Error, VerifySummary};
 
 use crate::cli::input::args::OutputArgs;

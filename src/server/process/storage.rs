@@ -1,8 +1,7 @@
 //! Where the sessions are kept, and how to open that: at the start, and again after a restore.
 
 use crate::clock::ClockFile;
-use crate::engine::sled::{DataFolder, SledEngine, SledOptions};
-use crate::engine::{Engine, EngineError, MemoryEngine};
+use crate::engine::{DataFolder, DurableEngine, DurableOptions, Engine, EngineError, MemoryEngine};
 use std::io;
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ pub enum Storage {
     /// In memory only.
     Memory,
     /// In this folder, which this process has claimed.
-    Folder(DataFolder, SledOptions),
+    Folder(DataFolder, DurableOptions),
 }
 
 impl Storage {
@@ -20,7 +19,7 @@ impl Storage {
     pub(in crate::server) fn open(&self) -> Result<Arc<dyn Engine>, EngineError> {
         Ok(match self {
             Self::Memory => Arc::new(MemoryEngine::default()),
-            Self::Folder(folder, options) => Arc::new(SledEngine::open(folder.clone(), options)?),
+            Self::Folder(folder, options) => Arc::new(DurableEngine::open(folder.clone(), options)?),
         })
     }
 
@@ -33,7 +32,7 @@ impl Storage {
     }
 
     /// Where a backup can be restored.
-    pub(in crate::server) fn restore_target(&self) -> Option<(DataFolder, SledOptions)> {
+    pub(in crate::server) fn restore_target(&self) -> Option<(DataFolder, DurableOptions)> {
         match self {
             Self::Memory => None,
             Self::Folder(folder, options) => Some((folder.clone(), options.clone())),

@@ -5,8 +5,7 @@
 use super::AdminService;
 use super::backup::summary;
 use crate::backup::{Built, Restored, restore};
-use crate::engine::EngineStatistics;
-use crate::engine::sled::{DataFolder, SledOptions};
+use crate::engine::{DataFolder, DurableOptions, EngineStatistics};
 use crate::proto::{RestoreRequest, RestoreResponse};
 use crate::service::errors::grpc;
 use crate::service::errors::status::{Refusal, restore_failure};
@@ -25,7 +24,7 @@ const BUFFER: usize = 4;
 #[derive(Clone)]
 pub struct Restores {
     /// The folder, and how its engine is opened; `None` if sessions are in memory only.
-    target: Option<(DataFolder, SledOptions)>,
+    target: Option<(DataFolder, DurableOptions)>,
     swaps: mpsc::Sender<Swap>,
 }
 
@@ -40,7 +39,7 @@ pub struct Swap {
 impl Restores {
     /// Restores into this folder; what was built goes to whoever serves `swaps`.
     #[must_use]
-    pub fn new(target: Option<(DataFolder, SledOptions)>, swaps: mpsc::Sender<Swap>) -> Self {
+    pub fn new(target: Option<(DataFolder, DurableOptions)>, swaps: mpsc::Sender<Swap>) -> Self {
         Self { target, swaps }
     }
 

@@ -3,7 +3,7 @@
 use super::expiry::Access;
 use super::touches::Touches;
 use crate::clock::Millis;
-use crate::engine::{EngineError, View};
+use crate::engine::{EngineError, Expected, View};
 use crate::model::{Handle, IdHash, Life, Record, SessionId};
 use crate::session::error::Error;
 use std::sync::Arc;
@@ -19,6 +19,15 @@ impl LookupKey {
     pub(in crate::session) fn new(namespace: &str, id: &SessionId) -> Self {
         Self { hash: IdHash::of(namespace, id), embedded_handle: id.embedded_handle() }
     }
+}
+
+/// Names the sessions of many IDs before they are asked for one by one.
+pub(in crate::session) fn expect(view: &dyn View, keys: &[LookupKey]) -> Result<(), EngineError> {
+    let handles: Vec<Handle> = keys.iter().filter_map(|key| key.embedded_handle).collect();
+    let chosen = keys.iter().filter(|key| key.embedded_handle.is_none());
+    let ids: Vec<IdHash> = chosen.map(|key| key.hash).collect();
+    view.expect(Expected::Sessions(&handles))?;
+    view.expect(Expected::Ids(&ids))
 }
 
 /// A session that is live.

@@ -1,8 +1,8 @@
 //! Removing expired sessions. Sweeping only frees space: whether a session has expired is decided at each access, so callers
 //! can't tell whether the sweeper has run.
 
-use crate::engine::{Draft, Due, EngineError};
-use crate::model::EventKind;
+use crate::engine::{Draft, Due, EngineError, Expected};
+use crate::model::{EventKind, Handle};
 use crate::session::liveness::expiry::Access;
 use crate::session::liveness::lookup::with_life;
 use crate::session::{Error, Sessions};
@@ -25,9 +25,11 @@ impl Sessions {
             return Ok(Swept::default());
         }
         let looked_at = due.len();
+        let handles: Vec<Handle> = due.iter().map(|due| due.handle).collect();
         let removed = self
             .transact(|draft| {
                 draft.clean_up();
+                draft.view().expect(Expected::Sessions(&handles))?;
                 let mut removed = 0;
                 for due in &due {
                     removed += usize::from(self.sweep_one(draft, *due)?);
@@ -35,7 +37,6 @@ impl Sessions {
                 Ok(removed)
             })
             .await?;
-        self.counters.count_expired(removed as u64);
         Ok(Swept { looked_at, removed })
     }
 

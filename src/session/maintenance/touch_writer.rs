@@ -1,7 +1,7 @@
 //! Writing the touches that are only in memory beside their records.
 
 use crate::clock::Millis;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Expected};
 use crate::model::Handle;
 use crate::session::Sessions;
 use crate::session::error::Error;
@@ -23,7 +23,9 @@ impl Sessions {
     }
 
     async fn write_notes(&self, notes: &[(Handle, Millis)]) -> Result<(), Error> {
+        let handles: Vec<Handle> = notes.iter().map(|(handle, _)| *handle).collect();
         self.transact(|draft| {
+            draft.view().expect(Expected::Sessions(&handles))?;
             for (handle, at) in notes {
                 // The session may have been deleted or updated since it was touched.
                 match draft.view().record(*handle) {

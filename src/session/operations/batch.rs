@@ -5,7 +5,7 @@ use crate::model::{EventKind, Handle, SessionId};
 use crate::session::Sessions;
 use crate::session::error::Error;
 use crate::session::liveness::expiry::Access;
-use crate::session::liveness::lookup::{LookupKey, Seen};
+use crate::session::liveness::lookup::{LookupKey, Seen, expect};
 
 /// Sessions read in one query.
 const SLICE: usize = 64;
@@ -24,6 +24,7 @@ impl Sessions {
         for slice in keys.chunks(SLICE) {
             let found = self
                 .query(|view| {
+                    expect(view, slice)?;
                     let find = |key: &LookupKey| match self.touches.find_to_read(view, key, access) {
                         Ok(seen) => Ok(seen.ok_or(Error::NotFound)),
                         Err(error @ EngineError::Corrupt(_)) => Ok(Err(error.into())),
@@ -49,6 +50,7 @@ impl Sessions {
         let keys: Vec<LookupKey> = ids.iter().map(|id| LookupKey::new(namespace, id)).collect();
         let (results, ended) = self
             .transact(|draft| {
+                expect(draft.view(), &keys)?;
                 let mut ended: Vec<Handle> = Vec::new();
                 let mut results = Vec::with_capacity(keys.len());
                 for key in &keys {

@@ -72,7 +72,6 @@ pub(super) fn claim_id(draft: &mut Draft<'_>, key: &LookupKey, sessions: &Sessio
             &with_life(&ended, life),
             sessions.policies.cause(EventKind::Expired, &ended.namespace, touches.now()),
         )?;
-        sessions.counters.count_expired(1);
     }
     Ok(())
 }

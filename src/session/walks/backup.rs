@@ -7,7 +7,7 @@
 use super::pace::{SLICE, rest};
 use crate::backup::{Cut, MAX_NAMED, Saved};
 use crate::clock::Millis;
-use crate::engine::{ChangeFollower, EngineError, View};
+use crate::engine::{ChangeFollower, EngineError, Expected, View};
 use crate::model::{Event, Handle, IdHash, Record};
 use crate::session::{Error, Sessions};
 use std::collections::BTreeSet;
@@ -209,6 +209,7 @@ impl Sessions {
 
     /// What is stored of these sessions, up to so many bytes and at least the first.
     fn find(&self, handles: &[Handle], max_bytes: usize, view: &dyn View) -> Result<Vec<ReadSession>, EngineError> {
+        view.expect(Expected::IndexRows(handles))?;
         let mut bytes = 0;
         let mut found = Vec::with_capacity(handles.len());
         for handle in handles {

@@ -2,7 +2,7 @@
 
 use super::list_walk::ListWalk;
 use super::pace::{SLICE, rest};
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Expected};
 use crate::model::Handle;
 use crate::session::liveness::lookup::{Live, Seen};
 use crate::session::{Error, Sessions};
@@ -107,6 +107,7 @@ impl Sessions {
             let began = Instant::now();
             let found: Vec<Option<Live>> = self
                 .query(|view| {
+                    view.expect(Expected::Sessions(handles))?;
                     let find = |handle: &Handle| match self.touches.find_by_handle(view, namespace, *handle) {
                         // It opens for nobody; it must not hide the others.
                         Err(EngineError::Corrupt(_)) => Ok(None),

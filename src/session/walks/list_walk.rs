@@ -2,7 +2,7 @@
 //! list goes over it here, slice by slice.
 
 use super::pace::{SLICE, rest};
-use crate::engine::{EngineError, Group, View};
+use crate::engine::{EngineError, Expected, Group, View};
 use crate::model::{Handle, Record};
 use crate::session::liveness::expiry::Access;
 use crate::session::liveness::lookup::Seen;
@@ -103,6 +103,7 @@ impl Sessions {
         let (handles, members) = self
             .query(|view| {
                 let handles = walk.peek(view)?;
+                view.expect(Expected::Sessions(&handles))?;
                 let members: Result<Vec<Member>, _> =
                     handles.iter().map(|handle| self.member(walk, *handle, view)).collect();
                 Ok((handles, members?))
@@ -148,11 +149,12 @@ impl Sessions {
     async fn heal(&self, walk: &ListWalk<'_>, stale: &[Handle]) -> Result<(), Error> {
         let group = walk.group();
         self.transact(|draft| {
+            draft.view().expect(Expected::Sessions(stale))?;
             for handle in stale {
                 // Looked at again, where no change is under way.
                 let record = draft.view().record(*handle)?;
                 if record.is_none_or(|record| !walk.lists(&record)) {
-                    draft.drop_member(&group, *handle);
+                    draft.drop_member(&group, *handle)?;
                 }
             }
             Ok(())

@@ -1,7 +1,7 @@
 //! Ending many sessions from outside.
 
 use super::list_walk::ListWalk;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Expected};
 use crate::model::{EventKind, Handle, SessionId};
 use crate::session::liveness::expiry::Access;
 use crate::session::{Error, Sessions};
@@ -70,6 +70,7 @@ impl Sessions {
         }
         let ended = self
             .transact(|draft| {
+                draft.view().expect(Expected::Sessions(handles))?;
                 let mut ended: Vec<Handle> = Vec::new();
                 for handle in handles {
                     let live = match self.touches.find_by_handle(draft.view(), namespace, *handle) {

@@ -6,7 +6,7 @@
 use super::list_walk::ListWalk;
 use super::pace::{SLICE, rest};
 use super::skip_damage::{Step, read_or_skip, sequence_at};
-use crate::engine::{EngineError, View, is_indexed};
+use crate::engine::{EngineError, Expected, View, is_indexed};
 use crate::model::Handle;
 use crate::session::{Error, Sessions};
 use std::collections::BTreeSet;
@@ -172,6 +172,7 @@ impl Sessions {
     }
 
     fn states(&self, handles: &[Handle], view: &dyn View) -> Result<Vec<(Handle, SessionState)>, EngineError> {
+        view.expect(Expected::IndexRows(handles))?;
         handles.iter().map(|handle| Ok((*handle, self.state(*handle, view)?))).collect()
     }
 

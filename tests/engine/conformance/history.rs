@@ -18,7 +18,7 @@ pub(crate) async fn events_are_numbered_and_kept_until_dropped(mut subject: Subj
         })
         .await
         .unwrap();
-    let events = subject.read(|view| view.events(0, 10).unwrap()).await;
+    let events = subject.read(|view| view.events(0, 10)).await;
     assert_eq!(events.iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::Updated, EventKind::Deleted]);
     assert!(events[0].sequence < events[1].sequence);
     assert_eq!(*last_event.borrow(), events[1].sequence);
@@ -28,10 +28,10 @@ pub(crate) async fn events_are_numbered_and_kept_until_dropped(mut subject: Subj
 
     // Numbers never begin again.
     subject.reopen().await;
-    assert_eq!(subject.read(|view| view.events(0, 10).unwrap()).await, events);
+    assert_eq!(subject.read(|view| view.events(0, 10)).await, events);
     let (third, _) = record(10);
     subject.put(&third, None).await;
-    let after = subject.read(|view| view.events(events[1].sequence, 10).unwrap()).await;
+    let after = subject.read(|view| view.events(events[1].sequence, 10)).await;
     assert_eq!(after.len(), 1);
 
     let through = events[1].sequence;
@@ -43,8 +43,8 @@ pub(crate) async fn events_are_numbered_and_kept_until_dropped(mut subject: Subj
         .await
         .unwrap();
     subject.reopen().await;
-    assert_eq!(subject.read(|view| view.events(0, 10).unwrap()).await, after);
-    assert_eq!(subject.read(|view| view.events_dropped_through().unwrap()).await, through);
+    assert_eq!(subject.read(|view| view.events(0, 10)).await, after);
+    assert_eq!(subject.read(|view| view.events_dropped_through()).await, through);
 }
 
 pub(crate) async fn statistics_follow_the_records(mut subject: Subject) {

@@ -1,5 +1,6 @@
 //! The conformance suite that every engine passes: what the trait promises, on each implementation.
 
+mod cold;
 mod disk;
 mod history;
 mod records;
@@ -34,6 +35,10 @@ conformance! {
         an_abandoned_or_failed_transaction_changes_nothing,
         transactions_see_those_before_them,
         who_follows_learns_of_every_change;
+    cold:
+        what_is_not_in_memory_is_found,
+        what_is_not_in_memory_is_changed,
+        a_query_does_not_wait_until_changes_are_durable;
     rows:
         due_rows_come_in_order_and_bounded,
         a_lookup_row_of_another_session_is_left_alone,

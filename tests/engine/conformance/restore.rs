@@ -16,16 +16,16 @@ pub(crate) async fn a_restored_record_keeps_its_numbers(mut subject: Subject) {
     for _ in 0..2 {
         assert_eq!(subject.record(first.handle).await, Some(Record { sweep_at: 65_000, ..first.clone() }));
         assert_eq!(subject.record(second.handle).await, Some(Record { sweep_at: 61_000, ..second.clone() }));
-        let found = subject.read(|view| [first_hash, second_hash].map(|hash| view.handle_of(&hash).unwrap())).await;
+        let found = subject.read(|view| Ok([view.handle_of(&first_hash)?, view.handle_of(&second_hash)?])).await;
         assert_eq!(found, [Some(first.handle), None]);
         assert_eq!(subject.members("ada").await, [first.handle]);
-        let handles = subject.read(|view| view.handles(None, 10).unwrap()).await;
+        let handles = subject.read(|view| view.handles(None, 10)).await;
         assert_eq!(handles.len(), 2);
-        assert_eq!(subject.read(|view| view.handles(Some(handles[0]), 10).unwrap()).await, handles[1..]);
-        assert_eq!(subject.read(|view| view.handles(None, 1).unwrap()).await, handles[..1]);
-        let counts = subject.read(|view| view.counts()).await;
+        assert_eq!(subject.read(|view| view.handles(Some(handles[0]), 10)).await, handles[1..]);
+        assert_eq!(subject.read(|view| view.handles(None, 1)).await, handles[..1]);
+        let counts = subject.read(|view| Ok(view.counts())).await;
         assert_eq!((counts.sessions, counts.events), (2, 0));
-        assert!(subject.read(|view| view.events(0, 10).unwrap()).await.is_empty());
+        assert!(subject.read(|view| view.events(0, 10)).await.is_empty());
         subject.reopen().await;
     }
     // What changes from here on counts on.
@@ -47,7 +47,7 @@ pub(crate) async fn restoring_again_replaces_all_rows(mut subject: Subject) {
     for _ in 0..2 {
         assert_eq!(subject.record(first.handle).await, Some(moved.clone()));
         assert_eq!(subject.due().await, [Due { at: 69_000, handle: first.handle }]);
-        assert_eq!(subject.read(|view| view.handle_of(&hash).unwrap()).await, None);
+        assert_eq!(subject.read(|view| view.handle_of(&hash)).await, None);
         assert_eq!((subject.members("ada").await, subject.members("bob").await), (vec![], vec![first.handle]));
         assert_eq!(subject.engine.statistics().sessions, BTreeMap::from([("default".into(), 1)]));
         subject.reopen().await;
@@ -87,14 +87,14 @@ pub(crate) async fn restored_events_keep_their_numbers(mut subject: Subject) {
         .await
         .unwrap();
     for _ in 0..2 {
-        assert_eq!(subject.read(|view| view.events(0, 10).unwrap()).await, events[1..]);
-        assert_eq!(subject.read(|view| view.events_dropped_through().unwrap()).await, 41);
+        assert_eq!(subject.read(|view| view.events(0, 10)).await, events[1..]);
+        assert_eq!(subject.read(|view| view.events_dropped_through()).await, 41);
         assert_eq!(subject.engine.statistics().events, 2);
         assert!(*subject.engine.last_event().borrow() >= 47);
         subject.reopen().await;
     }
     let stored = subject.record(record.handle).await.unwrap();
     subject.put(&stored, Some(&stored)).await;
-    let next = subject.read(|view| view.events(47, 10).unwrap()).await;
+    let next = subject.read(|view| view.events(47, 10)).await;
     assert!(next.len() == 1 && next[0].sequence > 47, "{next:?}");
 }

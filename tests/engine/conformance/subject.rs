@@ -1,8 +1,10 @@
 //! The engines under test, and what they are given.
 
 use sessiond::clock::Millis;
-use sessiond::engine::sled::{DataFolder, Durability, SledEngine, SledOptions, WatchdogOptions};
-use sessiond::engine::{Cause, Draft, Due, Engine, EngineError, Group, MemoryEngine, Outcome, View};
+use sessiond::engine::{
+    Cause, DataFolder, Draft, Due, Durability, DurableEngine, DurableOptions, Engine, EngineError, Group, MemoryEngine,
+    Outcome, View, WatchdogOptions,
+};
 use sessiond::model::{Attribute, Attributes, Credential, EventKind, Handle, IdHash, Record, SessionId};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,11 +34,11 @@ impl Subject {
         self.engine = open_sled(folder.path(), 0);
     }
 
-    pub(crate) async fn read<T: Send>(&self, mut read: impl FnMut(&dyn View) -> T + Send) -> T {
+    pub(crate) async fn read<T: Send>(&self, mut read: impl FnMut(&dyn View) -> Result<T, EngineError> + Send) -> T {
         let mut found = None;
         self.engine
             .read(&mut |view| {
-                found = Some(read(view));
+                found = Some(read(view)?);
                 Ok(())
             })
             .await
@@ -61,11 +63,11 @@ impl Subject {
     }
 
     pub(crate) async fn record(&self, handle: Handle) -> Option<Record> {
-        self.read(|view| view.record(handle).unwrap().map(Arc::unwrap_or_clone)).await
+        self.read(|view| Ok(view.record(handle)?.map(Arc::unwrap_or_clone))).await
     }
 
     pub(crate) async fn due(&self) -> Vec<Due> {
-        self.read(|view| view.due(Millis::MAX, 1_000).unwrap()).await
+        self.read(|view| view.due(Millis::MAX, 1_000)).await
     }
 
     pub(crate) async fn restore(&self, record: &Record, lookups: &[IdHash]) {
@@ -78,18 +80,18 @@ impl Subject {
     }
 
     pub(crate) async fn members(&self, principal: &str) -> Vec<Handle> {
-        self.read(|view| view.members(&Group::of("default", principal), None, 10).unwrap()).await
+        self.read(|view| view.members(&Group::of("default", principal), None, 10)).await
     }
 }
 
 pub(crate) fn open_sled(folder: &Path, min_free_bytes: u64) -> Arc<dyn Engine> {
-    let options = SledOptions {
+    let options = DurableOptions {
         cache_bytes: 32 << 20,
         durability: Durability::Always,
         accept_unmarked: false,
         watchdog: WatchdogOptions { min_free_bytes, stall_timeout: Duration::from_secs(30) },
     };
-    Arc::new(SledEngine::open(DataFolder::claim(folder).unwrap(), &options).unwrap())
+    Arc::new(DurableEngine::open(DataFolder::claim(folder).unwrap(), &options).unwrap())
 }
 
 pub(crate) fn cause(kind: EventKind) -> Cause {

@@ -1,0 +1,113 @@
+//! A data folder that no engine has open, read as it is: sled's files, the mark, and the redo log.
+
+mod rows;
+
+use super::keys::{DROPPED_THROUGH, generation_key, tree_name};
+use super::mark::{self, Found};
+use super::redo::Redo;
+use super::sled::SledFiles;
+use super::table::Table;
+use crate::engine::codec;
+pub(super) use rows::InspectedTable;
+use std::io;
+use std::path::Path;
+
+/// What was found in a data folder.
+#[derive(Debug)]
+pub(super) struct Inspection {
+    sled: SledFiles,
+    pub(super) mark: Found,
+    /// What is to come on top of the pages.
+    pub(super) redo: Redo,
+}
+
+impl Inspection {
+    /// Reads all that is in use. That takes about as long as reading the files.
+    pub(super) fn of(sled: &Path) -> io::Result<Self> {
+        let mark = mark::read(sled)?;
+        let redo = Redo::read(sled, mark.known().map(|mark| mark.redo))?;
+        let sled = SledFiles::read(sled, mark.known())?;
+        Ok(Self { sled, mark, redo })
+    }
+
+    /// How many pages hold something.
+    pub(super) fn used_pages(&self) -> usize {
+        self.sled.used_pages()
+    }
+
+    /// How many pages can't be read. Sessions on them are damaged; sled can work with the others.
+    pub(super) fn damaged_pages(&self) -> usize {
+        self.sled.damaged_pages()
+    }
+
+    /// Whether acknowledged changes may be missing, without it being known of which sessions.
+    pub(super) fn is_uncertain(&self) -> bool {
+        self.mark == Found::Damaged || self.is_unmarked() || self.redo.damage.is_some() || self.sled.is_uncertain()
+    }
+
+    /// Whether there is data without a mark that tells whether it is all there.
+    pub(super) fn is_unmarked(&self) -> bool {
+        self.mark == Found::Missing && (self.used_pages() > 0 || !self.redo.rows.is_empty())
+    }
+
+    /// Whether nothing was ever stored here.
+    pub(super) fn is_new(&self) -> bool {
+        self.mark == Found::Missing && !self.sled.has_log() && self.redo.rows.is_empty()
+    }
+
+    /// Whether the redo log has this row as it was changed last, of which nothing is missing.
+    pub(super) fn is_in_whole_redo_log(&self, table: Table, key: &[u8]) -> bool {
+        let is_whole = self.redo.damage.is_none() && matches!(self.mark, Found::Whole(_));
+        is_whole && self.redo.rows.rows(table).contains_key(key)
+    }
+
+    /// Finds the pages of an index, of its newest generation.
+    pub(super) fn index(&self, table: Table) -> io::Result<InspectedTable> {
+        let generation = self.number_in_meta(generation_key(table.name()).as_bytes())?;
+        self.named(table, &tree_name(table.name(), generation))
+    }
+
+    /// Events up to this number were dropped.
+    pub(super) fn events_dropped_through(&self) -> io::Result<u64> {
+        self.number_in_meta(DROPPED_THROUGH)
+    }
+
+    fn number_in_meta(&self, wanted: &[u8]) -> io::Result<u64> {
+        let mut number = 0;
+        for rows in self.rows(&self.table(Table::Meta)?) {
+            let row = rows?.into_iter().find(|(key, _)| *key == wanted);
+            number = row.and_then(|(_, row)| codec::decode_millis(row.into()).ok()).unwrap_or(number);
+        }
+        Ok(number)
+    }
+
+    /// Where in the file of sled's log segments begin that sled must not see.
+    pub(super) fn stray_segments(&self) -> &[u64] {
+        self.sled.stray_segments()
+    }
+
+    /// Why sled must not open the folder, if so.
+    pub(super) fn refusal(&self) -> Option<String> {
+        if self.mark == Found::Damaged {
+            return Some(
+                "the file acknowledged is damaged, so that nobody can tell whether changes are missing".into(),
+            );
+        }
+        if self.is_unmarked() {
+            return Some(
+                "the file acknowledged is missing, so that nobody can tell whether changes are; put it back, or if the \
+                 folder is of a version that had none, start once with --accept-unmarked-data"
+                    .into(),
+            );
+        }
+        self.damage_beside_mark()
+    }
+
+    /// The same for a folder of which it is accepted that it has no mark.
+    pub(super) fn damage_beside_mark(&self) -> Option<String> {
+        if let Some(damage) = &self.redo.damage {
+            return Some(damage.clone());
+        }
+        self.sled.damage()
+    }
+}

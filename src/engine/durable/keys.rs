@@ -1,0 +1,125 @@
+//! How the keys of rows look. Numbers in keys are big-endian, so that keys sort like them.
+
+use super::super::transaction::{Due, Group};
+use super::super::{EngineError, Gap, codec};
+use crate::clock::Millis;
+use crate::model::Handle;
+use bytes::Bytes;
+use smallvec::SmallVec;
+use std::borrow::Borrow;
+use std::ops::Deref;
+
+/// The key of a row. Most keys are so short that they need no allocation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key(SmallVec<[u8; Self::INLINE_BYTES]>);
+
+impl Key {
+    /// Room for a key of the sweeper's index, and for a member of a namespace with a short name.
+    const INLINE_BYTES: usize = 24;
+}
+
+impl Deref for Key {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl AsRef<[u8]> for Key {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl Borrow<[u8]> for Key {
+    fn borrow(&self) -> &[u8] {
+        self
+    }
+}
+
+impl From<&[u8]> for Key {
+    fn from(key: &[u8]) -> Self {
+        Self(SmallVec::from_slice(key))
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for Key {
+    fn from(key: &[u8; N]) -> Self {
+        key[..].into()
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Key {
+    fn from(key: [u8; N]) -> Self {
+        key[..].into()
+    }
+}
+
+impl From<Vec<u8>> for Key {
+    fn from(key: Vec<u8>) -> Self {
+        key[..].into()
+    }
+}
+
+pub(super) fn member_key(group: &Group, handle: Handle) -> Vec<u8> {
+    let name: [&[u8]; 2] = match group {
+        Group::Namespace(namespace) => [namespace.as_bytes(), &[0]],
+        // No namespace begins with this byte.
+        Group::Principal(hash) => [&[0], hash.as_bytes()],
+    };
+    [name[0], name[1], &handle.to_bytes()].concat()
+}
+
+pub(super) fn read_member_key(key: &[u8]) -> Result<Handle, EngineError> {
+    let handle = key.split_last_chunk::<16>().and_then(|(_, handle)| Handle::from_slice(handle));
+    handle.ok_or_else(|| codec::corrupt("a member's key"))
+}
+
+pub(super) fn due_key(due: Due) -> [u8; 24] {
+    let mut key = [0; 24];
+    key[..8].copy_from_slice(&due.at.to_be_bytes());
+    key[8..].copy_from_slice(&due.handle.to_bytes());
+    key
+}
+
+pub(super) fn read_due_key(key: &[u8]) -> Result<Due, EngineError> {
+    let parts = key.split_first_chunk().and_then(|(at, handle)| Some((at, Handle::from_slice(handle)?)));
+    let (at, handle) = parts.ok_or_else(|| codec::corrupt("a key of the sweeper's index"))?;
+    Ok(Due { at: Millis::from_be_bytes(*at), handle })
+}
+
+/// Where `meta` keeps up to which number events were dropped.
+pub(super) const DROPPED_THROUGH: &[u8] = b"events-dropped-through";
+
+/// With this begin the keys in `meta` of gaps in the numbers of events, and before this they end.
+pub(super) const GAP_PREFIX: &[u8] = b"gap-after-";
+pub(super) const GAP_PREFIX_END: &[u8] = b"gap-after.";
+
+pub(super) fn gap_key(gap: Gap) -> Vec<u8> {
+    [GAP_PREFIX, &gap.after.to_be_bytes()].concat()
+}
+
+pub(super) fn read_gap((key, row): &(Key, Bytes)) -> Result<Gap, EngineError> {
+    let after = key.strip_prefix(GAP_PREFIX).and_then(|number| number.try_into().ok()).map(u64::from_be_bytes);
+    let through = codec::decode_millis(row.clone())?;
+    after.map(|after| Gap { after, through }).ok_or_else(|| codec::corrupt("the key of a gap"))
+}
+
+/// Where `meta` keeps the generation of an index.
+pub(super) fn generation_key(name: &str) -> String {
+    format!("generation-of-{name}")
+}
+
+/// The name of a generation's tree.
+pub(super) fn tree_name(name: &str, generation: u64) -> String {
+    if generation == 0 { name.into() } else { format!("{name}.{generation}") }
+}
+
+pub(super) fn part_key(handle: Handle, revision: u64, part: usize) -> [u8; 28] {
+    let mut key = [0; 28];
+    key[..16].copy_from_slice(&handle.to_bytes());
+    key[16..24].copy_from_slice(&revision.to_be_bytes());
+    key[24..].copy_from_slice(&u32::try_from(part).unwrap_or(u32::MAX).to_be_bytes());
+    key
+}

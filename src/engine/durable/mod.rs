@@ -1,0 +1,247 @@
+//! The engine on disk: a redo log over sled.
+//!
+//! A change goes into the redo log (`redo`) and into memory (`memtable`), and is durable with one sync of the log. A
+//! `checkpoint` writes what has come together back into sled, each row once. Readers see sled's rows under those in memory
+//! (`layered_table`), and keep decoded records (`cache`). Free space and the progress of the threads are watched
+//! (`watchdog`). All that exists because of sled is in a module of its own (`sled`).
+
+mod access;
+mod cache;
+mod changes;
+mod checkpoint;
+mod cold;
+mod committer;
+mod folder;
+mod history;
+mod inspection;
+mod keys;
+mod layered_table;
+mod mark;
+mod memtable;
+mod merge;
+mod record;
+mod recovery;
+mod redo;
+mod repair;
+mod salvage;
+mod sled;
+mod space;
+mod table;
+mod tables;
+mod verify;
+mod watchdog;
+mod writer;
+
+pub use folder::{DataFolder, FolderError};
+pub use salvage::{Salvaged, salvage};
+pub use verify::{Verified, verify};
+pub use watchdog::WatchdogOptions;
+pub use writer::Durability;
+
+use super::follow::Followers;
+use super::{ChangeFollower, Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, Query, Transaction};
+use checkpoint::{BLOAT, Checkpoint};
+use cold::Loader;
+use committer::Committer;
+use inspection::Inspection;
+use mark::{Mark, MarkFile};
+use memtable::Memtable;
+use redo::{RedoFile, RedoWriter};
+use sled::{Database, Log, housekeeping};
+use space::Space;
+use std::path::Path;
+use std::sync::Arc;
+use tables::Tables;
+use tokio::sync::watch;
+use watchdog::{Progress, Watchdog};
+use writer::{Limits, Parts, Writer};
+
+/// Half of the cache is for decoded records, a quarter for rows that are not in sled yet, and the rest for sled's pages.
+const RECORDS_SHARE: u64 = 2;
+const PAGES_SHARE: u64 = 4;
+
+/// How to open a [`DurableEngine`].
+#[derive(Clone, Debug)]
+pub struct DurableOptions {
+    /// Memory that the caches of records and of sled's pages may take together, in bytes.
+    pub cache_bytes: u64,
+    /// When an answered change is on disk.
+    pub durability: Durability,
+    /// Whether to open a folder of a version that kept no mark of what was acknowledged.
+    pub accept_unmarked: bool,
+    /// What is watched, and from when on it counts as trouble.
+    pub watchdog: WatchdogOptions,
+}
+
+/// Keeps records in sled.
+pub struct DurableEngine {
+    tables: Tables,
+    writer: Writer,
+    loader: Loader,
+    status: watch::Receiver<EngineStatus>,
+    followers: Followers,
+    watchdog: Watchdog,
+    /// Keeps other processes out for as long as the engine lives.
+    _folder: DataFolder,
+}
+
+impl DurableEngine {
+    /// Opens the data in this folder, or makes it. That replays what was changed since the last open and so takes time:
+    /// call it where blocking is allowed.
+    pub fn open(folder: DataFolder, options: &DurableOptions) -> Result<Self, EngineError> {
+        housekeeping::clean_up_interrupted_open(&folder.sled_path())?;
+        folder.sync()?;
+        let mut inspection = Inspection::of(&folder.sled_path())?;
+        judge(&inspection, &folder, options.accept_unmarked)?;
+        housekeeping::remove_segments(&folder.sled_path(), inspection.stray_segments())?;
+        if inspection.is_new() {
+            // Before sled's files: a folder with data and without a mark is refused, also after a crash at this place.
+            MarkFile::create(&folder.sled_path(), Mark::default())?;
+        }
+        let database = Database::open(&folder, options.cache_bytes / PAGES_SHARE)?;
+        folder.sync()?;
+        let sled_path = folder.sled_path();
+        let known = inspection.mark.known().unwrap_or_default();
+        let mark = Arc::new(MarkFile::create(&sled_path, known)?);
+        let is_damaged = inspection.damaged_pages() > 0;
+        // Repairs read what was inspected.
+        let rows = &mut inspection.redo.rows;
+        let memtable = Memtable::of(if is_damaged { rows.clone() } else { std::mem::take(rows) });
+        let progress = [Arc::new(Progress::default()), Arc::new(Progress::default())];
+        let space = Arc::new(Space::new(&sled_path, options.watchdog.min_free_bytes));
+        let log = Log::new(&database, &sled_path, Arc::clone(&mark), Arc::clone(&space))?;
+        let mut checkpoint = Checkpoint {
+            tables: Tables::open(&database, memtable)?,
+            settled: log.file_bytes()? / BLOAT,
+            turned_at: log.end(),
+            given_back_at: log.end(),
+            log,
+            is_damaged,
+            progress: Arc::clone(&progress[1]),
+            space: Arc::clone(&space),
+        };
+        checkpoint.repair_indexes(&database, &inspection)?;
+        checkpoint.tables.set_right(known)?;
+        checkpoint.write_all_back()?;
+        checkpoint.tables.take_stock(known.last_event)?;
+        checkpoint.tables.cache_records(options.cache_bytes / RECORDS_SHARE);
+        let tables = checkpoint.tables.clone();
+        let last_event = tables.ledger().last_sequence;
+        mark.update(|mark| mark.last_event = last_event)?;
+        let generation = inspection.redo.next_generation;
+        redo::empty(&sled_path, &mark, generation)?;
+        let files = [generation, generation + 1].map(|generation| RedoFile::make(&sled_path, generation, None, false));
+        let [file, next_file] = files;
+        drop(inspection);
+
+        let (status_sender, status) = watch::channel(EngineStatus::Ready);
+        let status_sender = Arc::new(status_sender);
+        let followers = Followers::default();
+        let (last_event_sender, last_event) = watch::channel(last_event);
+        let committer = Committer {
+            tables: tables.clone(),
+            redo: RedoWriter::begin(generation, file?),
+            durability: options.durability,
+            limits: Limits::of(options.cache_bytes),
+            status: Arc::clone(&status_sender),
+            space: Arc::clone(&space),
+            is_damaged,
+            followers: followers.clone(),
+            last_event: last_event_sender,
+            waiting: Vec::new(),
+            changed_since: None,
+            is_syncing: false,
+            next_file: Some((generation + 1, next_file?)),
+            is_reclaiming: false,
+            has_failed: false,
+        };
+        let parts = Parts { committer, checkpoint, folder: folder.clone(), mark, progress: Arc::clone(&progress[0]) };
+        let writer = Writer::start(parts, last_event)?;
+        let (watched, health) = (options.watchdog.clone(), database.health());
+        let watchdog = Watchdog::start(&folder, watched, progress, status_sender, space, writer.reclaimer(), health)?;
+        let loader = Loader::new(tables.clone());
+        Ok(Self { tables, writer, loader, status, followers, watchdog, _folder: folder })
+    }
+}
+
+/// Spares the next opening its work: sled writes down where everything is only when it opens, so a stopped engine's
+/// folder is opened once more and let go. What is then damaged is found when it is read, and not taken for the torn end of
+/// a crash.
+///
+/// The engine must be closed and dropped. Being killed on the way does no harm.
+pub fn checkpoint(path: &Path, options: &DurableOptions) -> Result<(), EngineError> {
+    let folder = DataFolder::claim(path).map_err(std::io::Error::other)?;
+    housekeeping::clean_up_interrupted_open(&folder.sled_path())?;
+    folder.sync()?;
+    Database::open(&folder, options.cache_bytes / PAGES_SHARE)?;
+    Ok(())
+}
+
+/// Refuses a folder with which sled would lose changes or could not work, and says what to do.
+fn judge(inspection: &Inspection, folder: &DataFolder, accept_unmarked: bool) -> Result<(), EngineError> {
+    let accepted = accept_unmarked && inspection.is_unmarked();
+    if let Some(damage) = if accepted { inspection.damage_beside_mark() } else { inspection.refusal() } {
+        return Err(EngineError::Damaged { folder: folder.path().into(), damage });
+    }
+    if inspection.damaged_pages() > 0 {
+        tracing::error!(
+            folder = %folder.path().display(),
+            pages = inspection.damaged_pages(),
+            of = inspection.used_pages(),
+            "the data is damaged in places; what is there answers DATA_LOSS, and no space is reclaimed; stop the server and run sessiond salvage"
+        );
+    }
+    if accepted {
+        tracing::warn!(
+            folder = %folder.path().display(),
+            "there is no file acknowledged, which accept-unmarked-data takes: damage to the newest changes goes unnoticed this time"
+        );
+    }
+    Ok(())
+}
+
+impl Engine for DurableEngine {
+    fn read<'a>(&'a self, query: Query<'a>) -> EngineFuture<'a> {
+        match self.loader.run(query, None) {
+            Ok(result) => EngineFuture::done(result),
+            Err(missed) => EngineFuture::under_way(self.loader.read(query, missed)),
+        }
+    }
+
+    fn commit<'a>(&'a self, transaction: Transaction<'a>) -> EngineFuture<'a> {
+        self.writer.commit(transaction, &self.loader)
+    }
+
+    fn status(&self) -> watch::Receiver<EngineStatus> {
+        self.status.clone()
+    }
+
+    fn last_event(&self) -> watch::Receiver<u64> {
+        self.writer.last_event()
+    }
+
+    fn follow_changes(&self) -> ChangeFollower {
+        self.followers.follow()
+    }
+
+    fn statistics(&self) -> EngineStatistics {
+        let counted = self.tables.ledger().statistics.clone();
+        EngineStatistics { disk_bytes: self.watchdog.disk_bytes(), stalls: self.watchdog.stalls(), ..counted }
+    }
+
+    fn close(&self) -> EngineFuture<'_> {
+        EngineFuture::under_way(self.writer.close())
+    }
+}
+
+impl From<FolderError> for EngineError {
+    fn from(error: FolderError) -> Self {
+        Self::Storage(Arc::new(error))
+    }
+}
+
+impl From<std::io::Error> for EngineError {
+    fn from(error: std::io::Error) -> Self {
+        if folder::is_full(&error) { Self::DiskFull } else { Self::Storage(Arc::new(error)) }
+    }
+}

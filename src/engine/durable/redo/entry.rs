@@ -1,0 +1,127 @@
+//! How entries look.
+
+use super::Position;
+use crate::engine::durable::keys::Key;
+use crate::engine::durable::memtable::Row;
+use crate::engine::durable::table::Table;
+use bytes::{Buf, BufMut, Bytes};
+use prost::encoding::{decode_varint, encode_varint};
+
+/// Length and checksum.
+const HEADER_BYTES: usize = 8;
+
+/// Larger entries are not found again behind damage, in bytes.
+const LARGE_ENTRY: u32 = 1 << 20;
+
+/// Added to the number of the table of a row that is removed.
+const REMOVED: u8 = 128;
+
+/// Appends the entry of a transaction that begins at this position. Without rows it ends the generation.
+pub(super) fn append(buffer: &mut Vec<u8>, at: Position, rows: &[Row]) {
+    let begin = buffer.len();
+    buffer.put_bytes(0, HEADER_BYTES);
+    for row in rows {
+        buffer.put_u8(row.table as u8 | if row.value.is_none() { REMOVED } else { 0 });
+        put_bytes(buffer, &row.key);
+        if let Some(value) = &row.value {
+            put_bytes(buffer, value);
+        }
+    }
+    let (header, content) = buffer[begin..].split_at_mut(HEADER_BYTES);
+    // An entry is smaller than the file, which is bounded far below 4 GiB.
+    let length = u32::try_from(content.len()).expect("a transaction is smaller than 4 GiB");
+    header[..4].copy_from_slice(&length.to_be_bytes());
+    header[4..].copy_from_slice(&checksum(at, content).to_be_bytes());
+}
+
+fn put_bytes(buffer: &mut Vec<u8>, bytes: &[u8]) {
+    encode_varint(bytes.len() as u64, buffer);
+    buffer.put_slice(bytes);
+}
+
+fn checksum(at: Position, content: &[u8]) -> u32 {
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(&at.generation.to_be_bytes());
+    sum.update(&at.bytes.to_be_bytes());
+    sum.update(content);
+    sum.finalize()
+}
+
+/// Reads the entry at the begin of these bytes; `None` if none begins here. The second is its length.
+pub(super) fn read(bytes: &Bytes, at: Position) -> Option<(Bytes, usize)> {
+    let (header, rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
+    let (length, sum) = header.split_first_chunk::<4>()?;
+    let content = rest.get(..usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+    (sum == checksum(at, content).to_be_bytes()).then(|| (bytes.slice_ref(content), HEADER_BYTES + content.len()))
+}
+
+/// Whether an entry that is not very large may begin here: a look that spares most checksums where one is searched for.
+pub(super) fn may_begin(bytes: &[u8]) -> bool {
+    let Some((header, rest)) = bytes.split_first_chunk::<HEADER_BYTES>() else { return false };
+    let length = header.first_chunk().map_or(0, |length| u32::from_be_bytes(*length));
+    let is_table = |number: &u8| Table::from_number(number & !REMOVED).is_some();
+    (1..=LARGE_ENTRY).contains(&length) && rest.first().is_some_and(is_table)
+}
+
+/// Reads the rows of an entry; `None` if they are not rows.
+pub(super) fn rows(mut content: Bytes) -> Option<Vec<Row>> {
+    let mut rows = Vec::new();
+    while content.has_remaining() {
+        let number = content.get_u8();
+        let table = Table::from_number(number & !REMOVED)?;
+        let key = Key::from(&take_bytes(&mut content)?[..]);
+        let value = if number & REMOVED == 0 { Some(take_bytes(&mut content)?) } else { None };
+        rows.push(Row { table, key, value });
+    }
+    Some(rows)
+}
+
+fn take_bytes(content: &mut Bytes) -> Option<Bytes> {
+    let length = usize::try_from(decode_varint(content).ok()?).ok()?;
+    (length <= content.len()).then(|| content.split_to(length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: Position = Position { generation: 7, bytes: 100 };
+
+    fn transaction() -> Vec<Row> {
+        vec![
+            Row::put(Table::Sessions, &b"key"[..], Bytes::from_static(b"value")),
+            Row::put(Table::Due, &b""[..], Bytes::new()),
+            Row::remove(Table::Meta, vec![9; 300]),
+        ]
+    }
+
+    #[test]
+    fn an_entry_is_read_as_it_was_written() {
+        let mut buffer = b"before".to_vec();
+        append(&mut buffer, AT, &transaction());
+        let entry = Bytes::from(buffer.split_off(6));
+        let (content, length) = read(&entry, AT).unwrap();
+        assert_eq!((rows(content), length), (Some(transaction()), entry.len()));
+        let mut end = Vec::new();
+        append(&mut end, AT, &[]);
+        assert_eq!(read(&end.into(), AT), Some((Bytes::new(), HEADER_BYTES)));
+    }
+
+    #[test]
+    fn an_entry_is_valid_in_its_place_only_and_as_a_whole() {
+        let mut buffer = Vec::new();
+        append(&mut buffer, AT, &transaction());
+        let entry = Bytes::from(buffer.clone());
+        assert_eq!(read(&entry, Position { generation: 5, ..AT }), None);
+        assert_eq!(read(&entry, Position { bytes: 101, ..AT }), None);
+        for length in 0..entry.len() {
+            assert_eq!(read(&entry.slice(..length), AT), None, "cut to {length} bytes");
+        }
+        for at in 0..entry.len() {
+            buffer[at] ^= 1;
+            assert_eq!(read(&Bytes::copy_from_slice(&buffer), AT), None, "byte {at}");
+            buffer[at] ^= 1;
+        }
+        assert_eq!(read(&vec![0; 64].into(), AT), None, "zeros are no entry");
+    }
+}

@@ -1,0 +1,238 @@
+//! Saving what can be read from a damaged data folder into a new one, without changing the old.
+
+use super::folder::DataFolder;
+use super::history;
+use super::inspection::{InspectedTable, Inspection};
+use super::mark::Found;
+use super::record::read_record;
+use super::recovery::SEQUENCE_JUMP;
+use super::table::Table;
+use super::{Durability, DurableEngine, DurableOptions, WatchdogOptions};
+use crate::clock::Millis;
+use crate::engine::codec;
+use crate::engine::{Engine, EngineError, Outcome};
+use crate::model::{Event, Handle, IdHash, Record};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::time::Duration;
+
+/// Records written in one transaction.
+const BATCH: usize = 256;
+
+/// What became of the sessions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Salvaged {
+    /// Sessions that were saved.
+    pub saved: u64,
+    /// Sessions that are known to have been there and can't be read.
+    pub lost: BTreeSet<Handle>,
+    /// Sessions that can be read, but may have been changed or ended after what is known of them. They were saved only
+    /// if that was asked for.
+    pub doubtful: BTreeSet<Handle>,
+    /// Whether sessions may be lost of which nothing is known, not even that they were there.
+    pub unknown_losses: bool,
+}
+
+impl Salvaged {
+    /// Whether nothing was left behind.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.lost.is_empty() && self.doubtful.is_empty() && !self.unknown_losses
+    }
+}
+
+/// Saves the sessions of the folder `old` into `new`, which must be empty or absent. `doubtful` asks for sessions, too, that may be
+/// older than what was acknowledged, or may have been ended since.
+pub async fn salvage(old: &Path, new: &Path, doubtful: bool) -> Result<Salvaged, EngineError> {
+    let _held = DataFolder::hold(old)?;
+    DataFolder::require_new(new)?;
+    let inspection = Inspection::of(&old.join("sled"))?;
+    let history = History::read(&inspection)?;
+    // Only now: what can't be read leaves no folder behind.
+    let new = DataFolder::claim_new(new)?;
+    let options = DurableOptions {
+        cache_bytes: 64 << 20,
+        durability: Durability::None,
+        accept_unmarked: false,
+        watchdog: WatchdogOptions { min_free_bytes: 0, stall_timeout: Duration::from_secs(3_600) },
+    };
+    let engine = DurableEngine::open(new, &options)?;
+    let result = Salvage { inspection: &inspection, history, engine: &engine, take_doubtful: doubtful }.run().await;
+    engine.close().await?;
+    result
+}
+
+struct Salvage<'a> {
+    inspection: &'a Inspection,
+    history: History,
+    engine: &'a DurableEngine,
+    take_doubtful: bool,
+}
+
+impl Salvage<'_> {
+    async fn run(self) -> Result<Salvaged, EngineError> {
+        let mut salvaged = Salvaged::default();
+        let parts = self.all(&self.inspection.table(Table::Parts)?)?;
+        let touches: HashMap<Handle, Millis> = self
+            .all(&self.inspection.index(Table::Touches)?)?
+            .into_iter()
+            .filter_map(|(key, row)| Some((Handle::from_slice(&key)?, codec::decode_millis(row.into()).ok()?)))
+            .collect();
+        let uncertain = self.inspection.is_uncertain();
+        let mut saved = BTreeSet::new();
+        let mut batch = Vec::new();
+        let sessions = self.inspection.table(Table::Sessions)?;
+        for rows in self.inspection.rows(&sessions) {
+            for (key, row) in rows? {
+                let Some(handle) = Handle::from_slice(&key) else { continue };
+                let Some(mut record) = read_record(handle, row, &parts) else {
+                    salvaged.lost.insert(handle);
+                    continue;
+                };
+                let is_certain = !uncertain || self.inspection.is_in_whole_redo_log(Table::Sessions, &key);
+                match self.history.judge(&record, is_certain) {
+                    Verdict::Ended => continue,
+                    Verdict::Outdated => drop(salvaged.lost.insert(handle)),
+                    Verdict::Doubtful => drop(salvaged.doubtful.insert(handle)),
+                    Verdict::Right => {}
+                }
+                if salvaged.lost.contains(&handle) || (salvaged.doubtful.contains(&handle) && !self.take_doubtful) {
+                    continue;
+                }
+                record.accessed = record.accessed.max(touches.get(&handle).copied().unwrap_or(0));
+                saved.insert(handle);
+                batch.push(record);
+            }
+            if batch.len() >= BATCH {
+                self.restore(std::mem::take(&mut batch)).await?;
+            }
+        }
+        self.restore(batch).await?;
+        let known = self.known_handles()?;
+        let missing = known.difference(&saved).filter(|handle| !salvaged.doubtful.contains(handle));
+        salvaged.lost.extend(missing.filter(|handle| !self.history.has_ended(**handle)).copied());
+        salvaged.saved = saved.len() as u64;
+        salvaged.unknown_losses = uncertain || (sessions.missing_ranges() > 0 && self.missing_ranges()? > 0);
+        // So that who watched the old folder is told that events are missing.
+        let last = self.history.last;
+        self.engine
+            .commit(&mut |draft| {
+                draft.drop_events(last);
+                Ok(Outcome::Commit)
+            })
+            .await?;
+        Ok(salvaged)
+    }
+
+    async fn restore(&self, records: Vec<Record>) -> Result<(), EngineError> {
+        let mut transaction = |draft: &mut crate::engine::Draft<'_>| {
+            for record in &records {
+                let chosen = record.credentials.iter().filter(|credential| credential.chosen);
+                let lookups: Vec<IdHash> = chosen.map(|credential| credential.hash).collect();
+                draft.restore(record.clone(), &lookups)?;
+            }
+            Ok(Outcome::Commit)
+        };
+        self.engine.commit(&mut transaction).await
+    }
+
+    /// Every row of a tree.
+    fn all(&self, tree: &InspectedTable) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, EngineError> {
+        let mut all = BTreeMap::new();
+        for rows in self.inspection.rows(tree) {
+            all.extend(rows?);
+        }
+        Ok(all)
+    }
+
+    /// The sessions that the lists name.
+    fn known_handles(&self) -> Result<BTreeSet<Handle>, EngineError> {
+        let mut known = BTreeSet::new();
+        for table in [Table::Members, Table::Due] {
+            let tree = self.inspection.index(table)?;
+            for rows in self.inspection.rows(&tree) {
+                known.extend(rows?.iter().filter_map(|(key, _)| Handle::from_slice(key.last_chunk::<16>()?)));
+            }
+        }
+        Ok(known)
+    }
+
+    fn missing_ranges(&self) -> Result<usize, EngineError> {
+        Ok(self.inspection.index(Table::Members)?.missing_ranges())
+    }
+}
+
+/// What the events tell of the sessions.
+struct History {
+    /// The newest event of each session: its number, the revision that it tells of, and whether it ended the session.
+    newest: HashMap<Handle, (u64, u64, bool)>,
+    /// From this number on, no event is missing; `None` if the newest are.
+    complete_from: Option<u64>,
+    /// Whether that reaches back to the server's last start.
+    covers_run: bool,
+    /// The newest number.
+    last: u64,
+}
+
+/// What the history says of a record.
+enum Verdict {
+    Right,
+    /// The session has ended.
+    Ended,
+    /// The record is older than what is known of the session.
+    Outdated,
+    /// The session may have been changed or ended since.
+    Doubtful,
+}
+
+impl History {
+    fn read(inspection: &Inspection) -> Result<Self, EngineError> {
+        let mut history = Self { newest: HashMap::new(), complete_from: None, covers_run: false, last: 0 };
+        let tree = inspection.index(Table::Events)?;
+        let mut run = None;
+        let mut previous = 0;
+        let mut events = BTreeMap::new();
+        for rows in inspection.rows(&tree) {
+            for (key, row) in rows? {
+                events.extend(history::read(&key, row.into()).unwrap_or_default());
+            }
+        }
+        for (sequence, payload) in events.split_off(&(inspection.events_dropped_through()? + 1)) {
+            let Ok(event) = codec::decode_event_payload(sequence, payload) else { continue };
+            let Event { kind, record, .. } = event;
+            if run.is_none() || sequence != previous + 1 {
+                // The first event of a run is so far behind the last of the run before. One that is farther is not the first,
+                // or others were lost before it.
+                let begins_run = sequence == 1 || previous > 0 && sequence == previous + SEQUENCE_JUMP + 1;
+                run = Some((sequence, begins_run));
+            }
+            previous = sequence;
+            history.newest.insert(record.handle, (sequence, record.revision, kind.ends_session()));
+        }
+        history.last = previous;
+        if let Found::Whole(mark) = inspection.mark {
+            if previous >= mark.last_event {
+                (history.complete_from, history.covers_run) =
+                    run.map_or((None, false), |(from, run)| (Some(from), run));
+            }
+            history.last = previous.max(mark.last_event);
+        }
+        Ok(history)
+    }
+
+    fn has_ended(&self, handle: Handle) -> bool {
+        self.newest.get(&handle).is_some_and(|(_, _, ended)| *ended)
+    }
+
+    /// Unless the record is certain, it is right only as far as the events prove it.
+    fn judge(&self, record: &Record, is_certain: bool) -> Verdict {
+        match self.newest.get(&record.handle) {
+            Some((_, _, true)) => Verdict::Ended,
+            _ if is_certain => Verdict::Right,
+            Some((_, revision, _)) if record.revision < *revision => Verdict::Outdated,
+            Some((sequence, ..)) if self.complete_from.is_some_and(|from| *sequence >= from) => Verdict::Right,
+            _ if self.covers_run => Verdict::Right,
+            _ => Verdict::Doubtful,
+        }
+    }
+}

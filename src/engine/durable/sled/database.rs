@@ -1,0 +1,85 @@
+//! sled's files, opened.
+
+use super::SEGMENT_BYTES;
+use super::error::refuse;
+use super::row_table::RowTable;
+use crate::engine::EngineError;
+use crate::engine::durable::folder::DataFolder;
+use std::fmt;
+use std::time::Duration;
+
+/// How often, and how far apart, sled's file is tried.
+const MAX_LOCK_ATTEMPTS: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// sled counts a page by its bytes in the log; as rows in memory it takes up to three times as much (2.3 times with a million
+/// small rows). sled's cache is told less than it may have, so that the setting is what it takes.
+const BYTES_PER_CACHED_BYTE: u64 = 3;
+
+/// An open database. Clones share it.
+#[derive(Clone)]
+pub(in super::super) struct Database {
+    pub(super) db: ::sled::Db,
+    config: ::sled::Config,
+}
+
+impl Database {
+    /// Opens the database in this folder, or makes it. Its pages may take so many bytes of memory.
+    pub(in super::super) fn open(folder: &DataFolder, cache_bytes: u64) -> Result<Self, EngineError> {
+        let config = ::sled::Config::new()
+            .path(folder.sled_path())
+            .mode(::sled::Mode::HighThroughput)
+            .cache_capacity(cache_bytes / BYTES_PER_CACHED_BYTE)
+            .segment_size(SEGMENT_BYTES)
+            .flush_every_ms(None);
+        let db = open(&config).map_err(|error| refuse(error, folder))?;
+        Ok(Self { db, config })
+    }
+
+    /// The table with this name, which is made if there is none.
+    pub(in super::super) fn table(&self, name: &str) -> Result<RowTable, EngineError> {
+        Ok(RowTable::new(self.db.open_tree(name)?))
+    }
+
+    /// Tells how sled is.
+    pub(in super::super) fn health(&self) -> Health {
+        Health(self.config.clone())
+    }
+
+    /// An empty database that is removed when it is dropped.
+    #[cfg(test)]
+    pub(in super::super) fn temporary() -> Self {
+        let config = ::sled::Config::new().temporary(true);
+        Self { db: config.open().unwrap(), config }
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").finish_non_exhaustive()
+    }
+}
+
+/// Tells how an open database is, without keeping it open.
+pub(in super::super) struct Health(::sled::Config);
+
+impl Health {
+    /// Whether a write in the background has failed. sled then works no more until it is opened again.
+    pub(in super::super) fn has_failed(&self) -> bool {
+        self.0.global_error().is_err()
+    }
+}
+
+/// Opens sled's files. Nobody else uses the folder, but an engine of this process that was closed just now may still hold
+/// its file: sled's threads let go of it a moment later.
+fn open(config: &::sled::Config) -> Result<::sled::Db, ::sled::Error> {
+    for _ in 0..MAX_LOCK_ATTEMPTS {
+        match config.open() {
+            Err(::sled::Error::Io(error)) if error.to_string().contains("could not acquire lock") => {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            opened => return opened,
+        }
+    }
+    config.open()
+}

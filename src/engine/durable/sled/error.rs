@@ -1,0 +1,36 @@
+//! What sled's errors mean to the engine.
+
+use crate::engine::EngineError;
+use crate::engine::durable::folder::{self, DataFolder};
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+impl From<::sled::Error> for EngineError {
+    fn from(error: ::sled::Error) -> Self {
+        match error {
+            ::sled::Error::Corruption { .. } => Self::Corrupt("a page of the data can't be read".into()),
+            error if is_full(&error) => Self::DiskFull,
+            // The file ends before the page does.
+            ::sled::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                Self::Corrupt("a page of the data is cut off".into())
+            }
+            error => Self::Storage(Arc::new(error)),
+        }
+    }
+}
+
+/// sled may find damage itself while it opens its files. It is told like the damage that was looked for before.
+pub(super) fn refuse(error: ::sled::Error, folder: &DataFolder) -> EngineError {
+    match error {
+        ::sled::Error::Io(error) if error.kind() != ErrorKind::UnexpectedEof => error.into(),
+        error => EngineError::Damaged { folder: folder.path().into(), damage: format!("sled can't open it ({error})") },
+    }
+}
+
+/// Whether sled met a disk without space; it tells some errors by their texts only.
+fn is_full(error: &::sled::Error) -> bool {
+    match error {
+        ::sled::Error::Io(error) => folder::is_full(error) || error.to_string().contains("code: 28,"),
+        _ => false,
+    }
+}

@@ -1,0 +1,103 @@
+//! sled's files, read without sled and without changing them: to find damage before sled meets it, and to save what is
+//! whole from a folder that sled can't open.
+
+mod message;
+mod node;
+mod pages;
+mod rows;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+use super::{SEGMENT_BYTES, log_path};
+use crate::engine::durable::mark::Mark;
+use pages::Pages;
+pub(in super::super) use rows::{PageRows, TablePages};
+use snapshot::Snapshot;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// What was found in sled's files.
+#[derive(Debug)]
+pub(in super::super) struct SledFiles {
+    /// `None` if there is no log.
+    pages: Option<Pages>,
+    snapshot_is_damaged: bool,
+    mark: Option<Mark>,
+}
+
+impl SledFiles {
+    /// Reads all that is in use. `mark` tells how far the log was synced, as far as that is known. It takes about as long as
+    /// reading the files.
+    pub(in super::super) fn read(sled: &Path, mark: Option<Mark>) -> io::Result<Self> {
+        let log = match File::open(log_path(sled)) {
+            Ok(log) => log,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Self { pages: None, snapshot_is_damaged: false, mark });
+            }
+            Err(error) => return Err(error),
+        };
+        let snapshot = snapshot::read(sled)?;
+        let snapshot_is_damaged = snapshot.is_none();
+        let pages = Pages::find(log, SEGMENT_BYTES, snapshot.unwrap_or_else(Snapshot::default), mark)?;
+        Ok(Self { pages: Some(pages), snapshot_is_damaged, mark })
+    }
+
+    /// Whether there is a log at all.
+    pub(in super::super) fn has_log(&self) -> bool {
+        self.pages.is_some()
+    }
+
+    /// How many pages hold something.
+    pub(in super::super) fn used_pages(&self) -> usize {
+        self.pages
+            .as_ref()
+            .map_or(0, |pages| pages.table.iter().filter(|page| matches!(page, snapshot::Page::Used(_))).count())
+    }
+
+    /// How many pages can't be read. Sessions on them are damaged; sled can work with the others.
+    pub(in super::super) fn damaged_pages(&self) -> usize {
+        self.pages.as_ref().map_or(0, |pages| pages.damaged.len())
+    }
+
+    /// Whether changes may be missing, without it being known of which rows.
+    pub(in super::super) fn is_uncertain(&self) -> bool {
+        self.log_damage().is_some() || self.pages.as_ref().is_some_and(|pages| pages.uncertain)
+    }
+
+    /// Where in the log's file segments begin that sled must not see; see [`Pages`].
+    pub(in super::super) fn stray_segments(&self) -> &[u64] {
+        self.pages.as_ref().map_or(&[], |pages| &pages.stray)
+    }
+
+    /// Why sled must not open the files, if so.
+    pub(in super::super) fn damage(&self) -> Option<String> {
+        if self.snapshot_is_damaged {
+            return Some("sled's snapshot is damaged".into());
+        }
+        self.log_damage()
+    }
+
+    /// How sled's log is not what the other files say that it is. What it holds may then be of another time than they are.
+    fn log_damage(&self) -> Option<String> {
+        let Some(pages) = &self.pages else {
+            return self.mark.is_some_and(|mark| mark.log_end > 0).then(|| "sled's log is missing".into());
+        };
+        if let Some(first) = pages.lost.first() {
+            return Some(format!(
+                "sled's log is damaged at byte {first}, where it holds changes since the last start that were acknowledged"
+            ));
+        }
+        if pages.tip_damaged {
+            return Some("sled's log is damaged in the segment with which it goes on".into());
+        }
+        if pages.cut_off {
+            return Some("sled's log is cut off".into());
+        }
+        if !pages.stray.is_empty() && !pages.damaged.is_empty() {
+            return Some("sled's log is damaged behind the last sync, and pages are missing".into());
+        }
+        pages.is_headless().then(|| "the pages of sled that list all others are damaged".into())
+    }
+}

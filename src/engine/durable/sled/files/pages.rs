@@ -1,0 +1,320 @@
+//! Where every page is, from the snapshot and the log behind it, and whether all that is read there is whole.
+//!
+//! sled takes a damaged message in the part of the log that it replays for the end of what was written, and goes on
+//! without it: changes that were acknowledged would vanish without a word. The [mark](crate::engine::durable::mark) tells how far
+//! the log was written and synced, so that here the two can be told apart before sled opens the folder (and wipes out
+//! what it takes for torn).
+
+use super::message::{Kind, Message, SEGMENT_HEADER_BYTES, SegmentHeader, has_room, read_message, read_segment_header};
+use super::snapshot::{Page, Place, Snapshot};
+use crate::engine::durable::mark::Mark;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// sled's pages that list the trees, and that count.
+pub(super) const ROOTS_PAGE: u64 = 0;
+const COUNTER_PAGE: u64 = 1;
+
+/// What was written of a page.
+#[derive(Debug)]
+pub(super) struct Content {
+    pub(super) base: Vec<u8>,
+    pub(super) changes: Vec<Vec<u8>>,
+}
+
+/// The log and the pages in it.
+#[derive(Debug)]
+pub(super) struct Pages {
+    log: File,
+    segment_bytes: usize,
+    pub(super) table: Vec<Page>,
+    /// Pages that can't be read.
+    pub(super) damaged: BTreeSet<u64>,
+    /// What was written since the folder was last opened, and can't be read: each is where in the file it begins.
+    pub(super) lost: Vec<u64>,
+    /// Those of them behind which changes of unknown pages may have stood.
+    holes: Vec<u64>,
+    /// Where the file ends too early.
+    cut_at: u64,
+    /// Whether the file ends before places where something is known to be: sled then fails in the middle of its work.
+    pub(super) cut_off: bool,
+    /// Whether the segment is damaged in which sled went on when the folder was last opened: it reads it from its begin,
+    /// and finds less than the snapshot tells of. A file that ends in the middle of it is damaged, too.
+    pub(super) tip_damaged: bool,
+    /// Where in the file segments begin that follow a place at which the log breaks off. Nothing in them was synced, but
+    /// sled would go on with them as if nothing were missing.
+    pub(super) stray: Vec<u64>,
+    /// Whether pages may have changes that are lost, without it being known which.
+    pub(super) uncertain: bool,
+}
+
+impl Pages {
+    /// Finds all pages. `mark` tells how far the log was synced; `None` if that is not known.
+    pub(super) fn find(log: File, segment_bytes: usize, snapshot: Snapshot, mark: Option<Mark>) -> io::Result<Self> {
+        let mut pages = Self {
+            log,
+            segment_bytes,
+            table: snapshot.pages,
+            damaged: BTreeSet::new(),
+            lost: Vec::new(),
+            holes: Vec::new(),
+            cut_at: u64::MAX,
+            cut_off: false,
+            tip_damaged: false,
+            stray: Vec::new(),
+            uncertain: false,
+        };
+        pages.replay(snapshot.end, mark)?;
+        pages.forget_what_was_freed();
+        if let Some(tip) = snapshot.tip {
+            pages.check_tip(snapshot.end, tip)?;
+        }
+        pages.check()?;
+        Ok(pages)
+    }
+
+    /// Whether sled can't do without what is damaged.
+    pub(super) fn is_headless(&self) -> bool {
+        let used =
+            |page: u64| matches!(usize::try_from(page).map(|page| self.table.get(page)), Ok(Some(Page::Used(_))));
+        let damaged = |page| self.damaged.contains(&page) || (!used(page) && !self.table.is_empty());
+        damaged(ROOTS_PAGE) || damaged(COUNTER_PAGE) || self.table.contains(&Page::Unknown)
+    }
+
+    /// What was written of a page; `None` if it is damaged or not used.
+    pub(super) fn read(&self, page: u64) -> io::Result<Option<Content>> {
+        let Some(Page::Used(places)) = usize::try_from(page).ok().and_then(|page| self.table.get(page)) else {
+            return Ok(None);
+        };
+        if self.damaged.contains(&page) {
+            return Ok(None);
+        }
+        let mut payloads = Vec::with_capacity(places.len());
+        for place in places {
+            let segment = self.segment(place.file / self.segment_bytes as u64)?;
+            match self.message_at(&segment, page, *place) {
+                Some(message) => payloads.push(message.payload.to_vec()),
+                None => return Ok(None),
+            }
+        }
+        let changes = payloads.split_off(1);
+        Ok(payloads.pop().map(|base| Content { base, changes }))
+    }
+
+    /// Goes through the log behind the snapshot.
+    fn replay(&mut self, begin: u64, mark: Option<Mark>) -> io::Result<()> {
+        let length = self.segment_bytes as u64;
+        let synced = mark.map_or(0, |mark| mark.log_end);
+        let segments = self.segments_from(begin / length)?;
+        let file_bytes = self.log.metadata()?.len();
+        // sled cuts whole segments off the file, never a part of one.
+        let is_cut = mark.is_some_and(|mark| file_bytes < mark.file_bytes) && !file_bytes.is_multiple_of(length);
+        let ends_early = segments.keys().next_back().is_none_or(|last| (last + 1) * length < synced);
+        if synced > begin && (is_cut || ends_early) {
+            self.cut_at = file_bytes;
+            self.lose(file_bytes);
+        }
+        let connected = segments.values().map(|segment| segment.written_before).max().unwrap_or(0).max(synced);
+        let (mut expected, mut ended) = (begin / length, false);
+        for (number, segment) in segments {
+            let log = number * length;
+            // A gap further back is a segment that was no longer needed.
+            ended |= number != expected && log > connected;
+            ended |= !segment.header_is_whole && log >= synced;
+            if ended {
+                self.stray.push(segment.at * length);
+                continue;
+            }
+            expected = number + 1;
+            if !segment.header_is_whole {
+                // Nothing else of it is damaged, as far as is known yet.
+                self.lost.push(segment.at * length);
+            }
+            let bytes = self.segment(segment.at)?;
+            let from = if number == begin / length { usize::try_from(begin % length).unwrap_or(0) } else { 0 };
+            ended = !self.replay_segment(&bytes, number, segment.at * length, from.max(SEGMENT_HEADER_BYTES), synced);
+        }
+        Ok(())
+    }
+
+    /// Reads the segment that holds this byte of the log up to it, unless sled has freed it since.
+    fn check_tip(&mut self, log: u64, file: u64) -> io::Result<()> {
+        let length = self.segment_bytes as u64;
+        let (number, at) = (log / length, file / length);
+        let segment = self.segment(at)?;
+        let header = segment.first_chunk().and_then(read_segment_header);
+        self.tip_damaged = match header {
+            Some(header) if header.begins == number * length => {
+                let end = usize::try_from(file % length).unwrap_or(0);
+                let mut read = SEGMENT_HEADER_BYTES;
+                while read < end
+                    && let Some(message) = read_message(&segment, read).filter(|message| message.segment == number)
+                {
+                    read += message.length;
+                }
+                read < end && self.is_in_use(at)
+            }
+            Some(header) => header.begins < log,
+            None => self.is_in_use(at),
+        };
+        Ok(())
+    }
+
+    /// Whether a page is in this segment of the file. If none is, sled has freed it: all that it held stands further on, and
+    /// it is cut off the file, or wiped out, or used again, of which any part may have reached the disk.
+    fn is_in_use(&self, segment: u64) -> bool {
+        let is_there = |place: &Place| place.file / self.segment_bytes as u64 == segment;
+        self.table.iter().any(|page| matches!(page, Page::Used(places) if places.iter().any(is_there)))
+    }
+
+    /// Takes in the messages of one segment. Returns whether the log goes on behind it.
+    fn replay_segment(&mut self, segment: &[u8], number: u64, file: u64, from: usize, synced: u64) -> bool {
+        let log = number * self.segment_bytes as u64;
+        let mut at = from;
+        while has_room(at, self.segment_bytes) {
+            if let Some(message) = read_message(segment, at).filter(|message| message.segment == number) {
+                if message.kind == Kind::Cap {
+                    return true;
+                }
+                self.apply(message, Place { log: log + at as u64, file: file + at as u64 });
+                at += message.length;
+                continue;
+            }
+            let behind = (at + 1..segment.len()).find_map(|at| Some((at, read_message(segment, at)?)));
+            match behind {
+                // No longer needed, and being used for a later part of the log.
+                Some((_, message)) if message.segment > number => return true,
+                // A write that was under way when the process ended, or was not synced when the power was cut.
+                _ if log + at as u64 >= synced => return false,
+                Some((next, message)) if message.segment == number => {
+                    self.lose(file + at as u64);
+                    at = next;
+                }
+                _ => {
+                    self.lose(file + at as u64);
+                    return true;
+                }
+            }
+        }
+        true
+    }
+
+    /// What can't be read in segments that are not in use is no loss. Something missing at the end of the file is.
+    fn forget_what_was_freed(&mut self) {
+        let length = self.segment_bytes as u64;
+        let is_lost = |at: &u64| *at == self.cut_at || self.is_in_use(at / length);
+        let (lost, holes) = (self.lost.iter().copied().filter(is_lost).collect(), self.holes.iter().any(is_lost));
+        (self.lost, self.uncertain) = (lost, holes);
+    }
+
+    fn lose(&mut self, file: u64) {
+        self.lost.push(file);
+        self.holes.push(file);
+    }
+
+    fn apply(&mut self, message: Message<'_>, place: Place) {
+        let Ok(page) = usize::try_from(message.page) else { return };
+        if message.kind == Kind::Skip {
+            return;
+        }
+        if message.kind == Kind::Link && !matches!(self.table.get(page), Some(Page::Used(_))) {
+            // The page itself stands further on.
+            return;
+        }
+        if self.table.len() <= page {
+            self.table.resize(page + 1, Page::Unknown);
+        }
+        match (message.kind, &mut self.table[page]) {
+            (Kind::Link, Page::Used(places)) => {
+                if places.last().is_none_or(|last| last.log < place.log) {
+                    places.push(place);
+                }
+            }
+            (Kind::Free, state) => *state = Page::Free,
+            (_, state) => *state = Page::Used(vec![place]),
+        }
+    }
+
+    /// Reads every page, in the order in which they are on disk.
+    fn check(&mut self) -> io::Result<()> {
+        let file_bytes = self.log.metadata()?.len();
+        let mut by_segment: BTreeMap<u64, Vec<(u64, Place)>> = BTreeMap::new();
+        for (page, state) in (0..).zip(&self.table) {
+            if let Page::Used(places) = state {
+                self.cut_off |= places.iter().any(|place| place.file >= file_bytes);
+                for place in places {
+                    by_segment.entry(place.file / self.segment_bytes as u64).or_default().push((page, *place));
+                }
+            }
+        }
+        for (segment, places) in by_segment {
+            let segment = self.segment(segment)?;
+            let damaged = places.into_iter().filter(|(page, place)| self.message_at(&segment, *page, *place).is_none());
+            let damaged: Vec<u64> = damaged.map(|(page, _)| page).collect();
+            self.damaged.extend(damaged);
+        }
+        Ok(())
+    }
+
+    fn message_at<'a>(&self, segment: &'a [u8], page: u64, place: Place) -> Option<Message<'a>> {
+        let length = self.segment_bytes as u64;
+        let message = read_message(segment, usize::try_from(place.file % length).ok()?)?;
+        (message.page == page && message.segment == place.log / length).then_some(message)
+    }
+
+    /// The segment at this place of the file, as far as the file goes.
+    fn segment(&self, at: u64) -> io::Result<Vec<u8>> {
+        let mut segment = vec![0; self.segment_bytes];
+        let mut filled = 0;
+        while filled < segment.len() {
+            match self.log.read_at(&mut segment[filled..], at * self.segment_bytes as u64 + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        segment.truncate(filled);
+        Ok(segment)
+    }
+
+    /// Where the segments are that hold the log from this one on, in the order of the log.
+    fn segments_from(&self, first: u64) -> io::Result<BTreeMap<u64, Segment>> {
+        let length = self.segment_bytes as u64;
+        let count = self.log.metadata()?.len().div_ceil(length);
+        let mut segments = BTreeMap::new();
+        let mut headless = Vec::new();
+        for at in 0..count {
+            let mut header = [0; SEGMENT_HEADER_BYTES];
+            let whole = self.log.read_exact_at(&mut header, at * length).is_ok();
+            let header = read_segment_header(&header).filter(|header| whole && header.begins.is_multiple_of(length));
+            match header {
+                Some(SegmentHeader { begins, written_before }) if begins / length >= first => {
+                    segments.insert(begins / length, Segment { at, header_is_whole: true, written_before });
+                }
+                Some(_) => {}
+                None => headless.push(at),
+            }
+        }
+        for at in headless {
+            let bytes = self.segment(at)?;
+            let message = (SEGMENT_HEADER_BYTES..bytes.len()).find_map(|at| read_message(&bytes, at));
+            if let Some(number) = message.map(|message| message.segment).filter(|number| *number >= first) {
+                segments.entry(number).or_insert(Segment { at, header_is_whole: false, written_before: 0 });
+            }
+        }
+        Ok(segments)
+    }
+}
+
+/// A segment of the file.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    /// Its place, in segments.
+    at: u64,
+    header_is_whole: bool,
+    /// The log was written up to here when this segment was begun.
+    written_before: u64,
+}

@@ -1,0 +1,131 @@
+//! The rows of sled's tables, as far as their pages can be read.
+
+use super::SledFiles;
+use super::node::{self, Content, Node};
+use super::pages::{Pages, ROOTS_PAGE};
+use crate::engine::codec;
+use crate::engine::durable::sled::leaf_table;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+/// The pages of a table.
+#[derive(Debug, Default)]
+pub(in super::super::super) struct TablePages {
+    /// The first key of each page with rows, the first key beyond it (none at the end), and its number.
+    pages: Vec<(Vec<u8>, Vec<u8>, u64)>,
+    /// How many ranges of keys are not covered by a page that can be read.
+    pub(in super::super::super) missing_ranges: usize,
+}
+
+/// The rows of one page: keys and values.
+pub(in super::super::super) type PageRows = Vec<(Vec<u8>, Vec<u8>)>;
+
+impl SledFiles {
+    /// Finds the pages of a table; without any if there is no such table.
+    pub(in super::super::super) fn table(&self, name: &str) -> io::Result<TablePages> {
+        let Some(pages) = &self.pages else { return Ok(TablePages::default()) };
+        let Some(roots) = pages.read(ROOTS_PAGE)? else {
+            return Ok(TablePages { missing_ranges: 1, ..TablePages::default() });
+        };
+        match node::decode_roots(&roots.base).unwrap_or_default().get(name.as_bytes()) {
+            Some(root) => walk(pages, *root),
+            None => Ok(TablePages::default()),
+        }
+    }
+
+    /// The rows of each page of a table, in the order of the keys. If it `has_leaves`, small rows are taken out of them.
+    pub(in super::super::super) fn rows<'a>(
+        &'a self,
+        table: &'a TablePages,
+        has_leaves: bool,
+    ) -> impl Iterator<Item = io::Result<PageRows>> + 'a {
+        let mut pages = table.pages.iter();
+        let mut unpacking = has_leaves.then(Unpacking::default);
+        std::iter::from_fn(move || {
+            let Some((low, high, page)) = pages.next() else {
+                return unpacking.take().map(|unpacking| Ok(unpacking.rest));
+            };
+            let rows = self.rows_of_page(low, high, *page);
+            Some(match &mut unpacking {
+                Some(unpacking) => rows.map(|rows| unpacking.unpack(rows, high)),
+                None => rows,
+            })
+        })
+    }
+
+    fn rows_of_page(&self, low: &[u8], high: &[u8], page: u64) -> io::Result<PageRows> {
+        let node = match &self.pages {
+            Some(pages) => read_node(pages, page)?,
+            None => None,
+        };
+        let Some(Node { content: Content::Rows(rows), .. }) = node else { return Ok(PageRows::new()) };
+        // A page that is about to be merged away may still hold what its neighbour holds already.
+        let belongs = |key: &[u8]| key >= low && (high.is_empty() || key < high);
+        Ok(rows.into_iter().filter(|(key, _)| belongs(key)).collect())
+    }
+}
+
+/// Takes the small rows out of those in which many stand, page by page.
+#[derive(Default)]
+struct Unpacking {
+    /// What may belong to the next page.
+    rest: PageRows,
+}
+
+impl Unpacking {
+    /// The small rows of a page, with what is left of the one before, as far as the next page can't know better.
+    fn unpack(&mut self, page: PageRows, high: &[u8]) -> PageRows {
+        let mut rows = std::mem::take(&mut self.rest);
+        for (low, row) in page {
+            rows.truncate(rows.partition_point(|(key, _)| *key < low));
+            // What can't be decoded is a hint less.
+            let _ = leaf_table::read(&low, row.into(), |key, payload| {
+                rows.push((key.to_vec(), codec::encode_payload(&payload).to_vec()));
+                true
+            });
+        }
+        if !high.is_empty() {
+            self.rest = rows.split_off(rows.partition_point(|(key, _)| &key[..] < high));
+        }
+        rows
+    }
+}
+
+/// Finds the pages with rows by the pointers from above and from the left: one of them may be lost.
+fn walk(pages: &Pages, root: u64) -> io::Result<TablePages> {
+    let mut seen = BTreeSet::new();
+    let mut waiting = vec![root];
+    let mut found: BTreeMap<Vec<u8>, (Vec<u8>, u64)> = BTreeMap::new();
+    while let Some(page) = waiting.pop() {
+        if !seen.insert(page) {
+            continue;
+        }
+        let Some(Node { low, high, next, content }) = read_node(pages, page)? else { continue };
+        waiting.extend(next);
+        match content {
+            Content::Pointers(pointers) => waiting.extend(pointers),
+            Content::Rows(_) => drop(found.insert(low, (high, page))),
+        }
+    }
+    let mut table = TablePages::default();
+    // `None` behind the page that has no end.
+    let mut covered = Some(Vec::new());
+    for (low, (high, page)) in found {
+        let Some(end) = covered else { break };
+        if low > end {
+            table.missing_ranges += 1;
+        }
+        covered = (!high.is_empty()).then(|| high.clone().max(end.clone()));
+        if high.is_empty() || high > end {
+            table.pages.push((low.max(end), high, page));
+        }
+    }
+    if covered.is_some() {
+        table.missing_ranges += 1;
+    }
+    Ok(table)
+}
+
+fn read_node(pages: &Pages, page: u64) -> io::Result<Option<Node>> {
+    Ok(pages.read(page)?.and_then(|content| node::decode(&content.base, &content.changes)))
+}

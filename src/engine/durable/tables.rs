@@ -1,0 +1,338 @@
+//! The rows: which tables there are, and how they are read.
+//!
+//! | table      | key                          | value                             |
+//! |------------|------------------------------|-----------------------------------|
+//! | `sessions` | handle                       | record, or the list of its parts  |
+//! | `parts`    | handle, revision, part       | part of a large record            |
+//! | `lookups`  | hash of a chosen ID          | handle                            |
+//! | `touches`  | handle                       | last access                       |
+//! | `due`      | moment, handle               | nothing                           |
+//! | `members`  | namespace, 0, handle         | nothing                           |
+//! |            | 0, hash of principal, handle | nothing                           |
+//! | `events`   | sequence number              | event; blocks in sled ([`History`])|
+//! | `meta`     | `events-dropped-through`     | sequence number                   |
+//! |            | `generation-of-` name        | n, if the tree is now `name.n`    |
+//! |            | `gap-after-` sequence number | the last sequence number of a gap |
+//!
+//! In sled, rows of `touches`, `due` and `members` stand many in one ([`Store::Leaves`]).
+
+use super::super::codec::{self, RecordRow};
+use super::super::transaction::{Counts, Due, Group, View};
+use super::super::{EngineError, EngineStatistics, Gap, place_behind};
+use super::cache::{Cached, LookupCache, RecordCache};
+use super::history::History;
+use super::keys::{
+    DROPPED_THROUGH, GAP_PREFIX, GAP_PREFIX_END, Key, due_key, generation_key, member_key, part_key, read_due_key,
+    read_gap, read_member_key, tree_name,
+};
+use super::layered_table::LayeredTable;
+use super::memtable::{Memtable, Recent, Row};
+use super::merge::Direction;
+use super::sled::{Database, MAX_ROW_BYTES, RowTable, Store};
+use super::table::Table;
+use crate::clock::Millis;
+use crate::model::{Event, Handle, IdHash, Record};
+use bytes::{Bytes, BytesMut};
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What the cache of records leaves to that of chosen IDs.
+const LOOKUPS_SHARE: u64 = 16;
+
+/// How often a reader looks again when the writer replaced a split record under it.
+const MAX_READ_ATTEMPTS: usize = 100;
+
+/// The tables.
+#[derive(Clone, Debug)]
+pub(super) struct Tables {
+    ledger: Arc<Mutex<Ledger>>,
+    /// None while the folder is being opened.
+    pub(super) cache: Option<RecordCache>,
+    pub(super) lookup_cache: Option<LookupCache>,
+    pub(super) memtable: Memtable,
+    pub(super) sessions: LayeredTable,
+    pub(super) parts: LayeredTable,
+    pub(super) lookups: LayeredTable,
+    pub(super) touches: LayeredTable,
+    pub(super) due: LayeredTable,
+    pub(super) members: LayeredTable,
+    pub(super) history: History,
+    pub(super) meta: LayeredTable,
+}
+
+/// What is counted while changes are carried out.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// The newest event's sequence number.
+    pub(super) last_sequence: u64,
+    pub(super) statistics: EngineStatistics,
+    /// Whether there has been a record in parts.
+    pub(super) has_parts: bool,
+}
+
+impl Tables {
+    /// The tables of this database under rows that are not in it yet.
+    pub(super) fn open(db: &Database, memtable: Memtable) -> Result<Self, EngineError> {
+        let meta = LayeredTable::new(Table::Meta, db.table(Table::Meta.name())?, memtable.clone());
+        let tree =
+            |table| Ok::<_, EngineError>(LayeredTable::new(table, open_newest(db, &meta, table)?, memtable.clone()));
+        let dropped_through = meta.get(DROPPED_THROUGH)?.map_or(Ok(0), codec::decode_millis)?;
+        Ok(Self {
+            ledger: Arc::default(),
+            cache: None,
+            lookup_cache: None,
+            sessions: tree(Table::Sessions)?,
+            parts: tree(Table::Parts)?,
+            lookups: tree(Table::Lookups)?,
+            touches: tree(Table::Touches)?,
+            due: tree(Table::Due)?,
+            members: tree(Table::Members)?,
+            history: History::new(open_newest(db, &meta, Table::Events)?, memtable.clone(), dropped_through),
+            meta,
+            memtable,
+        })
+    }
+
+    /// From now on keeps records, and where chosen IDs lead, in memory, too.
+    pub(super) fn cache_records(&mut self, bytes: u64) {
+        let lookups = bytes / LOOKUPS_SHARE;
+        self.lookup_cache = Some(LookupCache::new(lookups));
+        self.cache = Some(RecordCache::new(bytes - lookups));
+    }
+
+    /// A record that is in memory, for who asks for it.
+    pub(super) fn cached(&self, handle: Handle) -> Option<Cached> {
+        self.cache.as_ref()?.get(handle)
+    }
+
+    /// The same for a look that does not count as asking for it.
+    pub(super) fn peek(&self, handle: Handle) -> Option<Cached> {
+        self.cache.as_ref()?.peek(handle)
+    }
+
+    /// Where a chosen ID leads, as far as memory tells.
+    pub(super) fn known_handle_of(&self, id: &IdHash) -> Option<Result<Option<Handle>, EngineError>> {
+        match self.memtable.get(Table::Lookups, id.as_bytes()) {
+            Some(Recent::Put(row)) => Some(codec::decode_handle(row).map(Some)),
+            Some(Recent::Removed) => Some(Ok(None)),
+            None => Some(Ok(Some(self.lookup_cache.as_ref()?.get(id)?))),
+        }
+    }
+
+    /// The keys of the parts that there are of a record.
+    pub(super) fn part_keys(&self, handle: Handle) -> Result<Vec<Key>, EngineError> {
+        let (first, last) = (part_key(handle, 0, 0), part_key(handle, u64::MAX, usize::MAX));
+        self.parts.scan(first..=last, Direction::Up, 16).map(|row| Ok(row?.0)).collect()
+    }
+
+    /// A table, but for the events.
+    pub(super) fn tree(&self, table: Table) -> Option<&LayeredTable> {
+        match table {
+            Table::Sessions => Some(&self.sessions),
+            Table::Parts => Some(&self.parts),
+            Table::Lookups => Some(&self.lookups),
+            Table::Touches => Some(&self.touches),
+            Table::Due => Some(&self.due),
+            Table::Members => Some(&self.members),
+            Table::Events => None,
+            Table::Meta => Some(&self.meta),
+        }
+    }
+
+    /// Replaces an index of which a part is damaged by an empty one. What is left of the old one stays where it is.
+    pub(super) fn replace_index(&mut self, db: &Database, table: Table) -> Result<(), EngineError> {
+        let generation = generation(&self.meta, table)? + 1;
+        let row = Row::put(Table::Meta, generation_key(table.name()).as_bytes(), codec::encode_millis(generation));
+        self.memtable.apply(vec![row]);
+        let stored = open_newest(db, &self.meta, table)?;
+        let tree = match table {
+            Table::Lookups => &mut self.lookups,
+            Table::Touches => &mut self.touches,
+            Table::Due => &mut self.due,
+            Table::Members => &mut self.members,
+            _ => {
+                self.history.stored = stored;
+                return Ok(());
+            }
+        };
+        tree.stored = Store::new(stored, table.has_leaves());
+        Ok(())
+    }
+
+    /// What was counted so far.
+    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A moment behind the damaged page that follows this one, or `end`.
+    fn readable_due_after(&self, damaged: Millis, end: Millis) -> Result<Millis, EngineError> {
+        let readable = |at: u128| match self.due.stored.get(&millis(at).to_be_bytes()) {
+            Ok(_) => Ok(true),
+            Err(EngineError::Corrupt(_)) => Ok(false),
+            Err(error) => Err(error),
+        };
+        place_behind(damaged.into(), end.into(), readable).map(millis)
+    }
+
+    /// Puts a split record together; `None` if the writer replaced it meanwhile.
+    fn join_parts(&self, handle: Handle, revision: u64, parts: usize) -> Result<Option<Record>, EngineError> {
+        let mut row = BytesMut::with_capacity(parts * MAX_ROW_BYTES);
+        for part in 0..parts {
+            let Some(bytes) = self.parts.get(&part_key(handle, revision, part))? else {
+                return Ok(None);
+            };
+            row.extend_from_slice(&codec::decode_part(bytes)?);
+        }
+        codec::decode_record(row.freeze()).map(Some)
+    }
+
+    /// The record as its rows have it, and whether it stands in parts.
+    pub(super) fn stored_record(&self, handle: Handle) -> Result<Option<(Record, bool)>, EngineError> {
+        let read = || self.sessions.get(&handle.to_bytes());
+        for _ in 0..MAX_READ_ATTEMPTS {
+            let Some(row) = read()? else {
+                return Ok(None);
+            };
+            match codec::decode_row(Bytes::clone(&row))? {
+                RecordRow::Whole(record) => return Ok(Some((*record, false))),
+                RecordRow::Split { revision, parts } => {
+                    if let Some(record) = self.join_parts(handle, revision, parts)? {
+                        return Ok(Some((record, true)));
+                    }
+                    if read()?.as_ref() == Some(&row) {
+                        return Err(codec::corrupt("a part of a large record is missing"));
+                    }
+                }
+            }
+        }
+        Err(codec::corrupt("a large record can't be read"))
+    }
+
+    /// Where a chosen ID leads, as its row has it.
+    pub(super) fn stored_handle_of(&self, id: &IdHash) -> Result<Option<Handle>, EngineError> {
+        self.lookups.get(id.as_bytes())?.map(codec::decode_handle).transpose()
+    }
+
+    /// The touch as its row has it.
+    fn stored_touch(&self, handle: Handle) -> Result<Option<Millis>, EngineError> {
+        self.touches.get(&handle.to_bytes())?.map(codec::decode_millis).transpose()
+    }
+
+    fn load(&self, handle: Handle) -> Result<Option<Cached>, EngineError> {
+        let Some((record, is_split)) = self.stored_record(handle)? else {
+            return Ok(None);
+        };
+        let touched = match self.stored_touch(handle) {
+            // A damaged one is as good as none: it is a hint.
+            Err(EngineError::Corrupt(_)) => None,
+            touched => touched?,
+        };
+        Ok(Some(Cached { record: Arc::new(record), touched, is_split }))
+    }
+}
+
+impl View for Tables {
+    fn record(&self, handle: Handle) -> Result<Option<Arc<Record>>, EngineError> {
+        match &self.cache {
+            Some(cache) => Ok(cache.get_or_load(handle, || self.load(handle))?.map(|cached| cached.record)),
+            None => Ok(self.stored_record(handle)?.map(|(record, _)| Arc::new(record))),
+        }
+    }
+
+    fn handle_of(&self, hash: &IdHash) -> Result<Option<Handle>, EngineError> {
+        match &self.lookup_cache {
+            Some(cache) => cache.get_or_load(hash, || self.stored_handle_of(hash)),
+            None => self.stored_handle_of(hash),
+        }
+    }
+
+    fn touched(&self, handle: Handle) -> Result<Option<Millis>, EngineError> {
+        match self.peek(handle) {
+            Some(cached) => Ok(cached.touched),
+            None => self.stored_touch(handle),
+        }
+    }
+
+    fn handles(&self, after: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError> {
+        let start = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.to_bytes()));
+        let rows = self.sessions.scan((start, Bound::Unbounded), Direction::Up, limit).take(limit);
+        rows.map(|row| Handle::from_slice(&row?.0).ok_or_else(|| codec::corrupt("a record's key"))).collect()
+    }
+
+    fn members(&self, group: &Group, before: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError> {
+        let start = member_key(group, Handle::FIRST);
+        let end = member_key(group, before.unwrap_or(Handle::LAST));
+        let rows = self.members.scan(start..end, Direction::Down, limit).take(limit);
+        rows.map(|row| read_member_key(&row?.0)).collect()
+    }
+
+    fn has_member(&self, group: &Group, handle: Handle) -> Result<bool, EngineError> {
+        self.members.contains_key(&member_key(group, handle))
+    }
+
+    fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, EngineError> {
+        self.history.after(after, limit)
+    }
+
+    fn events_dropped_through(&self) -> Result<u64, EngineError> {
+        Ok(self.history.dropped_through())
+    }
+
+    fn gaps(&self) -> Result<Vec<Gap>, EngineError> {
+        let rows = self.meta.scan(GAP_PREFIX..GAP_PREFIX_END, Direction::Up, 16);
+        rows.map(|row| read_gap(&row?)).collect()
+    }
+
+    fn counts(&self) -> Counts {
+        let Ledger { last_sequence, statistics, .. } = &*self.ledger();
+        Counts {
+            sessions: statistics.sessions.values().sum(),
+            events: statistics.events,
+            event_bytes: statistics.event_bytes,
+            last_event: *last_sequence,
+        }
+    }
+
+    fn due(&self, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError> {
+        let end = now.saturating_add(1);
+        let (mut found, mut from) = (Vec::new(), 0);
+        while found.len() < limit && from < end {
+            let mut damaged = false;
+            let wanted = limit - found.len();
+            for row in self.due.scan(from.to_be_bytes()..end.to_be_bytes(), Direction::Up, wanted).take(wanted) {
+                match row.and_then(|(key, _)| read_due_key(&key)) {
+                    Ok(due) => found.push(due),
+                    Err(EngineError::Corrupt(_)) => {
+                        damaged = true;
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            if !damaged {
+                break;
+            }
+            // A hint that can't be read must not keep the sweeper from the others.
+            from = self.readable_due_after(found.last().map_or(from, |due: &Due| due.at), end)?;
+        }
+        Ok(found)
+    }
+
+    fn has_due(&self, due: Due) -> Result<bool, EngineError> {
+        self.due.contains_key(&due_key(due))
+    }
+}
+
+/// The moment at a place of the sweeper's index.
+fn millis(place: u128) -> Millis {
+    Millis::try_from(place).unwrap_or(Millis::MAX)
+}
+
+/// Opens the newest generation of a table.
+fn open_newest(db: &Database, meta: &LayeredTable, table: Table) -> Result<RowTable, EngineError> {
+    db.table(&tree_name(table.name(), generation(meta, table)?))
+}
+
+fn generation(meta: &LayeredTable, table: Table) -> Result<u64, EngineError> {
+    meta.get(generation_key(table.name()).as_bytes())?.map_or(Ok(0), codec::decode_millis)
+}

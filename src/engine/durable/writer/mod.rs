@@ -1,0 +1,288 @@
+//! When a change is answered, and when it is on disk.
+//!
+//! A transaction is carried out by the thread that brings it: its rows go into the redo log's buffer and before readers'
+//! eyes. The syncing thread writes the buffer and syncs it. With the durability `always` whoever brought a change waits for
+//! that, and all that came up during one sync share the next. When much has come together, the syncing thread ends the
+//! generation of the redo log and has the checkpoint thread write its rows back into sled.
+
+mod checkpoint_thread;
+mod sync_thread;
+
+use super::checkpoint::Checkpoint;
+use super::cold::{ColdRead, Loaded, Loader};
+use super::committer::{Answered, Attempt, Committer};
+use super::folder::DataFolder;
+use super::mark::MarkFile;
+use super::redo::{self, Position};
+use super::watchdog::Progress;
+use crate::engine::{EngineError, EngineFuture, Transaction};
+use checkpoint_thread::CheckpointThread;
+use std::io;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
+use sync_thread::SyncThread;
+use tokio::sync::{Notify, oneshot, watch};
+
+/// When an answered change is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Before the answer: it survives a power cut.
+    Always,
+    /// At most this long after the answer: a crash or a power cut loses that much.
+    Interval(Duration),
+    /// When the operating system writes it: a crash of the process loses about half a second, a power cut any amount.
+    None,
+}
+
+/// Without a promise, what was changed is given to the operating system so soon.
+const UNPROMISED: Duration = Duration::from_millis(500);
+
+/// How much may be kept in memory and in the redo log before something has to be done about it, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Rows that are not written back; with twice as much, changes wait.
+    pub(super) memtable: usize,
+    /// A generation of the redo log; with twice as much, changes wait.
+    pub(super) redo: u64,
+    /// Changes that are not written to the redo log yet; with more, changes wait.
+    pub(super) waiting: usize,
+    /// With so many of them they are written before their time, while they are still in the processor's cache.
+    pub(super) early: usize,
+}
+
+/// No generation is so small that it is hardly worth its end, in bytes; a redo file is never shorter than twice this.
+const MIN_MEMTABLE: usize = 128 << 10;
+const MIN_REDO: u64 = redo::GROWTH / 2;
+
+impl Limits {
+    /// What fits a cache of this size. Under load there are two layers of rows, each of twice the limit: together they take
+    /// their quarter of it.
+    pub(super) fn of(cache_bytes: u64) -> Self {
+        let memtable = usize::try_from(cache_bytes / 16).unwrap_or(usize::MAX).clamp(MIN_MEMTABLE, 256 << 20);
+        Self { memtable, redo: 2 * memtable as u64, waiting: 16 << 20, early: 512 << 10 }
+    }
+
+    /// The same for less space: a memtable, and a generation of the redo log, of no more than this.
+    pub(super) fn at_most(self, bytes: u64) -> Self {
+        let memtable = usize::try_from(bytes).unwrap_or(usize::MAX).max(MIN_MEMTABLE);
+        Self { memtable: self.memtable.min(memtable), redo: self.redo.min(bytes.max(MIN_REDO)), ..self }
+    }
+}
+
+/// The handle by which the engine changes data.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    last_event: watch::Receiver<u64>,
+}
+
+/// Has what is dead given back.
+#[derive(Clone)]
+pub(super) struct Reclaimer(Weak<Shared>);
+
+impl Reclaimer {
+    /// Has what was changed written back now, and cleaned up behind; nothing happens if there is nothing. Who waits for room
+    /// looks again whether there is some.
+    pub(super) fn reclaim(&self) {
+        let Some(shared) = self.0.upgrade() else { return };
+        shared.room.notify_waiters();
+        let mut state = shared.lock();
+        let State { committer, sleep, .. } = &mut *state;
+        if let Some(committer) = committer
+            && committer.begin_reclaiming()
+        {
+            *sleep = Sleep::Awake;
+            shared.work.notify_one();
+        }
+    }
+}
+
+impl std::fmt::Debug for Reclaimer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reclaimer")
+    }
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Wakes the syncing thread.
+    work: Condvar,
+    /// Wakes the checkpoint, which waits for a sync.
+    synced: Condvar,
+    /// Wakes those for whom there was no room.
+    room: Notify,
+}
+
+struct State {
+    /// `None` once the data is released.
+    committer: Option<Committer>,
+    sleep: Sleep,
+    closing: Option<oneshot::Sender<Result<(), EngineError>>>,
+    /// How far the redo log is durable.
+    synced: Position,
+    /// Whether the checkpoint waits for it to be durable to its end.
+    is_sync_wanted: bool,
+    /// Whether the syncing thread syncs no more.
+    has_stopped: bool,
+    /// Whether the syncing thread has ended.
+    has_ended: bool,
+}
+
+/// What the syncing thread waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sleep {
+    Awake,
+    /// For a change.
+    UntilWork,
+    /// For the time to sync what has changed, unless there is too much of it before.
+    UntilDue,
+}
+
+/// What the threads of a writer are made of.
+pub(super) struct Parts {
+    pub(super) committer: Committer,
+    pub(super) checkpoint: Checkpoint,
+    pub(super) folder: DataFolder,
+    pub(super) mark: Arc<MarkFile>,
+    /// Of the syncing thread.
+    pub(super) progress: Arc<Progress>,
+}
+
+impl Writer {
+    pub(super) fn start(parts: Parts, last_event: watch::Receiver<u64>) -> io::Result<Self> {
+        let Parts { committer, checkpoint, folder, mark, progress } = parts;
+        let durability = committer.durability;
+        let state = State {
+            synced: committer.redo.end(),
+            committer: Some(committer),
+            sleep: Sleep::Awake,
+            closing: None,
+            is_sync_wanted: false,
+            has_stopped: false,
+            has_ended: false,
+        };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            synced: Condvar::new(),
+            room: Notify::new(),
+        });
+        let (layers, to_write_back) = channel();
+        let checkpoint = CheckpointThread {
+            checkpoint,
+            shared: Arc::clone(&shared),
+            folder: folder.sled_path(),
+            mark: Arc::clone(&mark),
+        };
+        let thread = thread::Builder::new().name("checkpoint".into());
+        let checkpoint = thread.spawn(move || checkpoint.run(&to_write_back))?;
+        let syncing = SyncThread {
+            durability,
+            shared: Arc::clone(&shared),
+            layers,
+            checkpoint,
+            mark,
+            folder: folder.sled_path(),
+            progress,
+        };
+        thread::Builder::new().name("sync".into()).spawn(move || syncing.run())?;
+        Ok(Self { shared, last_event })
+    }
+
+    pub(super) fn reclaimer(&self) -> Reclaimer {
+        Reclaimer(Arc::downgrade(&self.shared))
+    }
+
+    pub(super) fn last_event(&self) -> watch::Receiver<u64> {
+        self.last_event.clone()
+    }
+
+    pub(super) fn commit<'a>(&'a self, transaction: Transaction<'a>, loader: &'a Loader) -> EngineFuture<'a> {
+        match self.attempt(transaction, None) {
+            Attempt::Decided(Ok(None)) => EngineFuture::done(Ok(())),
+            Attempt::Decided(Ok(Some(answered))) => EngineFuture::under_way(answer(answered)),
+            Attempt::Decided(Err(error)) => EngineFuture::done(Err(error)),
+            Attempt::Missed(read) => EngineFuture::under_way(self.commit_later(transaction, loader, Some(read))),
+            Attempt::NoRoom => EngineFuture::under_way(self.commit_later(transaction, loader, None)),
+        }
+    }
+
+    pub(super) async fn close(&self) -> Result<(), EngineError> {
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut state = self.shared.lock();
+            if state.has_ended {
+                return Err(EngineError::Stopped);
+            }
+            state.closing = Some(answer);
+        }
+        self.shared.work.notify_one();
+        answered.await.map_err(|_| EngineError::Stopped)?
+    }
+
+    /// Goes on until there is room for the transaction, and all that it asks for is loaded.
+    async fn commit_later(
+        &self,
+        transaction: Transaction<'_>,
+        reads: &Loader,
+        missed: Option<ColdRead>,
+    ) -> Result<(), EngineError> {
+        let mut loaded = Loaded::default();
+        if let Some(read) = missed {
+            loaded = reads.load(loaded, read).await?;
+        }
+        loop {
+            let room = self.shared.room.notified();
+            match self.attempt(transaction, Some(&loaded)) {
+                Attempt::Decided(Ok(None)) => return Ok(()),
+                Attempt::Decided(Ok(Some(answered))) => return answer(answered).await,
+                Attempt::Decided(Err(error)) => return Err(error),
+                Attempt::Missed(read) => loaded = reads.load(loaded, read).await?,
+                Attempt::NoRoom => room.await,
+            }
+        }
+    }
+
+    /// Runs a transaction over what is in memory, and what was loaded for it.
+    fn attempt(&self, transaction: Transaction<'_>, loaded: Option<&Loaded>) -> Attempt {
+        let mut state = self.shared.lock();
+        let State { committer, sleep, .. } = &mut *state;
+        let Some(committer) = committer else { return Attempt::Decided(Err(EngineError::Stopped)) };
+        if !committer.has_room() && !committer.has_failed {
+            return Attempt::NoRoom;
+        }
+        let attempt = committer.commit(transaction, loaded);
+        let wakes = match *sleep {
+            Sleep::Awake => false,
+            Sleep::UntilWork => committer.has_work(),
+            Sleep::UntilDue => committer.is_urgent(),
+        };
+        if wakes {
+            *sleep = Sleep::Awake;
+            self.shared.work.notify_one();
+        }
+        attempt
+    }
+}
+
+/// Waits until a change is on disk, or is not.
+async fn answer(answered: Answered) -> Result<(), EngineError> {
+    answered.await.map_err(|_| EngineError::Stopped)?
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Accepts nothing any more.
+    fn fail(&self, error: &EngineError) {
+        if let Some(committer) = &mut self.lock().committer {
+            committer.fail(error);
+        }
+        self.room.notify_waiters();
+        self.work.notify_one();
+        self.synced.notify_one();
+    }
+}

@@ -1,0 +1,193 @@
+//! The thread that writes the redo log and syncs it.
+
+use super::checkpoint_thread::Ended;
+use super::{Durability, Shared, UNPROMISED};
+use crate::engine::EngineError;
+use crate::engine::durable::checkpoint::Checkpoint;
+use crate::engine::durable::committer::{Committer, Group};
+use crate::engine::durable::mark::MarkFile;
+use crate::engine::durable::redo::{self, Write};
+use crate::engine::durable::watchdog::Progress;
+use crate::engine::durable::writer::Sleep;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// After so long without a change what is dead is given back: nobody would have to wait for it.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// What is to be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    /// To write what there is, and sync it.
+    Sync,
+    /// To give what there is to the operating system.
+    Write,
+    /// Nothing before so long.
+    In(Duration),
+    /// Nothing before something changes.
+    Nothing,
+}
+
+pub(super) struct SyncThread {
+    pub(super) durability: Durability,
+    pub(super) shared: Arc<Shared>,
+    /// To the checkpoint.
+    pub(super) layers: Sender<Ended>,
+    pub(super) checkpoint: JoinHandle<Option<Checkpoint>>,
+    pub(super) mark: Arc<MarkFile>,
+    pub(super) folder: PathBuf,
+    pub(super) progress: Arc<Progress>,
+}
+
+impl SyncThread {
+    pub(super) fn run(self) {
+        let mut buffer = Vec::new();
+        while let Some(group) = self.next_group(&mut buffer) {
+            match self.sync(group) {
+                Ok(empty) => buffer = empty,
+                Err(error) => {
+                    self.shared.fail(&error);
+                    break;
+                }
+            }
+        }
+        self.end();
+    }
+
+    /// Waits until something has to be synced; `None` once the engine is to be closed and nothing is left.
+    fn next_group(&self, buffer: &mut Vec<u8>) -> Option<Group> {
+        let mut state = self.shared.lock();
+        loop {
+            let (is_closing, is_sync_wanted) = (state.closing.is_some(), state.is_sync_wanted);
+            let committer = state.committer.as_mut().filter(|committer| !committer.has_failed)?;
+            committer.is_syncing = false;
+            if is_closing && !committer.has_work() && !is_sync_wanted {
+                return None;
+            }
+            let due = if is_closing || is_sync_wanted { Due::Sync } else { self.due(committer) };
+            let wait = match due {
+                Due::Sync | Due::Write => {
+                    let group = committer.take_group(std::mem::take(buffer), due == Due::Sync);
+                    state.is_sync_wanted &= due != Due::Sync;
+                    return Some(group);
+                }
+                Due::In(wait) => Some(wait),
+                Due::Nothing => committer.has_dead_space().then_some(IDLE),
+            };
+            state.sleep = if due == Due::Nothing { Sleep::UntilWork } else { Sleep::UntilDue };
+            let mut is_over = false;
+            state = match wait {
+                None => self.shared.work.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(wait) => {
+                    let waited = self.shared.work.wait_timeout(state, wait);
+                    let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+                    is_over = timeout.timed_out();
+                    state
+                }
+            };
+            let is_idle = is_over && due == Due::Nothing && state.sleep != Sleep::Awake;
+            state.sleep = Sleep::Awake;
+            if let Some(committer) = state.committer.as_mut().filter(|_| is_idle) {
+                committer.begin_reclaiming();
+            }
+        }
+    }
+
+    fn due(&self, committer: &Committer) -> Due {
+        if committer.ends_generation() {
+            return Due::Sync;
+        }
+        let age = committer.changed_since.map(|since| since.elapsed());
+        match (self.durability, age) {
+            (Durability::Always, _) if !committer.waiting.is_empty() => Due::Sync,
+            (Durability::Interval(interval), Some(age)) if age >= interval => Due::Sync,
+            (Durability::None, Some(age)) if age >= UNPROMISED => Due::Write,
+            _ if committer.is_urgent() => Due::Write,
+            (Durability::Interval(interval), Some(age)) => Due::In(interval.saturating_sub(age)),
+            (Durability::None, Some(age)) => Due::In(UNPROMISED.saturating_sub(age)),
+            _ => Due::Nothing,
+        }
+    }
+
+    /// Writes a group, makes it durable as promised, and answers it. Returns the empty buffer.
+    fn sync(&self, group: Group) -> Result<Vec<u8>, EngineError> {
+        let Group { write, is_synced, answers, last_event, ended, reclaims } = group;
+        let end = write.end;
+        self.progress.begin();
+        let written = self.write(write, is_synced, last_event);
+        self.progress.end();
+        let answer = written.as_ref().map(drop).map_err(EngineError::clone);
+        if answer.is_ok() && is_synced {
+            let mut state = self.shared.lock();
+            state.synced = end;
+            self.shared.synced.notify_one();
+            if let Some(committer) = state.committer.as_ref().filter(|_| self.durability == Durability::Always) {
+                committer.tell(last_event, answers.len() as u64);
+            }
+        }
+        for waiting in answers {
+            // The caller may have gone.
+            waiting.send(answer.clone()).ok();
+        }
+        if let (Ok(_), Some(rows)) = (&written, ended) {
+            let sent = self.layers.send(Ended { generation: end.generation, rows, reclaims });
+            sent.map_err(|_| EngineError::Stopped)?;
+        }
+        self.shared.room.notify_waiters();
+        written
+    }
+
+    fn write(&self, write: Write, sync: bool, last_event: u64) -> Result<Vec<u8>, EngineError> {
+        let end = write.end;
+        let buffer = write.carry_out(sync)?;
+        if sync {
+            self.mark.update(|mark| (mark.redo, mark.last_event) = (end, last_event))?;
+        }
+        Ok(buffer)
+    }
+
+    /// Once no more is to be synced: writes everything back, unless something failed.
+    fn end(self) {
+        // The checkpoint finishes what it is at.
+        self.shared.lock().has_stopped = true;
+        self.shared.synced.notify_one();
+        drop(self.layers);
+        let checkpoint = self.checkpoint.join().ok().flatten();
+        let (committer, closing) = {
+            let mut state = self.shared.lock();
+            state.has_ended = true;
+            (state.committer.take_if(|committer| !committer.has_failed), state.closing.take())
+        };
+        self.shared.room.notify_waiters();
+        let closed = match (committer, checkpoint) {
+            (Some(committer), Some(checkpoint)) => {
+                self.progress.begin();
+                let closed = close(committer, checkpoint, &self.mark, &self.folder);
+                self.progress.end();
+                closed
+            }
+            _ => Err(EngineError::Stopped),
+        };
+        if let Some(closing) = closing {
+            // The closer may have given up waiting.
+            closing.send(closed).ok();
+        }
+    }
+}
+
+/// Writes everything back and releases the data, so that the folder can be opened again at once.
+fn close(
+    mut committer: Committer,
+    mut checkpoint: Checkpoint,
+    mark: &MarkFile,
+    folder: &Path,
+) -> Result<(), EngineError> {
+    let next = committer.redo.end().generation + 1;
+    // sled must not be ahead of the redo log, of which without a promise nothing may be synced yet.
+    committer.redo.take(Vec::new()).carry_out(true)?;
+    checkpoint.write_all_back()?;
+    Ok(redo::empty(folder, mark, next)?)
+}
