@@ -10,6 +10,10 @@ pub(super) const STEP: Nanos = 1_000_000_000;
 /// off by 36 s at most, and an hour is made up for in 50 hours.
 pub(super) const SLEW: Nanos = 50;
 
+/// A look that comes late, on a machine that is busy, makes up for no more than so long: the time goes faster or slower, it
+/// does not jump.
+const AT_ONCE: Nanos = 200_000_000;
+
 /// How the time of the sessions is to be moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Move {
@@ -24,7 +28,7 @@ pub(super) fn judge(last: Reading, reading: Reading, time: Nanos) -> Move {
     let step = (reading.wall - last.wall) - passed;
     let step = if step.abs() > STEP { step } else { 0 };
     let difference = reading.wall - time;
-    let most = passed / SLEW;
+    let most = passed.min(AT_ONCE) / SLEW;
     // What may as well come from the reading is no difference.
     let by = if difference.abs() <= reading.blur { 0 } else { difference.clamp(-most, most) };
     Move { by, step }
@@ -44,16 +48,23 @@ mod tests {
     #[test]
     fn a_step_is_made_up_for_by_one_part_in_fifty() {
         let last = at(0, HOUR);
-        let back = judge(last, at(SECOND, SECOND), HOUR + SECOND);
-        assert_eq!(back, Move { by: -SECOND / 50, step: -HOUR });
-        let ahead = judge(last, at(SECOND, 2 * HOUR + SECOND), HOUR + SECOND);
-        assert_eq!(ahead, Move { by: SECOND / 50, step: HOUR });
+        let look = SECOND / 10;
+        let back = judge(last, at(look, look), HOUR + look);
+        assert_eq!(back, Move { by: -look / 50, step: -HOUR });
+        let ahead = judge(last, at(look, 2 * HOUR + look), HOUR + look);
+        assert_eq!(ahead, Move { by: look / 50, step: HOUR });
+    }
+
+    #[test]
+    fn a_late_look_makes_no_jump() {
+        let ahead = judge(at(0, 0), at(10 * SECOND, HOUR), 10 * SECOND);
+        assert_eq!(ahead.by, SECOND / 5 / 50);
     }
 
     #[test]
     fn the_end_of_it_is_not_overshot() {
-        let moved = judge(at(0, 0), at(SECOND, SECOND), SECOND - 5_000_000);
-        assert_eq!(moved, Move { by: 5_000_000, step: 0 });
+        let moved = judge(at(0, 0), at(SECOND, SECOND), SECOND - 3_000_000);
+        assert_eq!(moved, Move { by: 3_000_000, step: 0 });
         assert_eq!(judge(at(0, 0), at(SECOND, SECOND), SECOND - 1_000).by, 0);
     }
 

@@ -210,7 +210,8 @@ pub struct Settings {
 
     /// Memory for the messages of all connections that have not fully arrived or have not been taken yet (1MiB or more)
     ///
-    /// While there is no room, calls wait and the server reads nothing more from streams. No connection gets more than it
+    /// Half of it is for messages that wait because the other half has no room, up to 64KiB of each. Calls wait as long as
+    /// send-timeout says; when too many wait, more are refused with `RESOURCE_EXHAUSTED`. No connection gets more than it
     /// leaves to the others.
     #[arg(long, value_name = SIZE, value_parser = at_least(size::<usize>, "1MiB"), default_value = "256MiB",
           help_heading = LIMITS)]

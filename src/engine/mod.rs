@@ -32,7 +32,7 @@ use tokio::sync::watch;
 
 /// A versioned record store.
 ///
-/// What every engine promises, and `tests/engines` checks on each:
+/// What every engine promises, and `tests/engine/conformance` checks on each:
 /// - transactions take effect one after the other, each as a whole or not at all;
 /// - when [`commit`](Engine::commit) has returned `Ok`, every later query and transaction sees the change, and it is as
 ///   durable as the engine was opened to make it;

@@ -20,6 +20,7 @@ pub(crate) use errors::grpc::{Payload, add_reason, refuse_other_protocols, unkno
 pub use errors::status::Refusal;
 pub(crate) use errors::status::call_timed_out;
 pub use exchange::ExchangeStream;
+pub(crate) use in_flight::budget::STREAM_WINDOW;
 pub use in_flight::budget::{Bounds, Budget, Held, Share};
 pub use in_flight::received::ReceivedMessages;
 pub use store::StoreService;

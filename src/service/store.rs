@@ -167,7 +167,8 @@ impl SessionStore for StoreService {
         &self,
         request: Request<LockSessionRequest>,
     ) -> Result<Response<LockSessionResponse>, Status> {
-        self.lock(request.into_inner()).await.map(Response::new)
+        let share = Arc::clone(received(&request)?.share());
+        self.lock(request.into_inner(), &share).await.map(Response::new)
     }
 
     async fn unlock_session(
@@ -226,7 +227,7 @@ impl SessionStore for StoreService {
     }
 }
 
-/// What the call holds of the budget. The server adds it to every request with a stream.
+/// What the call holds of the budget. The server adds it to every call that is a stream or waits.
 fn received<T>(request: &Request<T>) -> Result<&ReceivedMessages, Status> {
     request.extensions().get().ok_or_else(|| Status::internal("the call belongs to no connection"))
 }

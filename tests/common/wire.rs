@@ -22,6 +22,11 @@ pub(crate) const END_HEADERS: u8 = 4;
 /// The reason of a reset or a farewell with which a server defends itself.
 pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
 
+/// What may be sent in a stream before the server has read any of it, and what fits into a frame: both as HTTP/2 makes it
+/// by default.
+const INITIAL_WINDOW: usize = 65_535;
+const MAX_FRAME: usize = 16 << 10;
+
 /// The setting that bounds the streams of a connection.
 pub(crate) const MAX_CONCURRENT_STREAMS: u16 = 3;
 /// The setting of how much of each stream's answer the peer is ready to receive at first.
@@ -96,6 +101,24 @@ impl Peer {
     /// Sends bytes; false once the other side has closed the connection.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).is_ok()
+    }
+
+    /// Sends the body of a request in pieces, as the window of its stream allows.
+    pub(crate) fn send_body(&mut self, stream: u32, mut body: &[u8]) {
+        let mut window = INITIAL_WINDOW;
+        loop {
+            let (piece, rest) = body.split_at(body.len().min(window).min(MAX_FRAME));
+            let flags = if rest.is_empty() { END_STREAM } else { 0 };
+            assert!(self.send(&frame(DATA, flags, stream, piece)));
+            if rest.is_empty() {
+                return;
+            }
+            (body, window) = (rest, window - piece.len());
+            if window == 0 {
+                let update = self.receive(|frame| frame.kind == WINDOW_UPDATE && frame.stream == stream).unwrap();
+                window = update.code(0) as usize;
+            }
+        }
     }
 
     /// Sends bytes, and gives up when the other side takes none for so long.

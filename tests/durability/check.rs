@@ -1,11 +1,11 @@
 //! The comparison of a ledger with what the server has after a crash.
 
-use crate::books::{BRIEF_NAMESPACE, Brief};
 use crate::common::{LONG, after, millis, now};
 use crate::entry::{Content, Entry, Finding, Promise};
 use crate::history::History;
 use crate::ledger::Ledger;
 use crate::worker::Worker;
+use crate::worker_notes::{BRIEF_NAMESPACE, Brief};
 use sessiond_client::proto::{
     CountSessionsRequest, DeleteSessionRequest, EventKind, GetSessionRequest, ListSessionsRequest, Session,
     SessionChange, UpdateSessionRequest, Value,

@@ -1,9 +1,9 @@
 //! What real clients know of their sessions, kept outside the server.
 
-use crate::books::{Brief, Tally};
 use crate::entry::{Finding, Promise};
 use crate::history::History;
 use crate::worker::Worker;
+use crate::worker_notes::{Brief, Tally};
 use fastrand::Rng;
 use sessiond_client::Client;
 use sessiond_client::proto::{CreateSessionRequest, EventKind};

@@ -11,12 +11,13 @@
     reason = "what can't be set up fails the test; it reports what it tried"
 )]
 
-mod books;
+mod backup;
 mod check;
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(target_os = "linux")]
 mod cut_fs;
+mod damaged_files;
 #[cfg(target_os = "linux")]
 mod disk;
 mod entry;
@@ -31,7 +32,13 @@ mod kill;
 mod ledger;
 #[cfg(target_os = "linux")]
 mod power;
+mod random_damage;
+mod restart;
+mod restore;
+mod swapped_files;
+mod verify;
 mod worker;
+mod worker_notes;
 
 use std::io::Write;
 

@@ -1,7 +1,7 @@
 //! One client under load: it changes sessions that are its own, and its own attribute in sessions that all share.
 
-use crate::books::{BRIEF_NAMESPACE, Brief, Counter, Tally};
 use crate::entry::{Content, Entry};
+use crate::worker_notes::{BRIEF_NAMESPACE, Brief, Counter, Tally};
 use fastrand::Rng;
 use sessiond_client::proto::{
     CreateSessionRequest, DeleteSessionRequest, EventKind, GetSessionRequest, RevokeSessionsRequest,

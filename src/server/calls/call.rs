@@ -8,7 +8,7 @@ use super::route::{Route, Target};
 use super::router::Router;
 use crate::config::Settings;
 use crate::server::connections::slots::{ActiveCall, Slot};
-use crate::service::errors::transfer::{answers_not_taken, headers_too_large, request_too_slow};
+use crate::service::errors::transfer::{answers_not_taken, headers_too_large, request_too_slow, too_many_messages};
 use crate::service::{Held, Payload, ReceivedMessages, Share, add_reason, call_timed_out, refuse_other_protocols};
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -94,8 +94,11 @@ impl Peer {
         let deadline = deadline::of(request.headers());
         let payload = Payload::of(request.uri().path());
         let (mut parts, mut body) = request.into_parts();
-        let arrival =
-            Arrival { max_message_size: self.settings.max_message_size, timeout: self.settings.receive_timeout };
+        let arrival = Arrival {
+            max_message_size: self.settings.max_message_size,
+            timeout: self.settings.receive_timeout,
+            wait: self.settings.send_timeout,
+        };
         let answer = |response| {
             let held = self.share.hold_answer(0);
             Ok(PendingAnswer { response, held, compression: Compression::default() })
@@ -119,9 +122,10 @@ impl Peer {
         let arrived = if route.asks_in_stream {
             None
         } else {
-            match one_message(&mut body, &self.share, arrival).await {
+            match one_message(&mut body, &self.share, arrival, reply).await {
                 Ok(arrived) => Some(arrived),
                 Err(NotReceived::Gone) => return Err(Aborted::Gone),
+                Err(NotReceived::NoRoom) => return refusal(too_many_messages()),
                 Err(NotReceived::TooSlow) => {
                     tracing::warn!("a request arrived too slowly");
                     self.slot.count_offence();
@@ -143,7 +147,7 @@ impl Peer {
             return refusal(answers_not_taken());
         }
         let received = ReceivedMessages::new(Arc::clone(&self.share));
-        if route.asks_in_stream || route.answers_in_stream {
+        if route.needs_received_messages() {
             parts.extensions.insert(received.clone());
         }
         let (body, request_held) = if let Some((message, arrived)) = arrived {
@@ -263,7 +267,7 @@ impl Peer {
 }
 
 /// Tells that the caller has withdrawn its call.
-trait Withdrawal {
+pub(super) trait Withdrawal {
     fn poll_withdrawn(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 

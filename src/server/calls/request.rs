@@ -1,18 +1,19 @@
 //! How a request arrives: one message, which is waited for before the call counts as in flight, or a stream of messages.
 
+use super::call::Withdrawal;
 use crate::server::connections::slots::ActiveCall;
 use crate::server::peer_timeout::{time_for, timed_out};
 use crate::service::errors::transfer::request_too_slow;
-use crate::service::{Held, ReceivedMessages, Share};
+use crate::service::{Held, ReceivedMessages, STREAM_WINDOW, Share};
 use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
 use http_body::{Body, Frame};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tokio::time::timeout;
 use tonic::Status;
 
 /// The bytes before each message of gRPC: whether it is compressed, and its length.
@@ -21,8 +22,11 @@ pub(super) const PREFIX: usize = 5;
 /// What bounds the arrival of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arrival {
-    pub(in crate::server) max_message_size: usize,
-    pub(in crate::server) timeout: Duration,
+    pub(super) max_message_size: usize,
+    /// How long the peer may take to send.
+    pub(super) timeout: Duration,
+    /// How long a request may wait for room.
+    pub(super) wait: Duration,
 }
 
 /// Why a request did not arrive.
@@ -31,6 +35,8 @@ pub(super) enum NotReceived {
     Gone,
     /// It takes too long.
     TooSlow,
+    /// There is no room for it.
+    NoRoom,
 }
 
 /// The one message of a request, with its prefix, and what it holds; the whole body must have arrived.
@@ -40,53 +46,68 @@ pub(super) async fn one_message(
     body: &mut RecvStream,
     share: &Arc<Share>,
     arrival: Arrival,
+    call: &mut impl Withdrawal,
 ) -> Result<(Bytes, Option<Held>), NotReceived> {
-    let expected = AtomicUsize::new(0);
-    let mut arriving = pin!(receive(body, share, arrival.max_message_size, &expected));
-    // Most requests are there at once, and so need no timer.
+    let (first, length) = in_time(share, arrival.timeout, begin(body, arrival.max_message_size)).await?;
+    let Some(length) = length else { return Ok((first, None)) };
+    if !share.has_room() {
+        let missing = (PREFIX + length).saturating_sub(first.len());
+        let _on_its_way = share.wait(missing).ok_or(NotReceived::NoRoom)?;
+        tokio::select! {
+            biased;
+            room = timeout(arrival.wait, share.room()) => room.map_err(|_| NotReceived::NoRoom)?,
+            () = poll_fn(|cx| call.poll_withdrawn(cx)) => return Err(NotReceived::Gone),
+        }
+    }
+    let held = share.hold(PREFIX + length);
+    let message = in_time(share, time_for(length, arrival.timeout), complete(body, first, length)).await?;
+    Ok((message, Some(held)))
+}
+
+/// Does without a timer where everything is there at once, as it mostly is.
+async fn in_time<T>(
+    share: &Share,
+    limit: Duration,
+    arriving: impl Future<Output = Result<T, NotReceived>>,
+) -> Result<T, NotReceived> {
+    let mut arriving = pin!(arriving);
     if let Poll::Ready(arrived) = poll_fn(|cx| Poll::Ready(arriving.as_mut().poll(cx))).await {
         return arrived;
     }
     tokio::select! {
         biased;
         arrived = arriving => arrived,
-        () = timed_out(share, || time_for(expected.load(Ordering::Relaxed), arrival.timeout)) => Err(NotReceived::TooSlow),
+        () = timed_out(share, || limit) => Err(NotReceived::TooSlow),
     }
 }
 
-async fn receive(
-    body: &mut RecvStream,
-    share: &Arc<Share>,
-    max_message_size: usize,
-    expected: &AtomicUsize,
-) -> Result<(Bytes, Option<Held>), NotReceived> {
-    let Some(first) = piece(body).await? else { return Ok((Bytes::new(), None)) };
-    if body.is_end_stream() {
-        return Ok((first, None));
-    }
-    let mut held = share.hold(first.len());
-    let mut message = BytesMut::from(first);
-    let mut has_room = false;
-    loop {
-        if let Some(length) = length(&message) {
-            if length > max_message_size || message.len() > PREFIX + length {
-                break;
-            }
-            // What arrives in several pieces waits for room as a whole: so none waits for room with half of it in hand.
-            if !has_room {
-                share.room().await;
-                has_room = true;
-                held.set(PREFIX + length);
-                expected.store(length, Ordering::Relaxed);
-                message.reserve((PREFIX + length).saturating_sub(message.len()));
-            }
+/// What has arrived when it is known how long the message is, and its length; no length if nothing more is to be read.
+async fn begin(body: &mut RecvStream, max_message_size: usize) -> Result<(Bytes, Option<usize>), NotReceived> {
+    let Some(mut first) = piece(body).await? else { return Ok((Bytes::new(), None)) };
+    while !body.is_end_stream() {
+        if let Some(length) = length(&first) {
+            let is_allowed = length <= max_message_size && first.len() <= PREFIX + length;
+            return Ok((first, is_allowed.then_some(length)));
         }
-        match piece(body).await? {
-            Some(piece) => message.extend_from_slice(&piece),
-            None => break,
-        }
+        let Some(next) = piece(body).await? else { break };
+        first = [first, next].concat().into();
     }
-    Ok((message.freeze(), Some(held)))
+    Ok((first, None))
+}
+
+/// The message of which this has arrived, and whatever comes behind it.
+async fn complete(body: &mut RecvStream, first: Bytes, length: usize) -> Result<Bytes, NotReceived> {
+    let Some(second) = piece(body).await? else { return Ok(first) };
+    let mut message = BytesMut::with_capacity(PREFIX + length);
+    message.extend_from_slice(&first);
+    message.extend_from_slice(&second);
+    drop((first, second));
+    while message.len() <= PREFIX + length
+        && let Some(piece) = piece(body).await?
+    {
+        message.extend_from_slice(&piece);
+    }
+    Ok(message.freeze())
 }
 
 /// The next piece of a body; the peer may send as much again.
@@ -169,7 +190,11 @@ impl Stream {
             let share = &self.share;
             let room = self.room.get_or_insert_with(|| {
                 let share = Arc::clone(share);
-                Box::pin(async move { share.room().await })
+                Box::pin(async move {
+                    // Without that it waits, too: a stream can't be refused a single message.
+                    let _on_its_way = share.wait(STREAM_WINDOW as usize);
+                    share.room().await;
+                })
             });
             ready!(room.as_mut().poll(cx));
             self.room = None;

@@ -35,6 +35,9 @@ pub(super) enum AnswerSize {
     Session,
     /// It has as many sessions as fit into a message.
     Message,
+    /// It may have one session's data, but most of these calls wait for something else: the service finds room itself when
+    /// it has done so.
+    SessionInTheEnd,
 }
 
 impl Route {
@@ -57,10 +60,16 @@ impl Route {
         };
         let answer = match (target, method) {
             (Target::Store, "GetSession" | "RedeemHandoff") => AnswerSize::Session,
+            (Target::Store, "LockSession") => AnswerSize::SessionInTheEnd,
             (Target::Store, "BatchGetSessions" | "BatchDeleteSessions" | "ListSessions") => AnswerSize::Message,
             _ => AnswerSize::Small,
         };
         Self { target, asks_in_stream, answers_in_stream, answer }
+    }
+
+    /// Whether the service looks itself at what the call holds of its connection's share.
+    pub(super) fn needs_received_messages(self) -> bool {
+        self.asks_in_stream || self.answers_in_stream || self.answer == AnswerSize::SessionInTheEnd
     }
 }
 
@@ -68,7 +77,7 @@ impl AnswerSize {
     /// The bytes, at most.
     pub(in crate::server) fn bytes(self, settings: &Settings) -> usize {
         match self {
-            Self::Small => 0,
+            Self::Small | Self::SessionInTheEnd => 0,
             Self::Session => {
                 let policies = settings.namespaces.values().chain([&settings.policy]);
                 policies.map(|policy| policy.max_session_size).max().unwrap_or_default()

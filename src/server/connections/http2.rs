@@ -4,6 +4,7 @@ use super::socket::Connection;
 use crate::server::calls::answer::Piece;
 use crate::server::calls::call::Peer;
 use crate::server::process::health::{Phase, draining};
+use crate::service::STREAM_WINDOW;
 use h2::server::{Builder, Connection as Http2};
 use h2::{Ping, PingPong, Reason};
 use std::future::poll_fn;
@@ -22,8 +23,11 @@ const PONG_WITHIN: Duration = Duration::from_secs(20);
 /// A connection that is evicted, or has no call while the server drains, has so long to close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
-/// Bytes that a peer may send in one stream, and in the whole connection, before they are read.
+/// Bytes that a peer may send in the whole connection before they are read, beside those of messages that wait for room.
 const WINDOW: u32 = 1 << 20;
+
+/// The most that HTTP/2 allows.
+const MAX_WINDOW: u32 = (1 << 31) - 1;
 
 /// Bytes of one answer that may wait for the operating system to take them.
 const SEND_BUFFER: usize = 400 << 10;
@@ -79,6 +83,10 @@ pub(in crate::server) async fn serve(
                 }
                 None => return Ok(()),
             },
+            () = peer.share.window_changed() => {
+                let on_their_way = u32::try_from(peer.share.on_their_way()).unwrap_or(MAX_WINDOW);
+                connection.set_target_window_size(WINDOW.saturating_add(on_their_way).min(MAX_WINDOW));
+            }
             () = &mut evicted, if closing != Closing::Evicted => {
                 if peer.slot.is_cut_off() {
                     connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
@@ -167,7 +175,7 @@ fn http2(peer: &Peer) -> Builder {
     let settings = &peer.settings;
     let mut http2 = Builder::new();
     http2
-        .initial_window_size(WINDOW)
+        .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(WINDOW)
         .max_concurrent_streams(settings.max_streams_per_connection)
         .max_header_list_size(settings.max_header_size.saturating_mul(HEADERS_READ))

@@ -24,6 +24,16 @@ pub(crate) fn request_too_slow(receive_timeout: Duration, is_draining: bool) -> 
     )
 }
 
+/// There is no room for the request.
+pub(crate) fn too_many_messages() -> Status {
+    plain(
+        Code::ResourceExhausted,
+        "too many large messages are on their way (settings message-memory-per-connection and message-memory); the call \
+         was not carried out",
+        "TOO_MANY_REQUESTS",
+    )
+}
+
 /// There is no room for the answer, because earlier ones have not been taken.
 pub(crate) fn answers_not_taken() -> Status {
     plain(

@@ -19,6 +19,14 @@ const FEW: usize = 4;
 /// Room is scarce when less than this part of it is free.
 const SCARCE_PART: usize = 4;
 
+/// This part of the bytes is kept for messages that wait for room: what is on its way of each has left the peer already.
+/// With the settings as they are by default, every stream that one connection may have can wait.
+const WAITING_PART: usize = 2;
+
+/// What of a message may be on its way before the server reads it: the window of each stream, as large as HTTP/2 makes it by
+/// default.
+pub(crate) const STREAM_WINDOW: u32 = 65_535;
+
 /// The bounds of the whole process.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -39,6 +47,8 @@ struct Room {
     bounds: Bounds,
     requests: AtomicUsize,
     bytes: AtomicUsize,
+    /// Bytes that are on their way, of messages that wait for room.
+    on_their_way: AtomicUsize,
     /// How many wait for bytes to become free.
     waiting: AtomicUsize,
     freed: Notify,
@@ -53,6 +63,16 @@ pub struct Share {
     bytes: AtomicUsize,
     /// The part of the bytes that is answers.
     answers: AtomicUsize,
+    on_their_way: AtomicUsize,
+    /// Tells the connection that `on_their_way` has changed.
+    window: Notify,
+}
+
+/// What is on its way of a message that waits for room, for as long as it waits.
+#[derive(Debug)]
+pub struct OnItsWay {
+    share: Arc<Share>,
+    bytes: usize,
 }
 
 /// A request in flight, or bytes that are held, or both. They are given back when this is dropped.
@@ -73,6 +93,7 @@ impl Budget {
             bounds,
             requests: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
+            on_their_way: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             freed: Notify::new(),
             draining: AtomicBool::new(false),
@@ -83,8 +104,8 @@ impl Budget {
     #[must_use]
     pub fn share(&self) -> Arc<Share> {
         let room = Arc::clone(&self.0);
-        let [requests, bytes, answers] = [0; 3].map(AtomicUsize::new);
-        Arc::new(Share { room, requests, bytes, answers })
+        let [requests, bytes, answers, on_their_way] = [0; 4].map(AtomicUsize::new);
+        Arc::new(Share { room, requests, bytes, answers, on_their_way, window: Notify::new() })
     }
 
     /// From now on every peer has only as much time as when room is scarce.
@@ -159,9 +180,36 @@ impl Share {
         }
     }
 
+    /// Lets a message wait for room, of which so many bytes are still to come. The connection's window is opened by what may
+    /// be on its way: otherwise messages that wait would fill it, and those that have room could never arrive. `None` if too
+    /// many wait already, or if this connection has more than its part of them.
+    pub fn wait(self: &Arc<Self>, bytes: usize) -> Option<OnItsWay> {
+        let bytes = bytes.min(STREAM_WINDOW as usize);
+        let own = self.on_their_way.fetch_add(bytes, Ordering::Relaxed);
+        let all = self.room.on_their_way.fetch_add(bytes, Ordering::Relaxed);
+        // Given back at once if it is one too many.
+        let on_its_way = OnItsWay { share: Arc::clone(self), bytes };
+        let free = self.room.bounds.kept_for_waiting().saturating_sub(all);
+        let may_wait = own < self.room.bounds.connection_bytes && own < free;
+        may_wait.then(|| {
+            self.window.notify_one();
+            on_its_way
+        })
+    }
+
+    /// Bytes on their way that the connection's window must have room for, beside what it has room for anyway.
+    pub fn on_their_way(&self) -> usize {
+        self.on_their_way.load(Ordering::Relaxed)
+    }
+
+    /// Waits until [`on_their_way`](Self::on_their_way) changes.
+    pub async fn window_changed(&self) {
+        self.window.notified().await;
+    }
+
     /// Bytes that nobody holds.
     fn free(&self) -> usize {
-        self.room.bounds.bytes.saturating_sub(self.room.bytes.load(Ordering::SeqCst))
+        self.room.bounds.held().saturating_sub(self.room.bytes.load(Ordering::SeqCst))
     }
 
     /// Whether the server drains.
@@ -179,7 +227,26 @@ impl Share {
         };
         self.is_draining()
             || presses(&self.requests, requests, bounds.requests)
-            || presses(&self.bytes, bytes, bounds.bytes)
+            || presses(&self.bytes, bytes, bounds.held())
+    }
+}
+
+impl Bounds {
+    fn kept_for_waiting(&self) -> usize {
+        self.bytes / WAITING_PART
+    }
+
+    /// What can be held of messages that don't wait.
+    fn held(&self) -> usize {
+        self.bytes - self.kept_for_waiting()
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        self.share.on_their_way.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.share.room.on_their_way.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.share.window.notify_one();
     }
 }
 
@@ -297,7 +364,7 @@ mod tests {
 
     #[test]
     fn bytes_are_bounded_for_a_connection_and_shared_by_all() {
-        let budget = budget(1, 1_000, 400);
+        let budget = budget(1, 2_000, 400);
         let fill = |share: &Arc<Share>| from_fn(|| share.has_room().then(|| share.hold(100))).collect::<Vec<_>>();
         let first = budget.share();
         let held = fill(&first);
@@ -317,6 +384,27 @@ mod tests {
         assert!(!share.has_room() && share.has_room_to_answer());
         let _answer = share.hold_answer(1);
         assert!(!share.has_room_to_answer());
+    }
+
+    #[test]
+    fn as_many_messages_wait_as_one_connection_may_have_streams() {
+        let (streams, all, of_one) = (1_000, 256 << 20, 64 << 20);
+        let share = budget(1, all, of_one).share();
+        let waiting: Vec<_> = (0..streams).map(|_| share.wait(4 << 20).expect("there is room to wait")).collect();
+        assert_eq!(share.on_their_way(), streams * STREAM_WINDOW as usize);
+        drop(waiting);
+        assert_eq!(share.on_their_way(), 0);
+    }
+
+    #[test]
+    fn messages_that_wait_are_bounded_for_a_connection_and_shared_by_all() {
+        let budget = budget(1, 4_000, 600);
+        let fill = |share: &Arc<Share>| from_fn(|| share.wait(100)).collect::<Vec<_>>();
+        let shares: Vec<_> = (0..20).map(|_| budget.share()).collect();
+        let waiting: Vec<_> = shares.iter().map(fill).collect();
+        assert_eq!(waiting[0].len(), 6);
+        assert!(budget.0.on_their_way.load(Ordering::Relaxed) <= 2_000);
+        assert!(!waiting[4].is_empty(), "others get something");
     }
 
     #[test]
@@ -347,7 +435,7 @@ mod tests {
 
     #[test]
     fn only_who_holds_much_is_pressed() {
-        let budget = budget(1, 1_000, 1_000);
+        let budget = budget(1, 2_000, 1_000);
         let (much, little) = (budget.share(), budget.share());
         let _held = (much.hold(800), little.hold(1));
         assert_eq!((much.is_pressed(), little.is_pressed()), (true, false));

@@ -1,15 +1,21 @@
 //! Locks.
 
 use crate::proto::{LockSessionRequest, LockSessionResponse, UnlockSessionRequest, UnlockSessionResponse};
+use crate::service::Share;
 use crate::service::convert::answer::{seen_session, timestamp};
 use crate::service::convert::request;
 use crate::service::store::StoreService;
-use crate::session::{LockRequest, Locked};
+use crate::session::{Access, LockRequest, Locked};
 use bytes::Bytes;
+use std::sync::Arc;
 use tonic::Status;
 
 impl StoreService {
-    pub(in crate::service) async fn lock(&self, request: LockSessionRequest) -> Result<LockSessionResponse, Status> {
+    pub(in crate::service) async fn lock(
+        &self,
+        request: LockSessionRequest,
+        share: &Arc<Share>,
+    ) -> Result<LockSessionResponse, Status> {
         let sessions = self.sessions()?;
         let renewed = Some(request.lock_token).filter(|token| !token.is_empty());
         let wanted = LockRequest {
@@ -19,8 +25,21 @@ impl StoreService {
             wait: request::lock_wait(request.wait, renewed.is_some())?,
             renewed,
         };
-        let Locked { token, until, session } = sessions.lock(wanted).await?;
-        let session = if request.include_session { seen_session(&session, true) } else { Bytes::new() };
+        let (namespace, id) = (wanted.namespace.clone(), wanted.id.clone());
+        let Locked { token, until, mut session } = sessions.lock(wanted).await?;
+        let session = if request.include_session {
+            if !share.has_room_to_answer() {
+                // Many locks may end at once, and nobody take what those who waited for them are told.
+                let size = session.record.attributes.fields().len();
+                drop(session);
+                share.room_to_answer().await;
+                let _held = share.hold_answer(size);
+                session = sessions.get(&namespace, &id, Access::Peek).await?;
+            }
+            seen_session(&session, true)
+        } else {
+            Bytes::new()
+        };
         Ok(LockSessionResponse { lock_token: token, expire_time: Some(timestamp(until)), session })
     }
 

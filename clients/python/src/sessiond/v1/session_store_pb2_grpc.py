@@ -60,7 +60,8 @@ class SessionStoreStub:
     RESOURCE_EXHAUSTED   BATCH_TOO_LARGE        of an item: the answer has no room for the session; ask for fewer at a time
     RESOURCE_EXHAUSTED   HEADERS_TOO_LARGE      the request's headers are larger than allowed; metadata as above
     RESOURCE_EXHAUSTED   ANSWERS_NOT_TAKEN      the caller does not take the answers to earlier calls; nothing was done
-    RESOURCE_EXHAUSTED   TOO_MANY_REQUESTS      the server has as many requests in flight as it allows
+    RESOURCE_EXHAUSTED   TOO_MANY_REQUESTS      the server has as many requests in flight as it allows, or no room for
+    another large message; it was not carried out
     RESOURCE_EXHAUSTED   SESSION_LIMIT_REACHED  the principal has as many sessions as its namespace allows
     FAILED_PRECONDITION  LOCK_HELD              another holds the lock, and the wait is over; metadata "held_for_ms" and
     "ends_in_ms", of the lock that is held
@@ -220,7 +221,8 @@ class SessionStoreServicer:
     RESOURCE_EXHAUSTED   BATCH_TOO_LARGE        of an item: the answer has no room for the session; ask for fewer at a time
     RESOURCE_EXHAUSTED   HEADERS_TOO_LARGE      the request's headers are larger than allowed; metadata as above
     RESOURCE_EXHAUSTED   ANSWERS_NOT_TAKEN      the caller does not take the answers to earlier calls; nothing was done
-    RESOURCE_EXHAUSTED   TOO_MANY_REQUESTS      the server has as many requests in flight as it allows
+    RESOURCE_EXHAUSTED   TOO_MANY_REQUESTS      the server has as many requests in flight as it allows, or no room for
+    another large message; it was not carried out
     RESOURCE_EXHAUSTED   SESSION_LIMIT_REACHED  the principal has as many sessions as its namespace allows
     FAILED_PRECONDITION  LOCK_HELD              another holds the lock, and the wait is over; metadata "held_for_ms" and
     "ends_in_ms", of the lock that is held
@@ -595,7 +597,8 @@ class SessionStore:
     RESOURCE_EXHAUSTED   BATCH_TOO_LARGE        of an item: the answer has no room for the session; ask for fewer at a time
     RESOURCE_EXHAUSTED   HEADERS_TOO_LARGE      the request's headers are larger than allowed; metadata as above
     RESOURCE_EXHAUSTED   ANSWERS_NOT_TAKEN      the caller does not take the answers to earlier calls; nothing was done
-    RESOURCE_EXHAUSTED   TOO_MANY_REQUESTS      the server has as many requests in flight as it allows
+    RESOURCE_EXHAUSTED   TOO_MANY_REQUESTS      the server has as many requests in flight as it allows, or no room for
+    another large message; it was not carried out
     RESOURCE_EXHAUSTED   SESSION_LIMIT_REACHED  the principal has as many sessions as its namespace allows
     FAILED_PRECONDITION  LOCK_HELD              another holds the lock, and the wait is over; metadata "held_for_ms" and
     "ends_in_ms", of the lock that is held

@@ -1,0 +1,193 @@
+//! Peers that speak no gRPC, or speak HTTP/2 to do harm: they are cut off or ignored, and everybody else is served.
+
+use crate::common::wire::{
+    CONTINUATION, END_HEADERS, GOAWAY, HEADERS, PREFACE, Peer, RST_STREAM, SETTINGS, call_headers, frame, literal,
+};
+use crate::common::{LONG, Server, eventually};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use sessiond_client::proto::CreateSessionRequest;
+use std::io::Read;
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// What a server may grow by under attack, allocator and all.
+const MEMORY_UNDER_ATTACK: u64 = 48 << 20;
+
+async fn still_serves(server: &Server) {
+    let client = server.client();
+    let id = client.create(CreateSessionRequest::new()).await.unwrap().session_id;
+    client.get(&id).await.unwrap();
+}
+
+/// Bytes that look random and are the same in every run.
+fn noise(seed: u32, length: usize) -> Vec<u8> {
+    let mut state = seed | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state.to_le_bytes()[0]
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_http2_is_cut_off() {
+    let server = Server::start();
+    let closed_after = |bytes: &[u8]| {
+        let mut peer = Peer::connect(server.address());
+        peer.send(bytes);
+        let end = peer.receive(|_| false);
+        assert!(end.is_none());
+    };
+    closed_after(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    closed_after(b"PRI * HTTP/1.1\r\n\r\nSM\r\n\r\n");
+    // A TLS greeting.
+    closed_after(&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    for seed in 1..50 {
+        closed_after(&noise(seed * 7_919, 4 << 10));
+    }
+    still_serves(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn junk_after_the_greeting_is_cut_off() {
+    let server = Server::start();
+    let cut_off_after = |frames: &[Vec<u8>]| {
+        let mut peer = Peer::greet(server.address());
+        for frame in frames {
+            peer.send(frame);
+        }
+        // With or without a farewell.
+        assert!(peer.receive(|_| false).is_none());
+    };
+    // A frame larger than allowed, settings of a wrong length, headers on stream 0, headers that are no HPACK.
+    cut_off_after(&[frame(0, 0, 1, &vec![0; 1 << 20])]);
+    cut_off_after(&[frame(SETTINGS, 0, 0, &[0; 5])]);
+    cut_off_after(&[frame(HEADERS, END_HEADERS, 0, &call_headers("GetSession"))]);
+    cut_off_after(&[frame(HEADERS, END_HEADERS, 1, &[0xff; 200])]);
+    // A setting with a value that is not allowed: a window above 2^31 - 1.
+    cut_off_after(&[frame(SETTINGS, 0, 0, &[0, 4, 0xff, 0xff, 0xff, 0xff])]);
+    for seed in 1..20 {
+        let mut payload = noise(seed * 104_729, 300);
+        // A length that is not waited for.
+        payload[0] = 0xff;
+        cut_off_after(&[payload]);
+    }
+    still_serves(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_greetings_and_silence_keep_nobody_out() {
+    let server = Server::start();
+    let mut peers: Vec<Peer> = (0..200).map(|_| Peer::connect(server.address())).collect();
+    for (number, peer) in peers.iter_mut().enumerate() {
+        peer.send(&PREFACE[..number % PREFACE.len()]);
+    }
+    still_serves(&server).await;
+    drop(peers);
+    still_serves(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn endless_headers_are_cut_off() {
+    let server = Server::start();
+    let before = server.memory();
+    let mut header = Vec::new();
+    literal(&mut header, b"x-endless", &[b'x'; 100]);
+    let piece = header.repeat(100);
+    let mut peer = Peer::greet(server.address());
+    peer.send(&frame(HEADERS, 0, 1, &call_headers("GetSession")));
+    let mut sent = 0;
+    while peer.send(&frame(CONTINUATION, 0, 1, &piece)) && !peer.is_closed() {
+        sent += piece.len();
+        assert!(sent < 256 << 20, "the server takes headers without end");
+    }
+    assert!(server.memory() < before + MEMORY_UNDER_ATTACK, "{} bytes", server.memory());
+    still_serves(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_are_cancelled_at_once_are_cut_off() {
+    let server = Server::start();
+    let before = server.memory();
+    let mut peer = Peer::greet(server.address());
+    let headers = call_headers("GetSession");
+    for call in 0..100_000_u32 {
+        let stream = 2 * call + 1;
+        let mut both = frame(HEADERS, END_HEADERS, stream, &headers);
+        both.extend(frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes()));
+        if !peer.send(&both) {
+            break;
+        }
+    }
+    // The farewell may be lost when the connection is closed with bytes unread.
+    if let Some(farewell) = peer.receive(|frame| frame.kind == GOAWAY) {
+        assert_eq!(farewell.payload[4..8], 11_u32.to_be_bytes(), "ENHANCE_YOUR_CALM");
+    }
+    assert!(server.memory() < before + MEMORY_UNDER_ATTACK, "{} bytes", server.memory());
+    still_serves(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_cannot_flood_the_log() {
+    let server = Server::start();
+    let headers = call_headers("GetSession");
+    let mut attack = Vec::new();
+    for call in 0..60_u32 {
+        let stream = 2 * call + 1;
+        attack.extend(frame(HEADERS, END_HEADERS, stream, &headers));
+        attack.extend(frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes()));
+    }
+    for _ in 0..200 {
+        let mut peer = Peer::greet(server.address());
+        peer.send(&attack);
+        while !peer.is_closed() {}
+    }
+    let lines = || server.log().lines().filter(|line| line.contains("WARN")).count();
+    assert!(lines() > 0, "something is told");
+    eventually("what was left out is told", async || server.log().contains("left_out")).await;
+    assert!(lines() < 100, "{} lines", lines());
+    still_serves(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_settings_does_no_harm() {
+    let server = Server::start();
+    let before = server.memory();
+    let mut peer = Peer::greet(server.address());
+    let flood = frame(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 1]).repeat(1_000);
+    for _ in 0..200 {
+        // The answers are read, so that only their number could hurt.
+        if !peer.send(&flood) || peer.is_closed() {
+            break;
+        }
+    }
+    assert!(server.memory() < before + MEMORY_UNDER_ATTACK, "{} bytes", server.memory());
+    still_serves(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_peers_do_not_keep_their_places() {
+    let server = Server::start_with(&["--max-connections", "2"]);
+    let silent: Vec<TcpStream> = (0..2).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    for mut peer in silent {
+        peer.set_read_timeout(Some(LONG)).unwrap();
+        // The server greets, waits, and closes the connection.
+        peer.read_to_end(&mut Vec::new()).unwrap();
+    }
+    still_serves(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_free_descriptors_goes_on() {
+    let server = Server::start();
+    let limit = Rlimit { current: Some(64), maximum: Some(64) };
+    prlimit(Pid::from_raw(i32::try_from(server.pid()).unwrap()), Resource::Nofile, limit).unwrap();
+    let crowd: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    // Long enough for the watchdog to have looked for several times.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    drop(crowd);
+    let client = server.client();
+    eventually("the server answers again", async || client.create(CreateSessionRequest::new()).await.is_ok()).await;
+}

@@ -1,0 +1,13 @@
+//! What an operator is promised: the start, the end, the health, the command line, the clock, and who may read the files.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "what can't be set up fails the test")]
+
+mod bench;
+mod command_line;
+#[path = "../common/mod.rs"]
+mod common;
+mod health;
+mod private_files;
+mod shutdown;
+mod startup;
+mod time;
