@@ -227,7 +227,7 @@ impl SessionStore for StoreService {
     }
 }
 
-/// What the call holds of the budget. The server adds it to every request with a stream, and to those that wait.
+/// What the call holds of the budget. The server adds it to every call that is a stream or waits.
 fn received<T>(request: &Request<T>) -> Result<&ReceivedMessages, Status> {
     request.extensions().get().ok_or_else(|| Status::internal("the call belongs to no connection"))
 }
