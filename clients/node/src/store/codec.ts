@@ -7,9 +7,20 @@
 
 import { createHash } from "node:crypto";
 import * as v8 from "node:v8";
+import type { Attributes } from "../proto/attributes.js";
 import { Slice } from "../proto/slice.js";
 import * as w from "../proto/writer.js";
-import { DEEPEST, OpaqueValue, readValue, UnsupportedValue, writeOpaque, writeValue } from "../values/index.js";
+import {
+  DEEPEST,
+  OpaqueValue,
+  readAttributes,
+  readValue,
+  setOwn,
+  UnsupportedValue,
+  type Value,
+  writeOpaque,
+  writeValue,
+} from "../values/index.js";
 
 /** The application's own way to write values. Each key of the session is written by itself. */
 export interface Serializer {
@@ -56,7 +67,7 @@ export class Codec {
   encodeUnlessSame(key: string, value: unknown, known: Slice): Buffer | undefined {
     const bytes = this.encodeUnlessSameBytes(key, value, known);
     if (!bytes || known === NOTHING) return bytes;
-    const [, before] = this.decode(this.nameOf(key), known);
+    const before = this.decode(this.nameOf(key), known);
     return bytes.equals(this.encode(key, before)) ? undefined : bytes;
   }
 
@@ -79,9 +90,25 @@ export class Codec {
     } else writeValue(value, key, false, DEEPEST);
   }
 
+  /** The keys of a session, from the attributes that hold them. */
+  decodeAll(attributes: Attributes): { [key: string]: unknown } {
+    const data = readAttributes(attributes, SHAPES);
+    if (!attributes.sawOpaque) return data;
+    const restored: { [key: string]: unknown } = {};
+    for (const name of Object.keys(data)) {
+      const [key, value] = this.restore(name, data[name] as Value);
+      setOwn(restored, key, value);
+    }
+    return restored;
+  }
+
+  private decode(name: string, known: Slice): unknown {
+    const r = known.reader();
+    return this.restore(name, readValue(r, r.end, SHAPES))[1];
+  }
+
   /** The key and its value. What can't be decoded is handed out as an opaque value. */
-  decode(name: string, known: Slice): [key: string, value: unknown] {
-    const value = readValue(known.reader(), SHAPES);
+  private restore(name: string, value: Value): [key: string, value: unknown] {
     if (!(value instanceof OpaqueValue)) return [name, value];
     try {
       if (value.encoding === NODE_V8) return [name, v8.deserialize(value.data)];

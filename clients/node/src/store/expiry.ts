@@ -29,7 +29,7 @@ export function cookieData(session: object): CookieData | undefined {
 export function endOf(cookie: CookieData | null | undefined): number | undefined {
   const expires = cookie?.expires;
   if (expires === undefined || expires === null || expires === false) return undefined;
-  const moment = new Date(expires as string | number | Date).getTime();
+  const moment = (expires instanceof Date ? expires : new Date(expires as string | number)).getTime();
   return Number.isNaN(moment) ? undefined : moment;
 }
 

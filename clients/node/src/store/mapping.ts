@@ -1,6 +1,7 @@
 /** Between a framework's session and what the server holds: what is sent, and what comes back. Nothing here calls the server. */
 
 import type { SessionChange } from "../client/session.js";
+import { Attributes } from "../proto/attributes.js";
 import { Encoded, type RawSession } from "../proto/messages.js";
 import { Slice } from "../proto/slice.js";
 import { isLeftOut, setOwn } from "../values/index.js";
@@ -18,7 +19,7 @@ const NO_COOKIE = null;
 export interface Change {
   readonly change: SessionChange;
   readonly isEmpty: boolean;
-  readonly attributes: Map<string, Slice>;
+  readonly attributes: Attributes;
   readonly cookie: CookieData | null;
   readonly isForeign: boolean;
 }
@@ -37,12 +38,8 @@ export class Mapping {
 
   /** A framework's session from what the server knows, and what is known of it. */
   handOut(id: string, raw: RawSession): { session: SessionData; loaded: Loaded } {
-    const data: { [key: string]: unknown } = {};
-    for (const [name, bytes] of raw.attributes) {
-      const [key, value] = this.codec.decode(name, bytes);
-      setOwn(data, key, value);
-    }
-    const isForeign = !raw.attributes.has(COOKIE);
+    const data = this.codec.decodeAll(raw.attributes);
+    const isForeign = data[COOKIE] === undefined;
     if (isForeign) {
       data[COOKIE] = { originalMaxAge: raw.idleTimeout, expires: new Date(raw.expireTime), httpOnly: true, path: "/" };
     } else if (data[COOKIE] === NO_COOKIE) delete data[COOKIE];
@@ -99,7 +96,7 @@ export class Mapping {
         setLabels: loaded ? undefined : this.options.labels?.(session),
       },
       isEmpty,
-      attributes,
+      attributes: Attributes.of(attributes),
       cookie: cookie && { ...cookie },
       isForeign: loaded?.isForeign ?? false,
     };
@@ -151,7 +148,7 @@ export class Mapping {
 export function knowledge(
   id: string,
   raw: RawSession,
-  attributes: Map<string, Slice>,
+  attributes: Attributes,
   cookie: CookieData | null,
   isForeign: boolean,
 ): Loaded {
