@@ -21,6 +21,7 @@ declare global {
   interface Buffer {
     utf8Slice(start: number, end: number): string;
     latin1Slice(start: number, end: number): string;
+    utf8Write(text: string, offset: number, length: number): number;
   }
 }
 

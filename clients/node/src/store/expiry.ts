@@ -34,7 +34,7 @@ export function endOf(cookie: CookieData | null | undefined): number | undefined
 }
 
 /** Milliseconds for which a session lives from now on; nothing or less if it has ended. `lasting` is for cookies without an end. */
-export function timeToLive(cookie: CookieData | undefined, lasting: number): number {
+export function timeToLive(cookie: CookieData | null | undefined, lasting: number): number {
   const end = endOf(cookie);
   const original = numeric(cookie?.originalMaxAge) ?? numeric(cookie?.maxAge);
   if (end === undefined) return original ?? lasting;

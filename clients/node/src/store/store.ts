@@ -248,12 +248,13 @@ export class SessiondStore extends Base {
   private save(sid: string, session: SessionData, resolve: () => void, reject: (error: unknown) => void): void {
     const id = this.idOf(sid);
     if (id === undefined) throw new TypeError("the session ID is empty or not valid Unicode: it can name no session");
-    if (this.mapping.timeToLiveOf(session) <= 0) {
+    const cookie = cookieData(session);
+    if (this.mapping.timeToLiveOf(session, cookie) <= 0) {
       this.end(sid, resolve, reject);
       return;
     }
     const loaded = this.recall(session, id);
-    const change = this.mapping.changeOf(session, loaded);
+    const change = this.mapping.changeOf(session, loaded, cookie);
     if (loaded && change.isEmpty) {
       this.slideLoaded(id, loaded, resolve, reject);
       return;
@@ -277,12 +278,13 @@ export class SessiondStore extends Base {
       resolve();
       return;
     }
-    if (this.mapping.timeToLiveOf(session) <= 0) {
+    const cookie = cookieData(session);
+    if (this.mapping.timeToLiveOf(session, cookie) <= 0) {
       this.end(sid, resolve, reject);
       return;
     }
     const loaded = this.recall(session, id);
-    const change = this.mapping.cookieChange(session, loaded);
+    const change = this.mapping.cookieChange(session, loaded, cookie);
     if (!change) {
       this.slideLoaded(id, loaded as Loaded, resolve, reject);
       return;
@@ -292,7 +294,7 @@ export class SessiondStore extends Base {
       if (loaded) {
         loaded.idleTimeout = raw.idleTimeout;
         loaded.lastAccessTime = raw.lastAccessTime;
-        if (change.set) loaded.cookie = { ...cookieData(session) };
+        if (change.set) loaded.cookie = { ...cookie };
       }
       resolve();
     }, reject);

@@ -104,7 +104,7 @@ export class WebSession<T extends object = SessionValues> {
     this.#shared = shared;
     this.#id = id;
     this.#raw = raw;
-    this.#known = raw?.attributes ?? new Attributes(undefined);
+    this.#known = raw?.attributes ?? new Attributes();
     this.data = shared.codec.decodeAll(this.#known) as T;
   }
 
@@ -171,7 +171,7 @@ export class WebSession<T extends object = SessionValues> {
     if (this.#id !== undefined) await client.delete(this.#id, callOptions);
     this.#id = undefined;
     this.#raw = undefined;
-    this.#known = new Attributes(undefined);
+    this.#known = new Attributes();
     for (const key of Object.keys(this.data)) delete (this.data as SessionValues)[key];
     return cookie.clear();
   }
@@ -195,24 +195,27 @@ export class WebSession<T extends object = SessionValues> {
   #change(): { change: SessionChange; attributes: Attributes; isEmpty: boolean } {
     const { codec } = this.#shared;
     const set: { [name: string]: Encoded } = {};
-    const attributes = new Map<string, Slice>();
+    const values = new Map<string, Slice>();
+    const present = new Set<string>();
     for (const [key, value] of Object.entries(this.data)) {
       if (isLeftOut(value)) continue;
       const name = codec.nameOf(key);
+      present.add(name);
       const before = this.#known.get(name);
       const bytes = before ? codec.encodeUnlessSame(key, value, before) : codec.encode(key, value);
-      if (bytes) setOwn(set, name, new Encoded(bytes));
-      attributes.set(name, bytes ? Slice.of(bytes) : (before as Slice));
+      if (!bytes) continue;
+      setOwn(set, name, new Encoded(bytes));
+      values.set(name, new Slice(bytes));
     }
-    const remove = [...this.#known.keys()].filter((name) => !attributes.has(name));
-    const isEmpty = Object.keys(set).length === 0 && remove.length === 0;
-    return { change: { set, remove }, attributes: Attributes.of(attributes), isEmpty };
+    const remove = this.#known.names.filter((name) => !present.has(name));
+    const attributes = this.#known.after(values, new Set(remove));
+    return { change: { set, remove }, attributes, isEmpty: values.size === 0 && remove.length === 0 };
   }
 
   async #create(parts: SessionChange): Promise<string> {
     const { client, callOptions, cookie, timeouts } = this.#shared;
     // Whatever is known is of a session that is gone.
-    this.#known = new Attributes(undefined);
+    this.#known = new Attributes();
     const { change, attributes } = this.#change();
     const { principal, setLabels: labels } = parts;
     const request = calls.encodeCreate(callOptions.namespace ?? "", {
