@@ -1,13 +1,8 @@
 // Measures sessiond beside Redis from one Node.js process, each server pinned to the same core in turn.
-import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { connect, createServer } from "node:net";
-import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { checkTools, fail, here, pinned, startServer } from "./servers.mjs";
 
 const HELP = `Usage: npm run bench -- [--seconds N] [--rounds N]
 
@@ -38,63 +33,12 @@ if (values.help) {
 const seconds = Number(values.seconds);
 const rounds = Number(values.rounds);
 
-const here = (name) => fileURLToPath(new URL(name, import.meta.url));
-const sessiond = process.env.SESSIOND_BIN ?? here("../../../target/release/sessiond");
-const fail = (sentence) => {
-  console.error(sentence);
-  process.exit(2);
-};
-if (!existsSync(sessiond)) fail(`No server at ${sessiond}: build it with cargo build --release, or set SESSIOND_BIN.`);
-if (availableParallelism() < 2) fail("Two cores are needed: one for the server, one for the measured process.");
-for (const tool of ["redis-server", "taskset"]) {
-  try {
-    execFileSync(tool, ["--version"], { stdio: "ignore" });
-  } catch {
-    fail(`${tool} is not installed: apt-get install redis-server util-linux.`);
-  }
-}
-
-async function freePort() {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
-
-async function reachable(port) {
-  for (;;) {
-    const socket = connect(port, "127.0.0.1");
-    const isUp = await new Promise((resolve) => {
-      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    });
-    socket.destroy();
-    if (isUp) return;
-    await sleep(20);
-  }
-}
-
-const pinned = (core, command, flags, options) => spawn("taskset", ["-c", String(core), command, ...flags], options);
-
-const SERVERS = {
-  redis: (port, folder) => [
-    "redis-server",
-    ["--port", port, "--dir", folder, "--save", "", "--appendonly", "yes", "--appendfsync", "everysec"].map(String),
-  ],
-  sessiond: (port, folder) => [
-    sessiond,
-    ["serve", "--listen", `127.0.0.1:${port}`, "--data-dir", folder, "--durability", "interval", "--workers", "1"],
-  ],
-};
+checkTools();
 
 /** Runs one workload against a fresh server; what it measured. */
 async function measure(kind, workload, inFlight) {
-  const folder = mkdtempSync(join(tmpdir(), "sessiond-bench-"));
-  const port = await freePort();
-  const [command, flags] = SERVERS[kind](port, folder);
-  const server = pinned(0, command, flags, { stdio: "ignore" });
+  const { port, stop } = await startServer(kind);
   try {
-    await reachable(port);
     const settings = JSON.stringify({ kind, workload, inFlight, seconds, port });
     const worker = pinned(1, process.execPath, [here("worker.mjs"), settings], {
       stdio: ["ignore", "pipe", "inherit"],
@@ -120,9 +64,7 @@ async function measure(kind, workload, inFlight) {
     if (code !== 0) fail(`The measurement of ${kind} failed.`);
     return JSON.parse(output);
   } finally {
-    server.kill("SIGKILL");
-    await once(server, "close");
-    rmSync(folder, { recursive: true, force: true });
+    await stop();
   }
 }
 

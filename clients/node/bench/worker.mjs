@@ -4,10 +4,10 @@ import { SessiondStore } from "connect-sessiond";
 import express from "express";
 import session from "express-session";
 import { createClient } from "redis";
+import { DAY, data } from "./session.mjs";
 
 const { kind, workload, inFlight, seconds, port } = JSON.parse(process.argv[2]);
 const SESSIONS = 1_000;
-const DAY = 86_400_000;
 
 async function makeStore() {
   if (kind === "sessiond") return new SessiondStore({ address: `127.0.0.1:${port}`, deadline: 10_000 });
@@ -18,29 +18,6 @@ async function makeStore() {
 
 const store = await makeStore();
 const idOf = (n) => `bench-session-of-some-length-${n}`;
-
-/** About 500 bytes, as sites have them. */
-const data = (n) => ({
-  cookie: {
-    originalMaxAge: DAY,
-    expires: new Date(Date.now() + DAY),
-    secure: true,
-    httpOnly: true,
-    path: "/",
-    sameSite: "lax",
-  },
-  passport: { user: `user-${n}` },
-  csrfSecret: "3f2a7e9c1b5d8f604a6e2c7b9d1f3e5a",
-  returnTo: "/account/orders?page=2",
-  locale: "en-GB",
-  flash: { info: ["Your settings were saved."] },
-  cart: [
-    { sku: "A-1001", quantity: 2, price: 19.99 },
-    { sku: "B-2002", quantity: 1, price: 249.5 },
-  ],
-  views: n,
-  lastSeen: "2026-11-26T20:15:00.000Z",
-});
 
 const called = (run) =>
   new Promise((resolve, reject) => run((error, value) => (error ? reject(error) : resolve(value))));

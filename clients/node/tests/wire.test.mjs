@@ -17,8 +17,8 @@ root.resolveAll();
 const type = (name) => root.lookupType(`sessiond.v1.${name}`);
 
 /** What protobufjs reads in bytes of ours. */
-function read(name, bytes) {
-  const message = type(name).decode(bytes);
+function read(name, request) {
+  const message = type(name).decode(calls.bytesOf(request));
   return type(name).toObject(message, { longs: Number, enums: String, bytes: Array });
 }
 

@@ -1,6 +1,7 @@
 /** One call from its beginning to its answer: its deadline, its repetitions, and the way that it takes. */
 
 import type { Lane, LaneCall } from "../lane/lane.js";
+import { bytesOf, type Request } from "../proto/calls.js";
 import { Reader } from "../proto/reader.js";
 import { type Attempt, callUnary, isNotReady } from "../transport/call.js";
 import type { Connection } from "../transport/connection.js";
@@ -22,40 +23,38 @@ export interface Ways {
   readonly deadlines: Deadlines;
 }
 
-export interface CallSettings<T> {
+/** A method, and what its messages mean. */
+export interface Method<T> {
   readonly path: string;
   /** Where the messages stand in those of the fast lane; 0 for calls that it does not carry. */
   readonly tag: number;
-  readonly request: Buffer;
   readonly decode: (r: Reader) => T;
-  /** Whether carrying it out twice is the same as once. */
-  readonly isIdempotent: boolean;
-  /** In milliseconds. */
-  readonly deadline: number;
-  readonly signal: AbortSignal | undefined;
-  /** What SESSION_NOT_FOUND answers instead of an error. */
-  readonly missing: { readonly value: T } | undefined;
 }
 
-/** Makes a call. */
-export function call<T>(ways: Ways, settings: CallSettings<T>): Promise<T> {
-  if (settings.signal?.aborted) return Promise.reject(settings.signal.reason);
-  return new Promise((resolve, reject) => {
-    new Call(ways, settings, resolve, reject).begin();
-  });
+/** What a call asks for beside its request. */
+export interface Rest<T> {
+  /** Whether carrying it out twice is the same as once. */
+  readonly isIdempotent?: boolean;
+  /** What SESSION_NOT_FOUND answers instead of an error. */
+  readonly missing?: { readonly value: T };
 }
+
+const NOTHING_ELSE: Rest<never> = {};
 
 /** A call that waits for its answer. */
 export class Call<T> implements LaneCall, Timed {
   readonly tag: number;
-  readonly request: Buffer;
-  readonly start: number;
+  readonly request: Request;
+  readonly start = performance.now();
   readonly deadlineAt: number;
   isOver = false;
   previous: Timed | undefined;
   next: Timed | undefined;
   private readonly ways: Ways;
-  private readonly settings: CallSettings<T>;
+  private readonly method: Method<T>;
+  private readonly rest: Rest<T>;
+  private readonly deadline: number;
+  private readonly signal: AbortSignal | undefined;
   private readonly resolve: (value: T) => void;
   private readonly reject: (error: unknown) => void;
   private attempts = 0;
@@ -67,19 +66,31 @@ export class Call<T> implements LaneCall, Timed {
   private lastFailure: Failure | undefined;
   private onAbort: (() => void) | undefined;
 
-  constructor(ways: Ways, settings: CallSettings<T>, resolve: (value: T) => void, reject: (error: unknown) => void) {
+  /** `deadline` is in milliseconds. One of `resolve` and `reject`, which must not throw, is called once, and never at once. */
+  constructor(
+    ways: Ways,
+    method: Method<T>,
+    request: Request,
+    rest: Rest<T> | undefined,
+    deadline: number,
+    signal: AbortSignal | undefined,
+    resolve: (value: T) => void,
+    reject: (error: unknown) => void,
+  ) {
     this.ways = ways;
-    this.settings = settings;
+    this.method = method;
+    this.rest = rest ?? NOTHING_ELSE;
+    this.deadline = deadline;
+    this.signal = signal;
     this.resolve = resolve;
     this.reject = reject;
-    this.tag = settings.tag;
-    this.request = settings.request;
-    this.start = performance.now();
-    this.deadlineAt = this.start + settings.deadline;
+    this.tag = method.tag;
+    this.request = request;
+    this.deadlineAt = this.start + deadline;
   }
 
   begin(): void {
-    const { signal } = this.settings;
+    const { signal } = this;
     if (signal) {
       this.onAbort = () => this.giveUp(signal.reason);
       signal.addEventListener("abort", this.onAbort, { once: true });
@@ -91,7 +102,7 @@ export class Call<T> implements LaneCall, Timed {
   answered(r: Reader): void {
     let value: T;
     try {
-      value = this.settings.decode(r);
+      value = this.method.decode(r);
     } catch {
       const status = { code: Code.INTERNAL, message: "the answer is malformed" };
       this.fail({ kind: "answered", status, address: this.ways.connection.text });
@@ -154,7 +165,7 @@ export class Call<T> implements LaneCall, Timed {
   private tryUnary(): void {
     const { connection } = this.ways;
     const left = this.deadlineAt - performance.now();
-    this.attempt = callUnary(connection, this.settings.path, this.request, left, (failure, answer) => {
+    this.attempt = callUnary(connection, this.method.path, bytesOf(this.request), left, (failure, answer) => {
       if (this.isOver) return;
       if (answer) this.answered(new Reader(answer));
       else this.failed(failure as Failure);
@@ -164,14 +175,14 @@ export class Call<T> implements LaneCall, Timed {
   /** The one rule of what is repeated. */
   private mayBeRepeated(failure: Failure): boolean {
     if (failure.kind === "refused" || failure.status.code !== Code.UNAVAILABLE) return false;
-    return failure.kind === "notCarriedOut" || this.settings.isIdempotent || isNotReady(failure.status);
+    return failure.kind === "notCarriedOut" || this.rest.isIdempotent === true || isNotReady(failure.status);
   }
 
   private fail(failure: Failure): void {
     this.finish();
     if (failure.kind === "refused") return;
-    const error = errorOf(failure.status, failure.address, this.settings.deadline);
-    const { missing } = this.settings;
+    const error = errorOf(failure.status, failure.address, this.deadline);
+    const { missing } = this.rest;
     if (missing && error.reason === "SESSION_NOT_FOUND") this.resolve(missing.value);
     else if (failure.status.code === Code.RESOURCE_EXHAUSTED && failure.kind === "notCarriedOut") {
       const text = `more calls wait for sessiond at ${failure.address} than it can take`;
@@ -186,7 +197,7 @@ export class Call<T> implements LaneCall, Timed {
     this.ways.deadlines.delete(this);
     this.leaveLane();
     if (this.pause) clearTimeout(this.pause);
-    if (this.onAbort) this.settings.signal?.removeEventListener("abort", this.onAbort);
+    if (this.onAbort) this.signal?.removeEventListener("abort", this.onAbort);
   }
 
   private leaveLane(): void {

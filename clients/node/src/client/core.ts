@@ -1,11 +1,11 @@
 /** What every call of a client goes through. The stores use it too: they want sessions undecoded. */
 
 import { Lane } from "../lane/lane.js";
-import type { HotMethod } from "../proto/calls.js";
+import type { HotMethod, Request } from "../proto/calls.js";
 import type { Reader } from "../proto/reader.js";
 import { Connection } from "../transport/connection.js";
 import { DEFAULT_ADDRESS, parseAddresses } from "./address.js";
-import { call, type Ways } from "./call.js";
+import { Call, type Rest, type Ways } from "./call.js";
 import { Deadlines } from "./deadlines.js";
 import { SessiondError } from "./errors.js";
 import type { CallOptions } from "./session.js";
@@ -26,12 +26,6 @@ export interface ClientOptions {
 
 const DEFAULT_DEADLINE = 1_000;
 const LONGEST_DEADLINE = 86_400_000;
-
-/** What one call asks for beside its request. */
-interface CallRest<T> {
-  readonly isIdempotent?: boolean;
-  readonly missing?: { readonly value: T };
-}
 
 export class Core {
   readonly connection: Connection;
@@ -59,8 +53,8 @@ export class Core {
   }
 
   /** A call on a single session, over the fast lane where there is one. */
-  hot<T>(method: HotMethod<T>, request: Buffer, options?: CallOptions, rest?: CallRest<T>): Promise<T> {
-    return this.call(method.path, method.tag, request, method.decode, options, rest);
+  hot<T>(method: HotMethod<T>, request: Request, options?: CallOptions, rest?: Rest<T>): Promise<T> {
+    return new Promise((resolve, reject) => this.start(method, request, options, rest, resolve, reject));
   }
 
   /** Any other call of the store. */
@@ -69,39 +63,33 @@ export class Core {
     request: Buffer,
     decode: (r: Reader) => T,
     options?: CallOptions,
-    rest?: CallRest<T>,
+    rest?: Rest<T>,
   ): Promise<T> {
-    return this.call(`/sessiond.v1.${method}`, 0, request, decode, options, rest);
+    return this.hot({ path: `/sessiond.v1.${method}`, tag: 0, decode }, request, options, rest);
+  }
+
+  /** The same as `hot` with callbacks. They must not throw. Throws for options that are out of their bounds. */
+  start<T>(
+    method: HotMethod<T>,
+    request: Request,
+    options: CallOptions | undefined,
+    rest: Rest<T> | undefined,
+    resolve: (value: T) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    const deadline = options?.deadline;
+    const millis = deadline === undefined ? this.deadline : checkedDeadline(deadline);
+    const signal = options?.signal;
+    if (this.isClosed) {
+      const address = this.connection.text;
+      reject(new SessiondError("CLOSED", `the client of ${address} is closed`, { address }));
+    } else if (signal?.aborted) reject(signal.reason);
+    else new Call(this.ways, method, request, rest, millis, signal, resolve, reject).begin();
   }
 
   close(): void {
     this.isClosed = true;
     this.connection.close();
-  }
-
-  private call<T>(
-    path: string,
-    tag: number,
-    request: Buffer,
-    decode: (r: Reader) => T,
-    options: CallOptions | undefined,
-    rest: CallRest<T> | undefined,
-  ): Promise<T> {
-    if (this.isClosed) {
-      const address = this.connection.text;
-      return Promise.reject(new SessiondError("CLOSED", `the client of ${address} is closed`, { address }));
-    }
-    const deadline = options?.deadline;
-    return call(this.ways, {
-      path,
-      tag,
-      request,
-      decode,
-      isIdempotent: rest?.isIdempotent ?? false,
-      deadline: deadline === undefined ? this.deadline : checkedDeadline(deadline),
-      signal: options?.signal,
-      missing: rest?.missing,
-    });
   }
 }
 

@@ -1,7 +1,7 @@
 /** Sessions as they came, to sessions as they are handed out. */
 
 import type { RawSession } from "../proto/messages.js";
-import { readValue, type Shapes, setOwn, type Value } from "../values/index.js";
+import { readAttributes, type Shapes } from "../values/index.js";
 import type { Session } from "./session.js";
 
 export type { Shapes };
@@ -12,7 +12,7 @@ export function toSession(raw: RawSession, shapes: Shapes, hasAttributes: boolea
     handle: raw.handle,
     namespace: raw.namespace,
     version: raw.version,
-    ...(hasAttributes && { attributes: toAttributes(raw, shapes) }),
+    ...(hasAttributes && { attributes: readAttributes(raw.attributes, shapes) }),
     principal: raw.principal,
     labels: raw.labels,
     createTime: new Date(raw.createTime),
@@ -22,10 +22,4 @@ export function toSession(raw: RawSession, shapes: Shapes, hasAttributes: boolea
     ...(raw.absoluteExpireTime !== undefined && { absoluteExpireTime: new Date(raw.absoluteExpireTime) }),
     expireTime: new Date(raw.expireTime),
   };
-}
-
-function toAttributes(raw: RawSession, shapes: Shapes): { [name: string]: Value } {
-  const attributes: { [name: string]: Value } = {};
-  for (const [name, value] of raw.attributes) setOwn(attributes, name, readValue(value.reader(), shapes));
-  return attributes;
 }

@@ -84,7 +84,7 @@ export async function* watch(
           yield {
             kind,
             eventTime: new Date(message.eventTime),
-            session: toSession(message.session, shapes, message.session.attributes.size > 0),
+            session: toSession(message.session, shapes, !message.session.attributes.isEmpty),
             resumeToken: message.resumeToken,
           };
         } else if (message.kind === 0) yield { kind: "checkpoint", resumeToken: message.resumeToken };

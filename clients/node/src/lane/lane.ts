@@ -5,6 +5,7 @@
 
 import type * as http2 from "node:http2";
 import { Code, reasonIn, type Status } from "../client/errors.js";
+import { Naming, type Request } from "../proto/calls.js";
 import { Reader } from "../proto/reader.js";
 import * as w from "../proto/writer.js";
 import { closeSoon, isNotReady, openStream } from "../transport/call.js";
@@ -27,7 +28,7 @@ export const UNARY_PERIOD = 60_000;
 export interface LaneCall {
   /** Where the request stands in a Call, and the answer in a Reply. */
   readonly tag: number;
-  readonly request: Buffer;
+  readonly request: Request;
   /** In milliseconds of `performance.now()`. */
   readonly deadlineAt: number;
   /** Nobody waits for the answer any more. */
@@ -49,7 +50,7 @@ export class Lane {
   }
 
   /** Whether the lane takes a call with this request. */
-  takes(request: Buffer): boolean {
+  takes(request: Request): boolean {
     return request.length <= MESSAGE_BYTES && (this.unaryUntil === 0 || performance.now() >= this.unaryUntil);
   }
 
@@ -290,7 +291,13 @@ function writeCall(tag: number, call: LaneCall, now: number): void {
   w.numberField(0x08, tag);
   // A server may refuse less than a millisecond.
   w.millisField(0x12, Math.max(Math.ceil(call.deadlineAt - now), 1));
-  w.bytesField(call.tag, call.request);
+  const { request } = call;
+  if (request instanceof Naming) {
+    w.varint(call.tag);
+    const inner = w.begin();
+    request.write();
+    w.end(inner);
+  } else w.bytesField(call.tag, request);
   w.end(start);
 }
 

@@ -23,6 +23,36 @@ function service(method: string): string {
   return `/sessiond.v1.SessionStore/${method}`;
 }
 
+/** A request: its bytes, or what they are made from when the message is sent. */
+export type Request = Buffer | Naming;
+
+export function bytesOf(request: Request): Buffer {
+  return request instanceof Naming ? w.written(() => request.write()) : request;
+}
+
+/** A request that names a session and says next to nothing else. It needs no buffer of its own. */
+export class Naming {
+  private readonly namespace: string;
+  private readonly sessionId: string;
+  private readonly access: number;
+
+  constructor(namespace: string, sessionId: string, access = 0) {
+    this.namespace = namespace;
+    this.sessionId = sessionId;
+    this.access = access;
+  }
+
+  /** Bytes that it takes at most. */
+  get length(): number {
+    return (this.namespace.length + this.sessionId.length) * 3 + 16;
+  }
+
+  write(): void {
+    writeName(this.namespace, this.sessionId);
+    w.numberField(0x18, this.access);
+  }
+}
+
 const ACCESS_TOUCH = 1;
 const ACCESS_PEEK = 2;
 
@@ -74,11 +104,12 @@ export const get: HotMethod<GetAnswer> = {
   },
 };
 
-export function encodeGet(namespace: string, sessionId: string, request: GetOptions): Buffer {
+export function encodeGet(namespace: string, sessionId: string, request: GetOptions): Request {
+  const access = request.touch === false ? ACCESS_PEEK : ACCESS_TOUCH;
+  if (request.ifVersionNot === undefined && !request.omitAttributes) return new Naming(namespace, sessionId, access);
   return w.written(() => {
     writeName(namespace, sessionId);
-    w.varint(0x18);
-    w.varint(request.touch === false ? ACCESS_PEEK : ACCESS_TOUCH);
+    w.numberField(0x18, access);
     if (request.ifVersionNot !== undefined) {
       w.varint(0x20);
       w.varint(request.ifVersionNot);
@@ -145,8 +176,8 @@ export const touch: HotMethod<TouchAnswer> = {
   },
 };
 
-export function encodeTouch(namespace: string, sessionId: string): Buffer {
-  return w.written(() => writeName(namespace, sessionId));
+export function encodeTouch(namespace: string, sessionId: string): Request {
+  return new Naming(namespace, sessionId);
 }
 
 export const rotate: HotMethod<CreateAnswer> = {

@@ -2,8 +2,8 @@
 
 import type { SessionChange, Timeouts } from "../client/session.js";
 import { DEEPEST, isLeftOut, setOwn, UnsupportedValue, writeValue } from "../values/index.js";
+import { ATTRIBUTE, Attributes } from "./attributes.js";
 import { Reader } from "./reader.js";
-import { Slice } from "./slice.js";
 import * as w from "./writer.js";
 
 /** A value that is encoded already. */
@@ -87,8 +87,7 @@ export interface RawSession {
   handle: string;
   namespace: string;
   version: number;
-  /** Each value, by name; not yet decoded. */
-  attributes: Map<string, Slice>;
+  attributes: Attributes;
   principal: string;
   labels: { [name: string]: string };
   createTime: number;
@@ -103,81 +102,78 @@ export function readSession(outer: Reader): RawSession {
   // Its own: the attributes are decoded later, when the message's reader has gone on.
   const r = new Reader(outer.bytes, outer.position, outer.end);
   r.coverTexts();
-  const session: RawSession = {
-    handle: "",
-    namespace: "",
-    version: 0,
-    attributes: new Map(),
-    principal: "",
-    labels: {},
-    createTime: 0,
-    lastAccessTime: 0,
-    updateTime: 0,
-    idleTimeout: 0,
-    absoluteExpireTime: undefined,
-    expireTime: 0,
-  };
+  let handle = "";
+  let namespace = "";
+  let version = 0;
+  let principal = "";
+  let labels: { [name: string]: string } | undefined;
+  let createTime = 0;
+  let lastAccessTime = 0;
+  let updateTime = 0;
+  let idleTimeout = 0;
+  let absoluteExpireTime: number | undefined;
+  let expireTime = 0;
+  let start = 0;
+  let end = 0;
   for (let tag = r.tag(); tag !== 0; tag = r.tag()) {
     switch (tag) {
       case 0x0a:
-        session.handle = r.text();
+        handle = r.text();
         break;
       case 0x12:
-        session.namespace = r.text();
+        namespace = r.name();
         break;
       case 0x18:
-        session.version = r.varint();
+        version = r.varint();
         break;
-      case 0x22:
-        readAttribute(r, session.attributes);
+      case ATTRIBUTE:
+        if (end === 0) start = r.position - 1;
+        end = r.nested();
+        r.position = end;
         break;
       case 0x2a:
-        session.principal = r.text();
+        principal = r.text();
         break;
       case 0x32:
-        readLabel(r, session.labels);
+        labels ??= {};
+        readLabel(r, labels);
         break;
       case 0x3a:
-        session.createTime = r.millis();
+        createTime = r.millis();
         break;
       case 0x42:
-        session.lastAccessTime = r.millis();
+        lastAccessTime = r.millis();
         break;
       case 0x4a:
-        session.updateTime = r.millis();
+        updateTime = r.millis();
         break;
       case 0x52:
-        session.idleTimeout = r.millis();
+        idleTimeout = r.millis();
         break;
       case 0x5a:
-        session.absoluteExpireTime = r.millis();
+        absoluteExpireTime = r.millis();
         break;
       case 0x62:
-        session.expireTime = r.millis();
+        expireTime = r.millis();
         break;
       default:
         r.skip(tag);
     }
   }
-  return session;
-}
-
-function readAttribute(r: Reader, attributes: Map<string, Slice>): void {
-  const outer = r.end;
-  r.end = r.nested();
-  let name = "";
-  let value: Slice | undefined;
-  for (let tag = r.tag(); tag !== 0; tag = r.tag()) {
-    if (tag === 0x0a) name = r.name();
-    else if (tag === 0x12) {
-      const end = r.nested();
-      value = new Slice(r, r.position, end);
-      r.position = end;
-    } else r.skip(tag);
-  }
-  if (value) attributes.set(name, value);
-  r.position = r.end;
-  r.end = outer;
+  return {
+    handle,
+    namespace,
+    version,
+    attributes: new Attributes(r, start, end),
+    principal,
+    labels: labels ?? {},
+    createTime,
+    lastAccessTime,
+    updateTime,
+    idleTimeout,
+    absoluteExpireTime,
+    expireTime,
+  };
 }
 
 function readLabel(r: Reader, labels: { [name: string]: string }): void {

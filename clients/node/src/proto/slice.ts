@@ -2,38 +2,40 @@
 
 import { Reader } from "./reader.js";
 
+const TEXT = 0x2a;
+
 export class Slice {
-  private readonly source: Reader;
+  private readonly bytes: Buffer;
   private readonly start: number;
   private readonly end: number;
 
-  constructor(source: Reader, start: number, end: number) {
-    this.source = source;
+  constructor(bytes: Buffer, start = 0, end = bytes.length) {
+    this.bytes = bytes;
     this.start = start;
     this.end = end;
   }
 
-  static of(bytes: Buffer): Slice {
-    return new Slice(new Reader(bytes), 0, bytes.length);
+  /** The tag of the value's kind. */
+  get kind(): number | undefined {
+    return this.bytes[this.start];
   }
 
-  get length(): number {
-    return this.end - this.start;
-  }
-
-  /** A reader of these bytes. It is the message's own: whoever reads must be done before the next one begins. */
   reader(): Reader {
-    const { source } = this;
-    source.position = this.start;
-    source.end = this.end;
-    return source;
+    return new Reader(this.bytes, this.start, this.end);
+  }
+
+  /** Whether it is this text. */
+  isText(text: string): boolean {
+    const { bytes, start, end } = this;
+    // Its kind, and one byte of its length.
+    return bytes[start] === TEXT && bytes[start + 1] === end - start - 2 && bytes.utf8Slice(start + 2, end) === text;
   }
 
   /** Whether the bytes from `offset` to `end` of another buffer are the same. */
   isSame(other: Buffer, offset: number, end: number): boolean {
-    const { start, length } = this;
+    const { bytes, start } = this;
+    const length = this.end - start;
     if (length !== end - offset) return false;
-    const { bytes } = this.source;
     if (length > 64) return bytes.compare(other, offset, end, start, this.end) === 0;
     for (let index = 0; index < length; index++) {
       if (bytes[start + index] !== other[offset + index]) return false;

@@ -8,6 +8,8 @@
 import type { Slice } from "./slice.js";
 
 const FIRST_SIZE = 64 * 1024;
+/** Up to here writing a text is cheaper than asking the engine to. */
+const CHARS_BY_HAND = 24;
 const TWO_TO_32 = 4294967296;
 
 let slab: Buffer = Buffer.allocUnsafeSlow(FIRST_SIZE);
@@ -48,6 +50,16 @@ export function writtenUnlessSame(write: () => void, known: Slice): Buffer | und
   } finally {
     position = start;
   }
+}
+
+/** Where the next byte goes. */
+export function mark(): number {
+  return position;
+}
+
+/** Forgets what was written since `mark`. */
+export function backTo(start: number): void {
+  position = start;
 }
 
 export function varint(value: number): void {
@@ -97,26 +109,27 @@ export function lengthAndText(text: string): boolean {
   const chars = text.length;
   // At most three bytes for each unit of UTF-16, and five for the length.
   need(chars * 3 + 5);
-  if (chars < 128) {
-    // Most texts are short and ASCII: cheaper here than in a call of the engine.
-    const start = position + 1;
-    let index = 0;
-    while (index < chars) {
-      const code = text.charCodeAt(index);
-      if (code > 127) break;
-      slab[start + index] = code;
-      index++;
-    }
-    if (index === chars) {
-      slab[position] = chars;
-      position = start + chars;
-      return true;
-    }
+  if (chars < 128 && isShortAscii(text, position + 1)) {
+    slab[position] = chars;
+    position += 1 + chars;
+    return true;
   }
   const bytes = Buffer.byteLength(text);
   varint(bytes);
   position += slab.write(text, position, bytes, "utf8");
   return bytes === chars || text.isWellFormed();
+}
+
+/** Whether a text is ASCII, as most short ones are; then it stands at `start`. */
+function isShortAscii(text: string, start: number): boolean {
+  const chars = text.length;
+  if (chars > CHARS_BY_HAND) return slab.utf8Write(text, start, chars * 3) === chars;
+  for (let index = 0; index < chars; index++) {
+    const code = text.charCodeAt(index);
+    if (code > 127) return false;
+    slab[start + index] = code;
+  }
+  return true;
 }
 
 /** Runs `write` and puts the length of what it wrote before it. */

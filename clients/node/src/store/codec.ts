@@ -7,9 +7,20 @@
 
 import { createHash } from "node:crypto";
 import * as v8 from "node:v8";
-import { Slice } from "../proto/slice.js";
+import type { Attributes } from "../proto/attributes.js";
+import type { Slice } from "../proto/slice.js";
 import * as w from "../proto/writer.js";
-import { DEEPEST, OpaqueValue, readValue, UnsupportedValue, writeOpaque, writeValue } from "../values/index.js";
+import {
+  DEEPEST,
+  OpaqueValue,
+  readAttributes,
+  readValue,
+  setOwn,
+  UnsupportedValue,
+  type Value,
+  writeOpaque,
+  writeValue,
+} from "../values/index.js";
 
 /** The application's own way to write values. Each key of the session is written by itself. */
 export interface Serializer {
@@ -28,8 +39,8 @@ const LONGEST_NAME = 256;
 
 const SHAPES = { int64: true };
 
-/** What no value is the same as. */
-const NOTHING = Slice.of(Buffer.alloc(0));
+/** Kinds of value of which different bytes are different values: null, truth values, whole numbers, text. */
+const DISTINCT: ReadonlySet<number | undefined> = new Set([0x08, 0x10, 0x18, 0x2a]);
 
 export class Codec {
   private readonly serializer: Serializer | undefined;
@@ -49,23 +60,27 @@ export class Codec {
 
   /** The bytes of a key's value. */
   encode(key: string, value: unknown): Buffer {
-    return this.encodeUnlessSame(key, value, NOTHING) as Buffer;
+    return w.written(() => this.writeAny(key, value));
   }
 
   /** The bytes of a key's value, or `undefined` if it is what is known: 1.0 of another language is 1 here. */
   encodeUnlessSame(key: string, value: unknown, known: Slice): Buffer | undefined {
-    const bytes = this.encodeUnlessSameBytes(key, value, known);
-    if (!bytes || known === NOTHING) return bytes;
-    const [, before] = this.decode(this.nameOf(key), known);
+    // Cheaper than to write it; with a serializer, texts are opaque.
+    if (typeof value === "string" && known.isText(value) && !this.serializer) return undefined;
+    const bytes = w.writtenUnlessSame(() => this.writeAny(key, value), known);
+    if (!bytes || (bytes[0] === known.kind && DISTINCT.has(known.kind))) return bytes;
+    const before = this.decode(this.nameOf(key), known);
     return bytes.equals(this.encode(key, before)) ? undefined : bytes;
   }
 
-  private encodeUnlessSameBytes(key: string, value: unknown, known: Slice): Buffer | undefined {
+  private writeAny(key: string, value: unknown): void {
+    const start = w.mark();
     try {
-      return w.writtenUnlessSame(() => this.write(key, value), known);
+      this.write(key, value);
     } catch (error) {
       if (!(error instanceof UnsupportedValue) || error.cause !== undefined) throw error;
-      return w.writtenUnlessSame(() => writeOpaque(NODE_V8, serialized(key, value)), known);
+      w.backTo(start);
+      writeOpaque(NODE_V8, serialized(key, value));
     }
   }
 
@@ -79,9 +94,25 @@ export class Codec {
     } else writeValue(value, key, false, DEEPEST);
   }
 
+  /** The keys of a session, from the attributes that hold them. */
+  decodeAll(attributes: Attributes): { [key: string]: unknown } {
+    const data = readAttributes(attributes, SHAPES);
+    if (!attributes.sawOpaque) return data;
+    const restored: { [key: string]: unknown } = {};
+    for (const name of Object.keys(data)) {
+      const [key, value] = this.restore(name, data[name] as Value);
+      setOwn(restored, key, value);
+    }
+    return restored;
+  }
+
+  private decode(name: string, known: Slice): unknown {
+    const r = known.reader();
+    return this.restore(name, readValue(r, r.end, SHAPES))[1];
+  }
+
   /** The key and its value. What can't be decoded is handed out as an opaque value. */
-  decode(name: string, known: Slice): [key: string, value: unknown] {
-    const value = readValue(known.reader(), SHAPES);
+  private restore(name: string, value: Value): [key: string, value: unknown] {
     if (!(value instanceof OpaqueValue)) return [name, value];
     try {
       if (value.encoding === NODE_V8) return [name, v8.deserialize(value.data)];

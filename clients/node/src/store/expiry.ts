@@ -29,12 +29,12 @@ export function cookieData(session: object): CookieData | undefined {
 export function endOf(cookie: CookieData | null | undefined): number | undefined {
   const expires = cookie?.expires;
   if (expires === undefined || expires === null || expires === false) return undefined;
-  const moment = new Date(expires as string | number | Date).getTime();
+  const moment = (expires instanceof Date ? expires : new Date(expires as string | number)).getTime();
   return Number.isNaN(moment) ? undefined : moment;
 }
 
 /** Milliseconds for which a session lives from now on; nothing or less if it has ended. `lasting` is for cookies without an end. */
-export function timeToLive(cookie: CookieData | undefined, lasting: number): number {
+export function timeToLive(cookie: CookieData | null | undefined, lasting: number): number {
   const end = endOf(cookie);
   const original = numeric(cookie?.originalMaxAge) ?? numeric(cookie?.maxAge);
   if (end === undefined) return original ?? lasting;

@@ -1,13 +1,13 @@
 /** What a store knows of a session that it handed out: later saves are compared with it. */
 
 import { inspect } from "node:util";
-import type { Slice } from "../proto/slice.js";
+import type { Attributes } from "../proto/attributes.js";
 import type { CookieData } from "./expiry.js";
 
 /** The parts that are no secret. */
 export interface Known {
   handle: string;
-  attributes: Map<string, Slice>;
+  attributes: Attributes;
   idleTimeout: number;
   principal: string;
   createTime: number;
@@ -21,7 +21,7 @@ export class Loaded {
   readonly #id: string;
   readonly handle: string;
   /** Each attribute, as far as this side knows. */
-  attributes: Map<string, Slice>;
+  attributes: Attributes;
   /** Milliseconds. */
   idleTimeout: number;
   principal: string;

@@ -52,36 +52,39 @@ export class SessiondStore extends Base {
   get(sid: string): Promise<SessionData | null>;
   get(sid: string, callback: (error: unknown, session?: SessionData | null) => void): void;
   get(sid: string, callback?: Callback<SessionData | null>): Promise<SessionData | null> | undefined {
-    return settle(this.load_(sid), callback);
+    return settle((resolve, reject) => this.load_(sid, resolve, reject), callback);
   }
 
   /** Saves a session. One that was loaded, or saved before, is only updated: if it was ended meanwhile, nothing is saved and "ended" is emitted. */
   set(sid: string, session: SessionData): Promise<void>;
   set(sid: string, session: SessionData, callback?: (error?: unknown) => void): void;
   set(sid: string, session: SessionData, callback?: Callback): Promise<void> | void {
-    return settle(this.save(sid, session), callback);
+    return settle((resolve, reject) => this.save(sid, session, resolve, reject), callback);
   }
 
   /** Ends a session. No slower request brings it back. */
   destroy(sid: string): Promise<void>;
   destroy(sid: string, callback?: (error?: unknown) => void): void;
   destroy(sid: string, callback?: Callback): Promise<void> | void {
-    return settle(this.end(sid), callback);
+    return settle((resolve, reject) => this.end(sid, resolve, reject), callback);
   }
 
   /** Slides a session; rewrites nothing, unless the cookie's own settings changed. */
   touch(sid: string, session: SessionData): Promise<void>;
   touch(sid: string, session: SessionData, callback?: (error?: unknown) => void): void;
   touch(sid: string, session: SessionData, callback?: Callback): Promise<void> | void {
-    const slid = this.slide(sid, session);
-    return settle(callback ? slid.catch((error) => this.forgive(error)) : slid, callback);
+    return settle((resolve, reject) => {
+      // What is wrong with the session itself is told to both.
+      const failed = callback ? (error: unknown) => this.forgive(error, resolve, reject) : reject;
+      this.slide(sid, session, resolve, failed);
+    }, callback);
   }
 
   /** Every session of the namespace, by its handle: the server never knows an ID. */
   all(): Promise<{ [handle: string]: SessionData }>;
   all(callback: (error: unknown, sessions?: { [handle: string]: SessionData } | null) => void): void;
   all(callback?: Callback<{ [handle: string]: SessionData }>): Promise<{ [handle: string]: SessionData }> | undefined {
-    return settle(this.listAll(), callback);
+    return settle((resolve, reject) => this.listAll().then(resolve, reject), callback);
   }
 
   /** How many sessions there are in the namespace. */
@@ -89,7 +92,7 @@ export class SessiondStore extends Base {
   length(callback: (error: unknown, length?: number) => void): void;
   length(callback?: Callback<number>): Promise<number> | undefined {
     return settle(
-      this.inWholeNamespace((options) => this.client.count(options)),
+      (resolve, reject) => this.inWholeNamespace((options) => this.client.count(options)).then(resolve, reject),
       callback,
     );
   }
@@ -98,7 +101,7 @@ export class SessiondStore extends Base {
   ids(): Promise<string[]>;
   ids(callback: (error: unknown, handles?: string[]) => void): void;
   ids(callback?: Callback<string[]>): Promise<string[]> | undefined {
-    return settle(this.listHandles(), callback);
+    return settle((resolve, reject) => this.listHandles().then(resolve, reject), callback);
   }
 
   /** Ends every session of the namespace. */
@@ -108,7 +111,7 @@ export class SessiondStore extends Base {
     const revoke = async (options: CallOptions) => {
       await this.client.revoke({ wholeNamespace: true }, options);
     };
-    return settle(this.inWholeNamespace(revoke), callback);
+    return settle((resolve, reject) => this.inWholeNamespace(revoke).then(resolve, reject), callback);
   }
 
   /** Ends the session of this handle. */
@@ -207,83 +210,131 @@ export class SessiondStore extends Base {
    * A framework slides a session when its answer is on the way: an error would cut the connection of a visitor who has all that
    * was asked for. The session ends a little earlier, if the visitor does not come back.
    */
-  private forgive(error: unknown): void {
-    if (!isStoreAway(error)) throw error;
-    this.emit("unslid", error);
+  private forgive(error: unknown, resolve: () => void, reject: (error: unknown) => void): void {
+    if (!isStoreAway(error)) {
+      reject(error);
+      return;
+    }
+    try {
+      this.emit("unslid", error);
+    } catch (thrown) {
+      reject(thrown);
+      return;
+    }
+    resolve();
   }
 
-  private async load_(sid: string): Promise<SessionData | null> {
+  // The calls of every web request use callbacks within: each promise more would cost as much as a part of the call.
+
+  private load_(sid: string, resolve: (session: SessionData | null) => void, reject: (error: unknown) => void): void {
     const id = this.idOf(sid);
-    if (id === undefined) return null;
-    const request = calls.encodeGet(this.callOptions.namespace ?? "", id, { touch: false });
-    const rest = { isIdempotent: true, missing: { value: null } };
-    let answer: calls.GetAnswer | null;
-    try {
-      answer = await this.client.core.hot<calls.GetAnswer | null>(calls.get, request, this.callOptions, rest);
-    } catch (error) {
+    if (id === undefined) {
+      resolve(null);
+      return;
+    }
+    const request = calls.encodeGet(this.namespace, id, { touch: false });
+    const onAnswer = guarded((answer: calls.GetAnswer | null) => {
+      resolve(answer && this.handOut(id, answer.session));
+    }, reject);
+    const onError = guarded((error: unknown) => {
       if (!(error instanceof SessiondError) || error.reason !== "SESSION_CORRUPT") throw error;
       // The visitor gets a new session rather than errors for ever.
       this.emit("damaged");
-      return null;
-    }
-    return answer && this.handOut(id, answer.session);
+      resolve(null);
+    }, reject);
+    this.client.core.start<calls.GetAnswer | null>(calls.get, request, this.callOptions, READ, onAnswer, onError);
   }
 
-  private async save(sid: string, session: SessionData): Promise<void> {
+  private save(sid: string, session: SessionData, resolve: () => void, reject: (error: unknown) => void): void {
     const id = this.idOf(sid);
     if (id === undefined) throw new TypeError("the session ID is empty or not valid Unicode: it can name no session");
-    if (this.mapping.timeToLiveOf(session) <= 0) return this.end(sid);
-    const loaded = this.recall(session, id);
-    const change = this.mapping.changeOf(session, loaded);
-    if (loaded && change.isEmpty) return this.slideLoaded(id, loaded);
-    const request = calls.encodeUpdate(this.callOptions.namespace ?? "", id, change.change, { upsert: !loaded });
-    try {
-      const answer = await this.client.core.hot(calls.update, request, this.callOptions);
-      this.saved(session, id, answer.session, change);
-    } catch (error) {
-      if (loaded && isEnded(error)) this.noteEnd(loaded);
-      else throw error;
+    const cookie = cookieData(session);
+    if (this.mapping.timeToLiveOf(session, cookie) <= 0) {
+      this.end(sid, resolve, reject);
+      return;
     }
+    const loaded = this.recall(session, id);
+    const change = this.mapping.changeOf(session, loaded, cookie);
+    if (loaded && change.isEmpty) {
+      this.slideLoaded(id, loaded, resolve, reject);
+      return;
+    }
+    const request = calls.encodeUpdate(this.namespace, id, change.change, { upsert: !loaded });
+    const onAnswer = guarded((answer: calls.UpdateAnswer) => {
+      this.saved(session, id, answer.session, change);
+      resolve();
+    }, reject);
+    const onError = guarded((error: unknown) => {
+      if (!loaded || !isEnded(error)) throw error;
+      this.noteEnd(loaded);
+      resolve();
+    }, reject);
+    this.client.core.start(calls.update, request, this.callOptions, undefined, onAnswer, onError);
   }
 
-  private async slide(sid: string, session: SessionData): Promise<void> {
+  private slide(sid: string, session: SessionData, resolve: () => void, reject: (error: unknown) => void): void {
     const id = this.idOf(sid);
-    if (id === undefined || this.options.disableTouch) return;
-    if (this.mapping.timeToLiveOf(session) <= 0) return this.end(sid);
+    if (id === undefined || this.options.disableTouch) {
+      resolve();
+      return;
+    }
+    const cookie = cookieData(session);
+    if (this.mapping.timeToLiveOf(session, cookie) <= 0) {
+      this.end(sid, resolve, reject);
+      return;
+    }
     const loaded = this.recall(session, id);
-    const change = this.mapping.cookieChange(session, loaded);
-    if (!change) return this.slideLoaded(id, loaded as Loaded);
-    const request = calls.encodeUpdate(this.callOptions.namespace ?? "", id, change, {});
-    try {
-      const { session: raw } = await this.client.core.hot(calls.update, request, this.callOptions);
+    const change = this.mapping.cookieChange(session, loaded, cookie);
+    if (!change) {
+      this.slideLoaded(id, loaded as Loaded, resolve, reject);
+      return;
+    }
+    const request = calls.encodeUpdate(this.namespace, id, change, {});
+    const onAnswer = guarded(({ session: raw }: calls.UpdateAnswer) => {
       if (loaded) {
         loaded.idleTimeout = raw.idleTimeout;
         loaded.lastAccessTime = raw.lastAccessTime;
-        if (change.set) loaded.cookie = { ...cookieData(session) };
+        if (change.set) loaded.cookie = { ...cookie };
       }
-    } catch (error) {
+      resolve();
+    }, reject);
+    const onError = guarded((error: unknown) => {
       if (!isEnded(error)) throw error;
       if (loaded) this.noteEnd(loaded);
-    }
+      resolve();
+    }, reject);
+    this.client.core.start(calls.update, request, this.callOptions, undefined, onAnswer, onError);
   }
 
-  private async slideLoaded(id: string, loaded: Loaded): Promise<void> {
+  private slideLoaded(id: string, loaded: Loaded, resolve: () => void, reject: (error: unknown) => void): void {
     const { touchAfter = 0 } = this.options;
     const now = Date.now();
-    if (touchAfter > 0 && now - loaded.lastAccessTime < touchAfter) return;
-    const request = calls.encodeTouch(this.callOptions.namespace ?? "", id);
-    const rest = { isIdempotent: true, missing: { value: null } };
-    const answer = await this.client.core.hot<calls.TouchAnswer | null>(calls.touch, request, this.callOptions, rest);
-    if (answer) loaded.lastAccessTime = now;
-    else this.noteEnd(loaded);
+    if (touchAfter > 0 && now - loaded.lastAccessTime < touchAfter) {
+      resolve();
+      return;
+    }
+    const request = calls.encodeTouch(this.namespace, id);
+    const onAnswer = guarded((answer: calls.TouchAnswer | null) => {
+      if (answer) loaded.lastAccessTime = now;
+      else this.noteEnd(loaded);
+      resolve();
+    }, reject);
+    this.client.core.start<calls.TouchAnswer | null>(calls.touch, request, this.callOptions, READ, onAnswer, reject);
   }
 
-  private async end(sid: string): Promise<void> {
+  private end(sid: string, resolve: () => void, reject: (error: unknown) => void): void {
     const id = this.idOf(sid);
-    if (id === undefined) return;
-    const request = calls.encodeDelete(this.callOptions.namespace ?? "", { sessionId: id }, { allowMissing: true });
+    if (id === undefined) {
+      resolve();
+      return;
+    }
+    const request = calls.encodeDelete(this.namespace, { sessionId: id }, { allowMissing: true });
     // What it answers is not looked at, so twice is the same as once.
-    await this.client.core.hot(calls.remove, request, this.callOptions, { isIdempotent: true });
+    this.client.core.start(calls.remove, request, this.callOptions, { isIdempotent: true }, () => resolve(), reject);
+  }
+
+  private get namespace(): string {
+    return this.callOptions.namespace ?? "";
   }
 
   private async listAll(): Promise<{ [handle: string]: SessionData }> {
@@ -334,6 +385,20 @@ export class SessiondStore extends Base {
     };
     this.reconnecting = setTimeout(retry, RECONNECT_PAUSE).unref();
   }
+}
+
+/** A read, or a touch: carried out twice it is the same, and no session is an answer. */
+const READ = { isIdempotent: true, missing: { value: null } };
+
+/** What `run` throws, such as a listener of the store, goes to `reject`. */
+function guarded<T>(run: (value: T) => void, reject: (error: unknown) => void): (value: T) => void {
+  return (value) => {
+    try {
+      run(value);
+    } catch (error) {
+      reject(error);
+    }
+  };
 }
 
 /** Whether an error says that the session was ended meanwhile. */

@@ -1,5 +1,6 @@
 /** `sessiond.v1.Value` to JavaScript's values. */
 
+import { ATTRIBUTE, type Attributes } from "../proto/attributes.js";
 import { MalformedMessage, Reader } from "../proto/reader.js";
 import { markDouble } from "./doubles.js";
 import { Double, Int64, OpaqueValue, Timestamp, type Value } from "./types.js";
@@ -17,14 +18,31 @@ export const PLAIN: Shapes = {};
 /** The tag of a floating point number, which a value of that kind begins with. */
 const DOUBLE = 0x21;
 
+/** The tag of an entry of a dictionary. */
+const ENTRY = 0x0a;
+
 /** The value that these bytes are. */
 export function decodeValue(bytes: Buffer, shapes: Shapes = PLAIN): Value {
-  return readValue(new Reader(bytes), shapes);
+  const r = new Reader(bytes);
+  return readValue(r, r.end, shapes);
 }
 
-export function readValue(r: Reader, shapes: Shapes): Value {
+/** The attributes as properties of an object. */
+export function readAttributes(attributes: Attributes, shapes: Shapes): { [name: string]: Value } {
+  const record: { [name: string]: Value } = {};
+  const r = attributes.reader();
+  if (r) readEntries(r, r.end, ATTRIBUTE, shapes, record);
+  return record;
+}
+
+// Each of these reads what stands between the reader's position and `end`. Steps within it are bounded by the whole message
+// alone, and whether the last one came out at `end` is looked at once.
+
+/** The value up to `end`. */
+export function readValue(r: Reader, end: number, shapes: Shapes): Value {
   let value: Value | undefined;
-  for (let tag = r.tag(); tag !== 0; tag = r.tag()) {
+  do {
+    const tag = r.tag();
     switch (tag) {
       case 0x08:
         r.int32();
@@ -38,7 +56,7 @@ export function readValue(r: Reader, shapes: Shapes): Value {
         value = typeof number === "bigint" && shapes.int64 ? new Int64(number) : number;
         break;
       }
-      case 0x21: {
+      case DOUBLE: {
         const number = r.double();
         value = shapes.exact && Number.isSafeInteger(number) ? new Double(number) : number;
         break;
@@ -51,93 +69,117 @@ export function readValue(r: Reader, shapes: Shapes): Value {
         value = Buffer.from(r.view());
         break;
       case 0x3a:
-        value = nested(r, shapes, readTimestamp);
+        value = readTimestamp(r, r.nested());
         break;
       case 0x42:
-        value = nested(r, shapes, readList);
+        value = readList(r, r.nested(), shapes);
         break;
-      case 0x4a:
-        value = shapes.exact ? nested(r, shapes, readMap) : nested(r, shapes, readRecord);
+      case 0x4a: {
+        const inner = r.nested();
+        if (shapes.exact) value = readMap(r, inner, shapes);
+        else {
+          const record: { [key: string]: Value } = {};
+          readEntries(r, inner, ENTRY, shapes, record);
+          value = record;
+        }
         break;
+      }
       case 0x52:
-        value = nested(r, shapes, readOpaque);
+        value = readOpaque(r, r.nested());
         break;
       default:
         r.skip(tag);
     }
-  }
-  if (value === undefined) throw new MalformedMessage();
+  } while (r.position < end);
+  if (r.position !== end || value === undefined) throw new MalformedMessage();
   return value;
 }
 
-function nested<T>(r: Reader, shapes: Shapes, read: (r: Reader, shapes: Shapes) => T): T {
-  const outer = r.end;
-  r.end = r.nested();
-  const value = read(r, shapes);
-  r.position = r.end;
-  r.end = outer;
-  return value;
-}
-
-function readTimestamp(r: Reader): Date | Timestamp {
+function readTimestamp(r: Reader, end: number): Date | Timestamp {
   let seconds = 0;
   let nanos = 0;
-  for (let tag = r.tag(); tag !== 0; tag = r.tag()) {
+  while (r.position < end) {
+    const tag = r.tag();
     if (tag === 0x08) seconds = Number(r.int64());
     else if (tag === 0x10) nanos = r.int32();
     else r.skip(tag);
   }
+  endsAt(r, end);
   return nanos % 1e6 === 0 ? new Date(seconds * 1000 + nanos / 1e6) : new Timestamp(seconds, nanos);
 }
 
-function readList(r: Reader, shapes: Shapes): Value[] {
+function readList(r: Reader, end: number, shapes: Shapes): Value[] {
   const list: Value[] = [];
-  for (let tag = r.tag(); tag !== 0; tag = r.tag()) {
+  while (r.position < end) {
+    const tag = r.tag();
     if (tag === 0x0a) {
-      const isDouble = r.bytes[r.position + 1] === DOUBLE;
-      const value = nested(r, shapes, readValue);
-      if (isDouble && Number.isSafeInteger(value)) markDouble(list, String(list.length));
+      const inner = r.nested();
+      const start = r.position;
+      const value = readValue(r, inner, shapes);
+      if (typeof value === "number" && isWholeDouble(r, start, value)) markDouble(list, String(list.length));
       list.push(value);
     } else r.skip(tag);
   }
+  endsAt(r, end);
   return list;
 }
 
-function readRecord(r: Reader, shapes: Shapes): { [key: string]: Value } {
-  const record: { [key: string]: Value } = {};
-  for (let tag = r.tag(); tag !== 0; tag = r.tag()) {
-    if (tag === 0x0a) {
-      const { key, value, isDouble } = nested(r, shapes, readEntry);
-      if (isDouble && Number.isSafeInteger(value)) markDouble(record, key);
-      setOwn(record, key, value);
-    } else r.skip(tag);
+/** The entries that begin with `entry`, into `record`. */
+function readEntries(r: Reader, end: number, entry: number, shapes: Shapes, record: { [key: string]: Value }): void {
+  while (r.position < end) {
+    const tag = r.tag();
+    if (tag === entry) readEntry(r, r.nested(), shapes, record);
+    else r.skip(tag);
   }
-  return record;
+  endsAt(r, end);
 }
 
-function readMap(r: Reader, shapes: Shapes): Map<string, Value> {
-  const map = new Map<string, Value>();
-  for (let tag = r.tag(); tag !== 0; tag = r.tag()) {
-    if (tag === 0x0a) {
-      const { key, value } = nested(r, shapes, readEntry);
-      map.set(key, value);
+function readEntry(r: Reader, end: number, shapes: Shapes, record: { [key: string]: Value }): void {
+  let key = "";
+  let value: Value = null;
+  let start = end;
+  // As every server writes it.
+  if (r.takes(0x0a)) key = r.name();
+  if (r.takes(0x12)) {
+    const inner = r.nested();
+    start = r.position;
+    value = readValue(r, inner, shapes);
+  }
+  while (r.position < end) {
+    const tag = r.tag();
+    if (tag === 0x0a) key = r.name();
+    else if (tag === 0x12) {
+      const inner = r.nested();
+      start = r.position;
+      value = readValue(r, inner, shapes);
     } else r.skip(tag);
   }
+  endsAt(r, end);
+  if (typeof value === "number" && isWholeDouble(r, start, value)) markDouble(record, key);
+  setOwn(record, key, value);
+}
+
+function readMap(r: Reader, end: number, shapes: Shapes): Map<string, Value> {
+  const map = new Map<string, Value>();
+  while (r.position < end) {
+    const tag = r.tag();
+    if (tag === ENTRY) {
+      // The entry's key is its only own property, whatever it is called.
+      const entry: { [key: string]: Value } = {};
+      readEntry(r, r.nested(), shapes, entry);
+      for (const key of Object.keys(entry)) map.set(key, entry[key] as Value);
+    } else r.skip(tag);
+  }
+  endsAt(r, end);
   return map;
 }
 
-function readEntry(r: Reader, shapes: Shapes): { key: string; value: Value; isDouble: boolean } {
-  let key = "";
-  let value: Value = null;
-  let isDouble = false;
-  for (let tag = r.tag(); tag !== 0; tag = r.tag()) {
-    if (tag === 0x0a) key = r.name();
-    else if (tag === 0x12) {
-      isDouble = r.bytes[r.position + 1] === DOUBLE;
-      value = nested(r, shapes, readValue);
-    } else r.skip(tag);
-  }
-  return { key, value, isDouble };
+function isWholeDouble(r: Reader, start: number, value: number): boolean {
+  return r.bytes[start] === DOUBLE && Number.isSafeInteger(value);
+}
+
+function endsAt(r: Reader, end: number): void {
+  if (r.position !== end) throw new MalformedMessage();
 }
 
 /** Sets a property of the object's own, also where the name means something to JavaScript. */
@@ -147,13 +189,16 @@ export function setOwn<T>(record: { [key: string]: T }, key: string, value: T): 
   } else record[key] = value;
 }
 
-function readOpaque(r: Reader): OpaqueValue {
+function readOpaque(r: Reader, end: number): OpaqueValue {
   let encoding = "";
   let data: Buffer = Buffer.alloc(0);
-  for (let tag = r.tag(); tag !== 0; tag = r.tag()) {
+  r.sawOpaque = true;
+  while (r.position < end) {
+    const tag = r.tag();
     if (tag === 0x0a) encoding = r.text();
     else if (tag === 0x12) data = Buffer.from(r.view());
     else r.skip(tag);
   }
+  endsAt(r, end);
   return new OpaqueValue(encoding, data);
 }

@@ -9,6 +9,7 @@ import { SessiondClient } from "../client/client.js";
 import { SessiondError } from "../client/errors.js";
 import type { CallOptions, SessionChange } from "../client/session.js";
 import { toSessionId } from "../ids.js";
+import { Attributes } from "../proto/attributes.js";
 import * as calls from "../proto/calls.js";
 import { Encoded, type RawSession } from "../proto/messages.js";
 import { Slice } from "../proto/slice.js";
@@ -95,7 +96,7 @@ export class WebSession<T extends object = SessionValues> {
   readonly data: T;
   readonly #shared: Shared;
   #id: string | undefined;
-  #known: Map<string, Slice>;
+  #known: Attributes;
   #raw: RawSession | undefined;
 
   /** @internal */
@@ -103,13 +104,8 @@ export class WebSession<T extends object = SessionValues> {
     this.#shared = shared;
     this.#id = id;
     this.#raw = raw;
-    this.#known = raw?.attributes ?? new Map();
-    const data: SessionValues = {};
-    for (const [name, bytes] of this.#known) {
-      const [key, value] = shared.codec.decode(name, bytes);
-      setOwn(data, key, value);
-    }
-    this.data = data as T;
+    this.#known = raw?.attributes ?? new Attributes();
+    this.data = shared.codec.decodeAll(this.#known) as T;
   }
 
   /** Whether it is not stored yet. */
@@ -175,7 +171,7 @@ export class WebSession<T extends object = SessionValues> {
     if (this.#id !== undefined) await client.delete(this.#id, callOptions);
     this.#id = undefined;
     this.#raw = undefined;
-    this.#known = new Map();
+    this.#known = new Attributes();
     for (const key of Object.keys(this.data)) delete (this.data as SessionValues)[key];
     return cookie.clear();
   }
@@ -196,26 +192,30 @@ export class WebSession<T extends object = SessionValues> {
     return `WebSession { handle: ${this.handle ?? "none"} }`;
   }
 
-  #change(): { change: SessionChange; attributes: Map<string, Slice>; isEmpty: boolean } {
+  #change(): { change: SessionChange; attributes: Attributes; isEmpty: boolean } {
     const { codec } = this.#shared;
     const set: { [name: string]: Encoded } = {};
-    const attributes = new Map<string, Slice>();
+    const values = new Map<string, Slice>();
+    const present = new Set<string>();
     for (const [key, value] of Object.entries(this.data)) {
       if (isLeftOut(value)) continue;
       const name = codec.nameOf(key);
+      present.add(name);
       const before = this.#known.get(name);
       const bytes = before ? codec.encodeUnlessSame(key, value, before) : codec.encode(key, value);
-      if (bytes) setOwn(set, name, new Encoded(bytes));
-      attributes.set(name, bytes ? Slice.of(bytes) : (before as Slice));
+      if (!bytes) continue;
+      setOwn(set, name, new Encoded(bytes));
+      values.set(name, new Slice(bytes));
     }
-    const remove = [...this.#known.keys()].filter((name) => !attributes.has(name));
-    return { change: { set, remove }, attributes, isEmpty: Object.keys(set).length === 0 && remove.length === 0 };
+    const remove = this.#known.names.filter((name) => !present.has(name));
+    const attributes = this.#known.after(values, new Set(remove));
+    return { change: { set, remove }, attributes, isEmpty: values.size === 0 && remove.length === 0 };
   }
 
   async #create(parts: SessionChange): Promise<string> {
     const { client, callOptions, cookie, timeouts } = this.#shared;
     // Whatever is known is of a session that is gone.
-    this.#known = new Map();
+    this.#known = new Attributes();
     const { change, attributes } = this.#change();
     const { principal, setLabels: labels } = parts;
     const request = calls.encodeCreate(callOptions.namespace ?? "", {
