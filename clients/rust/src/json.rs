@@ -11,6 +11,8 @@
 //! | map that has a key beginning with `$` | `{"$map": {"$bytes": 1}}` |
 //!
 //! A whole number that an int64 can't hold is refused. Maps keep the order of their entries.
+//!
+//! [`from_data`] and [`to_data`] are for JSON that a program makes of its own types: they refuse nothing.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +22,8 @@ use serde_json::{Map, Number, Value as Json, json};
 
 use crate::proto::value::Kind;
 use crate::proto::{OpaqueValue, Value};
+
+pub use crate::json_data::{from_data, to_data};
 
 /// What `$timestamp` wants.
 const MOMENT: &str = "a moment with its zone, such as 2026-01-31T12:00:00Z";

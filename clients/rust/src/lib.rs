@@ -48,6 +48,7 @@ mod error;
 mod events;
 mod handoff;
 pub mod json;
+mod json_data;
 mod lane;
 mod locks;
 mod mapped_id;

@@ -189,6 +189,8 @@ mod tests {
             (reason(Code::Internal, "INTERNAL", &[]), Error::Internal { address: address() }),
         ] {
             assert_eq!(decode(&status), expected);
+            let told = status.get_details_error_info().expect("details").reason;
+            assert_eq!((expected.reason(), expected.code()), (told.as_str(), status.code()));
         }
     }
 

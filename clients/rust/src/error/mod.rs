@@ -1,6 +1,7 @@
 //! What can go wrong.
 
 mod decode;
+mod reason;
 
 use std::fmt;
 use std::time::Duration;
