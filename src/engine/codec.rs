@@ -213,15 +213,15 @@ pub(super) fn encode_block(events: &BTreeMap<u64, Bytes>) -> Bytes {
         put_varint(payload.len() as u64, &mut block);
         block.put_slice(payload);
     }
-    let packed = lz4_flex::block::compress_prepend_size(&block);
-    seal(FORMAT_BLOCK, &[&packed])
+    let compressed = lz4_flex::block::compress_prepend_size(&block);
+    seal(FORMAT_BLOCK, &[&compressed])
 }
 
 /// Decodes a block of which the numbers begin with this one: payloads by their numbers.
 pub(super) fn decode_block(first: u64, row: Bytes) -> Result<BTreeMap<u64, Bytes>, EngineError> {
     let damaged = || corrupt("a block of events is not decodable");
-    let packed = unseal(FORMAT_BLOCK, row)?;
-    let mut block = Bytes::from(lz4_flex::block::decompress_size_prepended(&packed).map_err(|_| damaged())?);
+    let compressed = unseal(FORMAT_BLOCK, row)?;
+    let mut block = Bytes::from(lz4_flex::block::decompress_size_prepended(&compressed).map_err(|_| damaged())?);
     let mut events = BTreeMap::new();
     while block.has_remaining() {
         let number = u64::from(block.get_u8());

@@ -60,7 +60,8 @@ impl Sessions {
     /// another server whose backup was restored here, which went on after that.
     pub async fn require_history(&self, after: u64) -> Result<(), Error> {
         let newest = *self.engine.last_event().borrow();
-        let (dropped_through, gaps) = self.query(|view| Ok((view.events_dropped_through()?, view.gaps()?))).await?;
+        let (dropped_through, gaps) =
+            self.query(|view| Ok((view.events_dropped_through()?, view.sequence_gaps()?))).await?;
         if after < dropped_through || after > newest || gaps.into_iter().any(|gap| gap.contains(after)) {
             return Err(Error::EventsGone);
         }

@@ -5,7 +5,7 @@ use super::policy::AtSessionLimit;
 use super::touches::Access;
 use super::{Error, Sessions};
 use crate::clock::Millis;
-use crate::engine::{Draft, EngineError, Group};
+use crate::engine::{Draft, EngineError, SessionList};
 use crate::model::{EventKind, Handle};
 
 /// Sessions looked at in one go.
@@ -50,7 +50,7 @@ impl Sessions {
         joining: Handle,
     ) -> Result<Vec<Seen>, Error> {
         let view = draft.view();
-        let group = Group::of(namespace, principal);
+        let group = SessionList::of(namespace, principal);
         let (mut live, mut before) = (Vec::new(), None);
         loop {
             let handles = view.members(&group, before, SLICE)?;

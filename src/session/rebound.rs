@@ -3,7 +3,7 @@
 //! What a lowered maximum ends is absent at once; without this it would be swept, and told of, only at its old end.
 
 use super::{Error, Sessions};
-use crate::engine::{EngineError, Group};
+use crate::engine::{EngineError, SessionList};
 use crate::model::{Handle, Record};
 
 /// Sessions looked at in one go.
@@ -16,7 +16,7 @@ impl Sessions {
             if !self.policies.of(&namespace).has_maxima() {
                 continue;
             }
-            let group = Group::of(&namespace, "");
+            let group = SessionList::of(&namespace, "");
             let mut before = None;
             loop {
                 let handles = self.query(|view| view.members(&group, before, SLICE)).await?;

@@ -4,7 +4,7 @@
 use super::lookup::Seen;
 use super::touches::Access;
 use super::{Error, Sessions};
-use crate::engine::{EngineError, Group};
+use crate::engine::{EngineError, SessionList};
 use crate::model::{Handle, Record};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -46,7 +46,7 @@ pub(super) async fn rest(began: Instant) {
 impl Sessions {
     /// The next slice of the principal's sessions, or of the whole namespace if the principal is empty.
     pub(super) async fn slice(&self, namespace: &str, principal: &str, before: Option<Handle>) -> Result<Slice, Error> {
-        let group = Group::of(namespace, principal);
+        let group = SessionList::of(namespace, principal);
         let began = Instant::now();
         let (found, next) = self
             .query(|view| {
@@ -88,7 +88,7 @@ impl Sessions {
     }
 
     /// Takes rows off a list that a crash left there, or that a change is just about to fill.
-    async fn heal(&self, group: &Group, namespace: &str, principal: &str, stale: &[Handle]) -> Result<(), Error> {
+    async fn heal(&self, group: &SessionList, namespace: &str, principal: &str, stale: &[Handle]) -> Result<(), Error> {
         self.transact(|draft| {
             for handle in stale {
                 // Looked at again, where no change is under way.

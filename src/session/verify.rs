@@ -6,7 +6,7 @@
 use super::scan::{SLICE, rest};
 use super::step::{Step, sequence_at, step};
 use super::{Error, Sessions};
-use crate::engine::{EngineError, Expected, Group, View, is_indexed};
+use crate::engine::{EngineError, Expected, SessionList, View, is_indexed};
 use crate::model::Handle;
 use std::collections::BTreeSet;
 use tokio::time::Instant;
@@ -106,7 +106,7 @@ impl Sessions {
     /// Finds sessions that stood on pages that can't be read, by the lists that name them.
     async fn verify_lists(&self, found: &mut Verification) -> Result<(), Error> {
         for namespace in self.engine.statistics().sessions.into_keys() {
-            let group = Group::of(&namespace, "");
+            let group = SessionList::of(&namespace, "");
             let mut before = None;
             loop {
                 let began = Instant::now();
