@@ -20,3 +20,4 @@ pub mod proto;
 pub mod server;
 pub mod service;
 pub mod session;
+mod wire;

@@ -3,7 +3,7 @@
 use super::read::ReadError;
 use super::{COMPRESSION, Cut, Opening, Saved};
 use crate::clock::Millis;
-use crate::engine::{Gap, decode_event, decode_record, encode_event, encode_record};
+use crate::engine::{SequenceGap, decode_event, decode_record, encode_event, encode_record};
 use crate::model::{Handle, IdHash};
 use bytes::Bytes;
 use prost::{Message, Oneof};
@@ -86,12 +86,12 @@ pub(super) struct End {
     #[prost(bytes = "bytes", tag = "10")]
     pub(super) sha256: Bytes,
     #[prost(message, repeated, tag = "11")]
-    gaps: Vec<SequenceGap>,
+    gaps: Vec<SavedSequenceGap>,
 }
 
 /// A gap in the numbers of events.
 #[derive(Clone, Copy, PartialEq, Eq, Message)]
-pub(super) struct SequenceGap {
+pub(super) struct SavedSequenceGap {
     #[prost(uint64, tag = "1")]
     after: u64,
     #[prost(uint64, tag = "2")]
@@ -155,7 +155,7 @@ impl End {
             damaged_handles: cut.damaged.iter().map(to_bytes).collect(),
             history_damaged: cut.history_damaged,
             sha256,
-            gaps: cut.gaps.iter().map(|gap| SequenceGap { after: gap.after, through: gap.through }).collect(),
+            gaps: cut.gaps.iter().map(|gap| SavedSequenceGap { after: gap.after, through: gap.through }).collect(),
         }
     }
 
@@ -169,7 +169,7 @@ impl End {
             damaged_count: self.damaged,
             damaged: self.damaged_handles.iter().map(to_handle).collect::<Result<_, _>>()?,
             history_damaged: self.history_damaged,
-            gaps: self.gaps.iter().map(|gap| Gap { after: gap.after, through: gap.through }).collect(),
+            gaps: self.gaps.iter().map(|gap| SequenceGap { after: gap.after, through: gap.through }).collect(),
         })
     }
 }

@@ -44,7 +44,7 @@ pub use restore::{Built, RestoreError, Restored, restore};
 pub use write::BackupWriter;
 
 use crate::clock::Millis;
-use crate::engine::Gap;
+use crate::engine::SequenceGap;
 use crate::model::{Event, Handle, IdHash, Record};
 
 /// The newest version of the format, which this server writes.
@@ -106,7 +106,7 @@ pub struct Cut {
     /// The newest event's sequence number; 0 if there was none.
     pub last_event: u64,
     /// The gaps in the numbers of events.
-    pub gaps: Vec<Gap>,
+    pub gaps: Vec<SequenceGap>,
     /// How many sessions are not in the backup because their stored rows are damaged.
     pub damaged_count: u64,
     /// Those sessions, at most [`MAX_NAMED`] of them.

@@ -6,7 +6,8 @@
 
 use super::{BackupReader, Cut, Finished, Next, ReadError, Saved};
 use crate::engine::{
-    DataFolder, Draft, Durability, DurableEngine, DurableOptions, Engine, EngineError, FolderError, Gap, Outcome,
+    DataFolder, Draft, Durability, DurableEngine, DurableOptions, Engine, EngineError, FolderError, Outcome,
+    SequenceGap,
 };
 use crate::model::{Event, Handle, Record};
 use std::io::{self, ErrorKind, Read};
@@ -173,13 +174,13 @@ impl Target {
     fn finish(mut self, cut: &Cut) -> Result<(u64, u64), EngineError> {
         self.commit()?;
         let dropped_through = cut.dropped_through;
-        let gaps: Vec<Gap> = cut.gaps.iter().copied().chain([Gap::behind(cut.last_event)]).collect();
+        let gaps: Vec<SequenceGap> = cut.gaps.iter().copied().chain([SequenceGap::behind(cut.last_event)]).collect();
         self.transact(|draft| {
             if dropped_through > 0 {
                 draft.drop_events(dropped_through);
             }
             for gap in &gaps {
-                draft.leave_gap(*gap);
+                draft.leave_sequence_gap(*gap);
             }
             Ok(())
         })?;

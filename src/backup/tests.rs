@@ -127,7 +127,8 @@ fn large_and_many_entries_take_many_chunks() {
         writer.add(saved);
         bytes.extend(writer.take());
     }
-    let cut = Cut { gaps: vec![Gap { after: 3, through: 5 }, Gap { after: 8, through: 1 << 40 }], ..cut() };
+    let cut =
+        Cut { gaps: vec![SequenceGap { after: 3, through: 5 }, SequenceGap { after: 8, through: 1 << 40 }], ..cut() };
     writer.finish(&cut);
     bytes.extend(writer.take());
     let (found, finished) = read(&bytes).unwrap();

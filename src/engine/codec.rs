@@ -4,12 +4,14 @@
 //! protobuf messages behind it; their fields may be added to, never reused.
 
 use super::EngineError;
-use super::stored::{StoredEvent, StoredEventKind, StoredRecord, put_event, put_record, record_size};
+use super::stored::{StoredEvent, StoredRecord, put_event_head, put_record};
 use crate::clock::Millis;
-use crate::model::{Event, Handle, Record};
+use crate::model::{Event, EventKind, Handle, Record};
+use crate::wire::put_varint;
 use bytes::{Buf, BufMut, Bytes};
 use prost::Message;
-use prost::encoding::{decode_varint, encode_varint};
+use prost::encoding::decode_varint;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 /// The format of every row but lists of parts.
@@ -24,7 +26,10 @@ const HEADER_BYTES: usize = 1 + size_of::<u32>();
 
 /// Encodes a record.
 pub(crate) fn encode_record(record: &Record) -> Bytes {
-    seal(FORMAT, record_size(record), |row| put_record(record, row))
+    with_scratch(|scratch| {
+        put_record(record, scratch);
+        seal(FORMAT, &[scratch])
+    })
 }
 
 /// Decodes a record; what belongs to it is not copied out of the row.
@@ -56,15 +61,12 @@ pub(super) fn decode_row(row: Bytes) -> Result<RecordRow, EngineError> {
 
 /// Encodes the row that stands for a record in parts.
 pub(super) fn encode_part_list(revision: u64, parts: usize) -> Bytes {
-    seal(FORMAT_PART_LIST, 16, |row| {
-        row.put_u64(revision);
-        row.put_u64(parts as u64);
-    })
+    seal(FORMAT_PART_LIST, &[&revision.to_be_bytes(), &(parts as u64).to_be_bytes()])
 }
 
 /// Encodes a part of a record.
 pub(super) fn encode_part(part: &[u8]) -> Bytes {
-    seal(FORMAT, part.len(), |row| row.put_slice(part))
+    seal(FORMAT, &[part])
 }
 
 /// Decodes a part of a record.
@@ -74,7 +76,7 @@ pub(super) fn decode_part(row: Bytes) -> Result<Bytes, EngineError> {
 
 /// Encodes the target of a lookup row.
 pub(super) fn encode_handle(handle: Handle) -> Bytes {
-    seal(FORMAT, 16, |row| row.put_slice(&handle.to_bytes()))
+    seal(FORMAT, &[&handle.to_bytes()])
 }
 
 /// Decodes the target of a lookup row.
@@ -84,7 +86,7 @@ pub(super) fn decode_handle(row: Bytes) -> Result<Handle, EngineError> {
 
 /// Encodes a moment.
 pub(super) fn encode_millis(moment: Millis) -> Bytes {
-    seal(FORMAT, size_of::<Millis>(), |row| row.put_u64(moment))
+    seal(FORMAT, &[&moment.to_be_bytes()])
 }
 
 /// Decodes a moment.
@@ -94,7 +96,14 @@ pub(super) fn decode_millis(row: Bytes) -> Result<Millis, EngineError> {
 
 /// Encodes an event; its sequence number is the row's key.
 pub(crate) fn encode_event(event: &Event) -> Bytes {
-    seal(FORMAT, record_size(&event.record), |row| put_event(event, row))
+    with_scratch(|scratch| {
+        put_record(&event.record, scratch);
+        // What stands before the record tells its length.
+        let record_bytes = scratch.len();
+        put_event_head(event, record_bytes, scratch);
+        let (record, head) = scratch.split_at(record_bytes);
+        seal(FORMAT, &[head, record])
+    })
 }
 
 /// Decodes the event with this sequence number.
@@ -105,11 +114,11 @@ pub(crate) fn decode_event(sequence: u64, row: Bytes) -> Result<Event, EngineErr
 /// Decodes what the row of an event holds behind its header.
 pub(super) fn decode_event_payload(sequence: u64, payload: Bytes) -> Result<Event, EngineError> {
     let stored = StoredEvent::decode(payload).map_err(|_| corrupt("an event is not a protobuf message"))?;
-    let kind = StoredEventKind::try_from(stored.kind).map_err(|_| corrupt("an event of an unknown kind"))?;
+    let kind = EventKind::from_number(stored.kind).ok_or_else(|| corrupt("an event of an unknown kind"))?;
     Ok(Event {
         sequence,
         transaction: stored.transaction,
-        kind: kind.into(),
+        kind,
         time: stored.time,
         record: stored.record.unwrap_or_default().try_into()?,
     })
@@ -127,7 +136,7 @@ pub(super) fn payload_bytes(row: &[u8]) -> u64 {
 
 /// Puts the header back.
 pub(super) fn encode_payload(payload: &[u8]) -> Bytes {
-    if payload.is_empty() { empty_row() } else { seal(FORMAT, payload.len(), |row| row.put_slice(payload)) }
+    if payload.is_empty() { empty_row() } else { seal(FORMAT, &[payload]) }
 }
 
 /// Whether a row holds many small rows.
@@ -142,14 +151,14 @@ pub(super) fn encode_leaf<'a>(rows: impl Iterator<Item = (&'a [u8], &'a [u8])>) 
     let mut previous: &[u8] = &[];
     for (key, payload) in rows {
         let shared = shared_prefix(previous, key);
-        encode_varint(shared as u64, &mut leaf);
+        put_varint(shared as u64, &mut leaf);
         for bytes in [&key[shared..], payload] {
-            encode_varint(bytes.len() as u64, &mut leaf);
+            put_varint(bytes.len() as u64, &mut leaf);
             leaf.put_slice(bytes);
         }
         previous = key;
     }
-    seal(FORMAT_LEAF, leaf.len(), |row| row.put_slice(&leaf))
+    seal(FORMAT_LEAF, &[&leaf])
 }
 
 /// What a row takes in a leaf behind another key, but for the lengths.
@@ -201,18 +210,18 @@ pub(super) fn encode_block(events: &BTreeMap<u64, Bytes>) -> Bytes {
     let mut block = Vec::new();
     for (sequence, payload) in events {
         block.put_u8(sequence.to_be_bytes()[7]);
-        encode_varint(payload.len() as u64, &mut block);
+        put_varint(payload.len() as u64, &mut block);
         block.put_slice(payload);
     }
-    let packed = lz4_flex::block::compress_prepend_size(&block);
-    seal(FORMAT_BLOCK, packed.len(), |row| row.put_slice(&packed))
+    let compressed = lz4_flex::block::compress_prepend_size(&block);
+    seal(FORMAT_BLOCK, &[&compressed])
 }
 
 /// Decodes a block of which the numbers begin with this one: payloads by their numbers.
 pub(super) fn decode_block(first: u64, row: Bytes) -> Result<BTreeMap<u64, Bytes>, EngineError> {
     let damaged = || corrupt("a block of events is not decodable");
-    let packed = unseal(FORMAT_BLOCK, row)?;
-    let mut block = Bytes::from(lz4_flex::block::decompress_size_prepended(&packed).map_err(|_| damaged())?);
+    let compressed = unseal(FORMAT_BLOCK, row)?;
+    let mut block = Bytes::from(lz4_flex::block::decompress_size_prepended(&compressed).map_err(|_| damaged())?);
     let mut events = BTreeMap::new();
     while block.has_remaining() {
         let number = u64::from(block.get_u8());
@@ -233,16 +242,37 @@ pub(super) fn corrupt(what: &str) -> EngineError {
     EngineError::Corrupt(what.into())
 }
 
-/// Makes a row: the header, and behind it what `write` writes.
-fn seal(format: u8, capacity: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
-    let mut row = Vec::with_capacity(HEADER_BYTES + capacity);
+/// A larger buffer is given back after use, in bytes.
+const KEPT_SCRATCH: usize = 64 << 10;
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends an empty buffer in which a message comes together before its length is known.
+fn with_scratch(encode: impl FnOnce(&mut Vec<u8>) -> Bytes) -> Bytes {
+    SCRATCH.with_borrow_mut(|scratch| {
+        scratch.clear();
+        let row = encode(scratch);
+        if scratch.capacity() > KEPT_SCRATCH {
+            *scratch = Vec::new();
+        }
+        row
+    })
+}
+
+/// Makes a row: the header, and behind it these pieces.
+fn seal(format: u8, pieces: &[&[u8]]) -> Bytes {
+    // Without room to spare it has no header of its own in memory, which would be one more place to fetch.
+    let mut row = Vec::with_capacity(HEADER_BYTES + pieces.iter().map(|piece| piece.len()).sum::<usize>());
     row.put_bytes(0, HEADER_BYTES);
-    write(&mut row);
+    for piece in pieces {
+        row.extend_from_slice(piece);
+    }
     let (header, payload) = row.split_at_mut(HEADER_BYTES);
     header[0] = format;
     header[1..].copy_from_slice(&crc32fast::hash(payload).to_be_bytes());
-    // Without room to spare it has no header of its own in memory, which would be one more place to fetch.
-    row.into_boxed_slice().into()
+    row.into()
 }
 
 /// Checks the header of a row and returns what stands behind it.
@@ -259,7 +289,7 @@ fn unseal(format: u8, mut row: Bytes) -> Result<Bytes, EngineError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Attribute, Attributes, Credential, EventKind, IdHash, Secret, SecretHash, SessionId, Ticket};
+    use crate::model::{Attribute, Attributes, Credential, IdHash, Secret, SecretHash, SessionId, Ticket};
     use smallvec::smallvec;
     use smol_str::SmolStr;
     use std::collections::BTreeMap;

@@ -4,7 +4,7 @@
 //! all, an index that is built anew is filled with them, and a check looks whether they are there.
 
 use super::EngineError;
-use super::transaction::{Change, Due, Group, View};
+use super::transaction::{Change, Due, SessionList, View};
 use crate::clock::Millis;
 use crate::model::{IdHash, Record};
 use smol_str::SmolStr;
@@ -53,7 +53,7 @@ impl IndexRow<'_> {
         match self {
             IndexRow::Lookup(hash) => Change::PutLookup(*hash, record.handle),
             IndexRow::Due(at) => Change::PutDue(Due { at, handle: record.handle }),
-            IndexRow::Namespace(_) | IndexRow::Principal(..) => Change::PutMember(self.group(), record.handle),
+            IndexRow::Namespace(_) | IndexRow::Principal(..) => Change::PutMember(self.list(), record.handle),
         }
     }
 
@@ -62,16 +62,16 @@ impl IndexRow<'_> {
         match self {
             IndexRow::Lookup(hash) => Change::RemoveLookup(*hash),
             IndexRow::Due(at) => Change::RemoveDue(Due { at, handle: record.handle }),
-            IndexRow::Namespace(_) | IndexRow::Principal(..) => Change::RemoveMember(self.group(), record.handle),
+            IndexRow::Namespace(_) | IndexRow::Principal(..) => Change::RemoveMember(self.list(), record.handle),
         }
     }
 
     /// The list in which a row is a place; for other rows that of no session.
-    fn group(self) -> Group {
+    fn list(self) -> SessionList {
         match self {
-            IndexRow::Namespace(namespace) => Group::Namespace(namespace.clone()),
-            IndexRow::Principal(namespace, principal) => Group::of(namespace, principal),
-            IndexRow::Lookup(_) | IndexRow::Due(_) => Group::Namespace(SmolStr::default()),
+            IndexRow::Namespace(namespace) => SessionList::Namespace(namespace.clone()),
+            IndexRow::Principal(namespace, principal) => SessionList::of(namespace, principal),
+            IndexRow::Lookup(_) | IndexRow::Due(_) => SessionList::Namespace(SmolStr::default()),
         }
     }
 
@@ -80,7 +80,7 @@ impl IndexRow<'_> {
         match self {
             IndexRow::Lookup(hash) => Ok(view.handle_of(hash)? == Some(record.handle)),
             IndexRow::Due(at) => view.has_due(Due { at, handle: record.handle }),
-            IndexRow::Namespace(_) | IndexRow::Principal(..) => view.has_member(&self.group(), record.handle),
+            IndexRow::Namespace(_) | IndexRow::Principal(..) => view.has_member(&self.list(), record.handle),
         }
     }
 }

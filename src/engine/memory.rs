@@ -1,8 +1,8 @@
 //! The engine that forgets: everything in memory, nothing on disk. For tests, and for sites that can lose sessions.
 
-use super::follow::Followers;
-use super::transaction::{Change, Counts, Draft, Due, Group, Outcome, Query, Transaction, View};
-use super::{ChangeFollower, Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, Gap, codec};
+use super::change_tracker::ChangeTrackers;
+use super::transaction::{Change, Counts, Draft, Due, Outcome, Query, SessionList, Transaction, View};
+use super::{ChangeTracker, Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, SequenceGap, codec};
 use crate::clock::Millis;
 use crate::model::{Event, Handle, IdHash, Record};
 use bytes::Bytes;
@@ -14,68 +14,68 @@ use tokio::sync::watch;
 /// Keeps records in memory.
 #[derive(Debug)]
 pub struct MemoryEngine {
-    tables: RwLock<Tables>,
+    contents: RwLock<Contents>,
     status: watch::Sender<EngineStatus>,
     last_event: watch::Sender<u64>,
-    followers: Followers,
+    trackers: ChangeTrackers,
 }
 
 #[derive(Debug, Default)]
-struct Tables {
+struct Contents {
     /// Encoded, as on disk: that takes less room, and lets the conformance suite see the codec work.
     records: BTreeMap<Handle, Bytes>,
     lookups: HashMap<[u8; 32], Handle>,
     touches: HashMap<Handle, Millis>,
     due: BTreeSet<Due>,
-    /// By the bytes that name the group.
+    /// By the bytes that name the list.
     members: BTreeSet<(Vec<u8>, Handle)>,
     events: BTreeMap<u64, Event>,
     last_sequence: u64,
     dropped_through: u64,
-    gaps: Vec<Gap>,
+    gaps: Vec<SequenceGap>,
     statistics: EngineStatistics,
 }
 
 impl Default for MemoryEngine {
     fn default() -> Self {
         Self {
-            tables: RwLock::default(),
+            contents: RwLock::default(),
             status: watch::Sender::new(EngineStatus::Ready),
             last_event: watch::Sender::new(0),
-            followers: Followers::default(),
+            trackers: ChangeTrackers::default(),
         }
     }
 }
 
 impl MemoryEngine {
-    fn read_tables(&self) -> RwLockReadGuard<'_, Tables> {
-        self.tables.read().unwrap_or_else(PoisonError::into_inner)
+    fn read_contents(&self) -> RwLockReadGuard<'_, Contents> {
+        self.contents.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_tables(&self) -> RwLockWriteGuard<'_, Tables> {
-        self.tables.write().unwrap_or_else(PoisonError::into_inner)
+    fn write_contents(&self) -> RwLockWriteGuard<'_, Contents> {
+        self.contents.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Engine for MemoryEngine {
     fn read<'a>(&'a self, query: Query<'a>) -> EngineFuture<'a> {
-        EngineFuture::done(query(&*self.read_tables()))
+        EngineFuture::done(query(&*self.read_contents()))
     }
 
     fn commit<'a>(&'a self, transaction: Transaction<'a>) -> EngineFuture<'a> {
-        let mut tables = self.write_tables();
-        let mut draft = Draft::new(&*tables);
+        let mut contents = self.write_contents();
+        let mut draft = Draft::new(&*contents);
         let outcome = transaction(&mut draft);
         let changes = draft.into_changes();
         if matches!(outcome, Ok(Outcome::Commit)) {
-            let transaction = tables.last_sequence + 1;
-            let handles = Followers::changed(&changes);
+            let transaction = contents.last_sequence + 1;
+            let handles = ChangeTrackers::changed(&changes);
             for change in changes {
-                tables.apply(change, transaction);
+                contents.apply(change, transaction);
             }
-            self.followers.note(&handles);
-            tables.statistics.group_committed(1);
-            self.last_event.send_if_modified(|last| std::mem::replace(last, tables.last_sequence) != *last);
+            self.trackers.note(&handles);
+            contents.statistics.group_committed(1);
+            self.last_event.send_if_modified(|last| std::mem::replace(last, contents.last_sequence) != *last);
         }
         EngineFuture::done(outcome.map(drop))
     }
@@ -88,13 +88,13 @@ impl Engine for MemoryEngine {
         self.last_event.subscribe()
     }
 
-    fn follow_changes(&self) -> ChangeFollower {
-        self.followers.follow()
+    fn track_changes(&self) -> ChangeTracker {
+        self.trackers.track()
     }
 
     fn statistics(&self) -> EngineStatistics {
-        let tables = self.read_tables();
-        EngineStatistics { events: tables.events.len() as u64, ..tables.statistics.clone() }
+        let contents = self.read_contents();
+        EngineStatistics { events: contents.events.len() as u64, ..contents.statistics.clone() }
     }
 
     fn close(&self) -> EngineFuture<'_> {
@@ -102,7 +102,7 @@ impl Engine for MemoryEngine {
     }
 }
 
-impl View for Tables {
+impl View for Contents {
     fn record(&self, handle: Handle) -> Result<Option<Arc<Record>>, EngineError> {
         self.records.get(&handle).cloned().map(|row| codec::decode_record(row).map(Arc::new)).transpose()
     }
@@ -120,8 +120,8 @@ impl View for Tables {
         Ok(self.records.range((start, Bound::Unbounded)).take(limit).map(|(handle, _)| *handle).collect())
     }
 
-    fn members(&self, group: &Group, before: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError> {
-        let name = group_name(group);
+    fn members(&self, list: &SessionList, before: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError> {
+        let name = list_name(list);
         let start = (name.clone(), Handle::FIRST);
         let end = match before {
             Some(before) => Bound::Excluded((name, before)),
@@ -134,8 +134,8 @@ impl View for Tables {
         Ok(members.take(limit).map(|(_, handle)| *handle).collect())
     }
 
-    fn has_member(&self, group: &Group, handle: Handle) -> Result<bool, EngineError> {
-        Ok(self.members.contains(&(group_name(group), handle)))
+    fn has_member(&self, list: &SessionList, handle: Handle) -> Result<bool, EngineError> {
+        Ok(self.members.contains(&(list_name(list), handle)))
     }
 
     fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, EngineError> {
@@ -147,7 +147,7 @@ impl View for Tables {
         Ok(self.dropped_through)
     }
 
-    fn gaps(&self) -> Result<Vec<Gap>, EngineError> {
+    fn sequence_gaps(&self) -> Result<Vec<SequenceGap>, EngineError> {
         Ok(self.gaps.clone())
     }
 
@@ -176,7 +176,7 @@ fn event_bytes(event: &Event) -> u64 {
     EVENT_BYTES + event.record.size() as u64
 }
 
-impl Tables {
+impl Contents {
     fn put_event(&mut self, event: Event) {
         self.statistics.event_bytes += event_bytes(&event);
         if let Some(replaced) = self.events.insert(event.sequence, event) {
@@ -195,9 +195,9 @@ impl Tables {
                 self.last_sequence = self.last_sequence.max(event.sequence);
                 self.put_event(*event);
             }
-            Change::PutMember(group, handle) => {
-                let added = self.members.insert((group_name(&group), handle));
-                if let (Group::Namespace(namespace), true) = (group, added) {
+            Change::PutMember(list, handle) => {
+                let added = self.members.insert((list_name(&list), handle));
+                if let (SessionList::Namespace(namespace), true) = (list, added) {
                     self.statistics.session_added(&namespace);
                 }
             }
@@ -209,9 +209,9 @@ impl Tables {
             Change::RemoveTouch(handle) => drop(self.touches.remove(&handle)),
             Change::RemoveDue(due) => drop(self.due.remove(&due)),
             Change::RemoveLookup(hash) => drop(self.lookups.remove(hash.as_bytes())),
-            Change::RemoveMember(group, handle) => {
-                let removed = self.members.remove(&(group_name(&group), handle));
-                if let (Group::Namespace(namespace), true) = (group, removed) {
+            Change::RemoveMember(list, handle) => {
+                let removed = self.members.remove(&(list_name(&list), handle));
+                if let (SessionList::Namespace(namespace), true) = (list, removed) {
                     self.statistics.session_removed(&namespace);
                 }
             }
@@ -222,7 +222,7 @@ impl Tables {
                 self.dropped_through = self.dropped_through.max(through);
                 self.last_sequence = self.last_sequence.max(through);
             }
-            Change::PutGap(gap) => {
+            Change::PutSequenceGap(gap) => {
                 self.gaps.push(gap);
                 self.last_sequence = self.last_sequence.max(gap.through);
             }
@@ -230,10 +230,10 @@ impl Tables {
     }
 }
 
-fn group_name(group: &Group) -> Vec<u8> {
-    match group {
-        Group::Namespace(namespace) => namespace.as_bytes().to_vec(),
+fn list_name(list: &SessionList) -> Vec<u8> {
+    match list {
+        SessionList::Namespace(namespace) => namespace.as_bytes().to_vec(),
         // No namespace begins with this byte.
-        Group::Principal(hash) => [&[0], &hash.as_bytes()[..]].concat(),
+        SessionList::Principal(hash) => [&[0], &hash.as_bytes()[..]].concat(),
     }
 }

@@ -4,31 +4,31 @@
 //! sessions: whether one is expired, who may change it and how, is decided above it, by queries and transactions that
 //! the engine runs at the right moment.
 
+mod change_tracker;
 mod codec;
 mod damage;
 mod durable;
-mod follow;
 mod future;
-mod gap;
 mod index;
 mod memory;
+mod sequence_gap;
 mod statistics;
 mod stored;
 mod transaction;
 
+pub use change_tracker::ChangeTracker;
 pub(crate) use codec::{decode_event, decode_record, encode_event, encode_record};
 pub(crate) use damage::place_behind;
 pub use durable::{
     DataFolder, Durability, DurableEngine, DurableOptions, FolderError, Salvaged, Verified, WatchdogOptions,
     checkpoint, salvage, verify,
 };
-pub use follow::ChangeFollower;
 pub use future::EngineFuture;
-pub use gap::Gap;
 pub(crate) use index::{IndexRow, is_indexed, rows_of};
 pub use memory::MemoryEngine;
+pub use sequence_gap::SequenceGap;
 pub use statistics::EngineStatistics;
-pub use transaction::{Cause, Change, Counts, Draft, Due, Expected, Group, Outcome, Query, Transaction, View};
+pub use transaction::{Cause, Change, Counts, Draft, Due, Expected, Outcome, Query, SessionList, Transaction, View};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ pub trait Engine: Send + Sync + 'static {
     fn last_event(&self) -> watch::Receiver<u64>;
 
     /// Notes from now on, until the follower is dropped, which sessions change.
-    fn follow_changes(&self) -> ChangeFollower;
+    fn track_changes(&self) -> ChangeTracker;
 
     /// What the engine holds and has done.
     fn statistics(&self) -> EngineStatistics;

@@ -3,10 +3,11 @@
 use super::EngineError;
 use super::codec::corrupt;
 use crate::clock::Millis;
-use crate::model::{Attribute, Credential, Event, EventKind, Handle, Record, SecretHash, Ticket};
-use bytes::{BufMut, Bytes};
+use crate::model::{Attribute, Credential, Event, Handle, Record, SecretHash, Ticket};
+use crate::wire::{put_bytes, put_head, put_number, put_optional_number, put_text, put_texts};
+use bytes::Bytes;
 use prost::Message;
-use prost::encoding::{WireType, bool, btree_map, encode_key, encode_varint, int32, message, string, uint64};
+use prost::encoding::{bool, message, uint64};
 use std::collections::BTreeMap;
 
 #[derive(Clone, PartialEq, Message)]
@@ -57,48 +58,12 @@ pub(super) struct StoredTicket {
 pub(super) struct StoredEvent {
     #[prost(uint64, tag = "1")]
     pub(super) transaction: u64,
-    #[prost(enumeration = "StoredEventKind", tag = "2")]
-    pub(super) kind: i32,
+    #[prost(uint32, tag = "2")]
+    pub(super) kind: u32,
     #[prost(uint64, tag = "3")]
     pub(super) time: Millis,
     #[prost(message, optional, tag = "4")]
     pub(super) record: Option<StoredRecord>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, prost::Enumeration)]
-pub(super) enum StoredEventKind {
-    Created = 0,
-    Updated = 1,
-    Rotated = 2,
-    Deleted = 3,
-    Expired = 4,
-    Revoked = 5,
-}
-
-impl From<EventKind> for StoredEventKind {
-    fn from(kind: EventKind) -> Self {
-        match kind {
-            EventKind::Created => Self::Created,
-            EventKind::Updated => Self::Updated,
-            EventKind::Rotated => Self::Rotated,
-            EventKind::Deleted => Self::Deleted,
-            EventKind::Expired => Self::Expired,
-            EventKind::Revoked => Self::Revoked,
-        }
-    }
-}
-
-impl From<StoredEventKind> for EventKind {
-    fn from(kind: StoredEventKind) -> Self {
-        match kind {
-            StoredEventKind::Created => Self::Created,
-            StoredEventKind::Updated => Self::Updated,
-            StoredEventKind::Rotated => Self::Rotated,
-            StoredEventKind::Deleted => Self::Deleted,
-            StoredEventKind::Expired => Self::Expired,
-            StoredEventKind::Revoked => Self::Revoked,
-        }
-    }
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -122,21 +87,13 @@ pub(super) fn put_record(record: &Record, row: &mut Vec<u8>) {
     put_number(7, record.accessed, row);
     put_number(8, record.idle_timeout, row);
     if let Some(end) = record.ends_at {
-        uint64::encode(9, &end, row);
+        put_optional_number(9, end, row);
     }
     for credential in &record.credentials {
         put_credential(10, credential, row);
     }
     put_text(11, &record.principal, row);
-    btree_map::encode(
-        string::encode,
-        string::encoded_len,
-        string::encode,
-        string::encoded_len,
-        12,
-        &record.labels,
-        row,
-    );
+    put_texts(12, &record.labels, row);
     put_number(13, record.sweep_at, row);
     for entry in record.attributes.entries() {
         put_bytes(14, entry, row);
@@ -146,57 +103,24 @@ pub(super) fn put_record(record: &Record, row: &mut Vec<u8>) {
     }
 }
 
-/// The same for an event.
-pub(super) fn put_event(event: &Event, row: &mut Vec<u8>) {
+/// Writes the fields of an event that stand before its record, as a [`StoredEvent`] is encoded. The record takes so many
+/// bytes.
+pub(super) fn put_event_head(event: &Event, record_bytes: usize, row: &mut Vec<u8>) {
     put_number(1, event.transaction, row);
-    let kind = StoredEventKind::from(event.kind);
-    if kind != StoredEventKind::default() {
-        int32::encode(2, &kind.into(), row);
-    }
+    put_number(2, u64::from(event.kind as u8), row);
     put_number(3, event.time, row);
-    let mut record = Vec::with_capacity(record_size(&event.record));
-    put_record(&event.record, &mut record);
-    put_bytes(4, &record, row);
+    put_head(4, record_bytes, row);
 }
 
-/// What a record takes as a row, or a little less.
-pub(super) fn record_size(record: &Record) -> usize {
-    const USUAL_BYTES: usize = 144;
-    USUAL_BYTES + record.attributes.fields().len() + record.namespace.len() + record.principal.len()
-}
-
-fn put_credential(field: u32, credential: &Credential, row: &mut Vec<u8>) {
+fn put_credential(field: u8, credential: &Credential, row: &mut Vec<u8>) {
     const HASH_FIELD_BYTES: usize = 34;
     let chosen = if credential.chosen { bool::encoded_len(2, &true) } else { 0 };
     let retires = credential.retires_at.map_or(0, |end| uint64::encoded_len(3, &end));
-    encode_key(field, WireType::LengthDelimited, row);
-    encode_varint((HASH_FIELD_BYTES + chosen + retires) as u64, row);
+    put_head(field, HASH_FIELD_BYTES + chosen + retires, row);
     put_bytes(1, credential.hash.as_bytes(), row);
-    if credential.chosen {
-        bool::encode(2, &true, row);
-    }
+    put_number(2, credential.chosen.into(), row);
     if let Some(end) = credential.retires_at {
-        uint64::encode(3, &end, row);
-    }
-}
-
-fn put_bytes(field: u32, bytes: &[u8], row: &mut Vec<u8>) {
-    encode_key(field, WireType::LengthDelimited, row);
-    encode_varint(bytes.len() as u64, row);
-    row.put_slice(bytes);
-}
-
-/// None that is empty, as any encoder.
-fn put_text(field: u32, text: &str, row: &mut Vec<u8>) {
-    if !text.is_empty() {
-        put_bytes(field, text.as_bytes(), row);
-    }
-}
-
-/// None that is 0, as any encoder.
-fn put_number(field: u32, number: u64, row: &mut Vec<u8>) {
-    if number != 0 {
-        uint64::encode(field, &number, row);
+        put_optional_number(3, end, row);
     }
 }
 

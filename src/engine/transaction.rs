@@ -2,7 +2,7 @@
 //! what it changes.
 
 use super::index::{IndexRow, rows_beyond, rows_of};
-use super::{EngineError, Gap};
+use super::{EngineError, SequenceGap};
 use crate::clock::Millis;
 use crate::model::{Event, EventKind, Handle, IdHash, PrincipalHash, Record};
 use smol_str::SmolStr;
@@ -46,10 +46,10 @@ pub trait View {
 
     /// The newest sessions of a namespace, or of a principal in it, that were made before the session `before`; newest
     /// first, at most `limit`. Hints: the records tell whether the sessions are there and whose they are.
-    fn members(&self, group: &Group, before: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError>;
+    fn members(&self, list: &SessionList, before: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError>;
 
     /// Whether a session stands in a list.
-    fn has_member(&self, group: &Group, handle: Handle) -> Result<bool, EngineError>;
+    fn has_member(&self, list: &SessionList, handle: Handle) -> Result<bool, EngineError>;
 
     /// The first events after this sequence number, at most `limit`. They may not be durable yet.
     fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, EngineError>;
@@ -58,7 +58,7 @@ pub trait View {
     fn events_dropped_through(&self) -> Result<u64, EngineError>;
 
     /// The gaps in the numbers of events, oldest first; few.
-    fn gaps(&self) -> Result<Vec<Gap>, EngineError>;
+    fn sequence_gaps(&self) -> Result<Vec<SequenceGap>, EngineError>;
 
     /// How many sessions and events there are.
     fn counts(&self) -> Counts;
@@ -105,14 +105,14 @@ pub struct Due {
 
 /// Sessions that can be listed together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Group {
+pub enum SessionList {
     /// All of a namespace.
     Namespace(SmolStr),
     /// Those of a principal.
     Principal(PrincipalHash),
 }
 
-impl Group {
+impl SessionList {
     /// The sessions of this principal; of the whole namespace if it is empty.
     #[must_use]
     pub fn of(namespace: &str, principal: &str) -> Self {
@@ -134,7 +134,7 @@ pub enum Change {
     /// Put an event into the history as it was in another, with its sequence number.
     RestoreEvent(Box<Event>),
     /// Put a session into a list in which it is not.
-    PutMember(Group, Handle),
+    PutMember(SessionList, Handle),
     /// Put a lookup row for a chosen ID.
     PutLookup(IdHash, Handle),
     /// Put a row into the sweeper's index.
@@ -152,11 +152,11 @@ pub enum Change {
     /// Remove the lookup row of a chosen ID.
     RemoveLookup(IdHash),
     /// Remove a session from a list in which it is.
-    RemoveMember(Group, Handle),
+    RemoveMember(SessionList, Handle),
     /// Drop the events up to this sequence number from the history.
     DropEvents(u64),
     /// Leave a gap in the numbers of events; the next event comes behind it.
-    PutGap(Gap),
+    PutSequenceGap(SequenceGap),
 }
 
 impl Change {
@@ -321,14 +321,14 @@ impl<'a> Draft<'a> {
     }
 
     /// Leaves a gap in the numbers of events; the next event comes behind it.
-    pub fn leave_gap(&mut self, gap: Gap) {
-        self.changes.push(Change::PutGap(gap));
+    pub fn leave_sequence_gap(&mut self, gap: SequenceGap) {
+        self.changes.push(Change::PutSequenceGap(gap));
     }
 
     /// Takes a session off a list on which it does not belong, if it stands there.
-    pub fn drop_member(&mut self, group: &Group, handle: Handle) -> Result<(), EngineError> {
-        if self.view.has_member(group, handle)? {
-            self.changes.push(Change::RemoveMember(group.clone(), handle));
+    pub fn drop_member(&mut self, list: &SessionList, handle: Handle) -> Result<(), EngineError> {
+        if self.view.has_member(list, handle)? {
+            self.changes.push(Change::RemoveMember(list.clone(), handle));
         }
         Ok(())
     }

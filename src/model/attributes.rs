@@ -1,8 +1,9 @@
 //! A session's attributes, kept as the encoded `map<string, Value>` entries in which they travel.
 
 use super::value::{self, MalformedValue};
+use crate::wire::put_varint;
 use bytes::{BufMut, Bytes};
-use prost::encoding::{decode_varint, encode_varint};
+use prost::encoding::decode_varint;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -50,10 +51,10 @@ impl Attribute {
     fn canonical(name: &str, value: &[u8]) -> Self {
         let mut entry = Vec::with_capacity(name.len() + value.len() + 12);
         entry.put_u8(NAME_KEY);
-        encode_varint(name.len() as u64, &mut entry);
+        put_varint(name.len() as u64, &mut entry);
         entry.put_slice(name.as_bytes());
         entry.put_u8(VALUE_KEY);
-        encode_varint(value.len() as u64, &mut entry);
+        put_varint(value.len() as u64, &mut entry);
         entry.put_slice(value);
         Self { entry: entry.into() }
     }
@@ -181,7 +182,7 @@ impl Builder {
     fn put(&mut self, entry: Option<&[u8]>) {
         let Some(entry) = entry else { return };
         self.fields.put_u8(ATTRIBUTE_KEY);
-        encode_varint(entry.len() as u64, &mut self.fields);
+        put_varint(entry.len() as u64, &mut self.fields);
         self.fields.put_slice(entry);
         self.count += 1;
         self.size += entry.len();

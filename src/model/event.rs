@@ -4,24 +4,34 @@ use super::{Attributes, Record};
 use crate::clock::Millis;
 use smallvec::SmallVec;
 
-/// What happened.
+/// What happened. The numbers stand in stored events and must never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
 pub enum EventKind {
     /// The session was made.
-    Created,
+    Created = 0,
     /// Its data changed.
-    Updated,
+    Updated = 1,
     /// It got a new ID.
-    Rotated,
+    Rotated = 2,
     /// It was ended by its ID or handle.
-    Deleted,
+    Deleted = 3,
     /// It reached the end of a timeout.
-    Expired,
+    Expired = 4,
     /// It was ended from outside.
-    Revoked,
+    Revoked = 5,
 }
 
 impl EventKind {
+    /// By number.
+    const ALL: [Self; 6] = [Self::Created, Self::Updated, Self::Rotated, Self::Deleted, Self::Expired, Self::Revoked];
+
+    /// The kind with this number.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.get(usize::try_from(number).ok()?).copied()
+    }
+
     /// Whether the session is gone after the event.
     #[must_use]
     pub fn ends_session(self) -> bool {

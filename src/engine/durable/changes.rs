@@ -2,7 +2,7 @@
 
 use super::super::EngineError;
 use super::super::codec;
-use super::super::transaction::{Change, Group};
+use super::super::transaction::{Change, SessionList};
 use super::cold::{ColdRead, Gate};
 use super::history::Held;
 use super::keys::{DROPPED_THROUGH, due_key, gap_key, member_key, part_key};
@@ -97,16 +97,16 @@ impl Tables {
                     prepared.effects.push(Effect::EventAdded(bytes));
                 }
             }
-            Change::PutMember(group, handle) => {
-                let key = member_key(&group, handle);
-                if let Group::Namespace(namespace) = group {
+            Change::PutMember(list, handle) => {
+                let key = member_key(&list, handle);
+                if let SessionList::Namespace(namespace) = list {
                     prepared.effects.push(Effect::SessionAdded(namespace));
                 }
                 prepared.rows.push(Row::put(Table::Members, key, codec::empty_row()));
             }
-            Change::RemoveMember(group, handle) => {
-                let key = member_key(&group, handle);
-                if let Group::Namespace(namespace) = group {
+            Change::RemoveMember(list, handle) => {
+                let key = member_key(&list, handle);
+                if let SessionList::Namespace(namespace) = list {
                     prepared.effects.push(Effect::SessionRemoved(namespace));
                 }
                 prepared.rows.push(Row::remove(Table::Members, key));
@@ -117,7 +117,7 @@ impl Tables {
                 prepared.last_sequence = prepared.last_sequence.max(through);
                 prepared.effects.push(Effect::EventsDropped(through));
             }
-            Change::PutGap(gap) => {
+            Change::PutSequenceGap(gap) => {
                 prepared.rows.push(Row::put(Table::Meta, gap_key(gap), codec::encode_millis(gap.through)));
                 prepared.last_sequence = prepared.last_sequence.max(gap.through);
             }

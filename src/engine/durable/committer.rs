@@ -6,7 +6,7 @@ use super::redo::{RedoFile, RedoWriter, Write};
 use super::space::Space;
 use super::tables::Tables;
 use super::writer::{Durability, Limits};
-use crate::engine::follow::Followers;
+use crate::engine::change_tracker::ChangeTrackers;
 use crate::engine::{Draft, EngineError, EngineStatus, Outcome, Transaction};
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,7 +31,7 @@ pub(super) struct Committer {
     pub(super) space: Arc<Space>,
     /// Whether a part of the folder could not be read at opening, so that each change must first look where it goes.
     pub(super) is_damaged: bool,
-    pub(super) followers: Followers,
+    pub(super) trackers: ChangeTrackers,
     /// Tells watchers how far they may read.
     pub(super) last_event: watch::Sender<u64>,
     /// Those who wait for the next sync.
@@ -59,7 +59,7 @@ pub(super) enum Attempt {
 }
 
 /// What is written together.
-pub(super) struct Group {
+pub(super) struct CommitGroup {
     pub(super) write: Write,
     /// Whether it is to be synced.
     pub(super) is_synced: bool,
@@ -152,7 +152,7 @@ impl Committer {
     }
 
     /// Takes what is to be written next, and synced if that is due; `buffer`, which is empty, takes what comes after it.
-    pub(super) fn take_group(&mut self, buffer: Vec<u8>, is_sync_due: bool) -> Group {
+    pub(super) fn take_group(&mut self, buffer: Vec<u8>, is_sync_due: bool) -> CommitGroup {
         let ends = self.ends_generation();
         let reclaims = ends && std::mem::take(&mut self.is_reclaiming);
         let ended = ends.then(|| {
@@ -172,7 +172,7 @@ impl Committer {
         }
         self.is_syncing = true;
         let last_event = self.tables.ledger().last_sequence;
-        Group { write, is_synced, answers: std::mem::take(&mut self.waiting), last_event, ended, reclaims }
+        CommitGroup { write, is_synced, answers: std::mem::take(&mut self.waiting), last_event, ended, reclaims }
     }
 
     /// Accepts nothing any more.
@@ -207,7 +207,7 @@ impl Committer {
         if refused {
             return Err(EngineError::StorageFull);
         }
-        let handles = Followers::changed(&changes);
+        let handles = ChangeTrackers::changed(&changes);
         let prepared = self.tables.prepare(changes, gate)?;
         if self.is_damaged {
             self.tables.probe(&prepared)?;
@@ -216,7 +216,7 @@ impl Committer {
         self.changed_since.get_or_insert_with(Instant::now);
         // It is in the redo log already: what readers see must not differ.
         self.tables.carry_out(prepared).inspect_err(|error| self.fail(error))?;
-        self.followers.note(&handles);
+        self.trackers.note(&handles);
         Ok(())
     }
 }

@@ -4,7 +4,7 @@
 //! sessiond-data/
 //!   lock          held by the process that uses the folder
 //!   sled/         sled's files: db (the log), conf, snap.*, blobs/ (kept empty); and of ours
-//!     acknowledged  how far the log was synced (see `mark`)
+//!     acknowledged  how far the log was synced (see `sync_watermark`)
 //! ```
 //!
 //! While a backup is restored there is a `sled.restoring/` too, which becomes `sled/` in one step when it is complete, and for

@@ -158,24 +158,24 @@ impl History {
             }
         }
         let mut show = |events: Events| events.into_iter().all(|(sequence, payload)| visit(sequence, payload));
-        let mut group = 0;
+        let mut block_index = 0;
         // A block stands under its highest number, which may be behind the last that is wanted.
         for row in self.stored.range(&(from, Bound::Unbounded), Direction::Up) {
             let (key, row) = row?;
             let next = number(&key)? / BLOCK_NUMBERS;
-            if next > group {
+            if next > block_index {
                 let rest = found.split_off(&(next * BLOCK_NUMBERS));
                 if !show(std::mem::replace(&mut found, rest)) || next > through / BLOCK_NUMBERS {
                     return Ok(());
                 }
-                group = next;
+                block_index = next;
             }
             let wanted = |sequence: u64| after < sequence && sequence <= through;
             found.extend(read(&key, row)?.into_iter().filter(|(sequence, _)| wanted(*sequence)));
             if is_block(&key) {
-                // Nothing of its group comes behind it; what does may be damaged.
-                let rest = found.split_off(&((group + 1).saturating_mul(BLOCK_NUMBERS)));
-                if !show(std::mem::replace(&mut found, rest)) || group >= through / BLOCK_NUMBERS {
+                // Nothing of the same block comes behind it; what does may be damaged.
+                let rest = found.split_off(&((block_index + 1).saturating_mul(BLOCK_NUMBERS)));
+                if !show(std::mem::replace(&mut found, rest)) || block_index >= through / BLOCK_NUMBERS {
                     return Ok(());
                 }
             }
@@ -193,19 +193,19 @@ impl History {
     ) -> Result<(), EngineError> {
         let dropped_through = self.dropped_through();
         let mut block = Events::new();
-        let mut group = 0;
+        let mut block_index = 0;
         for (key, row) in events {
             let (sequence, Some(row)) = (number(key)?, row) else { continue };
             if sequence <= dropped_through {
                 continue;
             }
-            if sequence / BLOCK_NUMBERS != group {
-                wrote(put_block(&self.stored, group, std::mem::take(&mut block)))?;
-                group = sequence / BLOCK_NUMBERS;
+            if sequence / BLOCK_NUMBERS != block_index {
+                wrote(put_block(&self.stored, block_index, std::mem::take(&mut block)))?;
+                block_index = sequence / BLOCK_NUMBERS;
             }
             block.insert(sequence, codec::payload(row.clone())?);
         }
-        wrote(put_block(&self.stored, group, block))?;
+        wrote(put_block(&self.stored, block_index, block))?;
         let dropped = (Bound::Unbounded, Bound::Included(Key::from(dropped_through.to_be_bytes())));
         for row in self.stored.range(&dropped, Direction::Up) {
             let removed = row.and_then(|(key, _)| self.stored.remove(&key).map(|()| key.len()));
@@ -222,11 +222,11 @@ impl History {
 }
 
 /// Puts events into their block, beside those that are there. How many bytes were written.
-fn put_block(stored: &RowTable, group: u64, mut new: Events) -> Result<usize, EngineError> {
+fn put_block(stored: &RowTable, block_index: u64, mut new: Events) -> Result<usize, EngineError> {
     if new.is_empty() {
         return Ok(0);
     }
-    let key = block_key(group);
+    let key = block_key(block_index);
     let mut block = match stored.get(&key)? {
         Some(row) => read(&key, row)?,
         None => Events::new(),
@@ -256,9 +256,9 @@ fn put_block(stored: &RowTable, group: u64, mut new: Events) -> Result<usize, En
     Ok(written)
 }
 
-fn block_key(group: u64) -> [u8; 9] {
+fn block_key(block_index: u64) -> [u8; 9] {
     let mut key = [BLOCK; 9];
-    key[..8].copy_from_slice(&(group * BLOCK_NUMBERS + (BLOCK_NUMBERS - 1)).to_be_bytes());
+    key[..8].copy_from_slice(&(block_index * BLOCK_NUMBERS + (BLOCK_NUMBERS - 1)).to_be_bytes());
     key
 }
 
@@ -380,8 +380,8 @@ mod tests {
         let fixture = Fixture::new();
         fixture.append(1..=1_000, 1);
         fixture.write_back(1);
-        for group in [2, 3, 9] {
-            fixture.history.stored.insert(&block_key(group), b"damage").unwrap();
+        for block_index in [2, 3, 9] {
+            fixture.history.stored.insert(&block_key(block_index), b"damage").unwrap();
         }
         let readable = 1_000 - 3 * BLOCK_NUMBERS;
         assert_eq!(fixture.history.count().unwrap().events, readable);

@@ -1,21 +1,39 @@
 //! How the keys of rows look. Numbers in keys are big-endian, so that keys sort like them.
 
-use super::super::transaction::{Due, Group};
-use super::super::{EngineError, Gap, codec};
+use super::super::transaction::{Due, SessionList};
+use super::super::{EngineError, SequenceGap, codec};
 use crate::clock::Millis;
 use crate::model::Handle;
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::ops::Deref;
 
 /// The key of a row. Most keys are so short that they need no allocation.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Key(SmallVec<[u8; Self::INLINE_BYTES]>);
 
 impl Key {
     /// Room for a key of the sweeper's index, and for a member of a namespace with a short name.
     const INLINE_BYTES: usize = 24;
+}
+
+/// The order of the bytes. Most keys differ in the first sixteen of them, which are compared as one number: a search through
+/// a memtable compares many keys.
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self.first_chunk::<16>(), other.first_chunk::<16>()) {
+            (Some(own), Some(others)) if own != others => u128::from_be_bytes(*own).cmp(&u128::from_be_bytes(*others)),
+            _ => self[..].cmp(&other[..]),
+        }
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl Deref for Key {
@@ -62,11 +80,11 @@ impl From<Vec<u8>> for Key {
     }
 }
 
-pub(super) fn member_key(group: &Group, handle: Handle) -> Vec<u8> {
-    let name: [&[u8]; 2] = match group {
-        Group::Namespace(namespace) => [namespace.as_bytes(), &[0]],
+pub(super) fn member_key(list: &SessionList, handle: Handle) -> Vec<u8> {
+    let name: [&[u8]; 2] = match list {
+        SessionList::Namespace(namespace) => [namespace.as_bytes(), &[0]],
         // No namespace begins with this byte.
-        Group::Principal(hash) => [&[0], hash.as_bytes()],
+        SessionList::Principal(hash) => [&[0], hash.as_bytes()],
     };
     [name[0], name[1], &handle.to_bytes()].concat()
 }
@@ -96,14 +114,14 @@ pub(super) const DROPPED_THROUGH: &[u8] = b"events-dropped-through";
 pub(super) const GAP_PREFIX: &[u8] = b"gap-after-";
 pub(super) const GAP_PREFIX_END: &[u8] = b"gap-after.";
 
-pub(super) fn gap_key(gap: Gap) -> Vec<u8> {
+pub(super) fn gap_key(gap: SequenceGap) -> Vec<u8> {
     [GAP_PREFIX, &gap.after.to_be_bytes()].concat()
 }
 
-pub(super) fn read_gap((key, row): &(Key, Bytes)) -> Result<Gap, EngineError> {
+pub(super) fn read_gap((key, row): &(Key, Bytes)) -> Result<SequenceGap, EngineError> {
     let after = key.strip_prefix(GAP_PREFIX).and_then(|number| number.try_into().ok()).map(u64::from_be_bytes);
     let through = codec::decode_millis(row.clone())?;
-    after.map(|after| Gap { after, through }).ok_or_else(|| codec::corrupt("the key of a gap"))
+    after.map(|after| SequenceGap { after, through }).ok_or_else(|| codec::corrupt("the key of a gap"))
 }
 
 /// Where `meta` keeps the generation of an index.

@@ -16,7 +16,6 @@ mod history;
 mod inspection;
 mod keys;
 mod layered_table;
-mod mark;
 mod memtable;
 mod merge;
 mod record;
@@ -26,6 +25,7 @@ mod repair;
 mod salvage;
 mod sled;
 mod space;
+mod sync_watermark;
 mod table;
 mod tables;
 mod verify;
@@ -38,19 +38,19 @@ pub use verify::{Verified, verify};
 pub use watchdog::WatchdogOptions;
 pub use writer::Durability;
 
-use super::follow::Followers;
-use super::{ChangeFollower, Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, Query, Transaction};
+use super::change_tracker::ChangeTrackers;
+use super::{ChangeTracker, Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, Query, Transaction};
 use checkpoint::{BLOAT, Checkpoint};
 use cold::Loader;
 use committer::Committer;
 use inspection::Inspection;
-use mark::{Mark, MarkFile};
 use memtable::Memtable;
 use redo::{RedoFile, RedoWriter};
 use sled::{Database, Log, housekeeping};
 use space::Space;
 use std::path::Path;
 use std::sync::Arc;
+use sync_watermark::{SyncWatermark, WatermarkFile};
 use tables::Tables;
 use tokio::sync::watch;
 use watchdog::{Progress, Watchdog};
@@ -67,7 +67,7 @@ pub struct DurableOptions {
     pub cache_bytes: u64,
     /// When an answered change is on disk.
     pub durability: Durability,
-    /// Whether to open a folder of a version that kept no mark of what was acknowledged.
+    /// Whether to open a folder of a version that kept no watermark of what was acknowledged.
     pub accept_unmarked: bool,
     /// What is watched, and from when on it counts as trouble.
     pub watchdog: WatchdogOptions,
@@ -79,7 +79,7 @@ pub struct DurableEngine {
     writer: Writer,
     loader: Loader,
     status: watch::Receiver<EngineStatus>,
-    followers: Followers,
+    trackers: ChangeTrackers,
     watchdog: Watchdog,
     /// Keeps other processes out for as long as the engine lives.
     _folder: DataFolder,
@@ -95,21 +95,21 @@ impl DurableEngine {
         judge(&inspection, &folder, options.accept_unmarked)?;
         housekeeping::remove_segments(&folder.sled_path(), inspection.stray_segments())?;
         if inspection.is_new() {
-            // Before sled's files: a folder with data and without a mark is refused, also after a crash at this place.
-            MarkFile::create(&folder.sled_path(), Mark::default())?;
+            // Before sled's files: a folder with data and without a watermark is refused, also after a crash at this place.
+            WatermarkFile::create(&folder.sled_path(), SyncWatermark::default())?;
         }
         let database = Database::open(&folder, options.cache_bytes / PAGES_SHARE)?;
         folder.sync()?;
         let sled_path = folder.sled_path();
-        let known = inspection.mark.known().unwrap_or_default();
-        let mark = Arc::new(MarkFile::create(&sled_path, known)?);
+        let known = inspection.watermark.known().unwrap_or_default();
+        let watermark = Arc::new(WatermarkFile::create(&sled_path, known)?);
         let is_damaged = inspection.damaged_pages() > 0;
         // Repairs read what was inspected.
         let rows = &mut inspection.redo.rows;
         let memtable = Memtable::of(if is_damaged { rows.clone() } else { std::mem::take(rows) });
         let progress = [Arc::new(Progress::default()), Arc::new(Progress::default())];
         let space = Arc::new(Space::new(&sled_path, options.watchdog.min_free_bytes));
-        let log = Log::new(&database, &sled_path, Arc::clone(&mark), Arc::clone(&space))?;
+        let log = Log::new(&database, &sled_path, Arc::clone(&watermark), Arc::clone(&space))?;
         let mut checkpoint = Checkpoint {
             tables: Tables::open(&database, memtable)?,
             settled: log.file_bytes()? / BLOAT,
@@ -127,16 +127,16 @@ impl DurableEngine {
         checkpoint.tables.cache_records(options.cache_bytes / RECORDS_SHARE);
         let tables = checkpoint.tables.clone();
         let last_event = tables.ledger().last_sequence;
-        mark.update(|mark| mark.last_event = last_event)?;
+        watermark.update(|watermark| watermark.last_event = last_event)?;
         let generation = inspection.redo.next_generation;
-        redo::empty(&sled_path, &mark, generation)?;
+        redo::empty(&sled_path, &watermark, generation)?;
         let files = [generation, generation + 1].map(|generation| RedoFile::make(&sled_path, generation, None, false));
         let [file, next_file] = files;
         drop(inspection);
 
         let (status_sender, status) = watch::channel(EngineStatus::Ready);
         let status_sender = Arc::new(status_sender);
-        let followers = Followers::default();
+        let trackers = ChangeTrackers::default();
         let (last_event_sender, last_event) = watch::channel(last_event);
         let committer = Committer {
             tables: tables.clone(),
@@ -146,7 +146,7 @@ impl DurableEngine {
             status: Arc::clone(&status_sender),
             space: Arc::clone(&space),
             is_damaged,
-            followers: followers.clone(),
+            trackers: trackers.clone(),
             last_event: last_event_sender,
             waiting: Vec::new(),
             changed_since: None,
@@ -155,12 +155,13 @@ impl DurableEngine {
             is_reclaiming: false,
             has_failed: false,
         };
-        let parts = Parts { committer, checkpoint, folder: folder.clone(), mark, progress: Arc::clone(&progress[0]) };
+        let parts =
+            Parts { committer, checkpoint, folder: folder.clone(), watermark, progress: Arc::clone(&progress[0]) };
         let writer = Writer::start(parts, last_event)?;
         let (watched, health) = (options.watchdog.clone(), database.health());
         let watchdog = Watchdog::start(&folder, watched, progress, status_sender, space, writer.reclaimer(), health)?;
         let loader = Loader::new(tables.clone());
-        Ok(Self { tables, writer, loader, status, followers, watchdog, _folder: folder })
+        Ok(Self { tables, writer, loader, status, trackers, watchdog, _folder: folder })
     }
 }
 
@@ -179,8 +180,8 @@ pub fn checkpoint(path: &Path, options: &DurableOptions) -> Result<(), EngineErr
 
 /// Refuses a folder with which sled would lose changes or could not work, and says what to do.
 fn judge(inspection: &Inspection, folder: &DataFolder, accept_unmarked: bool) -> Result<(), EngineError> {
-    let accepted = accept_unmarked && inspection.is_unmarked();
-    if let Some(damage) = if accepted { inspection.damage_beside_mark() } else { inspection.refusal() } {
+    let accepted = accept_unmarked && inspection.lacks_watermark();
+    if let Some(damage) = if accepted { inspection.damage_beside_watermark() } else { inspection.refusal() } {
         return Err(EngineError::Damaged { folder: folder.path().into(), damage });
     }
     if inspection.damaged_pages() > 0 {
@@ -220,8 +221,8 @@ impl Engine for DurableEngine {
         self.writer.last_event()
     }
 
-    fn follow_changes(&self) -> ChangeFollower {
-        self.followers.follow()
+    fn track_changes(&self) -> ChangeTracker {
+        self.trackers.track()
     }
 
     fn statistics(&self) -> EngineStatistics {

@@ -4,9 +4,9 @@ use super::super::EngineError;
 use super::super::codec::{self, RecordRow};
 use super::super::transaction::{Draft, View};
 use super::keys::part_key;
-use super::mark::Mark;
 use super::memtable::Row;
 use super::merge::Direction;
+use super::sync_watermark::SyncWatermark;
 use super::table::Table;
 use super::tables::Tables;
 use crate::model::{Event, Handle};
@@ -16,10 +16,10 @@ use crate::model::{Event, Handle};
 pub(super) const SEQUENCE_JUMP: u64 = 1 << 24;
 
 impl Tables {
-    /// Sets right what a crash left. `mark` is the one that the folder had.
-    pub(super) fn set_right(&self, mark: Mark) -> Result<(), EngineError> {
+    /// Sets right what a crash left. `watermark` is the one that the folder had.
+    pub(super) fn set_right(&self, watermark: SyncWatermark) -> Result<(), EngineError> {
         self.remove_orphaned_parts()?;
-        if mark.redo.generation == 0 {
+        if watermark.redo.generation == 0 {
             self.finish_last_transaction()?;
         }
         Ok(())
@@ -70,7 +70,7 @@ impl Tables {
         let held = self.history.count()?;
         (ledger.statistics.events, ledger.statistics.event_bytes) = (held.events, held.bytes);
         ledger.has_parts = self.parts.all().next().is_some();
-        let skipped = self.gaps()?.last().map_or(0, |gap| gap.through);
+        let skipped = self.sequence_gaps()?.last().map_or(0, |gap| gap.through);
         let last = self.history.last()?.max(self.history.dropped_through()).max(acknowledged).max(skipped);
         ledger.last_sequence = if last == 0 { 0 } else { last + SEQUENCE_JUMP };
         Ok(())

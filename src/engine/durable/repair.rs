@@ -4,8 +4,8 @@ use super::super::transaction::Change;
 use super::super::{EngineError, IndexRow, rows_of};
 use super::checkpoint::Checkpoint;
 use super::inspection::{InspectedTable, Inspection};
-use super::mark::Found;
 use super::sled::Database;
+use super::sync_watermark::StoredWatermark;
 use super::table::Table;
 use crate::engine::codec;
 use crate::engine::transaction::View;
@@ -59,12 +59,12 @@ impl Checkpoint {
 
     /// Begins the history of events anew, so that events can be appended; watchers are told that some are missing.
     fn restart_history(&mut self, db: &Database, inspection: &Inspection) -> Result<(), EngineError> {
-        let Found::Whole(mark) = inspection.mark else {
+        let StoredWatermark::Whole(watermark) = inspection.watermark else {
             return Ok(());
         };
-        tracing::error!(through = mark.last_event, "the history of events is damaged; beginning a new one");
+        tracing::error!(through = watermark.last_event, "the history of events is damaged; beginning a new one");
         self.tables.replace_index(db, Table::Events)?;
-        self.tables.apply(vec![Change::DropEvents(mark.last_event)])
+        self.tables.apply(vec![Change::DropEvents(watermark.last_event)])
     }
 
     /// Those that can be read; a session whose touch is lost may expire early.

@@ -3,9 +3,9 @@
 use super::folder::DataFolder;
 use super::history;
 use super::inspection::{InspectedTable, Inspection};
-use super::mark::Found;
 use super::record::read_record;
 use super::recovery::SEQUENCE_JUMP;
+use super::sync_watermark::StoredWatermark;
 use super::table::Table;
 use super::{Durability, DurableEngine, DurableOptions, WatchdogOptions};
 use crate::clock::Millis;
@@ -47,7 +47,7 @@ pub async fn salvage(old: &Path, new: &Path, doubtful: bool) -> Result<Salvaged,
     let _held = DataFolder::hold(old)?;
     DataFolder::require_new(new)?;
     let inspection = Inspection::of(&old.join("sled"))?;
-    let history = History::read(&inspection)?;
+    let evidence = Evidence::read(&inspection)?;
     // Only now: what can't be read leaves no folder behind.
     let new = DataFolder::claim_new(new)?;
     let options = DurableOptions {
@@ -57,14 +57,14 @@ pub async fn salvage(old: &Path, new: &Path, doubtful: bool) -> Result<Salvaged,
         watchdog: WatchdogOptions { min_free_bytes: 0, stall_timeout: Duration::from_secs(3_600) },
     };
     let engine = DurableEngine::open(new, &options)?;
-    let result = Salvage { inspection: &inspection, history, engine: &engine, take_doubtful: doubtful }.run().await;
+    let result = Salvage { inspection: &inspection, evidence, engine: &engine, take_doubtful: doubtful }.run().await;
     engine.close().await?;
     result
 }
 
 struct Salvage<'a> {
     inspection: &'a Inspection,
-    history: History,
+    evidence: Evidence,
     engine: &'a DurableEngine,
     take_doubtful: bool,
 }
@@ -90,7 +90,7 @@ impl Salvage<'_> {
                     continue;
                 };
                 let is_certain = !uncertain || self.inspection.is_in_whole_redo_log(Table::Sessions, &key);
-                match self.history.judge(&record, is_certain) {
+                match self.evidence.judge(&record, is_certain) {
                     Verdict::Ended => continue,
                     Verdict::Outdated => drop(salvaged.lost.insert(handle)),
                     Verdict::Doubtful => drop(salvaged.doubtful.insert(handle)),
@@ -110,11 +110,11 @@ impl Salvage<'_> {
         self.restore(batch).await?;
         let known = self.known_handles()?;
         let missing = known.difference(&saved).filter(|handle| !salvaged.doubtful.contains(handle));
-        salvaged.lost.extend(missing.filter(|handle| !self.history.has_ended(**handle)).copied());
+        salvaged.lost.extend(missing.filter(|handle| !self.evidence.has_ended(**handle)).copied());
         salvaged.saved = saved.len() as u64;
         salvaged.unknown_losses = uncertain || (sessions.missing_ranges() > 0 && self.missing_ranges()? > 0);
         // So that who watched the old folder is told that events are missing.
-        let last = self.history.last;
+        let last = self.evidence.last;
         self.engine
             .commit(&mut |draft| {
                 draft.drop_events(last);
@@ -163,7 +163,7 @@ impl Salvage<'_> {
 }
 
 /// What the events tell of the sessions.
-struct History {
+struct Evidence {
     /// The newest event of each session: its number, the revision that it tells of, and whether it ended the session.
     newest: HashMap<Handle, (u64, u64, bool)>,
     /// From this number on, no event is missing; `None` if the newest are.
@@ -185,9 +185,9 @@ enum Verdict {
     Doubtful,
 }
 
-impl History {
+impl Evidence {
     fn read(inspection: &Inspection) -> Result<Self, EngineError> {
-        let mut history = Self { newest: HashMap::new(), complete_from: None, covers_run: false, last: 0 };
+        let mut evidence = Self { newest: HashMap::new(), complete_from: None, covers_run: false, last: 0 };
         let tree = inspection.index(Table::Events)?;
         let mut run = None;
         let mut previous = 0;
@@ -207,17 +207,17 @@ impl History {
                 run = Some((sequence, begins_run));
             }
             previous = sequence;
-            history.newest.insert(record.handle, (sequence, record.revision, kind.ends_session()));
+            evidence.newest.insert(record.handle, (sequence, record.revision, kind.ends_session()));
         }
-        history.last = previous;
-        if let Found::Whole(mark) = inspection.mark {
-            if previous >= mark.last_event {
-                (history.complete_from, history.covers_run) =
+        evidence.last = previous;
+        if let StoredWatermark::Whole(watermark) = inspection.watermark {
+            if previous >= watermark.last_event {
+                (evidence.complete_from, evidence.covers_run) =
                     run.map_or((None, false), |(from, run)| (Some(from), run));
             }
-            history.last = previous.max(mark.last_event);
+            evidence.last = previous.max(watermark.last_event);
         }
-        Ok(history)
+        Ok(evidence)
     }
 
     fn has_ended(&self, handle: Handle) -> bool {

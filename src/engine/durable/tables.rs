@@ -17,8 +17,8 @@
 //! In sled, rows of `touches`, `due` and `members` stand many in one ([`Store::Leaves`]).
 
 use super::super::codec::{self, RecordRow};
-use super::super::transaction::{Counts, Due, Group, View};
-use super::super::{EngineError, EngineStatistics, Gap, place_behind};
+use super::super::transaction::{Counts, Due, SessionList, View};
+use super::super::{EngineError, EngineStatistics, SequenceGap, place_behind};
 use super::cache::{Cached, LookupCache, RecordCache};
 use super::history::History;
 use super::keys::{
@@ -259,15 +259,15 @@ impl View for Tables {
         rows.map(|row| Handle::from_slice(&row?.0).ok_or_else(|| codec::corrupt("a record's key"))).collect()
     }
 
-    fn members(&self, group: &Group, before: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError> {
-        let start = member_key(group, Handle::FIRST);
-        let end = member_key(group, before.unwrap_or(Handle::LAST));
+    fn members(&self, list: &SessionList, before: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError> {
+        let start = member_key(list, Handle::FIRST);
+        let end = member_key(list, before.unwrap_or(Handle::LAST));
         let rows = self.members.scan(start..end, Direction::Down, limit).take(limit);
         rows.map(|row| read_member_key(&row?.0)).collect()
     }
 
-    fn has_member(&self, group: &Group, handle: Handle) -> Result<bool, EngineError> {
-        self.members.contains_key(&member_key(group, handle))
+    fn has_member(&self, list: &SessionList, handle: Handle) -> Result<bool, EngineError> {
+        self.members.contains_key(&member_key(list, handle))
     }
 
     fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, EngineError> {
@@ -278,7 +278,7 @@ impl View for Tables {
         Ok(self.history.dropped_through())
     }
 
-    fn gaps(&self) -> Result<Vec<Gap>, EngineError> {
+    fn sequence_gaps(&self) -> Result<Vec<SequenceGap>, EngineError> {
         let rows = self.meta.scan(GAP_PREFIX..GAP_PREFIX_END, Direction::Up, 16);
         rows.map(|row| read_gap(&row?)).collect()
     }

@@ -4,10 +4,10 @@
 use crate::clock::Millis;
 use crate::model::{Life, Record};
 use crate::session::Seen;
+use crate::wire::{key, put_bytes, put_number, put_text, put_texts, write_varint};
 use bytes::Bytes;
-use prost::encoding::{WireType, btree_map, encode_key, encode_varint, string, uint64};
+use prost::encoding::WireType;
 use prost_types::{Duration, Timestamp};
-use std::collections::BTreeMap;
 
 /// Room for the fields of fixed size: the handle, the version and the times.
 const FIXED_BYTES: usize = 160;
@@ -46,15 +46,13 @@ fn encode(record: &Record, life: Life, with_attributes: bool) -> Bytes {
     let attributes = if with_attributes { record.attributes.fields() } else { &[] };
     let texts = record.namespace.len() + record.principal.len() + 2 * KEY_BYTES;
     let mut session = Vec::with_capacity(FIXED_BYTES + texts + attributes.len());
-    put_text(1, record.handle.text(&mut [0; 36]), &mut session);
+    put_bytes(1, record.handle.text(&mut [0; 36]).as_bytes(), &mut session);
     put_text(2, &record.namespace, &mut session);
-    uint64::encode(3, &record.version, &mut session);
+    put_number(3, record.version, &mut session);
     // Field 4.
     session.extend_from_slice(attributes);
-    if !record.principal.is_empty() {
-        put_text(5, &record.principal, &mut session);
-    }
-    put_labels(6, &record.labels, &mut session);
+    put_text(5, &record.principal, &mut session);
+    put_texts(6, &record.labels, &mut session);
     put_time(7, record.created, &mut session);
     put_time(8, life.accessed, &mut session);
     put_time(9, record.updated, &mut session);
@@ -66,42 +64,21 @@ fn encode(record: &Record, life: Life, with_attributes: bool) -> Bytes {
     session.into()
 }
 
-fn put_labels(field: u32, labels: &BTreeMap<String, String>, message: &mut Vec<u8>) {
-    btree_map::encode(string::encode, string::encoded_len, string::encode, string::encoded_len, field, labels, message);
-}
-
-fn put_text(field: u32, text: &str, message: &mut Vec<u8>) {
-    encode_key(field, WireType::LengthDelimited, message);
-    encode_varint(text.len() as u64, message);
-    message.extend_from_slice(text.as_bytes());
-}
-
 /// Puts a timestamp or a duration, which have the same fields. A session has half a dozen of them, so each is put together on
 /// the stack.
 fn put_time(field: u8, time: Millis, message: &mut Vec<u8>) {
     let (seconds, nanos) = split(time);
     let mut encoded = [0; TIME_BYTES];
-    encoded[0] = (field << 3) | WireType::LengthDelimited as u8;
+    encoded[0] = key(field, WireType::LengthDelimited);
     let mut end = 2;
     for (field, value) in [(1, seconds), (2, u64::from(nanos.cast_unsigned()))] {
         if value != 0 {
-            encoded[end] = (field << 3) | WireType::Varint as u8;
-            end = put_varint(value, &mut encoded, end + 1);
+            encoded[end] = key(field, WireType::Varint);
+            end = write_varint(value, &mut encoded, end + 1);
         }
     }
     encoded[1] = u8::try_from(end - 2).expect("it is below 24");
     message.extend_from_slice(&encoded[..end]);
-}
-
-/// Puts a number at this offset, and returns the offset behind it.
-fn put_varint(mut value: u64, encoded: &mut [u8; TIME_BYTES], mut at: usize) -> usize {
-    while value >= 0x80 {
-        encoded[at] = value.to_le_bytes()[0] | 0x80;
-        value >>= 7;
-        at += 1;
-    }
-    encoded[at] = value.to_le_bytes()[0];
-    at + 1
 }
 
 fn split(millis: Millis) -> (u64, i32) {
@@ -117,6 +94,7 @@ mod tests {
     use sessiond_client::proto::Session;
     use smallvec::SmallVec;
     use smol_str::SmolStr;
+    use std::collections::BTreeMap;
 
     fn record() -> Record {
         Record {

@@ -7,7 +7,7 @@
 use super::pace::{SLICE, rest};
 use crate::backup::{Cut, MAX_NAMED, Saved};
 use crate::clock::Millis;
-use crate::engine::{ChangeFollower, EngineError, Expected, View};
+use crate::engine::{ChangeTracker, EngineError, Expected, View};
 use crate::model::{Event, Handle, IdHash, Record};
 use crate::session::{Error, Sessions};
 use std::collections::BTreeSet;
@@ -62,7 +62,7 @@ enum ReadSession {
 
 /// How far a backup has come.
 struct BackupProgress {
-    follower: ChangeFollower,
+    follower: ChangeTracker,
     /// Every event up to this sequence number was passed on.
     events_through: u64,
     damaged: BTreeSet<Handle>,
@@ -80,7 +80,7 @@ impl Sessions {
     /// Passes everything on to the sink and returns the moment whose state it is.
     pub async fn backup(&self, sink: &mut impl BackupSink) -> Result<Cut, BackupStopped> {
         let mut progress = BackupProgress {
-            follower: self.engine.follow_changes(),
+            follower: self.engine.track_changes(),
             events_through: 0,
             damaged: BTreeSet::new(),
             history_damaged: false,
@@ -188,7 +188,7 @@ impl Sessions {
                     damaged_count: 0,
                     damaged: Vec::new(),
                     history_damaged: damaged,
-                    gaps: view.gaps()?,
+                    gaps: view.sequence_gaps()?,
                 },
             )))
         });

@@ -31,7 +31,8 @@ impl Sessions {
     /// another server, which went on after the backup that was restored here.
     pub async fn require_history(&self, after: u64) -> Result<(), Error> {
         let newest = *self.engine.last_event().borrow();
-        let (dropped_through, gaps) = self.query(|view| Ok((view.events_dropped_through()?, view.gaps()?))).await?;
+        let (dropped_through, gaps) =
+            self.query(|view| Ok((view.events_dropped_through()?, view.sequence_gaps()?))).await?;
         if after < dropped_through || after > newest || gaps.into_iter().any(|gap| gap.contains(after)) {
             return Err(Error::EventsGone);
         }

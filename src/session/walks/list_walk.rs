@@ -2,7 +2,7 @@
 //! list goes over it here, slice by slice.
 
 use super::pace::{SLICE, rest};
-use crate::engine::{EngineError, Expected, Group, View};
+use crate::engine::{EngineError, Expected, SessionList, View};
 use crate::model::{Handle, Record};
 use crate::session::liveness::expiry::Access;
 use crate::session::liveness::lookup::Seen;
@@ -66,7 +66,7 @@ impl<'a> ListWalk<'a> {
 
     /// The next slice of handles. An engine may run a query again, so the walk goes on only with [`pass`](Self::pass).
     fn peek(&self, view: &dyn View) -> Result<Vec<Handle>, EngineError> {
-        view.members(&self.group(), self.before, self.slice)
+        view.members(&self.list(), self.before, self.slice)
     }
 
     fn pass(&mut self, handles: &[Handle]) {
@@ -74,8 +74,8 @@ impl<'a> ListWalk<'a> {
         self.before = handles.last().copied().or(self.before);
     }
 
-    fn group(&self) -> Group {
-        Group::of(self.namespace, self.principal)
+    fn list(&self) -> SessionList {
+        SessionList::of(self.namespace, self.principal)
     }
 
     fn lists(&self, record: &Record) -> bool {
@@ -147,14 +147,14 @@ impl Sessions {
 
     /// Takes rows off a list that a crash left there, or that a change is just about to fill.
     async fn heal(&self, walk: &ListWalk<'_>, stale: &[Handle]) -> Result<(), Error> {
-        let group = walk.group();
+        let list = walk.list();
         self.transact(|draft| {
             draft.view().expect(Expected::Sessions(stale))?;
             for handle in stale {
                 // Looked at again, where no change is under way.
                 let record = draft.view().record(*handle)?;
                 if record.is_none_or(|record| !walk.lists(&record)) {
-                    draft.drop_member(&group, *handle)?;
+                    draft.drop_member(&list, *handle)?;
                 }
             }
             Ok(())

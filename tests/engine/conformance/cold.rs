@@ -1,7 +1,7 @@
 //! What is not in memory: it is found all the same, and nobody waits for it but who asked.
 
 use crate::conformance::subject::{Subject, cause, record};
-use sessiond::engine::{EngineError, EngineFuture, Expected, Group, Outcome, View};
+use sessiond::engine::{EngineError, EngineFuture, Expected, Outcome, SessionList, View};
 use sessiond::model::{EventKind, Handle, IdHash, Record};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -32,7 +32,7 @@ async fn is_pending<F: Future>(future: &mut Pin<&mut F>) -> bool {
 fn look(view: &dyn View, handle: Handle, hash: &IdHash) -> Result<(), EngineError> {
     assert_eq!(view.handle_of(hash)?, Some(handle));
     assert_eq!(view.touched(handle)?, None);
-    assert!(view.has_member(&Group::of("default", "ada"), handle)?);
+    assert!(view.has_member(&SessionList::of("default", "ada"), handle)?);
     assert_eq!(view.record(handle)?.map(|record| record.handle), Some(handle));
     Ok(())
 }
@@ -48,10 +48,10 @@ pub(crate) async fn what_is_not_in_memory_is_found(mut subject: Subject) {
             made.iter().try_for_each(|(handle, hash)| look(view, *handle, hash))?;
             let unknown = Handle::mint(7);
             assert_eq!((view.record(unknown)?, view.touched(unknown)?), (None, None));
-            assert_eq!(view.members(&Group::of("default", "ada"), None, 100)?.len(), SESSIONS);
+            assert_eq!(view.members(&SessionList::of("default", "ada"), None, 100)?.len(), SESSIONS);
             assert_eq!(view.handles(None, 100)?.len(), SESSIONS);
             assert_eq!(view.due(u64::MAX, 100)?.len(), SESSIONS);
-            assert_eq!((view.events(0, 100)?.len(), view.gaps()?.len()), (SESSIONS, 0));
+            assert_eq!((view.events(0, 100)?.len(), view.sequence_gaps()?.len()), (SESSIONS, 0));
             Ok(())
         };
         subject.engine.read(&mut |view| looked(view)).await.unwrap();

@@ -2,7 +2,7 @@
 
 use crate::conformance::subject::{Subject, cause, record};
 use sessiond::clock::Millis;
-use sessiond::engine::{Due, Group, Outcome};
+use sessiond::engine::{Due, Outcome, SessionList};
 use sessiond::model::{Credential, EventKind, Handle, Record};
 
 pub(crate) async fn due_rows_come_in_order_and_bounded(subject: Subject) {
@@ -57,21 +57,21 @@ pub(crate) async fn members_are_listed_newest_first_and_in_pages(mut subject: Su
         }
     }
     subject.reopen().await;
-    let all = Group::of("default", "");
+    let all = SessionList::of("default", "");
     let handles: Vec<Handle> = expected.iter().map(|(handle, _)| *handle).collect();
     assert_eq!(subject.read(|view| view.members(&all, None, 100)).await, handles);
     assert_eq!(subject.read(|view| view.members(&all, None, 3)).await, handles[..3]);
     assert_eq!(subject.read(|view| view.members(&all, Some(handles[2]), 3)).await, handles[3..6]);
     assert_eq!(subject.read(|view| view.members(&all, handles.last().copied(), 3)).await, []);
     let bobs: Vec<Handle> = expected.iter().filter(|(_, principal)| principal == "bob").map(|(h, _)| *h).collect();
-    let bob = Group::of("default", "bob");
+    let bob = SessionList::of("default", "bob");
     assert_eq!(subject.read(|view| view.members(&bob, None, 100)).await, bobs);
 }
 
 pub(crate) async fn a_changed_principal_moves_the_member(subject: Subject) {
     let (record, _) = record(1);
     let members = async |principal: &str| {
-        let group = Group::of("default", principal);
+        let group = SessionList::of("default", principal);
         subject.read(|view| view.members(&group, None, 10)).await
     };
     subject.put(&record, None).await;

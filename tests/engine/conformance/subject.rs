@@ -2,8 +2,8 @@
 
 use sessiond::clock::Millis;
 use sessiond::engine::{
-    Cause, DataFolder, Draft, Due, Durability, DurableEngine, DurableOptions, Engine, EngineError, Group, MemoryEngine,
-    Outcome, View, WatchdogOptions,
+    Cause, DataFolder, Draft, Due, Durability, DurableEngine, DurableOptions, Engine, EngineError, MemoryEngine,
+    Outcome, SessionList, View, WatchdogOptions,
 };
 use sessiond::model::{Attribute, Attributes, Credential, EventKind, Handle, IdHash, Record, SessionId};
 use std::collections::BTreeMap;
@@ -80,7 +80,7 @@ impl Subject {
     }
 
     pub(crate) async fn members(&self, principal: &str) -> Vec<Handle> {
-        self.read(|view| view.members(&Group::of("default", principal), None, 10)).await
+        self.read(|view| view.members(&SessionList::of("default", principal), None, 10)).await
     }
 }
 

@@ -50,13 +50,13 @@ pub(crate) async fn transactions_see_those_before_them(subject: Subject) {
 
 pub(crate) async fn who_follows_learns_of_every_change(subject: Subject) {
     let records = [record(1).0, record(2).0, record(3).0, record(4).0];
-    let before = subject.engine.follow_changes();
+    let before = subject.engine.track_changes();
     for record in &records {
         subject.put(record, None).await;
     }
     assert_eq!(before.few(3), None);
     assert_eq!(before.few(4).unwrap().len(), 4);
-    let follower = subject.engine.follow_changes();
+    let follower = subject.engine.track_changes();
     let [changed, touched, removed, _] = &records;
     let stored = subject.record(changed.handle).await.unwrap();
     subject.put(&stored, Some(&stored)).await;

@@ -3,7 +3,7 @@
 use super::super::tables::Tables;
 use crate::clock::Millis;
 use crate::engine::index::rows_of;
-use crate::engine::transaction::{Due, Group, View};
+use crate::engine::transaction::{Due, SessionList, View};
 use crate::model::{Handle, IdHash};
 use std::collections::BTreeSet;
 
@@ -25,9 +25,9 @@ pub(in super::super) enum ColdRead {
     /// A part of the list of all sessions.
     Handles(Option<Handle>, usize),
     /// A part of a list.
-    Members(Group, Option<Handle>, usize),
+    Members(SessionList, Option<Handle>, usize),
     /// Whether a session stands in a list.
-    Member(Group, Handle),
+    Member(SessionList, Handle),
     /// A part of the sweeper's index.
     Due(Millis, usize),
     /// Whether a row is in the sweeper's index.
@@ -37,7 +37,7 @@ pub(in super::super) enum ColdRead {
     /// The events up to this number, which are to be dropped.
     DroppedEvents(u64),
     /// The gaps in the numbers of events.
-    Gaps,
+    SequenceGaps,
 }
 
 /// What was read for one query or transaction.
@@ -61,11 +61,11 @@ impl Loaded {
             ColdRead::Ids(ids) => self.load_ids(ids, tables),
             ColdRead::Parts(handle) => drop(tables.part_keys(*handle)),
             ColdRead::Handles(after, limit) => drop(tables.handles(*after, *limit)),
-            ColdRead::Members(group, before, limit) => {
-                let handles = tables.members(group, *before, *limit).unwrap_or_default();
+            ColdRead::Members(list, before, limit) => {
+                let handles = tables.members(list, *before, *limit).unwrap_or_default();
                 self.load_sessions(&handles, tables);
             }
-            ColdRead::Member(group, handle) => drop(tables.has_member(group, *handle)),
+            ColdRead::Member(list, handle) => drop(tables.has_member(list, *handle)),
             ColdRead::Due(now, limit) => {
                 let due = tables.due(*now, *limit).unwrap_or_default();
                 let handles: Vec<Handle> = due.into_iter().map(|due| due.handle).collect();
@@ -74,7 +74,7 @@ impl Loaded {
             ColdRead::DueRow(due) => drop(tables.has_due(*due)),
             ColdRead::Events(after, limit) => drop(tables.events(*after, *limit)),
             ColdRead::DroppedEvents(through) => drop(tables.history.count_through(*through)),
-            ColdRead::Gaps => drop(tables.gaps()),
+            ColdRead::SequenceGaps => drop(tables.sequence_gaps()),
         }
         if !matches!(read, ColdRead::Sessions(_) | ColdRead::IndexRows(_) | ColdRead::Ids(_)) {
             self.others.push(read);

@@ -6,8 +6,8 @@ use crate::engine::durable::keys::{due_key, member_key};
 use crate::engine::durable::memtable::Recent;
 use crate::engine::durable::table::Table;
 use crate::engine::durable::tables::Tables;
-use crate::engine::transaction::{Counts, Due, Expected, Group, View};
-use crate::engine::{EngineError, Gap};
+use crate::engine::transaction::{Counts, Due, Expected, SessionList, View};
+use crate::engine::{EngineError, SequenceGap};
 use crate::model::{Event, Handle, IdHash, Record};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -133,16 +133,16 @@ impl View for WarmView<'_> {
         self.tables.touched(handle)
     }
 
-    fn members(&self, group: &Group, before: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError> {
-        self.gate.pass(ColdRead::Members(group.clone(), before, limit))?;
-        self.tables.members(group, before, limit)
+    fn members(&self, list: &SessionList, before: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError> {
+        self.gate.pass(ColdRead::Members(list.clone(), before, limit))?;
+        self.tables.members(list, before, limit)
     }
 
-    fn has_member(&self, group: &Group, handle: Handle) -> Result<bool, EngineError> {
-        if !self.is_recent(Table::Members, &member_key(group, handle)) {
-            self.gate.pass(ColdRead::Member(group.clone(), handle))?;
+    fn has_member(&self, list: &SessionList, handle: Handle) -> Result<bool, EngineError> {
+        if !self.is_recent(Table::Members, &member_key(list, handle)) {
+            self.gate.pass(ColdRead::Member(list.clone(), handle))?;
         }
-        self.tables.has_member(group, handle)
+        self.tables.has_member(list, handle)
     }
 
     fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, EngineError> {
@@ -154,9 +154,9 @@ impl View for WarmView<'_> {
         self.tables.events_dropped_through()
     }
 
-    fn gaps(&self) -> Result<Vec<Gap>, EngineError> {
-        self.gate.pass(ColdRead::Gaps)?;
-        self.tables.gaps()
+    fn sequence_gaps(&self) -> Result<Vec<SequenceGap>, EngineError> {
+        self.gate.pass(ColdRead::SequenceGaps)?;
+        self.tables.sequence_gaps()
     }
 
     fn counts(&self) -> Counts {

@@ -1,11 +1,11 @@
-//! A data folder that no engine has open, read as it is: sled's files, the mark, and the redo log.
+//! A data folder that no engine has open, read as it is: sled's files, the sync watermark, and the redo log.
 
 mod rows;
 
 use super::keys::{DROPPED_THROUGH, generation_key, tree_name};
-use super::mark::{self, Found};
 use super::redo::Redo;
 use super::sled::SledFiles;
+use super::sync_watermark::{self, StoredWatermark};
 use super::table::Table;
 use crate::engine::codec;
 pub(super) use rows::InspectedTable;
@@ -16,7 +16,7 @@ use std::path::Path;
 #[derive(Debug)]
 pub(super) struct Inspection {
     sled: SledFiles,
-    pub(super) mark: Found,
+    pub(super) watermark: StoredWatermark,
     /// What is to come on top of the pages.
     pub(super) redo: Redo,
 }
@@ -24,10 +24,10 @@ pub(super) struct Inspection {
 impl Inspection {
     /// Reads all that is in use. That takes about as long as reading the files.
     pub(super) fn of(sled: &Path) -> io::Result<Self> {
-        let mark = mark::read(sled)?;
-        let redo = Redo::read(sled, mark.known().map(|mark| mark.redo))?;
-        let sled = SledFiles::read(sled, mark.known())?;
-        Ok(Self { sled, mark, redo })
+        let watermark = sync_watermark::read(sled)?;
+        let redo = Redo::read(sled, watermark.known().map(|watermark| watermark.redo))?;
+        let sled = SledFiles::read(sled, watermark.known())?;
+        Ok(Self { sled, watermark, redo })
     }
 
     /// How many pages hold something.
@@ -42,22 +42,25 @@ impl Inspection {
 
     /// Whether acknowledged changes may be missing, without it being known of which sessions.
     pub(super) fn is_uncertain(&self) -> bool {
-        self.mark == Found::Damaged || self.is_unmarked() || self.redo.damage.is_some() || self.sled.is_uncertain()
+        self.watermark == StoredWatermark::Damaged
+            || self.lacks_watermark()
+            || self.redo.damage.is_some()
+            || self.sled.is_uncertain()
     }
 
-    /// Whether there is data without a mark that tells whether it is all there.
-    pub(super) fn is_unmarked(&self) -> bool {
-        self.mark == Found::Missing && (self.used_pages() > 0 || !self.redo.rows.is_empty())
+    /// Whether there is data without a watermark that tells whether it is all there.
+    pub(super) fn lacks_watermark(&self) -> bool {
+        self.watermark == StoredWatermark::Missing && (self.used_pages() > 0 || !self.redo.rows.is_empty())
     }
 
     /// Whether nothing was ever stored here.
     pub(super) fn is_new(&self) -> bool {
-        self.mark == Found::Missing && !self.sled.has_log() && self.redo.rows.is_empty()
+        self.watermark == StoredWatermark::Missing && !self.sled.has_log() && self.redo.rows.is_empty()
     }
 
     /// Whether the redo log has this row as it was changed last, of which nothing is missing.
     pub(super) fn is_in_whole_redo_log(&self, table: Table, key: &[u8]) -> bool {
-        let is_whole = self.redo.damage.is_none() && matches!(self.mark, Found::Whole(_));
+        let is_whole = self.redo.damage.is_none() && matches!(self.watermark, StoredWatermark::Whole(_));
         is_whole && self.redo.rows.rows(table).contains_key(key)
     }
 
@@ -88,23 +91,23 @@ impl Inspection {
 
     /// Why sled must not open the folder, if so.
     pub(super) fn refusal(&self) -> Option<String> {
-        if self.mark == Found::Damaged {
+        if self.watermark == StoredWatermark::Damaged {
             return Some(
                 "the file acknowledged is damaged, so that nobody can tell whether changes are missing".into(),
             );
         }
-        if self.is_unmarked() {
+        if self.lacks_watermark() {
             return Some(
                 "the file acknowledged is missing, so that nobody can tell whether changes are; put it back, or if the \
                  folder is of a version that had none, start once with --accept-unmarked-data"
                     .into(),
             );
         }
-        self.damage_beside_mark()
+        self.damage_beside_watermark()
     }
 
-    /// The same for a folder of which it is accepted that it has no mark.
-    pub(super) fn damage_beside_mark(&self) -> Option<String> {
+    /// The same for a folder of which it is accepted that it has no watermark.
+    pub(super) fn damage_beside_watermark(&self) -> Option<String> {
         if let Some(damage) = &self.redo.damage {
             return Some(damage.clone());
         }

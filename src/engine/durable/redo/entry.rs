@@ -4,8 +4,9 @@ use super::Position;
 use crate::engine::durable::keys::Key;
 use crate::engine::durable::memtable::Row;
 use crate::engine::durable::table::Table;
+use crate::wire::put_varint;
 use bytes::{Buf, BufMut, Bytes};
-use prost::encoding::{decode_varint, encode_varint};
+use prost::encoding::decode_varint;
 
 /// Length and checksum.
 const HEADER_BYTES: usize = 8;
@@ -35,7 +36,7 @@ pub(super) fn append(buffer: &mut Vec<u8>, at: Position, rows: &[Row]) {
 }
 
 fn put_bytes(buffer: &mut Vec<u8>, bytes: &[u8]) {
-    encode_varint(bytes.len() as u64, buffer);
+    put_varint(bytes.len() as u64, buffer);
     buffer.put_slice(bytes);
 }
 

@@ -24,7 +24,7 @@ mod writer;
 pub(super) use reader::Redo;
 pub(super) use writer::{GROWTH, RedoFile, RedoWriter, Write};
 
-use super::mark::MarkFile;
+use super::sync_watermark::WatermarkFile;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -47,10 +47,10 @@ fn generations(folder: &Path) -> io::Result<Vec<u64>> {
 }
 
 /// Empties the redo log, of which nothing is needed any more. It goes on with this generation.
-pub(super) fn empty(folder: &Path, mark: &MarkFile, next: u64) -> io::Result<()> {
+pub(super) fn empty(folder: &Path, watermark: &WatermarkFile, next: u64) -> io::Result<()> {
     // First what is expected, and only then what is there.
-    mark.update(|mark| mark.redo = Position { generation: next, bytes: 0 })?;
-    mark.sync()?;
+    watermark.update(|watermark| watermark.redo = Position { generation: next, bytes: 0 })?;
+    watermark.sync()?;
     for generation in generations(folder)? {
         fs::remove_file(path_of(folder, generation))?;
     }

@@ -8,8 +8,8 @@
 use super::database::Database;
 use super::{SEGMENT_BYTES, housekeeping};
 use crate::engine::EngineError;
-use crate::engine::durable::mark::MarkFile;
 use crate::engine::durable::space::Space;
+use crate::engine::durable::sync_watermark::WatermarkFile;
 use ::sled::{Db, Tree};
 use std::fs::File;
 use std::path::Path;
@@ -39,7 +39,7 @@ pub(in super::super) struct Log {
     db: Db,
     /// A descriptor of our own: syncing it is what makes a flush durable.
     file: File,
-    mark: Arc<MarkFile>,
+    watermark: Arc<WatermarkFile>,
     cleaning: Tree,
     cleaned: u64,
     /// How far it was synced.
@@ -53,14 +53,14 @@ impl Log {
     pub(in super::super) fn new(
         database: &Database,
         sled: &Path,
-        mark: Arc<MarkFile>,
+        watermark: Arc<WatermarkFile>,
         space: Arc<Space>,
     ) -> Result<Self, EngineError> {
         let db = database.db.clone();
         let file = housekeeping::open_log(sled)?;
         let cleaning = db.open_tree(CLEANING_TREE)?;
         let synced = log_end(&db);
-        let log = Self { db, file, mark, cleaning, cleaned: 0, synced, unwritten: 0, space };
+        let log = Self { db, file, watermark, cleaning, cleaned: 0, synced, unwritten: 0, space };
         log.tell_space()?;
         Ok(log)
     }
@@ -96,7 +96,7 @@ impl Log {
         // sled's flush only starts the write-back on Linux and leaves the file's size unsynced.
         self.file.sync_data()?;
         (self.synced, self.unwritten) = (log_end, 0);
-        self.mark.update(|mark| (mark.log_end, mark.file_bytes) = (log_end, file_bytes))?;
+        self.watermark.update(|watermark| (watermark.log_end, watermark.file_bytes) = (log_end, file_bytes))?;
         Ok(())
     }
 

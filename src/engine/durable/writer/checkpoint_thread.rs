@@ -4,9 +4,9 @@ use super::Shared;
 use crate::engine::EngineError;
 use crate::engine::durable::checkpoint::Checkpoint;
 use crate::engine::durable::committer::Committer;
-use crate::engine::durable::mark::MarkFile;
 use crate::engine::durable::memtable::Layer;
 use crate::engine::durable::redo::{Position, RedoFile};
+use crate::engine::durable::sync_watermark::WatermarkFile;
 use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -39,7 +39,7 @@ pub(super) struct Ended {
 pub(super) struct CheckpointThread {
     pub(super) checkpoint: Checkpoint,
     pub(super) shared: Arc<Shared>,
-    pub(super) mark: Arc<MarkFile>,
+    pub(super) watermark: Arc<WatermarkFile>,
     pub(super) folder: PathBuf,
 }
 
@@ -148,9 +148,9 @@ impl CheckpointThread {
     /// Makes the file of a generation that is written back that of the one after the next.
     fn use_again(&self, generation: u64, reclaims: bool) -> io::Result<(u64, RedoFile)> {
         let needed = Position { generation: generation + 1, bytes: 0 };
-        self.mark.update(|mark| mark.redo = mark.redo.max(needed))?;
+        self.watermark.update(|watermark| watermark.redo = watermark.redo.max(needed))?;
         // It must not name the old file after a power cut.
-        self.mark.sync()?;
+        self.watermark.sync()?;
         let next = generation + 2;
         Ok((next, RedoFile::make(&self.folder, next, Some(generation), reclaims)?))
     }

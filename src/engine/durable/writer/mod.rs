@@ -12,8 +12,8 @@ use super::checkpoint::Checkpoint;
 use super::cold::{ColdRead, Loaded, Loader};
 use super::committer::{Answered, Attempt, Committer};
 use super::folder::DataFolder;
-use super::mark::MarkFile;
 use super::redo::{self, Position};
+use super::sync_watermark::WatermarkFile;
 use super::watchdog::Progress;
 use crate::engine::{EngineError, EngineFuture, Transaction};
 use checkpoint_thread::CheckpointThread;
@@ -144,14 +144,14 @@ pub(super) struct Parts {
     pub(super) committer: Committer,
     pub(super) checkpoint: Checkpoint,
     pub(super) folder: DataFolder,
-    pub(super) mark: Arc<MarkFile>,
+    pub(super) watermark: Arc<WatermarkFile>,
     /// Of the syncing thread.
     pub(super) progress: Arc<Progress>,
 }
 
 impl Writer {
     pub(super) fn start(parts: Parts, last_event: watch::Receiver<u64>) -> io::Result<Self> {
-        let Parts { committer, checkpoint, folder, mark, progress } = parts;
+        let Parts { committer, checkpoint, folder, watermark, progress } = parts;
         let durability = committer.durability;
         let state = State {
             synced: committer.redo.end(),
@@ -173,7 +173,7 @@ impl Writer {
             checkpoint,
             shared: Arc::clone(&shared),
             folder: folder.sled_path(),
-            mark: Arc::clone(&mark),
+            watermark: Arc::clone(&watermark),
         };
         let thread = thread::Builder::new().name("checkpoint".into());
         let checkpoint = thread.spawn(move || checkpoint.run(&to_write_back))?;
@@ -182,7 +182,7 @@ impl Writer {
             shared: Arc::clone(&shared),
             layers,
             checkpoint,
-            mark,
+            watermark,
             folder: folder.sled_path(),
             progress,
         };

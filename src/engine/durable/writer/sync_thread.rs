@@ -4,9 +4,9 @@ use super::checkpoint_thread::Ended;
 use super::{Durability, Shared, UNPROMISED};
 use crate::engine::EngineError;
 use crate::engine::durable::checkpoint::Checkpoint;
-use crate::engine::durable::committer::{Committer, Group};
-use crate::engine::durable::mark::MarkFile;
+use crate::engine::durable::committer::{CommitGroup, Committer};
 use crate::engine::durable::redo::{self, Write};
+use crate::engine::durable::sync_watermark::WatermarkFile;
 use crate::engine::durable::watchdog::Progress;
 use crate::engine::durable::writer::Sleep;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ const IDLE: Duration = Duration::from_secs(5);
 
 /// What is to be done now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Due {
+enum NextStep {
     /// To write what there is, and sync it.
     Sync,
     /// To give what there is to the operating system.
@@ -37,7 +37,7 @@ pub(super) struct SyncThread {
     /// To the checkpoint.
     pub(super) layers: Sender<Ended>,
     pub(super) checkpoint: JoinHandle<Option<Checkpoint>>,
-    pub(super) mark: Arc<MarkFile>,
+    pub(super) watermark: Arc<WatermarkFile>,
     pub(super) folder: PathBuf,
     pub(super) progress: Arc<Progress>,
 }
@@ -58,7 +58,7 @@ impl SyncThread {
     }
 
     /// Waits until something has to be synced; `None` once the engine is to be closed and nothing is left.
-    fn next_group(&self, buffer: &mut Vec<u8>) -> Option<Group> {
+    fn next_group(&self, buffer: &mut Vec<u8>) -> Option<CommitGroup> {
         let mut state = self.shared.lock();
         loop {
             let (is_closing, is_sync_wanted) = (state.closing.is_some(), state.is_sync_wanted);
@@ -67,17 +67,17 @@ impl SyncThread {
             if is_closing && !committer.has_work() && !is_sync_wanted {
                 return None;
             }
-            let due = if is_closing || is_sync_wanted { Due::Sync } else { self.due(committer) };
+            let due = if is_closing || is_sync_wanted { NextStep::Sync } else { self.next_step(committer) };
             let wait = match due {
-                Due::Sync | Due::Write => {
-                    let group = committer.take_group(std::mem::take(buffer), due == Due::Sync);
-                    state.is_sync_wanted &= due != Due::Sync;
+                NextStep::Sync | NextStep::Write => {
+                    let group = committer.take_group(std::mem::take(buffer), due == NextStep::Sync);
+                    state.is_sync_wanted &= due != NextStep::Sync;
                     return Some(group);
                 }
-                Due::In(wait) => Some(wait),
-                Due::Nothing => committer.has_dead_space().then_some(IDLE),
+                NextStep::In(wait) => Some(wait),
+                NextStep::Nothing => committer.has_dead_space().then_some(IDLE),
             };
-            state.sleep = if due == Due::Nothing { Sleep::UntilWork } else { Sleep::UntilDue };
+            state.sleep = if due == NextStep::Nothing { Sleep::UntilWork } else { Sleep::UntilDue };
             let mut is_over = false;
             state = match wait {
                 None => self.shared.work.wait(state).unwrap_or_else(PoisonError::into_inner),
@@ -88,7 +88,7 @@ impl SyncThread {
                     state
                 }
             };
-            let is_idle = is_over && due == Due::Nothing && state.sleep != Sleep::Awake;
+            let is_idle = is_over && due == NextStep::Nothing && state.sleep != Sleep::Awake;
             state.sleep = Sleep::Awake;
             if let Some(committer) = state.committer.as_mut().filter(|_| is_idle) {
                 committer.begin_reclaiming();
@@ -96,25 +96,25 @@ impl SyncThread {
         }
     }
 
-    fn due(&self, committer: &Committer) -> Due {
+    fn next_step(&self, committer: &Committer) -> NextStep {
         if committer.ends_generation() {
-            return Due::Sync;
+            return NextStep::Sync;
         }
         let age = committer.changed_since.map(|since| since.elapsed());
         match (self.durability, age) {
-            (Durability::Always, _) if !committer.waiting.is_empty() => Due::Sync,
-            (Durability::Interval(interval), Some(age)) if age >= interval => Due::Sync,
-            (Durability::None, Some(age)) if age >= UNPROMISED => Due::Write,
-            _ if committer.is_urgent() => Due::Write,
-            (Durability::Interval(interval), Some(age)) => Due::In(interval.saturating_sub(age)),
-            (Durability::None, Some(age)) => Due::In(UNPROMISED.saturating_sub(age)),
-            _ => Due::Nothing,
+            (Durability::Always, _) if !committer.waiting.is_empty() => NextStep::Sync,
+            (Durability::Interval(interval), Some(age)) if age >= interval => NextStep::Sync,
+            (Durability::None, Some(age)) if age >= UNPROMISED => NextStep::Write,
+            _ if committer.is_urgent() => NextStep::Write,
+            (Durability::Interval(interval), Some(age)) => NextStep::In(interval.saturating_sub(age)),
+            (Durability::None, Some(age)) => NextStep::In(UNPROMISED.saturating_sub(age)),
+            _ => NextStep::Nothing,
         }
     }
 
     /// Writes a group, makes it durable as promised, and answers it. Returns the empty buffer.
-    fn sync(&self, group: Group) -> Result<Vec<u8>, EngineError> {
-        let Group { write, is_synced, answers, last_event, ended, reclaims } = group;
+    fn sync(&self, group: CommitGroup) -> Result<Vec<u8>, EngineError> {
+        let CommitGroup { write, is_synced, answers, last_event, ended, reclaims } = group;
         let end = write.end;
         self.progress.begin();
         let written = self.write(write, is_synced, last_event);
@@ -144,7 +144,7 @@ impl SyncThread {
         let end = write.end;
         let buffer = write.carry_out(sync)?;
         if sync {
-            self.mark.update(|mark| (mark.redo, mark.last_event) = (end, last_event))?;
+            self.watermark.update(|watermark| (watermark.redo, watermark.last_event) = (end, last_event))?;
         }
         Ok(buffer)
     }
@@ -165,7 +165,7 @@ impl SyncThread {
         let closed = match (committer, checkpoint) {
             (Some(committer), Some(checkpoint)) => {
                 self.progress.begin();
-                let closed = close(committer, checkpoint, &self.mark, &self.folder);
+                let closed = close(committer, checkpoint, &self.watermark, &self.folder);
                 self.progress.end();
                 closed
             }
@@ -182,12 +182,12 @@ impl SyncThread {
 fn close(
     mut committer: Committer,
     mut checkpoint: Checkpoint,
-    mark: &MarkFile,
+    watermark: &WatermarkFile,
     folder: &Path,
 ) -> Result<(), EngineError> {
     let next = committer.redo.end().generation + 1;
     // sled must not be ahead of the redo log, of which without a promise nothing may be synced yet.
     committer.redo.take(Vec::new()).carry_out(true)?;
     checkpoint.write_all_back()?;
-    Ok(redo::empty(folder, mark, next)?)
+    Ok(redo::empty(folder, watermark, next)?)
 }

@@ -10,7 +10,7 @@ mod snapshot;
 mod tests;
 
 use super::{SEGMENT_BYTES, log_path};
-use crate::engine::durable::mark::Mark;
+use crate::engine::durable::sync_watermark::SyncWatermark;
 use pages::Pages;
 pub(in super::super) use rows::{PageRows, TablePages};
 use snapshot::Snapshot;
@@ -24,24 +24,24 @@ pub(in super::super) struct SledFiles {
     /// `None` if there is no log.
     pages: Option<Pages>,
     snapshot_is_damaged: bool,
-    mark: Option<Mark>,
+    watermark: Option<SyncWatermark>,
 }
 
 impl SledFiles {
-    /// Reads all that is in use. `mark` tells how far the log was synced, as far as that is known. It takes about as long as
+    /// Reads all that is in use. `watermark` tells how far the log was synced, as far as that is known. It takes about as long as
     /// reading the files.
-    pub(in super::super) fn read(sled: &Path, mark: Option<Mark>) -> io::Result<Self> {
+    pub(in super::super) fn read(sled: &Path, watermark: Option<SyncWatermark>) -> io::Result<Self> {
         let log = match File::open(log_path(sled)) {
             Ok(log) => log,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Self { pages: None, snapshot_is_damaged: false, mark });
+                return Ok(Self { pages: None, snapshot_is_damaged: false, watermark });
             }
             Err(error) => return Err(error),
         };
         let snapshot = snapshot::read(sled)?;
         let snapshot_is_damaged = snapshot.is_none();
-        let pages = Pages::find(log, SEGMENT_BYTES, snapshot.unwrap_or_else(Snapshot::default), mark)?;
-        Ok(Self { pages: Some(pages), snapshot_is_damaged, mark })
+        let pages = Pages::find(log, SEGMENT_BYTES, snapshot.unwrap_or_else(Snapshot::default), watermark)?;
+        Ok(Self { pages: Some(pages), snapshot_is_damaged, watermark })
     }
 
     /// Whether there is a log at all.
@@ -82,7 +82,10 @@ impl SledFiles {
     /// How sled's log is not what the other files say that it is. What it holds may then be of another time than they are.
     fn log_damage(&self) -> Option<String> {
         let Some(pages) = &self.pages else {
-            return self.mark.is_some_and(|mark| mark.log_end > 0).then(|| "sled's log is missing".into());
+            return self
+                .watermark
+                .is_some_and(|watermark| watermark.log_end > 0)
+                .then(|| "sled's log is missing".into());
         };
         if let Some(first) = pages.lost.first() {
             return Some(format!(

@@ -1,13 +1,13 @@
 //! Where every page is, from the snapshot and the log behind it, and whether all that is read there is whole.
 //!
 //! sled takes a damaged message in the part of the log that it replays for the end of what was written, and goes on
-//! without it: changes that were acknowledged would vanish without a word. The [mark](crate::engine::durable::mark) tells how far
+//! without it: changes that were acknowledged would vanish without a word. The [watermark](crate::engine::durable::sync_watermark) tells how far
 //! the log was written and synced, so that here the two can be told apart before sled opens the folder (and wipes out
 //! what it takes for torn).
 
 use super::message::{Kind, Message, SEGMENT_HEADER_BYTES, SegmentHeader, has_room, read_message, read_segment_header};
-use super::snapshot::{Page, Place, Snapshot};
-use crate::engine::durable::mark::Mark;
+use super::snapshot::{Address, Page, Snapshot};
+use crate::engine::durable::sync_watermark::SyncWatermark;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
@@ -51,8 +51,13 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// Finds all pages. `mark` tells how far the log was synced; `None` if that is not known.
-    pub(super) fn find(log: File, segment_bytes: usize, snapshot: Snapshot, mark: Option<Mark>) -> io::Result<Self> {
+    /// Finds all pages. `watermark` tells how far the log was synced; `None` if that is not known.
+    pub(super) fn find(
+        log: File,
+        segment_bytes: usize,
+        snapshot: Snapshot,
+        watermark: Option<SyncWatermark>,
+    ) -> io::Result<Self> {
         let mut pages = Self {
             log,
             segment_bytes,
@@ -66,7 +71,7 @@ impl Pages {
             stray: Vec::new(),
             uncertain: false,
         };
-        pages.replay(snapshot.end, mark)?;
+        pages.replay(snapshot.end, watermark)?;
         pages.forget_what_was_freed();
         if let Some(tip) = snapshot.tip {
             pages.check_tip(snapshot.end, tip)?;
@@ -85,16 +90,16 @@ impl Pages {
 
     /// What was written of a page; `None` if it is damaged or not used.
     pub(super) fn read(&self, page: u64) -> io::Result<Option<Content>> {
-        let Some(Page::Used(places)) = usize::try_from(page).ok().and_then(|page| self.table.get(page)) else {
+        let Some(Page::Used(addresses)) = usize::try_from(page).ok().and_then(|page| self.table.get(page)) else {
             return Ok(None);
         };
         if self.damaged.contains(&page) {
             return Ok(None);
         }
-        let mut payloads = Vec::with_capacity(places.len());
-        for place in places {
-            let segment = self.segment(place.file / self.segment_bytes as u64)?;
-            match self.message_at(&segment, page, *place) {
+        let mut payloads = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            let segment = self.segment(address.file / self.segment_bytes as u64)?;
+            match self.message_at(&segment, page, *address) {
                 Some(message) => payloads.push(message.payload.to_vec()),
                 None => return Ok(None),
             }
@@ -104,13 +109,14 @@ impl Pages {
     }
 
     /// Goes through the log behind the snapshot.
-    fn replay(&mut self, begin: u64, mark: Option<Mark>) -> io::Result<()> {
+    fn replay(&mut self, begin: u64, watermark: Option<SyncWatermark>) -> io::Result<()> {
         let length = self.segment_bytes as u64;
-        let synced = mark.map_or(0, |mark| mark.log_end);
+        let synced = watermark.map_or(0, |watermark| watermark.log_end);
         let segments = self.segments_from(begin / length)?;
         let file_bytes = self.log.metadata()?.len();
         // sled cuts whole segments off the file, never a part of one.
-        let is_cut = mark.is_some_and(|mark| file_bytes < mark.file_bytes) && !file_bytes.is_multiple_of(length);
+        let is_cut =
+            watermark.is_some_and(|watermark| file_bytes < watermark.file_bytes) && !file_bytes.is_multiple_of(length);
         let ends_early = segments.keys().next_back().is_none_or(|last| (last + 1) * length < synced);
         if synced > begin && (is_cut || ends_early) {
             self.cut_at = file_bytes;
@@ -165,8 +171,8 @@ impl Pages {
     /// Whether a page is in this segment of the file. If none is, sled has freed it: all that it held stands further on, and
     /// it is cut off the file, or wiped out, or used again, of which any part may have reached the disk.
     fn is_in_use(&self, segment: u64) -> bool {
-        let is_there = |place: &Place| place.file / self.segment_bytes as u64 == segment;
-        self.table.iter().any(|page| matches!(page, Page::Used(places) if places.iter().any(is_there)))
+        let is_there = |address: &Address| address.file / self.segment_bytes as u64 == segment;
+        self.table.iter().any(|page| matches!(page, Page::Used(addresses) if addresses.iter().any(is_there)))
     }
 
     /// Takes in the messages of one segment. Returns whether the log goes on behind it.
@@ -178,7 +184,7 @@ impl Pages {
                 if message.kind == Kind::Cap {
                     return true;
                 }
-                self.apply(message, Place { log: log + at as u64, file: file + at as u64 });
+                self.apply(message, Address { log: log + at as u64, file: file + at as u64 });
                 at += message.length;
                 continue;
             }
@@ -214,7 +220,7 @@ impl Pages {
         self.holes.push(file);
     }
 
-    fn apply(&mut self, message: Message<'_>, place: Place) {
+    fn apply(&mut self, message: Message<'_>, address: Address) {
         let Ok(page) = usize::try_from(message.page) else { return };
         if message.kind == Kind::Skip {
             return;
@@ -227,41 +233,42 @@ impl Pages {
             self.table.resize(page + 1, Page::Unknown);
         }
         match (message.kind, &mut self.table[page]) {
-            (Kind::Link, Page::Used(places)) => {
-                if places.last().is_none_or(|last| last.log < place.log) {
-                    places.push(place);
+            (Kind::Link, Page::Used(addresses)) => {
+                if addresses.last().is_none_or(|last| last.log < address.log) {
+                    addresses.push(address);
                 }
             }
             (Kind::Free, state) => *state = Page::Free,
-            (_, state) => *state = Page::Used(vec![place]),
+            (_, state) => *state = Page::Used(vec![address]),
         }
     }
 
     /// Reads every page, in the order in which they are on disk.
     fn check(&mut self) -> io::Result<()> {
         let file_bytes = self.log.metadata()?.len();
-        let mut by_segment: BTreeMap<u64, Vec<(u64, Place)>> = BTreeMap::new();
+        let mut by_segment: BTreeMap<u64, Vec<(u64, Address)>> = BTreeMap::new();
         for (page, state) in (0..).zip(&self.table) {
-            if let Page::Used(places) = state {
-                self.cut_off |= places.iter().any(|place| place.file >= file_bytes);
-                for place in places {
-                    by_segment.entry(place.file / self.segment_bytes as u64).or_default().push((page, *place));
+            if let Page::Used(addresses) = state {
+                self.cut_off |= addresses.iter().any(|address| address.file >= file_bytes);
+                for address in addresses {
+                    by_segment.entry(address.file / self.segment_bytes as u64).or_default().push((page, *address));
                 }
             }
         }
-        for (segment, places) in by_segment {
+        for (segment, addresses) in by_segment {
             let segment = self.segment(segment)?;
-            let damaged = places.into_iter().filter(|(page, place)| self.message_at(&segment, *page, *place).is_none());
+            let damaged =
+                addresses.into_iter().filter(|(page, address)| self.message_at(&segment, *page, *address).is_none());
             let damaged: Vec<u64> = damaged.map(|(page, _)| page).collect();
             self.damaged.extend(damaged);
         }
         Ok(())
     }
 
-    fn message_at<'a>(&self, segment: &'a [u8], page: u64, place: Place) -> Option<Message<'a>> {
+    fn message_at<'a>(&self, segment: &'a [u8], page: u64, address: Address) -> Option<Message<'a>> {
         let length = self.segment_bytes as u64;
-        let message = read_message(segment, usize::try_from(place.file % length).ok()?)?;
-        (message.page == page && message.segment == place.log / length).then_some(message)
+        let message = read_message(segment, usize::try_from(address.file % length).ok()?)?;
+        (message.page == page && message.segment == address.log / length).then_some(message)
     }
 
     /// The segment at this place of the file, as far as the file goes.
@@ -312,7 +319,7 @@ impl Pages {
 /// A segment of the file.
 #[derive(Clone, Copy, Debug)]
 struct Segment {
-    /// Its place, in segments.
+    /// Its place in the file, in segments.
     at: u64,
     header_is_whole: bool,
     /// The log was written up to here when this segment was begun.

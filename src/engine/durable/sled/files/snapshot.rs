@@ -6,9 +6,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// A place in the log and on disk.
+/// Where a message stands, in the log and on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Address {
     /// The byte of the log.
     pub(super) log: u64,
     /// The byte of the file.
@@ -23,7 +23,7 @@ pub(super) enum Page {
     /// It is not used.
     Free,
     /// Its content, and the changes of it.
-    Used(Vec<Place>),
+    Used(Vec<Address>),
 }
 
 /// A snapshot.
@@ -68,26 +68,26 @@ fn decode(file: &[u8]) -> Option<Snapshot> {
     while !rest.0.is_empty() {
         pages.push(match rest.byte()? {
             0 => {
-                place(&mut rest)?;
+                address(&mut rest)?;
                 Page::Free
             }
-            places => {
+            addresses => {
                 let read = |_| {
-                    let place = place(&mut rest)?;
+                    let address = address(&mut rest)?;
                     let _size = rest.number()?;
-                    Some(place)
+                    Some(address)
                 };
-                Page::Used((0..places).map(read).collect::<Option<_>>()?)
+                Page::Used((0..addresses).map(read).collect::<Option<_>>()?)
             }
         });
     }
     Some(Snapshot { end, tip, pages })
 }
 
-fn place(rest: &mut Reader<'_>) -> Option<Place> {
+fn address(rest: &mut Reader<'_>) -> Option<Address> {
     let log = u64::from_le_bytes(rest.take_array()?);
     match rest.byte()? {
-        0 => Some(Place { log, file: rest.number()? }),
+        0 => Some(Address { log, file: rest.number()? }),
         // A page in a file of its own, which sessiond's rows are too small for.
         _ => None,
     }

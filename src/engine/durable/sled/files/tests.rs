@@ -2,8 +2,8 @@
 
 use super::message::SEGMENT_HEADER_BYTES;
 use super::pages::Pages;
-use super::snapshot::{Page, Place, Snapshot};
-use crate::engine::durable::mark::Mark;
+use super::snapshot::{Address, Page, Snapshot};
+use crate::engine::durable::sync_watermark::SyncWatermark;
 use std::io::Write;
 
 const SEGMENT: usize = 512;
@@ -37,79 +37,79 @@ impl Segment {
         at
     }
 
-    fn place(&self, at: usize, segment_of_file: u64) -> Place {
+    fn address(&self, at: usize, segment_of_file: u64) -> Address {
         let at = at as u64;
-        Place { log: u64::from(self.number) * SEGMENT as u64 + at, file: segment_of_file * SEGMENT as u64 + at }
+        Address { log: u64::from(self.number) * SEGMENT as u64 + at, file: segment_of_file * SEGMENT as u64 + at }
     }
 }
 
 /// The pages of a log of these segments, of which the snapshot knew all before `tip`.
-fn find(segments: &[&[u8]], tip: Place, known: Vec<Page>) -> Pages {
+fn find(segments: &[&[u8]], tip: Address, known: Vec<Page>) -> Pages {
     let mut log = tempfile::tempfile().unwrap();
     for segment in segments {
         log.write_all(segment).unwrap();
         log.write_all(&vec![0; SEGMENT - segment.len()]).unwrap();
     }
     // All was synced: the log ends in the first segment of the file.
-    let mark = Mark {
+    let watermark = SyncWatermark {
         log_end: (5 * SEGMENT + segments[0].len()) as u64,
         file_bytes: (segments.len() * SEGMENT) as u64,
-        ..Mark::default()
+        ..SyncWatermark::default()
     };
-    Pages::find(log, SEGMENT, Snapshot { end: tip.log, tip: Some(tip.file), pages: known }, Some(mark)).unwrap()
+    Pages::find(log, SEGMENT, Snapshot { end: tip.log, tip: Some(tip.file), pages: known }, Some(watermark)).unwrap()
 }
 
 /// Segment 4 of the log with page 2 in it, where that is, where the snapshot ends, and segment 5 with pages 0 to 2, all newer.
-fn log() -> (Segment, Place, Place, Segment) {
+fn log() -> (Segment, Address, Address, Segment) {
     let (mut old, mut new) = (Segment::new(4), Segment::new(5));
     let at = old.add(NODE, 2);
     old.add(LINK, 2);
-    let (place, tip) = (old.place(at, 1), old.place(old.bytes.len(), 1));
+    let (address, tip) = (old.address(at, 1), old.address(old.bytes.len(), 1));
     old.add(CAP, 0);
     for page in 0..3 {
         new.add(NODE, page);
     }
-    (old, place, tip, new)
+    (old, address, tip, new)
 }
 
 #[test]
 fn a_whole_log_is_found_whole() {
-    let (old, place, tip, new) = log();
-    let pages = find(&[&new.bytes, &old.bytes], tip, vec![Page::Unknown, Page::Unknown, Page::Used(vec![place])]);
+    let (old, address, tip, new) = log();
+    let pages = find(&[&new.bytes, &old.bytes], tip, vec![Page::Unknown, Page::Unknown, Page::Used(vec![address])]);
     assert!(!pages.tip_damaged && pages.lost.is_empty() && pages.damaged.is_empty());
-    assert!(pages.table.iter().all(|page| matches!(page, Page::Used(places) if places[0].file < SEGMENT as u64)));
+    assert!(pages.table.iter().all(|page| matches!(page, Page::Used(addresses) if addresses[0].file < SEGMENT as u64)));
 }
 
 #[test]
 fn damage_before_the_place_where_sled_went_on_is_found() {
-    let (mut old, place, tip, mut new) = log();
+    let (mut old, address, tip, mut new) = log();
     // Page 2 is still there.
     new.bytes.truncate(SEGMENT_HEADER_BYTES);
     new.add(NODE, 0);
     old.bytes[SEGMENT_HEADER_BYTES + 10] ^= 1;
-    let pages = find(&[&new.bytes, &old.bytes], tip, vec![Page::Unknown, Page::Unknown, Page::Used(vec![place])]);
+    let pages = find(&[&new.bytes, &old.bytes], tip, vec![Page::Unknown, Page::Unknown, Page::Used(vec![address])]);
     assert!(pages.tip_damaged);
 }
 
 #[test]
 fn a_segment_that_was_freed_and_cut_off_the_file_is_no_damage() {
-    let (_, place, tip, new) = log();
-    let pages = find(&[&new.bytes], tip, vec![Page::Unknown, Page::Unknown, Page::Used(vec![place])]);
+    let (_, address, tip, new) = log();
+    let pages = find(&[&new.bytes], tip, vec![Page::Unknown, Page::Unknown, Page::Used(vec![address])]);
     assert!(!pages.tip_damaged && !pages.cut_off);
 }
 
 #[test]
 fn a_segment_that_was_cut_off_the_file_while_pages_are_in_it_is_damage() {
-    let (_, place, tip, mut new) = log();
+    let (_, address, tip, mut new) = log();
     new.bytes.truncate(SEGMENT_HEADER_BYTES);
     new.add(NODE, 0);
-    let pages = find(&[&new.bytes], tip, vec![Page::Unknown, Page::Unknown, Page::Used(vec![place])]);
+    let pages = find(&[&new.bytes], tip, vec![Page::Unknown, Page::Unknown, Page::Used(vec![address])]);
     assert!(pages.tip_damaged && pages.cut_off);
 }
 
 #[test]
 fn a_freed_segment_of_which_only_the_end_was_written_anew_is_no_damage() {
-    let (old, place, tip, new) = log();
+    let (old, address, tip, new) = log();
     let mut next = Segment::new(6);
     next.add(LINK, 0);
     next.add(LINK, 0);
@@ -117,21 +117,21 @@ fn a_freed_segment_of_which_only_the_end_was_written_anew_is_no_damage() {
     let half = &next.bytes[SEGMENT_HEADER_BYTES + 28..];
     let mut torn = old.bytes[..SEGMENT_HEADER_BYTES + 28].to_vec();
     torn.extend_from_slice(half);
-    let pages = find(&[&new.bytes, &torn], tip, vec![Page::Unknown, Page::Unknown, Page::Used(vec![place])]);
+    let pages = find(&[&new.bytes, &torn], tip, vec![Page::Unknown, Page::Unknown, Page::Used(vec![address])]);
     assert!(!pages.tip_damaged, "a header of the earlier part stands before it");
     torn[..SEGMENT_HEADER_BYTES + 28].fill(0);
-    let pages = find(&[&new.bytes, &torn], tip, vec![Page::Unknown, Page::Unknown, Page::Used(vec![place])]);
+    let pages = find(&[&new.bytes, &torn], tip, vec![Page::Unknown, Page::Unknown, Page::Used(vec![address])]);
     assert!(!pages.tip_damaged, "nothing stands before it, since the file was cut off and grew again");
 }
 
 #[test]
 fn a_freed_segment_that_was_wiped_out_in_part_is_no_damage() {
-    let (old, place, _, new) = log();
+    let (old, address, _, new) = log();
     // The wiping was cut off: the header is gone, what stood behind it is not.
     let mut torn = old.bytes.clone();
     torn[..SEGMENT_HEADER_BYTES + 4].fill(0);
-    let known = || vec![Page::Unknown, Page::Unknown, Page::Used(vec![place])];
-    let begin = Place { log: 4 * SEGMENT as u64, file: SEGMENT as u64 };
+    let known = || vec![Page::Unknown, Page::Unknown, Page::Used(vec![address])];
+    let begin = Address { log: 4 * SEGMENT as u64, file: SEGMENT as u64 };
     let pages = find(&[&new.bytes, &torn], begin, known());
     assert_eq!(pages.lost, [0_u64; 0]);
     assert!(!pages.uncertain && !pages.tip_damaged);

@@ -52,7 +52,7 @@ struct Leaf {
 
 /// Where a key belongs: in the leaf with the key `low`, of which there need not be any yet, between its rows and the next.
 #[derive(Debug)]
-struct Place {
+struct LeafSpan {
     low: Key,
     rows: Rows,
     next: Option<Leaf>,
@@ -117,7 +117,7 @@ impl LeafTable {
 
     /// Fails if the place of this row can't be read.
     pub(in super::super) fn probe(&self, key: &[u8]) -> Result<(), EngineError> {
-        self.place(key).map(drop)
+        self.span_of(key).map(drop)
     }
 
     /// Changes these rows, which come in order; `None` removes. `wrote` is told after each step how many bytes it has, or why
@@ -129,8 +129,8 @@ impl LeafTable {
     ) -> Result<(), EngineError> {
         let mut rows = rows.peekable();
         while let Some((key, _)) = rows.peek() {
-            match self.place(key) {
-                Ok(place) => wrote(self.plan(place, &mut rows).and_then(|steps| self.carry_out(steps)))?,
+            match self.span_of(key) {
+                Ok(span) => wrote(self.plan(span, &mut rows).and_then(|steps| self.carry_out(steps)))?,
                 Err(damage) => {
                     rows.next();
                     wrote(Err(damage))?;
@@ -144,10 +144,10 @@ impl LeafTable {
     /// they can be found.
     fn plan<'a>(
         &self,
-        place: Place,
+        span: LeafSpan,
         changes: &mut Peekable<impl Iterator<Item = (&'a Key, &'a Option<Bytes>)>>,
     ) -> Result<Vec<(Key, Option<Bytes>)>, EngineError> {
-        let Place { low, rows, mut next } = place;
+        let LeafSpan { low, rows, mut next } = span;
         let mut rows = change(rows, changes, next.as_ref())?;
         let mut joined = Vec::new();
         // Not before all changes of what is before it were taken.
@@ -186,11 +186,11 @@ impl LeafTable {
     }
 
     /// Where this key belongs.
-    fn place(&self, key: &[u8]) -> Result<Place, EngineError> {
+    fn span_of(&self, key: &[u8]) -> Result<LeafSpan, EngineError> {
         let leaf = self.leaf_of(key)?;
         let next = self.leaf_behind(leaf.as_ref().map(|leaf| &leaf.low))?;
         let rows = leaf.as_ref().map_or(Ok(Rows::new()), Leaf::rows)?;
-        Ok(Place { low: leaf.map_or_else(Key::default, |leaf| leaf.low), rows, next })
+        Ok(LeafSpan { low: leaf.map_or_else(Key::default, |leaf| leaf.low), rows, next })
     }
 
     /// The leaf to which this key belongs.

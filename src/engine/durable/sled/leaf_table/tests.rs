@@ -146,7 +146,7 @@ fn a_crash_between_two_steps_loses_no_row_and_brings_none_back() {
         while left > 0
             && let Some((key, _)) = rows.peek()
         {
-            let mut steps = table.plan(table.place(key).unwrap(), &mut rows).unwrap();
+            let mut steps = table.plan(table.span_of(key).unwrap(), &mut rows).unwrap();
             let whole = steps.len() as u64 <= left;
             steps.truncate(usize::try_from(left).unwrap());
             left -= steps.len() as u64;

@@ -1,4 +1,4 @@
-//! Following which sessions change, for a backup that reads them while they do.
+//! Tracking which sessions change, for a backup that reads them while they do.
 
 use super::transaction::Change;
 use crate::model::Handle;
@@ -12,16 +12,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// A session is noted after its change was carried out and before the next transaction: who takes the notes and then reads
 /// the sessions misses no change, and within a transaction the notes are complete.
 #[derive(Clone, Debug)]
-pub struct ChangeFollower(Arc<Following>);
+pub struct ChangeTracker(Arc<Tracking>);
 
 /// Ends with the last clone of the follower.
 #[derive(Debug)]
-struct Following {
+struct Tracking {
     notes: Notes,
-    followers: Followers,
+    trackers: ChangeTrackers,
 }
 
-impl ChangeFollower {
+impl ChangeTracker {
     /// Takes what was noted so far, in the order of the handles.
     #[must_use]
     pub fn take(&self) -> BTreeSet<Handle> {
@@ -36,11 +36,11 @@ impl ChangeFollower {
     }
 }
 
-impl Drop for Following {
+impl Drop for Tracking {
     fn drop(&mut self) {
-        let mut all = lock(&self.followers.all);
+        let mut all = lock(&self.trackers.all);
         all.retain(|notes| !Arc::ptr_eq(notes, &self.notes));
-        self.followers.count.store(all.len(), Ordering::SeqCst);
+        self.trackers.count.store(all.len(), Ordering::SeqCst);
     }
 }
 
@@ -48,20 +48,20 @@ type Notes = Arc<Mutex<BTreeSet<Handle>>>;
 
 /// Those who follow the changes of an engine. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Followers {
+pub(super) struct ChangeTrackers {
     all: Arc<Mutex<Vec<Notes>>>,
     /// How many there are, so that changes nobody follows cost one look.
     count: Arc<AtomicUsize>,
 }
 
-impl Followers {
+impl ChangeTrackers {
     /// Begins to follow.
-    pub(super) fn follow(&self) -> ChangeFollower {
+    pub(super) fn track(&self) -> ChangeTracker {
         let notes = Notes::default();
         let mut all = lock(&self.all);
         all.push(Arc::clone(&notes));
         self.count.store(all.len(), Ordering::SeqCst);
-        ChangeFollower(Arc::new(Following { notes, followers: self.clone() }))
+        ChangeTracker(Arc::new(Tracking { notes, trackers: self.clone() }))
     }
 
     /// The sessions that these steps change. Asked before the steps are carried out, since that uses them up; and also

@@ -1,4 +1,4 @@
-//! Gaps in the numbers of events.
+//! SequenceGaps in the numbers of events.
 //!
 //! A history that was restored from a backup goes on far behind the last number in the backup: the server that was saved may
 //! have told of more events since, and so may another server that was restored from the same backup. Whoever watched one of
@@ -11,14 +11,14 @@ const LEAST: u64 = 1 << 40;
 
 /// Sequence numbers that no event of this history has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gap {
+pub struct SequenceGap {
     /// The last number before it.
     pub after: u64,
     /// Its last number.
     pub through: u64,
 }
 
-impl Gap {
+impl SequenceGap {
     /// A gap behind this number. It is long enough that what is numbered from its end on has numbers of its own: by its
     /// least length it is behind all that the saved server may have used, by a random one apart from other restored ones.
     #[must_use]
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn a_gap_leaves_room_for_both_sides() {
-        let (one, other) = (Gap::behind(7), Gap::behind(7));
+        let (one, other) = (SequenceGap::behind(7), SequenceGap::behind(7));
         assert!(!one.contains(7) && one.contains(8) && one.contains(7 + LEAST));
         assert!(one.contains(one.through) && !one.contains(one.through + 1));
         assert_ne!(one.through, other.through);

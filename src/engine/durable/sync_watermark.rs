@@ -1,4 +1,4 @@
-//! The mark: how far the redo log and sled's log were synced when a change was last acknowledged.
+//! The sync watermark: how far the redo log and sled's log were synced when a change was last acknowledged.
 //!
 //! Without it, damage near the end of a log looks like a write that a crash cut short, and what was acknowledged there
 //! would be lost without a word. It is written in place after each sync and mostly not synced itself: it survives the end of
@@ -32,7 +32,7 @@ const OLD_SECOND_COPY: usize = 4_096;
 
 /// What was acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Mark {
+pub(super) struct SyncWatermark {
     /// How far the redo log was synced.
     pub(super) redo: Position,
     /// The newest event's sequence number.
@@ -45,24 +45,24 @@ pub(super) struct Mark {
 
 /// What the file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum StoredWatermark {
     /// There is none: the folder is new, or of a time before there were marks.
     Missing,
     Damaged,
-    Whole(Mark),
+    Whole(SyncWatermark),
 }
 
-impl Found {
-    /// The mark, if it is known.
-    pub(super) fn known(self) -> Option<Mark> {
+impl StoredWatermark {
+    /// The watermark, if it is known.
+    pub(super) fn known(self) -> Option<SyncWatermark> {
         match self {
-            Self::Whole(mark) => Some(mark),
+            Self::Whole(watermark) => Some(watermark),
             Self::Missing | Self::Damaged => None,
         }
     }
 }
 
-impl Mark {
+impl SyncWatermark {
     fn encode(self) -> [u8; COPY_BYTES] {
         let mut copy = [0; COPY_BYTES];
         copy[0] = FORMAT;
@@ -95,31 +95,31 @@ impl Mark {
     }
 }
 
-/// Reads the mark beside sled's files.
-pub(super) fn read(folder: &Path) -> io::Result<Found> {
+/// Reads the watermark beside sled's files.
+pub(super) fn read(folder: &Path) -> io::Result<StoredWatermark> {
     let file = match fs::read(folder.join(FILE)) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Missing),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(StoredWatermark::Missing),
         Err(error) => return Err(error),
     };
     let copies = [0, SECOND_COPY, OLD_SECOND_COPY];
-    let newest = copies.into_iter().filter_map(|at| Mark::decode(file.get(at..)?)).max();
-    Ok(newest.map_or(Found::Damaged, Found::Whole))
+    let newest = copies.into_iter().filter_map(|at| SyncWatermark::decode(file.get(at..)?)).max();
+    Ok(newest.map_or(StoredWatermark::Damaged, StoredWatermark::Whole))
 }
 
 /// The file. The two threads that sync write it in turn.
 #[derive(Debug)]
-pub(super) struct MarkFile {
+pub(super) struct WatermarkFile {
     file: File,
-    mark: Mutex<Mark>,
+    watermark: Mutex<SyncWatermark>,
 }
 
-impl MarkFile {
+impl WatermarkFile {
     /// Makes the file, in place of one that may be there, whole at every moment.
-    pub(super) fn create(folder: &Path, mark: Mark) -> io::Result<Self> {
+    pub(super) fn create(folder: &Path, watermark: SyncWatermark) -> io::Result<Self> {
         let new = folder.join("acknowledged.new");
         let file = OpenOptions::new().create(true).truncate(true).write(true).mode(PRIVATE_FILE).open(&new)?;
-        let this = Self { file, mark: Mutex::new(mark) };
+        let this = Self { file, watermark: Mutex::new(watermark) };
         this.update(|_| {})?;
         this.sync()?;
         fs::rename(new, folder.join(FILE))?;
@@ -127,11 +127,11 @@ impl MarkFile {
         Ok(this)
     }
 
-    /// Changes the mark.
-    pub(super) fn update(&self, change: impl FnOnce(&mut Mark)) -> io::Result<()> {
-        let mut mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut mark);
-        let copy = mark.encode();
+    /// Changes the watermark.
+    pub(super) fn update(&self, change: impl FnOnce(&mut SyncWatermark)) -> io::Result<()> {
+        let mut watermark = self.watermark.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut watermark);
+        let copy = watermark.encode();
         let mut both = [0; SECOND_COPY + COPY_BYTES];
         both[..COPY_BYTES].copy_from_slice(&copy);
         both[SECOND_COPY..].copy_from_slice(&copy);
@@ -148,23 +148,27 @@ impl MarkFile {
 mod tests {
     use super::*;
 
-    const MARK: Mark = Mark { redo: Position { generation: 5, bytes: 6 }, last_event: 8, log_end: 7, file_bytes: 9 };
+    const WATERMARK: SyncWatermark =
+        SyncWatermark { redo: Position { generation: 5, bytes: 6 }, last_event: 8, log_end: 7, file_bytes: 9 };
 
     #[test]
     fn a_mark_survives_one_damaged_byte_and_notices_more() {
         let temp = tempfile::tempdir().unwrap();
-        assert_eq!(read(temp.path()).unwrap(), Found::Missing);
-        MarkFile::create(temp.path(), Mark::default()).unwrap().update(|mark| *mark = MARK).unwrap();
+        assert_eq!(read(temp.path()).unwrap(), StoredWatermark::Missing);
+        WatermarkFile::create(temp.path(), SyncWatermark::default())
+            .unwrap()
+            .update(|watermark| *watermark = WATERMARK)
+            .unwrap();
         let path = temp.path().join(FILE);
         let whole = std::fs::read(&path).unwrap();
         for at in (0..COPY_BYTES).chain(SECOND_COPY..whole.len()) {
             let mut damaged = whole.clone();
             damaged[at] ^= 1;
             std::fs::write(&path, damaged).unwrap();
-            assert_eq!(read(temp.path()).unwrap(), Found::Whole(MARK), "byte {at}");
+            assert_eq!(read(temp.path()).unwrap(), StoredWatermark::Whole(WATERMARK), "byte {at}");
         }
         std::fs::write(&path, "").unwrap();
-        assert_eq!(read(temp.path()).unwrap(), Found::Damaged);
+        assert_eq!(read(temp.path()).unwrap(), StoredWatermark::Damaged);
     }
 
     #[test]
@@ -176,11 +180,11 @@ mod tests {
         let mut file = copy.clone();
         file.resize(OLD_SECOND_COPY, 0);
         file.extend(&copy);
-        let mark = Found::Whole(Mark { redo: Position::default(), ..MARK });
+        let watermark = StoredWatermark::Whole(SyncWatermark { redo: Position::default(), ..WATERMARK });
         std::fs::write(temp.path().join(FILE), &file).unwrap();
-        assert_eq!(read(temp.path()).unwrap(), mark);
+        assert_eq!(read(temp.path()).unwrap(), watermark);
         file[3] ^= 1;
         std::fs::write(temp.path().join(FILE), &file).unwrap();
-        assert_eq!(read(temp.path()).unwrap(), mark);
+        assert_eq!(read(temp.path()).unwrap(), watermark);
     }
 }
