@@ -237,6 +237,9 @@ async fn fill_again_and_again(name: &str, disk_mib: u64, bytes: usize, rounds: u
         if round % 3 == 2 {
             server.kill();
             server.restart();
+            // What is dead may have to be given back first, as before.
+            let again = until_it_writes(&server).await;
+            assert!(again < WRITES_AGAIN_WITHIN, "{again:?} after a restart");
         }
         let client = server.client();
         for id in kept.iter().step_by(kept.len() / 50 + 1) {
