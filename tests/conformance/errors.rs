@@ -20,7 +20,7 @@ pub(crate) fn described(error: &Error) -> Value {
             metadata = json!({"limit": limit.to_string(), "actual": actual.to_string()});
         }
         Error::LockHeld { held_for: Some(_), ends_in: Some(_) } => {
-            metadata = json!({"held_for_ms": 0, "ends_in_ms": 0})
+            metadata = json!({"held_for_ms": 0, "ends_in_ms": 0});
         }
         _ => {}
     }

@@ -50,13 +50,13 @@ pub(crate) fn expand(template: &Value, variables: &Variables) -> Result<Value, S
     Ok(match template {
         Value::String(text) => expand_text(text, variables)?.into(),
         Value::Array(items) => items.iter().map(|item| expand(item, variables)).collect::<Result<Vec<_>, _>>()?.into(),
-        Value::Object(fields) => match fields.keys().find(|key| key.starts_with('$') && !key.starts_with("${")) {
-            Some(form) => long(form, fields, variables)?,
-            None => {
-                let field = |(name, item): (&String, _)| Ok((expand_text(name, variables)?, expand(item, variables)?));
-                fields.iter().map(field).collect::<Result<Map<_, _>, String>>()?.into()
+        Value::Object(fields) => {
+            if let Some(form) = fields.keys().find(|key| key.starts_with('$') && !key.starts_with("${")) {
+                return long(form, fields, variables);
             }
-        },
+            let field = |(name, item): (&String, _)| Ok((expand_text(name, variables)?, expand(item, variables)?));
+            fields.iter().map(field).collect::<Result<Map<_, _>, String>>()?.into()
+        }
         plain => plain.clone(),
     })
 }

@@ -37,7 +37,7 @@ impl Cookie {
         if self.name.is_empty() {
             // Browsers take the prefix only from this very host, and with Secure.
             let is_for_host = self.domain.is_none() && !self.insecure;
-            self.name = if is_for_host { "__Host-session" } else { "session" }.to_owned();
+            self.name = String::from(if is_for_host { "__Host-session" } else { "session" });
         }
         let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);

@@ -93,6 +93,7 @@ impl Session {
             Err(StoreError::InvalidArgument { .. }) => return Err(Error::HandoffInvalid),
             redeemed => redeemed?,
         };
+        let _storing = self.storing.lock().await;
         let mut state = self.lock();
         state.take(redeemed.session_id, redeemed.session);
         state.sets_cookie = true;

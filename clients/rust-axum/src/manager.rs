@@ -40,7 +40,7 @@ impl Default for Lifetime {
 impl Lifetime {
     pub(crate) fn timeouts(self) -> Timeouts {
         let timeouts = Timeouts::new().idle(self.idle);
-        self.absolute.map_or(timeouts.clone(), |absolute| timeouts.absolute(absolute))
+        self.absolute.map_or(timeouts, |absolute| timeouts.absolute(absolute))
     }
 }
 

@@ -57,16 +57,20 @@ impl Session {
 
     async fn store(&self) -> Result<(), Error> {
         let _storing = self.storing.lock().await;
-        let (id, changes, lifetime) = {
+        let (id, changes, lifetime, log_outs) = {
             let mut state = self.lock();
             if state.id.is_some() && state.changes.is_none() {
                 return Ok(());
             }
-            (state.id.clone(), mem::take(&mut state.changes), state.lifetime)
+            (state.id.clone(), mem::take(&mut state.changes), state.lifetime, state.log_outs)
         };
         match self.send(id.as_deref(), &changes, lifetime).await {
             Ok((new_id, stored)) => {
                 let mut state = self.lock();
+                if state.log_outs != log_outs {
+                    state.ends = Some(new_id);
+                    return Ok(());
+                }
                 state.sets_cookie |= id.as_ref() != Some(&new_id) || changes.lifetime;
                 state.id = Some(new_id);
                 let before = state.stored.take();
@@ -75,8 +79,10 @@ impl Session {
             }
             Err(error) => {
                 let mut state = self.lock();
-                let later = mem::take(&mut state.changes);
-                state.changes = changes.then(later);
+                if state.log_outs == log_outs {
+                    let later = mem::take(&mut state.changes);
+                    state.changes = changes.then(later);
+                }
                 Err(error.into())
             }
         }

@@ -40,6 +40,8 @@ pub(crate) struct State {
     /// The session that the visitor has logged out of, until it is deleted.
     pub(crate) ends: Option<String>,
     pub(crate) has_ended: bool,
+    /// How often the visitor has logged out, so that what is being stored meanwhile is ended too.
+    pub(crate) log_outs: u32,
     pub(crate) sets_cookie: bool,
     /// The request has a cookie that leads nowhere.
     pub(crate) has_stale_cookie: bool,
@@ -71,6 +73,7 @@ impl Session {
             lifetime: manager.lifetime,
             ends: None,
             has_ended: false,
+            log_outs: 0,
             sets_cookie: false,
             has_stale_cookie: false,
         };
@@ -186,6 +189,7 @@ impl Session {
     /// Ends the session and forgets its values. What is set afterwards goes into a new session.
     pub fn log_out(&self) {
         let mut state = self.lock();
+        state.log_outs += 1;
         let id = state.id.take();
         state.ends = id.or_else(|| mem::take(&mut state.ends));
         (state.stored, state.changes) = (None, Changes::default());

@@ -1,5 +1,7 @@
 //! What the layer promises, with a real server and a browser's cookies.
 
+#![allow(clippy::unwrap_used, reason = "what can't be set up fails the test")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -85,7 +87,7 @@ fn routes() -> Router {
             "/clear",
             get(async |session: Session| {
                 session.clear();
-                session.insert_value("only", 1)
+                session.insert_value("only", 1);
             }),
         )
         .route("/log-in/{user}", get(async |session: Session, Path(user): Path<String>| session.log_in(user)))
@@ -124,7 +126,7 @@ fn routes() -> Router {
                     persistent: true,
                     absolute: Some(Duration::from_secs(60)),
                     ..Lifetime::default()
-                })
+                });
             }),
         )
         .route("/debug", get(async |session: Session| format!("{session:?}")))

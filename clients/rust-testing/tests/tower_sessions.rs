@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::pedantic,
+    clippy::dbg_macro,
     clippy::unwrap_used,
     unreachable_pub,
     missing_docs,

@@ -1,5 +1,7 @@
 //! What the store promises, with a real server.
 
+#![allow(clippy::unwrap_used, reason = "what can't be set up fails the test")]
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
