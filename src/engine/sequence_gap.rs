@@ -1,4 +1,4 @@
-//! SequenceGaps in the numbers of events.
+//! Sequence gaps: gaps in the numbers of events.
 //!
 //! A history that was restored from a backup goes on far behind the last number in the backup: the server that was saved may
 //! have told of more events since, and so may another server that was restored from the same backup. Whoever watched one of
