@@ -68,12 +68,12 @@ impl RecordCache {
             GuardResult::Guard(guard) => {
                 let loaded = load()?;
                 if let Some(loaded) = &loaded {
-                    // Refused if it has been replaced meanwhile.
+                    // The cache refuses it if the writer has removed or replaced the placeholder meanwhile.
                     guard.insert(loaded.clone()).ok();
                 }
                 Ok(loaded)
             }
-            // Without a time limit there is none.
+            // The call has no time limit, so this does not happen.
             GuardResult::Timeout => load(),
         }
     }
@@ -157,12 +157,12 @@ impl LookupCache {
             GuardResult::Guard(guard) => {
                 let loaded = load()?;
                 if let Some(handle) = loaded {
-                    // Refused if it has been replaced meanwhile.
+                    // The cache refuses it if the writer has removed or replaced the placeholder meanwhile.
                     guard.insert(handle).ok();
                 }
                 Ok(loaded)
             }
-            // Without a time limit there is none.
+            // The call has no time limit, so this does not happen.
             GuardResult::Timeout => load(),
         }
     }
