@@ -1,4 +1,4 @@
-//! The comparison of a ledger with what the server has after a crash.
+//! Compares a ledger with what the server has after a crash.
 
 use crate::common::{LONG, after, millis, now};
 use crate::entry::{Content, Entry, Finding, Promise};

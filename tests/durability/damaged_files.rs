@@ -1,4 +1,4 @@
-//! Damage of each file of the data folder, one by one: what the server and the commands say of it.
+//! Tests what the server and the commands say about damage to each file of the data folder.
 
 use crate::common::damage::check;
 use crate::common::{Run, Server, binary, eventually, run};
@@ -7,18 +7,18 @@ use sessiond_client::proto::{CreateSessionRequest, GetSessionRequest, SessionCha
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Sessions that `fill` makes. With [`FILLING`] they take several segments of the log.
+/// The number of sessions that `fill` creates. With [`FILLING`] they take several segments of the log.
 const SESSIONS: usize = 800;
 const FILLING: usize = 9_000;
 
-/// Opens a folder without a mark.
+/// The flag that opens a folder without a sync watermark.
 const UNMARKED: &str = "--accept-unmarked-data";
 
 fn id(number: usize) -> String {
     format!("the-session-id-of-number-{number:04}")
 }
 
-/// Makes sessions with something in them that can be found on disk.
+/// Creates sessions whose content can be found on disk.
 async fn fill(server: &Server) {
     let client = server.client();
     for number in 0..SESSIONS {
@@ -37,7 +37,8 @@ async fn filled() -> Server {
     server
 }
 
-/// How many sessions read as they were made, and how many answer that they are damaged. No other answer will do.
+/// How many sessions read as they were created, and how many answer that they are damaged. Any other answer fails the
+/// test.
 async fn read_all(server: &Server) -> (usize, usize) {
     let client = server.client();
     let (mut right, mut damaged) = (0, 0);
@@ -58,7 +59,7 @@ fn log_of(server: &Server) -> PathBuf {
     server.data().join("sled").join("db")
 }
 
-/// The file of the redo log that holds what was changed since the start.
+/// The redo log's file with the changes since the start.
 fn redo_of(server: &Server) -> PathBuf {
     let files = crate::common::files_below(&server.data().join("sled"));
     let redo = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("redo.");
@@ -72,7 +73,7 @@ fn snapshot_of(server: &Server) -> PathBuf {
     files.into_iter().find(|path| path.to_string_lossy().contains("snap.")).unwrap()
 }
 
-/// Flips a bit of each byte string like this one.
+/// Flips a bit in each occurrence of this byte string.
 fn flip_each(path: &Path, wanted: &[u8]) {
     let mut bytes = fs::read(path).unwrap();
     let places: Vec<usize> = (0..bytes.len() - wanted.len()).filter(|at| bytes[*at..].starts_with(wanted)).collect();
@@ -93,7 +94,7 @@ fn verify(server: &Server) -> Run {
     run(binary().args(["verify", "--data-dir"]).arg(server.data()))
 }
 
-/// The server refuses to start, in one line that says what to do, and verify says the same.
+/// Asserts that the server refuses to start with one line that says what to do, and that verify says the same.
 #[track_caller]
 fn assert_refused(server: &mut Server, damage: &str) {
     let before = server.log().len();

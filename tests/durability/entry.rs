@@ -1,4 +1,4 @@
-//! One session in the ledger: the states that it went through, and which of them the server may have after a crash.
+//! One session in the ledger: its states, and which of them the server may have after a crash.
 
 use sessiond_client::proto::{EventKind, Session, Value};
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
-//! A small disk that is filled and emptied again and again: a server must never be unable to write for what is dead, nor take
-//! the space that it is told to leave free.
+//! Tests with a small disk that is filled and emptied again and again. Dead data must never keep the server from
+//! writing, and the server must not take the space that it is told to leave free.
 //!
-//! The disk is real: a file system in a file, or in memory where there are no loop devices. Mounting it takes root.
+//! The disk is real: a file system in a file, or in memory if there are no loop devices. Mounting it needs root.
 
 use crate::common::{Server, binary, eventually, run as common_run};
 use crate::{say, seed, setting};
@@ -21,18 +21,18 @@ use tokio::task::JoinSet;
 
 const MIB: u64 = 1 << 20;
 
-/// What is left free, in MiB, and how far below it the free space may be seen: the file system's own books change, too.
+/// The reserve that stays free, in MiB, and how far below it the free space may appear, because the file system's own
+/// data changes, too.
 const RESERVE: u64 = 16;
 const TOLERANCE: u64 = 1;
 
-/// Calls at a time.
+/// The number of concurrent calls.
 const AT_ONCE: usize = 32;
 
-/// How soon a server must write again that has something to reclaim. It takes a few seconds, on a machine with nothing else to
-/// do.
+/// How soon a server with dead data to reclaim must write again. It takes a few seconds on an idle machine.
 const WRITES_AGAIN_WITHIN: Duration = Duration::from_secs(30);
 
-/// A file system of its own. Dropping it unmounts it.
+/// A file system of the test's own. Dropping it unmounts it.
 struct SmallDisk {
     folder: TempDir,
 }
@@ -98,7 +98,7 @@ fn mount(test: &str, mib: u64) -> Option<SmallDisk> {
     }
 }
 
-/// Notes how little space is free at any time.
+/// Notes the least free space so far.
 struct Gauge {
     least: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
@@ -130,7 +130,7 @@ impl Drop for Gauge {
     }
 }
 
-/// Makes sessions of so many bytes until the disk is full. Returns their IDs.
+/// Creates sessions of this many bytes until the disk is full. Returns their IDs.
 async fn fill(client: &Client, bytes: usize, rng: &mut Rng) -> Vec<String> {
     let mut tasks = JoinSet::new();
     for _ in 0..AT_ONCE {
@@ -189,7 +189,8 @@ async fn until_it_writes(server: &Server) -> Duration {
     began.elapsed()
 }
 
-/// Fills the disk and empties it so often: sessions in the order in which they were made, in any order, some of them only.
+/// Fills and empties the disk this many times. Sessions go in the order of their creation, in any order, or only some
+/// of them.
 async fn fill_again_and_again(name: &str, disk_mib: u64, bytes: usize, rounds: u64) {
     let Some(disk) = mount(name, disk_mib) else { return };
     let mut rng = Rng::with_seed(seed(name));
@@ -254,7 +255,7 @@ async fn fill_again_and_again(name: &str, disk_mib: u64, bytes: usize, rounds: u
     assert!(!server.log().contains("panicked"), "{}", server.log());
 }
 
-/// Takes all of the disk that is free, down to the last block.
+/// Takes all free space of the disk, down to the last block.
 fn take_the_rest(disk: &SmallDisk) -> PathBuf {
     let path = disk.path().join("taken");
     let mut file = File::create(&path).unwrap();

@@ -1,4 +1,5 @@
-//! The disk hangs, or fails while nobody waits for it: it is noticed and told within seconds, and ends the server only if it lasts.
+//! Tests with a disk that hangs, or fails while nobody waits for it. The server notices and reports it within seconds,
+//! and ends only if it lasts.
 
 use crate::common::{LONG, Server, eventually};
 use crate::cut_fs::CutFs;
@@ -8,10 +9,11 @@ use sessiond_client::proto::CreateSessionRequest;
 use sessiond_client::{Client, Health};
 use std::time::{Duration, Instant};
 
-/// How soon it must be told that a disk hangs, with time for a busy machine.
+/// How soon the server must report that a disk hangs, with time for a busy machine.
 const SOON: Duration = Duration::from_secs(10);
 
-/// A disk that hangs until this is dropped. Make it after the server: a process whose disk hangs can't even be killed.
+/// A disk that hangs until this is dropped. It must be created after the server, so that it is dropped first: a process
+/// whose disk hangs can't even be killed.
 struct Hanging<'a>(&'a CutFs);
 
 impl<'a> Hanging<'a> {
@@ -36,7 +38,7 @@ async fn is(client: &Client, health: Health) -> bool {
     client.health("").await.unwrap() == health
 }
 
-/// The disk hangs for good: health tells it, then the process ends by itself, and a restart finds everything.
+/// The disk hangs for good. Health reports it, then the process ends by itself, and a restart finds everything.
 async fn hang_for_good(disk: &CutFs, hang: Hang, writes: bool) {
     let mut server = start(disk, &["--stall-timeout", "5s"]);
     let client = server.client();

@@ -1,4 +1,4 @@
-//! The power is cut: under load, and while the server opens its data. What was not synced is lost, in any order.
+//! Tests that cut the power, under load and while the server opens its data. What was not synced is lost, in any order.
 
 use crate::common::{Server, binary, eventually};
 use crate::cut_fs::CutFs;
@@ -12,12 +12,13 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-/// Changes of the disk until the power goes.
+/// The number of disk changes until the power cut.
 const UNDER_LOAD: std::ops::Range<u64> = 1..1_500;
 const WHILE_OPENING: std::ops::Range<u64> = 0..40;
 /// How often each moment of the first opening is tried.
 const ATTEMPTS: u64 = 4;
-/// An opening that has not met a cut by then is over, or one cut fewer is tried; either way nothing is missed.
+/// How long to wait for a cut during an opening. If none comes, the opening is over, or one cut fewer is tried. Neither
+/// fails the test.
 const OPENED: Duration = Duration::from_millis(500);
 
 /// Mounts a disk, or says why the test is skipped.
@@ -38,7 +39,7 @@ fn open(data: &Path) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// Cuts the power while the server opens its data; it need not come so far.
+/// Cuts the power while the server opens its data. The opening may end before the cut.
 async fn interrupt_opening(disk: &CutFs, data: &Path, rng: &mut Rng) -> String {
     disk.disk().cut_in(rng.u64(WHILE_OPENING));
     let mut process = open(data);
@@ -111,8 +112,8 @@ async fn cut_again_and_again(name: &str, style: Style, cuts: u64) {
     ledger.judge(name, seed);
 }
 
-/// The power is cut at each change of the disk that the first opening of a folder makes, and then again right after the
-/// first acknowledged change.
+/// The power is cut at each disk change of a folder's first opening, and then again right after the first acknowledged
+/// change.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_opening_can_be_cut_anywhere() {
     let name = "cuts of the first opening";
@@ -149,8 +150,8 @@ async fn the_first_opening_can_be_cut_anywhere() {
     say(&format!("{name}: {} cuts, 0 lost", 2 * cuts * ATTEMPTS));
 }
 
-/// A process that never syncs is killed, and the power goes while its successor opens what the kernel still had: any
-/// amount may be lost, but what is left must open.
+/// A process that never syncs is killed, and the power goes while the next process opens what the kernel still had. Any
+/// amount may be lost, but the rest must open.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unsynced_log_can_be_cut_while_it_is_opened() {
     let name = "cuts over an unsynced log";

@@ -1,4 +1,4 @@
-//! A crash loses nothing that was acknowledged, and revives nothing that was ended.
+//! Tests that a crash loses no acknowledged change and revives no ended session.
 
 use crate::common::{Server, eventually, millis, now};
 use sessiond_client::proto::{
@@ -16,14 +16,14 @@ fn random(end: u64) -> u64 {
     RandomState::new().hash_one(0) % end
 }
 
-/// What a session is like: the ID that opens it and the number in it, or gone.
+/// The state of a session: the ID that opens it and the number in it, or gone.
 #[derive(Clone, Debug, PartialEq)]
 enum State {
     There(String, i64),
     Gone,
 }
 
-/// What a client knows of one session.
+/// What a client knows about one session.
 #[derive(Debug)]
 struct Entry {
     /// What was acknowledged.

@@ -1,4 +1,4 @@
-//! What is restored is what was saved: all of it or nothing.
+//! Tests that a restore brings back what was saved: all of it or nothing.
 
 use crate::common::backups::{back_up, names, restore, restored, run_backup, run_restore};
 use crate::common::damage::{edit, flip_row};
@@ -229,7 +229,7 @@ async fn the_command_writes_files_with_care() {
     assert!(!folder.path().join("x.partial").exists());
 }
 
-/// A backup of so many sessions, in a file.
+/// A backup file with this many sessions.
 async fn saved_file(sessions: usize) -> (tempfile::TempDir, Vec<u8>) {
     let server = Server::start_with(&["--engine", "memory"]);
     let client = server.client();
@@ -248,7 +248,7 @@ fn random(end: u64) -> u64 {
     RandomState::new().hash_one(0) % end
 }
 
-/// A server started on what a killed restore left holds all sessions or none, and nothing else is left.
+/// A server that starts after a killed restore holds all sessions or none, and nothing else is left.
 async fn all_or_nothing(server: &mut Server, sessions: u64) -> bool {
     server.restart();
     assert_eq!(names(&server.data()), ["clock", "lock", "sled"]);

@@ -1,5 +1,5 @@
-//! A data folder of which a file is missing, or is of another time than the others, as after a copy that went wrong: nothing
-//! that was ended comes back, nothing old is taken for the newest, and what may be missing is said.
+//! Tests with a data folder in which a file is missing, or older or newer than the others, as after a bad copy. Nothing
+//! that was ended comes back, nothing old counts as the newest, and the server says what may be missing.
 
 use crate::common::{Run, Server, binary, run};
 use serde_json::Value as Json;
@@ -57,7 +57,7 @@ fn verify(server: &Server) -> Run {
     run(binary().args(["verify", "--data-dir"]).arg(server.data()))
 }
 
-/// Salvages the folder, in which case nothing can be complete.
+/// Salvages the folder. The result can't be complete here.
 fn salvage(server: &Server, flags: &[&str]) -> (TempDir, Json) {
     let folder = tempfile::tempdir().unwrap();
     let mut command = binary();
@@ -78,7 +78,7 @@ fn assert_refused(server: &mut Server, damage: &str, remedy: &str) {
     assert!(verified.code == Some(1) && verified.stdout.contains(damage), "{verified:?}");
 }
 
-/// What was changed reads as it was changed last, or is missing.
+/// Asserts that each changed session reads as it was changed last, or is missing.
 async fn check(client: &Client) {
     for number in 0..SESSIONS {
         let read = client.get(GetSessionRequest::new(id(number)).peek()).await;

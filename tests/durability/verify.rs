@@ -1,4 +1,4 @@
-//! A running server checks what it holds: it finds damage of every kind, and raises no false alarm.
+//! Tests that a running server checks its own data: it finds damage of every kind, and raises no false alarm.
 
 use crate::common::damage::{check, edit, flip_row};
 use crate::common::{Run, Server, binary, eventually, run};
@@ -20,7 +20,7 @@ fn chosen(name: &str) -> CreateSessionRequest {
     CreateSessionRequest::new().session_id(format!("the-chosen-session-id-{name}")).principal("ada")
 }
 
-/// A session of each kind; how many there are.
+/// Creates a session of each kind. Returns how many there are.
 async fn make_one_of_each(client: &Client) -> u64 {
     client.create(CreateSessionRequest::new()).await.unwrap();
     client.create(chosen("plain").attribute("large", vec![7; LARGE])).await.unwrap();
@@ -59,8 +59,8 @@ async fn what_is_whole_is_found_whole() {
     }
 }
 
-/// Removes the first row of a session from a table of small rows, of which many stand in one. The others stand for themselves
-/// then, as in folders of older versions.
+/// Removes the first row of a session from a leaf table. The other rows are then stored by themselves, as in folders of
+/// older versions.
 fn remove_packed(tree: &sled::Tree, handle: [u8; 16]) {
     const EMPTY_ROW: [u8; 5] = [1, 0, 0, 0, 0];
     let mut is_found = false;
@@ -149,7 +149,7 @@ async fn damage_of_every_kind_is_found_and_named() {
     assert_eq!(client.statistics().await.unwrap().met_damage, 0);
 }
 
-/// Makes, changes, rotates and ends sessions until it is told to stop.
+/// Creates, changes, rotates and ends sessions until it is told to stop.
 async fn keep_busy(client: Client, number: usize, stop: Arc<AtomicBool>, done: Arc<AtomicU64>) {
     let mut round = 0;
     while !stop.load(Ordering::Relaxed) {
