@@ -30,7 +30,7 @@ impl FakeTime {
 
     /// Sets the clock: it is off by so many seconds from now on.
     pub(crate) fn set_off_by(&self, seconds: i64) {
-        // In one step: the library may read it at any moment.
+        // The file changes in one step, because the library may read it at any moment.
         let new = self.file.with_extension("new");
         fs::write(&new, format!("{seconds:+}\n")).unwrap();
         fs::rename(new, &self.file).unwrap();

@@ -84,7 +84,7 @@ impl Peer {
         let mut peer = Self::greet(address);
         peer.receive(|frame| frame.kind == SETTINGS && frame.flags & ACK == 0).unwrap();
         assert!(peer.send(&frame(SETTINGS, ACK, 0, &[])));
-        // Before this the window of the connection is the small one of the standard.
+        // Before this, the connection's window is HTTP/2's small default.
         peer.receive(|frame| frame.kind == WINDOW_UPDATE).unwrap();
         peer
     }

@@ -173,7 +173,7 @@ async fn a_reader_that_pauses_holds_up_no_writer_and_costs_no_memory() {
     let (client, before) = (server.client(), server.memory());
     let mut backup = server.client().backup().await.unwrap();
     let mut bytes = backup.next().await.unwrap().unwrap().to_vec();
-    // Nothing is read meanwhile; every session changes.
+    // The backup is not read meanwhile, and every session changes.
     for number in 0..SESSIONS {
         let id = format!("a-bulky-session-{number}");
         client.update_with(UpdateSessionRequest::new(id, SessionChange::new().set("changed", true))).await.unwrap();
@@ -200,7 +200,7 @@ async fn one_backup_at_a_time_and_a_cancelled_one_makes_room() {
     let running = Err(Error::BackupRunning { address: server.address().to_owned() });
     assert_eq!(client.backup().await.map(drop), running);
     assert_eq!(restore(&client, b"anything").await.map(drop), running);
-    // The first goes on all the same.
+    // The first backup goes on.
     first.next().await.unwrap().unwrap();
     drop(first);
     eventually("the place is free again", async || client.backup().await.is_ok()).await;

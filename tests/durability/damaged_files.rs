@@ -63,7 +63,7 @@ fn log_of(server: &Server) -> PathBuf {
 fn redo_of(server: &Server) -> PathBuf {
     let files = crate::common::files_below(&server.data().join("sled"));
     let redo = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("redo.");
-    // The file of the next generation is there, too, with nothing in it yet.
+    // The empty file of the next generation is there, too.
     let newest = files.into_iter().filter(redo).max_by_key(|path| fs::metadata(path).unwrap().modified().unwrap());
     newest.unwrap()
 }
@@ -150,7 +150,7 @@ async fn a_mark_that_is_missing_or_damaged_is_refused() {
     assert!(salvaged.stdout.contains("saved     800"), "{salvaged:?}");
     assert_eq!(read_all(&saved).await, (SESSIONS, 0));
 
-    // One of its two copies is enough.
+    // One of the watermark's two copies is enough.
     fs::write(&mark, &whole).unwrap();
     flip(&mark, 3);
     server.restart();
@@ -217,12 +217,12 @@ async fn damage_of_the_history_keeps_no_old_event() {
     let mut server = Server::start_with(&["--durability", "none"]);
     let client = server.client();
     for number in 0..SESSIONS {
-        // Events are compressed: only what is rare among them can be found on disk.
+        // Events are compressed, so only rare content can be found on disk.
         let name = if number == 100 { "?Qx7@Zk!9" } else { "common" };
         let created = client.create(CreateSessionRequest::new().label("name", name)).await.unwrap();
         client.delete(&created.session_id).await.unwrap();
     }
-    // In segments of sled's log that are far from the last one.
+    // The damage is in segments of sled's log far from the last one.
     server.stop();
     server.restart();
     fill(&server).await;
@@ -234,7 +234,7 @@ async fn damage_of_the_history_keeps_no_old_event() {
     server.restart();
     server.stop();
     flip_each(&log_of(&server), b"?Qx7@Zk!9");
-    // Without it the history can't be begun anew, as a server does where it finds such damage when it starts.
+    // Without the watermark, the start can't begin the history anew, as it does after such damage.
     let mark = server.data().join("sled/acknowledged");
     fs::remove_file(&mark).unwrap();
     server.restart_with(&[UNMARKED]);
@@ -248,7 +248,7 @@ async fn damage_of_the_history_keeps_no_old_event() {
     eventually("the old events are dropped", async || check(&client).await.events <= 1).await;
     assert_eq!(check(&client).await.damaged_events, 0);
     assert!(!server.log().contains("trimming the history"), "{}", server.log());
-    // What could not be removed from the disk is no more there than the rest.
+    // Events that could not be removed from the disk are as invisible as the other dropped ones.
     server.stop();
     fs::remove_file(&mark).unwrap();
     server.restart_with(&[UNMARKED]);
@@ -268,7 +268,7 @@ async fn damage_of_what_was_acknowledged_since_the_start_is_no_torn_write() {
     server.kill();
     let log = redo_of(&server);
     let written = fs::read(&log).unwrap();
-    // In the first change, and in the last.
+    // The damage is in the first change, and in the last.
     let end = written.iter().rposition(|byte| *byte != 0).unwrap();
     for at in [600, end] {
         flip(&log, at);
@@ -280,7 +280,7 @@ async fn damage_of_what_was_acknowledged_since_the_start_is_no_torn_write() {
             Err(error) => panic!("{error:?}"),
         }
         drop(saved);
-        // Nothing was changed by all that.
+        // None of the attempts changed anything else.
         fs::write(&log, &written).unwrap();
     }
     fs::remove_file(&log).unwrap();

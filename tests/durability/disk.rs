@@ -390,7 +390,7 @@ fn names_become_durable_in_their_order() {
     disk.sync(file).unwrap();
     disk.remove(folder, OsStr::new("whole")).unwrap();
     disk.cut_now();
-    // A seed with which none of the pending changes of names survives.
+    // With this seed, none of the pending changes of names survives.
     let mut rng = (0..1_000).map(Rng::with_seed).find(|rng| disk_survivors(rng.clone()) == 0).unwrap();
     disk.restore(&mut rng);
     assert_eq!(disk.find(folder, OsStr::new("whole")), Ok(file));

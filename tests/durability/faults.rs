@@ -83,13 +83,13 @@ async fn fail_under_load(name: &str, faults: Faults) {
         let crash = Instant::now();
         let log = server.log().split_off(logged);
         assert_eq!(status.code(), Some(1), "{log}");
-        // Who notices first, a change or the watchdog, is a matter of chance.
+        // Either a change or the watchdog notices first, by chance.
         let reasons = ["the storage failed; no change is accepted any more", "sled could not write in the background"];
         assert!(reasons.iter().any(|reason| log.contains(reason)), "{log}");
         assert!(log.contains("the storage has failed; a restart recovers every acknowledged change"), "{log}");
         ledger.end(load).await;
         if rng.bool() {
-            // Whoever finds a broken disk often switches the machine off.
+            // People who find a broken disk often switch the machine off.
             disk.disk().cut_now();
             disk.disk().restore(&mut rng);
         }

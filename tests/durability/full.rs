@@ -69,7 +69,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // A server that was killed a moment ago may still hold it: it goes once that is gone.
+        // A server that was just killed may still hold the mount. It can be removed once the server is gone.
         run(Command::new("umount").arg("-l").arg(self.path())).ok();
     }
 }
@@ -219,7 +219,7 @@ async fn fill_again_and_again(name: &str, disk_mib: u64, bytes: usize, rounds: u
         let dead = made.first().cloned();
         delete(&client, made).await;
         let again = until_it_writes(&server).await;
-        // With nothing in it the folder takes little, also while nothing is changed.
+        // An empty folder takes little space, even while nothing changes.
         let has_shrunk = async || !kept.is_empty() || disk.free_bytes() >= disk_mib * MIB / 2;
         eventually("the space is given back", has_shrunk).await;
         say(&format!(
@@ -233,12 +233,12 @@ async fn fill_again_and_again(name: &str, disk_mib: u64, bytes: usize, rounds: u
         ));
         assert!(again < WRITES_AGAIN_WITHIN, "{again:?}");
         assert!(gauge.least() >= (RESERVE - TOLERANCE) * MIB, "{:.1} MiB free", mib(gauge.least()));
-        // As much fits in as at first, but for what is kept and what cleaning up has not come to.
+        // As much fits as at first, except for what is kept and what is not cleaned up yet.
         assert!(count >= first / 4, "{count} of {first}");
         if round % 3 == 2 {
             server.kill();
             server.restart();
-            // What is dead may have to be given back first, as before.
+            // Dead space may have to be given back first, as before.
             let again = until_it_writes(&server).await;
             assert!(again < WRITES_AGAIN_WITHIN, "{again:?} after a restart");
         }
@@ -278,7 +278,7 @@ async fn a_server_that_can_not_start_for_a_full_disk_says_so_and_loses_nothing()
     for _ in 0..200 {
         doomed.push(server.client().create(CreateSessionRequest::new()).await.unwrap().session_id);
     }
-    // What others take from under a write ends the server; here it is to meet a disk that is full already.
+    // A disk that others fill during a write ends the server. Here the server is to meet a disk that is already full.
     until_it_rests(&server).await;
     let taken = take_the_rest(&disk);
     let client = server.client();
@@ -287,11 +287,11 @@ async fn a_server_that_can_not_start_for_a_full_disk_says_so_and_loses_nothing()
     })
     .await;
     client.get(&created.session_id).await.unwrap();
-    // Without a single free block.
+    // There is not a single free block.
     let dead = doomed[0].clone();
     delete(&client, doomed).await;
     server.kill();
-    // Also for a folder that there is no space to make.
+    // The same holds for a folder that can't be created for lack of space.
     for folder in [data.clone(), disk.path().join("another")] {
         let ended = common_run(binary().args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&folder));
         assert!(matches!(ended.code, Some(1 | 2)), "{ended:?}");

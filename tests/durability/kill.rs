@@ -69,7 +69,7 @@ async fn a_killed_server_keeps_all_that_it_acknowledged() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_with_an_interval_loses_no_more_than_that() {
     let kills = setting("SESSIOND_KILLS", 20).div_ceil(5);
-    // With a cache as large as usual there is much to replay.
+    // With a cache of the usual size, there is much to replay.
     let flags = [&BUSY_UPKEEP[..4], &["--durability", "interval", "--flush-interval", "200ms"]].concat();
     let promise = Promise::OlderThan(Duration::from_millis(200) + SLACK);
     kill_again_and_again("kills, interval", &flags, promise, kills, 1..1_500).await;

@@ -56,6 +56,6 @@ fn seed(test: &str) -> u64 {
 
 /// Prints a line even if the test passes: the harness captures only what macros print.
 fn say(line: &str) {
-    // Who closed the output does not want the line.
+    // A reader that closed the output does not want the line.
     writeln!(std::io::stderr(), "{line}").ok();
 }

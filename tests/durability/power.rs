@@ -67,7 +67,7 @@ async fn cut_again_and_again(name: &str, style: Style, cuts: u64) {
     let seed = seed(name);
     let mut rng = Rng::with_seed(seed);
     let data = disk.path().join("data");
-    // The very first opening has nothing to lose, but must not leave anything that a later one fails over.
+    // The very first opening has nothing to lose, but must not leave anything on which a later one fails.
     let mut early = 0;
     while rng.u8(..3) > 0 {
         interrupt_opening(&disk, &data, &mut rng).await;
@@ -79,7 +79,8 @@ async fn cut_again_and_again(name: &str, style: Style, cuts: u64) {
     ledger.report.interrupted_openings = early;
     for number in 1..=cuts {
         let load = ledger.begin(|| server.client()).await;
-        // Or the process is killed, and the power goes while its successor reads what nobody has synced yet.
+        // In some rounds the process is killed instead, and the power goes while the next process reads what nobody has
+        // synced yet.
         let cut_at_once = rng.u8(..4) > 0;
         if cut_at_once {
             disk.disk().cut_in(rng.u64(UNDER_LOAD));
@@ -163,7 +164,7 @@ async fn an_unsynced_log_can_be_cut_while_it_is_opened() {
     let mut server = Server::start_with(&[&flags[..], &[data.to_str().unwrap()]].concat());
     for number in 1..=cuts {
         let client = server.client();
-        // Changes of which sled has written a part.
+        // sled has written a part of these changes.
         for _ in 0..rng.u32(100..600) {
             let attribute = vec![rng.u8(..); 10_000];
             client.create(CreateSessionRequest::new().attribute("bytes", attribute)).await.unwrap();

@@ -203,7 +203,7 @@ async fn round(random: &mut Random, sums: &mut Sums) {
         server.kill();
     }
     if random.below(2) == 0 {
-        // Then nothing has to be replayed at the next start, and damage is found where it is read.
+        // Then the next start has nothing to replay, and damage is found when it is read.
         server.restart();
         server.stop();
     }
@@ -227,7 +227,7 @@ async fn round(random: &mut Random, sums: &mut Sums) {
             assert!(found.damaged == 0 || verified.code == Some(1), "verify overlooked damage: {verified:?}");
             check_service(&server).await;
             server.stop();
-            // What was found, and what was changed since, is the same after another start.
+            // After another start, the findings and the changes since are the same.
             server.restart();
             let again = check(&server, &ledger, false).await;
             assert!(again.right >= found.right, "{found:?} {again:?}");
@@ -256,7 +256,7 @@ async fn damaged_files_never_give_wrong_data_or_lose_it_in_silence() {
             round(&mut random, &mut sums).await;
         }
         println!("{sums}");
-        // Damage is not so heavy that nothing is left.
+        // The damage leaves something to read.
         assert!(sums.saved > 0 && sums.right > 0, "{sums}");
     }
 }

@@ -65,7 +65,8 @@ impl Ledger {
             let id = self.next_id();
             let there = State::There(id.clone(), 0);
             self.entries.push(Entry { known: State::Gone, perhaps: Some(there), dead: Vec::new() });
-            // Of two kinds, as applications make them; an ID that the server mints would be lost without its answer.
+            // Applications create a session under an ID of their own in two ways: by a create and by an upsert. An ID
+            // that the server mints would be lost without its answer.
             if choice.is_multiple_of(2) {
                 client.create(CreateSessionRequest::new().session_id(id).attribute("n", 0)).await?;
             } else {
@@ -168,7 +169,7 @@ async fn a_touch_survives_a_crash_once_it_is_written_back() {
     eventually("time passes", async || now() > millis(created.session.create_time) + 20).await;
     let touched = client.touch(&created.session_id).await.unwrap();
     assert_ne!(Some(touched.expire_time), created.session.expire_time);
-    // There is no sign of the write-back; this is many times its interval.
+    // Nothing shows the write-back, so this waits for many times its interval.
     tokio::time::sleep(Duration::from_secs(2)).await;
     server.kill();
 

@@ -99,11 +99,11 @@ async fn an_older_log_under_newer_files_revives_nothing() {
         let mut server = Server::start_with(&FLAGS);
         fill(&server.client()).await;
         if restarts == 2 {
-            // All in the run of the server that is going on.
+            // All changes are made in the server's present run.
             change(&server.client(), 0..SESSIONS / 2).await;
             fs::copy(file(&server, "db"), file(&server, "db.older")).unwrap();
             change(&server.client(), SESSIONS / 2..SESSIONS).await;
-            // So much that all of that is written back.
+            // This filling is large enough that all of the changes are written back.
             for _ in 0..SESSIONS {
                 let request = CreateSessionRequest::new().attribute("filling", "z".repeat(3_000));
                 server.client().create(request).await.unwrap();
@@ -127,7 +127,7 @@ async fn an_older_log_under_newer_files_revives_nothing() {
         assert_eq!(report["unknown_losses"], true, "{restarts}: {report}");
         let saved = Server::start_in(folder, &[]);
         check(&saved.client()).await;
-        // Who asks for them gets those that are in doubt, too.
+        // Doubtful sessions are saved, too, if the caller asks for them.
         let doubtful = report["doubtful"].as_array().unwrap().len();
         in_doubt += doubtful;
         let (_folder, all) = salvage(&server, &["--doubtful"]);
@@ -164,18 +164,18 @@ async fn a_folder_with_data_and_without_a_mark_is_refused() {
         fs::remove_file(path).unwrap();
     }
     assert_refused(&mut server, "the file acknowledged is missing", "--accept-unmarked-data");
-    // What is left of it is in doubt.
+    // All sessions that are left are doubtful.
     let (folder, report) = salvage(&server, &[]);
     assert_eq!((&report["saved"], &report["unknown_losses"]), (&0.into(), &true.into()), "{report}");
     drop(folder);
-    // Whole again, nothing is wrong with it.
+    // A folder that is complete again has no damage.
     fs::write(file(&server, "acknowledged"), mark).unwrap();
     for (content, path) in &redo {
         fs::write(path, content).unwrap();
     }
     server.restart();
     check(&server.client()).await;
-    // An operator may say that it is right so; the mark is made anew.
+    // An operator may accept the folder. The sync watermark is then created anew.
     server.stop();
     fs::remove_file(file(&server, "acknowledged")).unwrap();
     server.restart_with(&["--accept-unmarked-data"]);

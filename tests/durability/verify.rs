@@ -67,7 +67,8 @@ fn remove_packed(tree: &sled::Tree, handle: [u8; 16]) {
     for leaf in tree.iter().map(Result::unwrap).collect::<Vec<_>>() {
         tree.remove(&leaf.0).unwrap();
         let (mut rest, mut key) = (&leaf.1[EMPTY_ROW.len()..], Vec::new());
-        // How much of the key before is shared, the length of the rest of the key, the rest, the length of the value: none.
+        // A row of a leaf: the length shared with the key before, the length of the rest of the key, the rest, and the
+        // length of the value, 0.
         while let [shared, length, behind @ ..] = rest {
             key.truncate((*shared).into());
             let (end, behind) = behind.split_at((*length).into());
@@ -109,7 +110,7 @@ async fn damage_of_every_kind_is_found_and_named() {
         flip_row(&tree("parts"), &rows_of(&tree("parts"), key(0))[1]);
         tree("parts").remove(&rows_of(&tree("parts"), key(1))[0]).unwrap();
         flip_row(&tree("sessions"), &key(4));
-        // One can't be swept, one is not on its principal's list, one not found by its ID.
+        // One session can't be swept, one is not in its principal's list, and one is not found by its ID.
         remove_packed(&tree("due"), key(5));
         remove_packed(&tree("members"), key(6));
         let lookups = tree("lookups");
@@ -145,7 +146,7 @@ async fn damage_of_every_kind_is_found_and_named() {
         assert!(cli.stdout.contains(&format!("\n  {word} {handle}")), "{cli:?}");
     }
     assert!(!cli.stdout.contains("the-chosen-session-id"));
-    // A check is no request of a visitor.
+    // A check does not count as an access.
     assert_eq!(client.statistics().await.unwrap().met_damage, 0);
 }
 
