@@ -69,7 +69,7 @@ impl Tables {
     }
 
     /// Fails if a page to which these rows go is damaged, so that a change is refused as a whole. This is only needed
-    /// in a folder that was damaged when it was opened: damage that comes later ends the engine, and the next open
+    /// in a folder that was damaged when it was opened: damage that comes later ends the engine, and the next opening
     /// finds it.
     pub(super) fn probe(&self, prepared: &Prepared) -> Result<(), EngineError> {
         for row in &prepared.rows {
@@ -185,7 +185,7 @@ impl Tables {
         for row in self.parts.scan(first..=last, Direction::Up, 16) {
             let key = match row {
                 Ok((key, _)) => key,
-                // The keys on a damaged page are unknown. The next open finds these parts.
+                // The keys on a damaged page are unknown. The next opening finds these parts.
                 Err(EngineError::Corrupt(_)) => break,
                 Err(error) => return Err(error),
             };

@@ -55,7 +55,7 @@ pub(super) struct Checkpoint {
     pub(super) tables: Tables,
     /// Whether a part of the folder could not be read at opening.
     pub(super) is_damaged: bool,
-    /// The length of the log when there was nothing to clean up, in bytes. An open does not know it, and sets it so
+    /// The length of the log when there was nothing to clean up, in bytes. After an opening it is unknown, and set so
     /// that any growth of a long log counts as bloat.
     pub(super) settled: u64,
     /// The end of the log when sled last freed all emptied segments.

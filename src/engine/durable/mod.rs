@@ -87,8 +87,8 @@ pub struct DurableEngine {
 }
 
 impl DurableEngine {
-    /// Opens the data in this folder, or creates it. Opening replays what was changed since the last open, which takes
-    /// time, so it must run where blocking is allowed.
+    /// Opens the data in this folder, or creates it. Opening replays what was changed since the last opening, which
+    /// takes time, so it must run where blocking is allowed.
     pub fn open(folder: DataFolder, options: &DurableOptions) -> Result<Self, EngineError> {
         housekeeping::clean_up_interrupted_open(&folder.sled_path())?;
         folder.sync()?;
@@ -167,9 +167,9 @@ impl DurableEngine {
     }
 }
 
-/// Spares the next open its work. sled writes the addresses of its pages only when it opens, so this opens the folder
-/// of a stopped engine once more. Damage that happens later is then found when it is read, and is not mistaken for the
-/// torn end of a crash.
+/// Spares the next opening its work. sled writes the addresses of its pages only when it opens, so this opens the
+/// folder of a stopped engine once more. Damage that happens later is then found when it is read, and is not mistaken
+/// for the torn end of a crash.
 ///
 /// The engine must be closed and dropped. A kill in the middle does no harm.
 pub fn checkpoint(path: &Path, options: &DurableOptions) -> Result<(), EngineError> {

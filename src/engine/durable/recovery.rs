@@ -11,8 +11,8 @@ use super::table::Table;
 use super::tables::Tables;
 use crate::model::{Event, Handle};
 
-/// How far the sequence numbers jump at an open. A crash may lose unsynced events that watchers have seen. The jump
-/// goes beyond all their numbers.
+/// How far the sequence numbers jump at each opening. A crash may lose unsynced events that watchers have seen. The
+/// jump goes beyond all their numbers.
 pub(super) const SEQUENCE_JUMP: u64 = 1 << 24;
 
 impl Tables {

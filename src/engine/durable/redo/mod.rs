@@ -1,13 +1,13 @@
 //! The redo log: all changes that may not be in sled yet, in the order in which they were made.
 //!
 //! A transaction is durable once its entry is synced, and one `fdatasync` serves all transactions that wait. A
-//! checkpoint writes the rows into sled later, in bulk. After a crash, the next open reads the rows from here. So data
-//! that sled has written but not synced is never missed, and a row that changes often is written into sled once.
+//! checkpoint writes the rows into sled later, in bulk. After a crash, the next opening reads the rows from here. So
+//! data that sled has written but not synced is never missed, and a row that changes often is written into sled once.
 //!
 //! Each generation has a file, `redo.N`. A generation ends when its rows are to be written back. Once they are
 //! certainly in sled, the file is renamed and used for the generation after the next. Overwriting costs a third less
 //! than appending, because the file's length and blocks stay. So at most two generations are needed at any time, and an
-//! open applies them one after the other. Applying rows that are in sled already does no harm.
+//! opening applies them one after the other. Applying rows that are in sled already does no harm.
 //!
 //! ```text
 //! entry    length of the rows (u32), checksum of generation, offset, and rows (u32), rows

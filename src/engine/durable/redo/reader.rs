@@ -1,4 +1,4 @@
-//! Reads the redo log at an open, and tells writes that a crash cut short from damage.
+//! Reads the redo log when a folder is opened. It tells writes that a crash cut short from damage.
 
 use super::{PREFIX, Position, entry, generations, path_of};
 use crate::engine::durable::memtable::Layer;
@@ -182,7 +182,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let end = write(temp.path(), &[(1, &[(1, 1)], false), (2, &[(2, 1)], false)]);
         assert!(Redo::read(temp.path(), Some(end)).unwrap().damage.is_some());
-        // As after an opening that was interrupted before it removed the file.
+        // This is the state after an opening that was interrupted before it removed the file.
         assert!(Redo::read(temp.path(), Some(Position { bytes: 0, ..end })).unwrap().damage.is_none());
     }
 }

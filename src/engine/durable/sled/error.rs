@@ -19,7 +19,7 @@ impl From<::sled::Error> for EngineError {
     }
 }
 
-/// Turns an error of sled at an open into a refusal. Damage that sled finds itself is reported like the damage that the
+/// Turns an error from opening sled into a refusal. Damage that sled finds itself is reported like the damage that the
 /// inspection finds.
 pub(super) fn refuse(error: ::sled::Error, folder: &DataFolder) -> EngineError {
     match error {

@@ -1,4 +1,5 @@
-//! Keeps sled's files as sled needs them: removes what an interrupted open left, and segments that sled must not see.
+//! Keeps sled's files as sled needs them: removes what an interrupted opening left, and segments that sled must not
+//! see.
 
 use super::log_path;
 use std::fs::{self, File, OpenOptions};
@@ -30,7 +31,7 @@ pub(in super::super) fn remove_segments(sled: &Path, segments: &[u64]) -> io::Re
     log.sync_data()
 }
 
-/// Removes the half-written files of an interrupted open, which would keep sled from opening: snapshots, and its
+/// Removes the half-written files of an interrupted opening, which would keep sled from opening: snapshots, and its
 /// settings. sled writes the same settings again, since they never change.
 pub(in super::super) fn clean_up_interrupted_open(sled: &Path) -> io::Result<()> {
     let settings = sled.join("conf");

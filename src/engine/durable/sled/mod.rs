@@ -12,7 +12,7 @@
 //!   plain inserts and removes, and an interrupted write-back is repeated from the redo log;
 //! - `flush()` ends in `sync_file_range` on Linux, so a real `sync_data` follows it;
 //! - sled does not sync blob files, so rows stay small enough that it never writes one;
-//! - sled does not sync its other files, and an interrupted open can leave it unable to open ([`housekeeping`]).
+//! - sled does not sync its other files, and an interrupted opening can leave it unable to open ([`housekeeping`]).
 
 mod database;
 mod error;

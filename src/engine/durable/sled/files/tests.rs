@@ -136,7 +136,7 @@ fn a_freed_segment_that_was_wiped_out_in_part_is_no_damage() {
     let pages = find(&[&new.bytes, &torn], begin, known());
     assert_eq!(pages.lost, [0_u64; 0]);
     assert!(!pages.uncertain && !pages.tip_damaged);
-    // With a page in it that stands nowhere else, it is.
+    // If a page is nowhere else but in this segment, the damage is a loss.
     let mut torn = Segment::new(4);
     for (kind, page) in [(NODE, 2), (LINK, 2), (NODE, 3), (CAP, 0)] {
         torn.add(kind, page);
