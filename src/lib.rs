@@ -9,7 +9,8 @@
 //!           └ engine   records with their index rows: sled on disk, or memory
 //! ```
 //!
-//! `backup` writes and reads the files of backups, `model` is what a session is, `clock` tells the time, `config` judges the settings, and `proto` is the contract.
+//! `backup` writes and reads backups, `model` defines sessions, `clock` tells the time, `config` checks the settings,
+//! and `proto` is the contract.
 
 pub mod backup;
 pub mod clock;

@@ -1,4 +1,4 @@
-//! The `sessiond` binary: wiring of the server, and the command line.
+//! The `sessiond` binary: it wires the server and the command line.
 
 mod cli;
 mod logging;
@@ -17,7 +17,7 @@ use tokio::runtime;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// What went wrong is said in one line; 2 is the exit code for wrong usage and wrong settings.
+/// The exit code for wrong usage and wrong settings.
 const USAGE: u8 = 2;
 
 const EXAMPLES: &str = "Examples:
@@ -90,13 +90,13 @@ fn is_help(error: &clap::Error) -> bool {
 }
 
 fn print(text: &str) -> ExitCode {
-    // Whoever closed the pipe has read enough.
+    // A reader that closed the pipe has read enough.
     std::io::stdout().write_all(text.as_bytes()).ok();
     ExitCode::SUCCESS
 }
 
 fn complain(code: u8, problem: &dyn std::fmt::Display) -> ExitCode {
-    // If standard error is closed, the exit code has to say it all.
+    // If standard error is closed, only the exit code tells.
     writeln!(std::io::stderr(), "sessiond: {problem}").ok();
     ExitCode::from(code)
 }

@@ -1,4 +1,4 @@
-//! `sessiond serve`: judge the settings, bind, claim the folder, run, end.
+//! `sessiond serve`: checks the settings, binds, claims the folder, and runs the server until it ends.
 
 use crate::logging;
 use crate::open_files;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Why the server did not run, or ended badly.
+/// Why the server did not start, or failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// A setting is wrong.
@@ -22,13 +22,13 @@ pub(crate) enum Failure {
     /// The server failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
-    /// The operating system refuses a basic service.
+    /// The operating system refuses something basic, such as a thread.
     #[error("the server can't start: {0}")]
     Start(#[from] io::Error),
 }
 
 impl Failure {
-    /// 2 if a setting has to be changed before it makes sense to start again, otherwise 1.
+    /// The exit code: 2 if a setting must change before another start makes sense, otherwise 1.
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Config(_) => crate::USAGE,
@@ -44,8 +44,8 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     allow_connections(&effective.settings);
     private::forbid_core_files();
     explain_panics();
-    // This runtime only accepts, sweeps and waits; the workers have runtimes of their own. It has two threads, since the
-    // sweeper may get stuck on a disk that hangs: the other one still accepts, and notices that the storage fails.
+    // This runtime only accepts, sweeps and waits; the workers have runtimes of their own. It has two threads, because
+    // the sweeper may hang on a disk that hangs. The other thread still accepts, and notices that the storage fails.
     let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(run(&effective));
     // An engine that hangs must not keep the process from ending.
@@ -53,7 +53,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     result
 }
 
-/// Makes sure that all connections can be open at a time. A server with a lower limit serves all the same.
+/// Makes sure that all connections can be open at the same time. A server with a lower limit still serves.
 fn allow_connections(settings: &Settings) {
     let connections = settings.max_connections;
     let needed = open_files::needed(connections.into(), settings.workers);
@@ -68,7 +68,8 @@ fn allow_connections(settings: &Settings) {
     );
 }
 
-/// A panic ends the process. Most often it is damage that sled can report in no other way: the log says what to do about it.
+/// Logs what to do after a panic, which ends the process. Most often its cause is damage that sled can't report in any
+/// other way.
 fn explain_panics() {
     let report = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
@@ -90,7 +91,7 @@ async fn run(effective: &Effective) -> Result<(), Failure> {
                 .map_err(|error| bind_refusal(effective, address, &error))?,
         );
     }
-    // Only now: a server that can't listen leaves no folder behind.
+    // The folder is claimed after the bind, so that a server that can't listen leaves no folder behind.
     let storage = claim_storage(effective)?;
     for listener in &listeners {
         tracing::info!(address = %listener, "listening; opening the data");
@@ -108,7 +109,7 @@ async fn run(effective: &Effective) -> Result<(), Failure> {
     match settings.engine {
         EngineKind::Sled => {
             tracing::info!("stopped; everything is on disk");
-            // It only makes the next start faster.
+            // A failure here only makes the next start slower.
             if let Err(error) = engine::checkpoint(&settings.data_dir, &sled_options(&settings)) {
                 tracing::warn!(%error, "the next start has to replay the log");
             }
@@ -152,7 +153,7 @@ fn bind_refusal(effective: &Effective, address: &Listen, error: &io::Error) -> C
     effective.refuse("listen", format!("can't listen on {address} ({error}); {remedy}"))
 }
 
-/// Tells people where the server listens and what it promises. Log lines go to standard error instead.
+/// Prints for people where the server listens and what it promises. Log lines go to standard error.
 fn announce(settings: &Settings, listeners: &[Arc<Listener>]) {
     let data = match settings.engine {
         EngineKind::Sled => absolute(&settings.data_dir).display().to_string(),
@@ -165,7 +166,7 @@ fn announce(settings: &Settings, listeners: &[Arc<Listener>]) {
     if settings.listen.iter().any(|address| !address.is_local()) {
         lines.push("  network     not encrypted: whoever can read it sees session IDs".into());
     }
-    // A server whose output is closed serves all the same.
+    // A server whose output is closed still serves.
     writeln!(io::stdout(), "{}", lines.join("\n")).ok();
     tracing::info!("ready");
 }

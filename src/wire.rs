@@ -1,12 +1,12 @@
-//! Writing protobuf by hand, where a message of its own would first have to copy what is written.
+//! Writes protobuf by hand, where building a message first would copy its content.
 //!
-//! A field of a scalar type is left out where it has its default, as by any encoder. All fields written here have numbers
-//! below 16, so that their keys take one byte.
+//! Like any encoder, it leaves out a scalar field that has its default. All fields written here have numbers below 16,
+//! so that their keys take one byte.
 
 use prost::encoding::{WireType, btree_map, string};
 use std::collections::BTreeMap;
 
-/// A varint at most, in bytes.
+/// The longest varint, in bytes.
 const VARINT_BYTES: usize = 10;
 
 /// The key of a field.
@@ -14,7 +14,7 @@ pub(crate) const fn key(field: u8, wire_type: WireType) -> u8 {
     (field << 3) | wire_type as u8
 }
 
-/// Writes a varint at this place, and tells the place behind it.
+/// Writes a varint at the offset `at`. Returns the offset behind it.
 pub(crate) fn write_varint<const N: usize>(mut value: u64, encoded: &mut [u8; N], mut at: usize) -> usize {
     while value >= 0x80 {
         encoded[at] = value.to_le_bytes()[0] | 0x80;
@@ -32,7 +32,7 @@ pub(crate) fn put_varint(value: u64, message: &mut Vec<u8>) {
     message.extend_from_slice(&encoded[..end]);
 }
 
-/// Appends a number, also 0: the field is optional, or the message is none without it.
+/// Appends a number, even 0. It is for optional fields, and for those that must always be there.
 pub(crate) fn put_optional_number(field: u8, number: u64, message: &mut Vec<u8>) {
     let mut encoded = [0; 1 + VARINT_BYTES];
     encoded[0] = key(field, WireType::Varint);
@@ -47,7 +47,7 @@ pub(crate) fn put_number(field: u8, number: u64, message: &mut Vec<u8>) {
     }
 }
 
-/// Appends the key and the length of a field. Its content, of so many bytes, follows.
+/// Appends the key and the length of a field. The caller then appends its content.
 pub(crate) fn put_head(field: u8, length: usize, message: &mut Vec<u8>) {
     let mut encoded = [0; 1 + VARINT_BYTES];
     encoded[0] = key(field, WireType::LengthDelimited);
@@ -55,7 +55,7 @@ pub(crate) fn put_head(field: u8, length: usize, message: &mut Vec<u8>) {
     message.extend_from_slice(&encoded[..end]);
 }
 
-/// Appends bytes, also none: an entry of a repeated field, or a message.
+/// Appends bytes, even if they are empty: an entry of a repeated field, or a message.
 pub(crate) fn put_bytes(field: u8, bytes: &[u8], message: &mut Vec<u8>) {
     put_head(field, bytes.len(), message);
     message.extend_from_slice(bytes);

@@ -1,4 +1,4 @@
-//! What a backup holds, as protobuf messages. Fields may be added; their numbers are never reused.
+//! The contents of a backup as protobuf messages. Fields may be added, but a field number is never reused.
 
 use super::read::ReadError;
 use super::{COMPRESSION, Cut, Opening, Saved};
@@ -66,7 +66,7 @@ pub(super) struct HistoryEvent {
 pub(super) struct End {
     #[prost(uint64, tag = "1")]
     moment: Millis,
-    /// Messages before this one, without the header.
+    /// The counts of the messages before this one, without the header.
     #[prost(message, optional, tag = "2")]
     pub(super) counts: Option<Counts>,
     #[prost(uint64, tag = "3")]
@@ -89,7 +89,7 @@ pub(super) struct End {
     gaps: Vec<SavedSequenceGap>,
 }
 
-/// A gap in the numbers of events.
+/// A sequence gap.
 #[derive(Clone, Copy, PartialEq, Eq, Message)]
 pub(super) struct SavedSequenceGap {
     #[prost(uint64, tag = "1")]
@@ -98,7 +98,7 @@ pub(super) struct SavedSequenceGap {
     through: u64,
 }
 
-/// How many messages of each kind there are.
+/// The number of messages of each kind.
 #[derive(Clone, Copy, PartialEq, Eq, Message)]
 pub(super) struct Counts {
     #[prost(uint64, tag = "1")]

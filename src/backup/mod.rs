@@ -1,7 +1,7 @@
 //! Backups: the sessions and the history of events of one moment, in one file or stream.
 //!
-//! A backup holds no session ID: of IDs and tickets it has the hashes that are stored, which open nothing. It does hold
-//! attributes, principals and labels as they are, unencrypted: keep it as you keep the data folder.
+//! A backup holds no session ID. Of IDs and tickets it has only the stored hashes, which open nothing. It does hold
+//! attributes, principals and labels, unencrypted, so keep it as safe as the data folder.
 //!
 //! # Format, version 1
 //!
@@ -20,16 +20,16 @@
 //! payload              an LZ4 block: protobuf messages, each behind its length as a varint
 //! ```
 //!
-//! The messages are those of the file `entry.rs` here:
+//! The messages are those of `entry.rs`:
 //! - first a header: version, server, moment, options;
-//! - then sessions, removals and events, in the order in which they are to be carried out: a session may come again in a
-//!   newer state, or be removed. A session is the row in which the engine stores it, with its last touch merged, and with
-//!   the hashes of its chosen IDs that lead to it; an event has its sequence number, so that watchers can resume;
-//! - at last, alone in its chunk, the end: the counts of all messages before, the moment of the cut, up to which event the
-//!   history was dropped, the gaps in its numbers, and the SHA-256 of every byte of the file before this chunk.
+//! - then sessions, removals and events, in the order in which to apply them: a session may come again in a newer
+//!   state, or be removed. A session is the row in which the engine stores it, merged with its last touch, and with the
+//!   hashes of its chosen IDs that lead to it. An event has its sequence number, so that watchers can resume;
+//! - at last, alone in its chunk, the end: the counts of all messages before, the moment of the cut, the number up to
+//!   which the history was dropped, the sequence gaps, and the SHA-256 of every byte of the file before this chunk.
 //!
-//! A reader trusts nothing before it has seen the end: every flipped byte and every cut is noticed. Fields may be added; what
-//! an older reader could not restore gets a new version, which it refuses.
+//! A reader trusts nothing before it has seen the end, so it notices every flipped byte and every cut. Fields may be
+//! added. A change that an older reader could not restore needs a new version, which the older reader refuses.
 
 mod entry;
 mod read;
@@ -51,19 +51,19 @@ use crate::model::{Event, Handle, IdHash, Record};
 pub const FORMAT_VERSION: u32 = 1;
 
 const MAGIC: &[u8; 16] = b"sessiond backup\n";
-/// Lengths and checksum.
+/// The bytes of the lengths and the checksum.
 const CHUNK_HEADER_BYTES: usize = 12;
-/// A chunk is closed once it holds so much, before compression.
+/// A chunk is closed once it holds this many bytes, before compression.
 const CHUNK_BYTES: usize = 256 << 10;
-/// No chunk holds more, before compression: the largest session and room to spare.
+/// The most bytes in a chunk, before compression. The largest session fits, with room to spare.
 const MAX_CHUNK_BYTES: usize = 128 << 20;
-/// How payloads are compressed, as the header names it.
+/// The compression of payloads, as the header names it.
 const COMPRESSION: &str = "lz4";
 
-/// Damaged sessions that are named, at most; the others are only counted.
+/// The most damaged sessions that are named. The others are only counted.
 pub(crate) const MAX_NAMED: usize = 1_000;
 
-/// One thing that a backup holds.
+/// One item of a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Saved {
     /// A session.
@@ -73,13 +73,13 @@ pub enum Saved {
         /// Those of its chosen IDs that lead to it.
         lookups: Vec<IdHash>,
     },
-    /// There is no such session any more.
+    /// The session with this handle is gone.
     Removed(Handle),
     /// An event of the history.
     Event(Box<Event>),
 }
 
-/// What a backup says of itself at its beginning.
+/// What a backup says about itself at its start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Opening {
     /// The version of its format.
@@ -92,20 +92,20 @@ pub struct Opening {
     pub expected_sessions: u64,
 }
 
-/// The moment whose state a backup is.
+/// The moment whose state a backup holds, and its counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cut {
     /// The moment.
     pub moment: Millis,
-    /// Sessions in store then, without those that are damaged; expired ones count until they are swept.
+    /// The sessions stored at the moment, without damaged ones. Expired sessions count until they are swept.
     pub sessions: u64,
-    /// Events in the history then.
+    /// The events in the history at the moment.
     pub events: u64,
-    /// Events up to this sequence number were dropped from the history.
+    /// The sequence number up to which events were dropped from the history.
     pub dropped_through: u64,
     /// The newest event's sequence number; 0 if there was none.
     pub last_event: u64,
-    /// The gaps in the numbers of events.
+    /// The sequence gaps.
     pub gaps: Vec<SequenceGap>,
     /// How many sessions are not in the backup because their stored rows are damaged.
     pub damaged_count: u64,

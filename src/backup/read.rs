@@ -1,4 +1,4 @@
-//! Reading a backup, and noticing whatever is wrong with it.
+//! Reads a backup, and notices all damage to it.
 
 use super::entry::{Counts, End, Entry, Kind, to_handle};
 use super::write::checksum;
@@ -8,38 +8,38 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 use std::io::{self, ErrorKind, Read};
 
-/// LZ4 never makes more of a byte; a header that claims more lies.
+/// LZ4 never makes more bytes of one byte, so a header that claims more is wrong.
 const MAX_RATIO: usize = 255;
 
 /// Why a backup can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// It does not begin as backups do.
+    /// It does not begin like a backup.
     #[error("this is not a backup of sessiond")]
     NotABackup,
-    /// It was written by a newer server.
+    /// A newer server has written it.
     #[error(
         "the backup has format version {0} and this server reads up to {FORMAT_VERSION}; restore it with a newer sessiond"
     )]
     TooNew(u32),
-    /// It is compressed in a way that this server does not know.
+    /// This server does not know its compression.
     #[error("the backup is compressed with {0:?}, which this server does not know; restore it with a newer sessiond")]
     Compression(String),
-    /// It ends before its end.
+    /// It ends too early.
     #[error("the backup is cut off: its end is missing")]
     CutOff,
-    /// It is not as it was written.
+    /// It is damaged.
     #[error("the backup is damaged: {0}")]
     Damaged(&'static str),
-    /// It can't be read at all.
+    /// The source can't be read.
     #[error("the backup can't be read: {0}")]
     Read(io::Error),
 }
 
-/// What is known of a backup once it was read to its end.
+/// What is known about a backup that was read to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
-    /// What it says at the beginning.
+    /// The start of the backup.
     pub opening: Opening,
     /// The moment whose state it is.
     pub cut: Cut,
@@ -47,34 +47,34 @@ pub struct Finished {
     pub bytes: u64,
 }
 
-/// What a backup holds, or its end.
+/// One item of a backup, or its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// One thing more.
+    /// One more item.
     Saved(Saved),
-    /// All of it was there, and as it was written.
+    /// The end: the backup is complete and undamaged.
     Finished(Finished),
 }
 
-/// Reads what a backup holds, one thing after the other, with one chunk in memory. Nothing of it may be trusted before
-/// [`Next::Finished`] has come.
+/// Reads the items of a backup, one after the other, with one chunk in memory. Nothing may be trusted before
+/// [`Next::Finished`].
 #[derive(Debug)]
 pub struct BackupReader<R> {
     source: R,
     opening: Opening,
-    /// What is left of the chunk.
+    /// The rest of the chunk.
     messages: Bytes,
     hash: Sha256,
-    /// Of all bytes before the chunk.
+    /// The hash of all bytes before the chunk.
     hash_before: Sha256,
-    /// The last message was not the first of its chunk.
+    /// Whether the last message was not the first of its chunk.
     mid_chunk: bool,
     counts: Counts,
     bytes: u64,
 }
 
 impl<R: Read> BackupReader<R> {
-    /// Reads the beginning of a backup.
+    /// Reads the start of a backup.
     pub fn open(source: R) -> Result<Self, ReadError> {
         let mut reader = Self {
             source,
@@ -110,12 +110,12 @@ impl<R: Read> BackupReader<R> {
         Ok(reader)
     }
 
-    /// What the backup says of itself at its beginning.
+    /// What the backup says about itself at its start.
     pub fn opening(&self) -> &Opening {
         &self.opening
     }
 
-    /// The next thing that the backup holds. After [`Next::Finished`] nothing may be asked.
+    /// The next item of the backup. It must not be called after [`Next::Finished`].
     pub fn read_next(&mut self) -> Result<Next, ReadError> {
         let saved = match self.next_kind()? {
             Some(Kind::Session(session)) => Saved::try_from(session)?,
@@ -146,7 +146,7 @@ impl<R: Read> BackupReader<R> {
         Ok(Finished { opening: self.opening.clone(), cut: end.cut()?, bytes: self.bytes })
     }
 
-    /// The next message; `None` if it is of a kind that is not known.
+    /// The next message; `None` if its kind is unknown.
     fn next_kind(&mut self) -> Result<Option<Kind>, ReadError> {
         let first = !self.messages.has_remaining();
         if first {
@@ -178,9 +178,9 @@ impl<R: Read> BackupReader<R> {
         Ok(messages.into())
     }
 
-    /// The next bytes, so many of them.
+    /// The next `length` bytes.
     fn take(&mut self, length: usize) -> Result<Vec<u8>, ReadError> {
-        // Grows with what is really there, whatever the length claims.
+        // The buffer grows with what is really there, whatever length the file claims.
         let mut bytes = Vec::new();
         let read = (&mut self.source).take(length as u64).read_to_end(&mut bytes);
         match read {

@@ -1,8 +1,8 @@
-//! Restoring a backup into a data folder: all of it or nothing.
+//! Restores a backup into a data folder: all of it or nothing.
 //!
-//! The engine is built beside the one in use. Only once the backup was read to its end, all of it was as it was written, and
-//! every file is durable, does the new one take the place of the old, by renaming. Whatever happens before leaves a folder
-//! that is removed: at once, or after a crash at the next start.
+//! A new engine is built beside the one in use. It replaces the old one, by renaming, only once the backup was read to
+//! its end, was undamaged, and every file is durable. If anything fails before, the new engine's folder is removed: at
+//! once, or after a crash by the next start.
 
 use super::{BackupReader, Cut, Finished, Next, ReadError, Saved};
 use crate::engine::{
@@ -13,22 +13,22 @@ use crate::model::{Event, Handle, Record};
 use std::io::{self, ErrorKind, Read};
 use tokio::runtime;
 
-/// Sessions and events restored in one transaction.
+/// The number of sessions and events restored in one transaction.
 const BATCH: usize = 256;
 
 /// Why a backup was not restored.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    /// The backup itself is at fault.
+    /// The backup can't be read.
     #[error(transparent)]
     Backup(#[from] ReadError),
     /// The folder can't be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// The engine could not store it.
+    /// The engine can't store the backup.
     #[error("the backup can't be stored: {0}")]
     Engine(#[from] EngineError),
-    /// The files could not be made or put in place.
+    /// The files can't be created or put in place.
     #[error("the backup can't be stored: {0}")]
     Files(#[from] io::Error),
 }
@@ -43,19 +43,19 @@ pub struct Built {
 /// What was restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
-    /// What the backup says of itself.
+    /// What the backup says about itself.
     pub backup: Finished,
-    /// Sessions that were restored.
+    /// The number of restored sessions.
     pub sessions: u64,
-    /// Events that were restored.
+    /// The number of restored events.
     pub events: u64,
 }
 
-/// Reads a whole backup into an engine beside the one in use in this folder. It blocks, also on the source; `options` say how
-/// much memory and disk it may take.
+/// Reads a whole backup into a new engine beside the one in use in this folder. It blocks, also on the source.
+/// `options` bound the memory and disk space that it takes.
 pub fn restore(source: impl Read, folder: &DataFolder, options: &DurableOptions) -> Result<Built, RestoreError> {
     let mut reader = BackupReader::open(source)?;
-    // From here on there is something to remove.
+    // From here on, a failure leaves files to remove.
     let unfinished = Unfinished(folder.clone());
     let beside = folder.beside()?;
     let mut target = Target::open(beside.clone(), options)?;
@@ -79,11 +79,11 @@ pub fn restore(source: impl Read, folder: &DataFolder, options: &DurableOptions)
 }
 
 impl Built {
-    /// Puts it in the place of the engine in use, which must be closed and is lost. It waits until its files are let go.
+    /// Replaces the engine in use, which must be closed and is lost. It waits until the old files are released.
     pub fn install(self) -> io::Result<Restored> {
         let folder = &self.unfinished.0;
         match folder.wait_for_release() {
-            // Nothing is in use.
+            // No engine is in use.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             released => released?,
         }
@@ -92,7 +92,7 @@ impl Built {
     }
 }
 
-/// Removes what was built unless it was installed, after which there is nothing to remove.
+/// Removes what was built. After an install there is nothing to remove.
 #[derive(Debug)]
 struct Unfinished(DataFolder);
 
@@ -104,18 +104,19 @@ impl Drop for Unfinished {
     }
 }
 
-/// The engine that is being filled.
+/// The new engine that is being filled.
 struct Target {
     engine: DurableEngine,
     runtime: runtime::Runtime,
     batch: Vec<Saved>,
-    /// The last session of the walk in the order of handles with which a backup begins; `None` once it is over.
+    /// A backup begins with a walk over the sessions in the order of their handles. This is the walk's last session;
+    /// `None` once it is over.
     walked: Option<Handle>,
 }
 
 impl Target {
     fn open(folder: DataFolder, options: &DurableOptions) -> Result<Self, RestoreError> {
-        // What is not complete is worth nothing, so nothing is synced before the end.
+        // An incomplete engine is worth nothing, so nothing is synced before the end.
         let options = DurableOptions { durability: Durability::None, ..options.clone() };
         let runtime = runtime::Builder::new_current_thread().build()?;
         Ok(Self {
@@ -135,8 +136,8 @@ impl Target {
         if let Some(handle) = handle {
             self.walked = self.walked.filter(|walked| handle > *walked).map(|_| handle);
         }
-        // A transaction sees the state before it. After the walk a session may replace what came a moment ago, so each
-        // gets a transaction of its own.
+        // A transaction sees the state before it. After the walk, a session may replace one that came just before, so
+        // each gets its own transaction.
         let alone = handle.is_some() && self.walked.is_none();
         if alone {
             self.commit()?;
@@ -170,7 +171,7 @@ impl Target {
         self.runtime.block_on(self.engine.commit(&mut transaction))
     }
 
-    /// Makes everything durable and closes the engine; how many sessions and events it holds.
+    /// Makes everything durable and closes the engine. Returns how many sessions and events it holds.
     fn finish(mut self, cut: &Cut) -> Result<(u64, u64), EngineError> {
         self.commit()?;
         let dropped_through = cut.dropped_through;

@@ -1,4 +1,5 @@
-//! What is written is read again; whatever is wrong with it is noticed; and what an earlier version wrote stays readable.
+//! Tests of backups: what is written is read again, every damage is noticed, and backups of earlier versions stay
+//! readable.
 
 use super::*;
 use crate::engine::{DataFolder, Durability, DurableOptions, WatchdogOptions};
@@ -86,7 +87,7 @@ fn written() -> Vec<u8> {
     bytes.to_vec()
 }
 
-/// All that the backup holds.
+/// Reads all that the backup holds.
 fn read(bytes: &[u8]) -> Result<(Vec<Saved>, Finished), ReadError> {
     let mut reader = BackupReader::open(bytes)?;
     let mut found = Vec::new();
@@ -135,7 +136,7 @@ fn large_and_many_entries_take_many_chunks() {
     assert!(found == expected && finished.cut == cut);
 }
 
-/// Restores into a fresh folder; what is left in it besides the lock.
+/// Restores into a new folder. Also returns what is in the folder afterwards, besides the lock.
 fn restored(bytes: &[u8]) -> (Result<Restored, RestoreError>, Vec<String>) {
     let temp = tempfile::tempdir().unwrap();
     let folder = DataFolder::claim_empty(temp.path()).unwrap();
@@ -253,8 +254,8 @@ fn a_backup_of_version_1_stays_readable() {
     assert_eq!(result.unwrap().sessions, 1);
 }
 
-/// Writes the golden file anew, which only a new version of the format may do, under a new name:
-/// `cargo test --lib make_golden -- --ignored`.
+/// Writes the golden file. Only a new version of the format may do this, under a new name: `cargo test --lib
+/// make_golden -- --ignored`.
 #[test]
 #[ignore = "writes tests/golden/backup-v1, which must not change"]
 fn make_golden() {

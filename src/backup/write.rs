@@ -1,4 +1,4 @@
-//! Writing a backup: what is added comes out as the bytes of the file, chunk by chunk.
+//! Writes a backup: added items come out as the bytes of the file, chunk by chunk.
 
 use super::entry::{Counts, End, Entry, Kind};
 use super::{CHUNK_BYTES, CHUNK_HEADER_BYTES, Cut, FORMAT_VERSION, MAGIC, Opening, Saved};
@@ -6,14 +6,14 @@ use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 use sha2::{Digest, Sha256};
 
-/// Makes the bytes of a backup. It keeps what was not taken yet and one unfinished chunk in memory.
+/// Makes the bytes of a backup. It keeps one unfinished chunk, and finished bytes that were not taken yet, in memory.
 #[derive(Debug)]
 pub struct BackupWriter {
     /// The messages of the unfinished chunk.
     messages: BytesMut,
     /// Finished bytes.
     finished: BytesMut,
-    /// Of all finished bytes.
+    /// The hash of all finished bytes.
     hash: Sha256,
     counts: Counts,
     written: u64,
@@ -35,25 +35,25 @@ impl BackupWriter {
         writer
     }
 
-    /// Adds what the backup is to hold.
+    /// Adds an item to the backup.
     pub fn add(&mut self, saved: Saved) {
         self.counts.count(&saved);
         self.add_entry(saved.into());
     }
 
-    /// The bytes that were finished since this was last asked; they may be none.
+    /// The bytes that were finished since the last call. There may be none.
     #[must_use]
     pub fn take(&mut self) -> Bytes {
         self.finished.split().freeze()
     }
 
-    /// Session messages so far.
+    /// The number of session messages so far.
     #[must_use]
     pub fn sessions(&self) -> u64 {
         self.counts.sessions
     }
 
-    /// Ends the backup; how many bytes there are in all. The last of them still have to be taken.
+    /// Ends the backup. Returns the number of all its bytes. The last bytes must still be taken.
     pub fn finish(&mut self, cut: &Cut) -> u64 {
         self.close_chunk();
         let sha256 = Bytes::copy_from_slice(&self.hash.clone().finalize());

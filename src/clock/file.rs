@@ -1,7 +1,7 @@
-//! The file `clock` in the data folder: the newest time of the sessions, for the next start.
+//! The file `clock` in the data folder. It holds the newest time of the sessions for the next start.
 //!
-//! It is written every few seconds, so it says in advance through which moment the time may have gone until it is written
-//! again. Two copies in two sectors of the disk are written in turn: one that a power cut tears leaves the other.
+//! It is written every few seconds, so it says in advance how far the time may have gone before the next write. Two
+//! copies in two sectors of the disk are written in turn. If a power cut tears one copy, the other is whole.
 
 use super::Millis;
 use super::source::{LATEST, Nanos};
@@ -13,38 +13,39 @@ use std::path::Path;
 /// The name of the file.
 pub const CLOCK_FILE: &str = "clock";
 
-/// The first word of each copy, which tells its format.
+/// The first word of each copy, which is its format.
 const FORMAT: &str = "sessiond-clock-1";
 
-/// Where the second copy stands; each is shorter.
+/// The offset of the second copy. Each copy is shorter than this.
 const COPY_BYTES: usize = 512;
 
-/// Names the running of this machine since its last start.
+/// The file with the ID of this boot of the machine.
 const BOOT_FILE: &str = "/proc/sys/kernel/random/boot_id";
 
-/// What the file says.
+/// What the file says about the time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// The time has not gone past this moment.
+    /// The latest moment that the time may have reached.
     pub through: Millis,
-    /// The time of the sessions when it was written down, in nanoseconds since the Unix epoch.
+    /// The time of the sessions at the write, in nanoseconds since the Unix epoch.
     pub(super) time: Nanos,
-    /// The machine's elapsed time then.
+    /// The machine's elapsed time at the write.
     pub(super) elapsed: Nanos,
-    /// The time of day then.
+    /// The time of day at the write.
     pub(super) wall: Nanos,
-    /// Which run of the machine the elapsed time belongs to; `None` where it has no name.
+    /// The boot of the machine to which the elapsed time belongs; `None` if boots have no ID here.
     pub boot: Option<String>,
 }
 
 impl Known {
-    /// Of a time that another machine knew.
+    /// What is known from another machine.
     #[must_use]
     pub fn elsewhere(through: Millis) -> Self {
         Self { through, time: super::to_nanos(through), elapsed: 0, wall: 0, boot: None }
     }
 
-    /// By how much the time may have gone ahead of the elapsed time since, in nanoseconds: it went towards the time of day.
+    /// By how much the time may have got ahead of the elapsed time since, in nanoseconds. It moves only towards the
+    /// time of day.
     pub(super) fn allowance(&self) -> Nanos {
         self.wall.saturating_sub(self.time).max(0)
     }
@@ -77,17 +78,17 @@ impl Known {
     }
 }
 
-/// The file, open.
+/// The open file.
 #[derive(Debug)]
 pub struct ClockFile {
     file: File,
-    /// Which copy is written next.
+    /// Whether the second copy is written next.
     is_second_next: bool,
     known: Option<Known>,
 }
 
 impl ClockFile {
-    /// Opens the file in this data folder, which the caller has claimed, or makes it.
+    /// Opens the file in this data folder, or creates it. The caller must have claimed the folder.
     pub fn open(folder: &Path) -> io::Result<Self> {
         let mut file = OpenOptions::new()
             .create(true)
@@ -108,18 +109,18 @@ impl ClockFile {
         let key = |known: &Option<Known>| known.as_ref().map(|known| (known.time, known.through));
         let is_second_next = key(&first) >= key(&second);
         let known = if is_second_next { first } else { second };
-        // Its name must be durable, too.
+        // The file's name must be durable, too.
         File::open(folder)?.sync_all()?;
         Ok(Self { file, is_second_next, known })
     }
 
-    /// What it says; `None` if it was just made, or is damaged.
+    /// What the file says; `None` if it is new or damaged.
     #[must_use]
     pub fn known(&self) -> Option<&Known> {
         self.known.as_ref()
     }
 
-    /// Writes, durably.
+    /// Writes the file durably.
     pub fn write(&mut self, known: Known) -> io::Result<()> {
         let mut copy = known.encode().into_bytes();
         copy.resize(COPY_BYTES, b' ');
@@ -131,8 +132,8 @@ impl ClockFile {
         Ok(())
     }
 
-    /// Writes down that the sessions of a folder have seen this moment, if it knows of none later: when they come from
-    /// somewhere else. No server may be using it.
+    /// Writes to a folder's file that its sessions have seen this moment, unless it has a later one. It is for sessions
+    /// that come from somewhere else. No server may be using the folder.
     pub fn raise(folder: &Path, moment: Millis) -> io::Result<()> {
         let mut file = Self::open(folder)?;
         if file.known().is_none_or(|known| known.through < moment) {
@@ -142,7 +143,7 @@ impl ClockFile {
         }
     }
 
-    /// Takes over what the folder `old` knows, without changing it.
+    /// Copies what the folder `old` knows into the folder `new`. The old folder stays unchanged.
     pub fn inherit(old: &Path, new: &Path) -> io::Result<()> {
         let bytes = match std::fs::read(old.join(CLOCK_FILE)) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -156,7 +157,7 @@ impl ClockFile {
     }
 }
 
-/// The name of this run of the machine; `None` where it has none.
+/// The ID of this boot of the machine; `None` if there is none.
 pub(super) fn boot() -> Option<String> {
     let name = std::fs::read_to_string(BOOT_FILE).ok()?;
     let name = name.trim();

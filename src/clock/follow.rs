@@ -1,35 +1,35 @@
-//! How the time of the sessions follows the system's clock: slowly.
+//! Makes the time of the sessions follow the system's clock slowly.
 
 use super::source::{Nanos, Reading};
 
-/// A difference of more than this between two looks is a step of the system's clock, and is told. What is less, NTP sets
-/// right by the day.
+/// A difference of more than this between two looks is a step of the system's clock, and is logged. NTP makes smaller
+/// corrections every day.
 pub(super) const STEP: Nanos = 1_000_000_000;
 
-/// The time of the sessions goes faster or slower by no more than one part in so many. An idle timeout of half an hour is
-/// off by 36 s at most, and an hour is made up for in 50 hours.
+/// The time of the sessions goes faster or slower by at most one part in this many. An idle timeout of half an hour is
+/// then off by 36 s at most, and it takes 50 hours to make up for one hour.
 pub(super) const SLEW: Nanos = 50;
 
-/// A look that comes late, on a machine that is busy, makes up for no more than so long: the time goes faster or slower, it
-/// does not jump.
+/// A look that comes late, on a busy machine, makes up for at most this time. So the time goes faster or slower but
+/// never jumps.
 const AT_ONCE: Nanos = 200_000_000;
 
-/// How the time of the sessions is to be moved.
+/// How to move the time of the sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Move {
     pub(super) by: Nanos,
-    /// By how much the system's clock was set since the last look; 0 if it was not.
+    /// By how much the system's clock was set since the last look; 0 if it was not set.
     pub(super) step: Nanos,
 }
 
-/// Judges what was read now, after what was read last, while the time of the sessions is `time`.
+/// Compares a reading with the last one and with the time of the sessions, `time`.
 pub(super) fn judge(last: Reading, reading: Reading, time: Nanos) -> Move {
     let passed = (reading.elapsed - last.elapsed).max(0);
     let step = (reading.wall - last.wall) - passed;
     let step = if step.abs() > STEP { step } else { 0 };
     let difference = reading.wall - time;
     let most = passed.min(AT_ONCE) / SLEW;
-    // What may as well come from the reading is no difference.
+    // A difference within the uncertainty of the reading counts as none.
     let by = if difference.abs() <= reading.blur { 0 } else { difference.clamp(-most, most) };
     Move { by, step }
 }

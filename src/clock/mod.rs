@@ -1,19 +1,22 @@
-//! The only place that reads the time of day; everything else is handed a [`Clock`], so that tests can move it.
+//! The clock of the sessions. Only this module reads the time of day. Everything else gets a [`Clock`], which tests can
+//! move.
 //!
-//! **The time of the sessions** is what a [`Clock`] tells: every timeout, lease and ticket ends by it. It goes on with the
-//! elapsed time of the machine (`CLOCK_BOOTTIME`), which nobody can set and which counts the time that the machine was
-//! suspended. The time of day only says where it begins.
+//! **The time of the sessions** is the time that a [`Clock`] tells. Every timeout, lease and ticket ends by it. It goes
+//! on with the machine's elapsed time (`CLOCK_BOOTTIME`), which nobody can set and which includes the time in
+//! suspension. The time of day only says where it begins.
 //!
-//! **A step of the time of day**, ahead or back, is therefore not time that has passed. It is logged and counted, and then
-//! made up for slowly: until both agree again, the time of the sessions goes 2 % faster or slower. The alternatives are worse.
-//! To follow a step at once would end sessions that were used a moment ago, or make time stand still. To keep the difference
-//! for ever would let it grow, step after step, and moments that callers name, such as the end of a session, would never be
-//! met again. 2 % is little for a timeout, and absorbs an hour in two days; NTP's own 0.05 % would need 83.
+//! **A step of the time of day**, ahead or back, is therefore not time that has passed. It is logged and counted, and
+//! then made up for slowly: the time of the sessions goes 2 % faster or slower until both agree again. The alternatives
+//! are worse. Following a step at once would end sessions that were just used, or make time stand still. Keeping the
+//! difference for ever would let it grow with every step, and a moment that a caller names, such as the end of a
+//! session, would never be met again. 2 % is little for a timeout, and absorbs an hour in two days; NTP's own 0.05 %
+//! would need 83.
 //!
-//! **Over a restart** the newest time is kept in a file ([`ClockFile`]). While the machine itself goes on, the file tells how
-//! much time has passed exactly. After a restart of the machine only the time of day can tell: if it is ahead of the newest
-//! time, it is followed, with a warning above an hour and a limit that can be set; if it is behind, the sessions' time goes on
-//! from the newest time, so that what has ended stays so, and is set right as soon as the time of day has passed it.
+//! **Over a restart** the newest time is kept in a file ([`ClockFile`]). If the machine itself went on, the file tells
+//! exactly how much time has passed. After a restart of the machine, only the time of day can tell. If it is ahead of
+//! the newest time, the clock follows it, with a warning above an hour and up to a limit that can be set. If it is
+//! behind, the time of the sessions goes on from the newest time, so that ended sessions stay ended. It is corrected as
+//! soon as the time of day has passed it.
 //!
 //! `docs/time.md` tells operators the same.
 
@@ -33,7 +36,7 @@ use std::time::{Duration, UNIX_EPOCH};
 /// A moment or a length of time in milliseconds; moments count from the Unix epoch.
 pub type Millis = u64;
 
-/// How far ahead of the present the newest time is written down. It is written more often than that.
+/// How far ahead of the present the newest time is written to the file. The file is written more often than that.
 pub const RESERVE: Millis = 15_000;
 
 /// Tells the time in milliseconds and never goes back, even when the system's clock is set back. Clones tell the same time.
@@ -45,43 +48,45 @@ pub struct Clock {
 
 #[derive(Debug)]
 struct Shared {
-    /// What the time of the sessions is ahead of the elapsed time, in nanoseconds.
+    /// How far the time of the sessions is ahead of the elapsed time, in nanoseconds.
     offset: AtomicI64,
     /// The newest time that was told.
     latest: AtomicU64,
     /// How often the time of day was set.
     steps: AtomicU64,
-    /// Whether it was behind at the start, so that it is not known how long the server was stopped.
+    /// Whether the time of day was behind at the start, so that nobody knows how long the server was stopped.
     is_unsure: AtomicBool,
-    /// How far it may then be ahead once it has passed, in nanoseconds.
+    /// How far the time of day may then be ahead once it has caught up, in nanoseconds.
     jump_limit: AtomicI64,
-    /// By how much the time may still go ahead of the elapsed time before that has to be written down, in nanoseconds. After
-    /// a crash the next start assumes all of it: no more, or sessions would end early.
+    /// By how much the time may still get ahead of the elapsed time before that must be written to the file, in
+    /// nanoseconds. After a crash the next start assumes all of it. So there must be no more, or sessions would end
+    /// early.
     allowance: AtomicI64,
     last: Mutex<Reading>,
 }
 
-/// How a clock and the system's agree.
+/// How far a clock and the system's clock agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Agreement {
     /// The time of the sessions.
     pub time: Millis,
-    /// What it is ahead of the system's clock, in milliseconds; negative if it is behind.
+    /// How far it is ahead of the system's clock, in milliseconds; negative if it is behind.
     pub ahead: i64,
-    /// How often since the start the system's clock was set by more than a second, with once while the server was stopped.
+    /// How often the system's clock was set by more than a second since the start. A step while the server was stopped
+    /// counts once.
     pub steps: u64,
 }
 
-/// What a look at the system's clock led to.
+/// The result of a look at the system's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Followed {
-    /// Both differ, so that the next look should come soon: small moves are not noticed.
+    /// Whether both differ. The next look should then come soon, because small moves are not noticed.
     pub differs: bool,
-    /// The time has gone, or would go, farther than is written down.
+    /// Whether the time has gone, or would go, farther than the file says.
     pub must_be_written_down: bool,
 }
 
-/// The system's clock is farther ahead than it may be at a start.
+/// The error that the system's clock is farther ahead than a start allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the system's clock is {} ahead of the newest time that this data has seen, which clock-jump-limit does not allow; if the \
@@ -91,7 +96,7 @@ pub struct Followed {
 pub struct TooFarAhead(Nanos);
 
 impl Clock {
-    /// A clock that starts with the system's.
+    /// A clock that starts with the system's time.
     #[must_use]
     pub fn system() -> Self {
         Self::of(Source::System)
@@ -123,15 +128,15 @@ impl Clock {
     pub fn now(&self) -> Millis {
         let reading = to_millis(self.source.elapsed() + self.shared.offset.load(Ordering::SeqCst));
         let latest = self.shared.latest.load(Ordering::SeqCst);
-        // Mostly this millisecond has been seen, and nothing needs to be written that other threads read, too.
+        // Mostly another call has seen this millisecond already. Then nothing is written that other threads read.
         if reading <= latest { latest } else { self.shared.latest.fetch_max(reading, Ordering::SeqCst).max(reading) }
     }
 
-    /// Starts with what is known from the last run. No moment before `floor` comes into question. Nobody may rest on what
-    /// the clock told before.
+    /// Starts with what is known from the last run, and not before `floor`. Nothing may depend on what the clock told
+    /// before.
     ///
     /// # Errors
-    /// The system's clock is ahead by more than `limit`. The clock is as it was, and this can be tried again.
+    /// The system's clock is ahead by more than `limit`. The clock is unchanged, and the call can be repeated.
     pub fn begin(&self, known: Option<&Known>, floor: Millis, limit: Option<Duration>) -> Result<(), TooFarAhead> {
         let reading = self.source.read();
         let limit = limit.map_or(Nanos::MAX, |limit| Nanos::try_from(limit.as_nanos()).unwrap_or(Nanos::MAX));
@@ -149,7 +154,7 @@ impl Clock {
         Ok(())
     }
 
-    /// Looks at the system's clock and moves a little towards it; to be called again and again.
+    /// Looks at the system's clock and moves a little towards it. It must be called regularly.
     pub fn follow(&self) -> Followed {
         let mut last = self.shared.last.lock().unwrap_or_else(PoisonError::into_inner);
         let reading = self.source.read();
@@ -184,18 +189,18 @@ impl Clock {
         }
     }
 
-    /// This was written down: the time may go on as far as it says.
+    /// Notes that `known` was written to the file. The time may go on as far as it says.
     pub fn written_down(&self, known: &Known) {
         let _following = self.shared.last.lock().unwrap_or_else(PoisonError::into_inner);
         self.shared.allowance.store(known.allowance(), Ordering::SeqCst);
     }
 
-    /// Nothing will be written down: no start comes after this one.
+    /// Notes that no file is written, because no start comes after this one.
     pub fn forget(&self) {
         self.shared.allowance.store(Nanos::MAX, Ordering::SeqCst);
     }
 
-    /// Goes on from this moment, unless it has passed: sessions come from where it was seen.
+    /// Raises the time to this moment, unless it has passed. It is for restored sessions, which have seen that moment.
     pub fn raise(&self, moment: Millis) {
         let _following = self.shared.last.lock().unwrap_or_else(PoisonError::into_inner);
         let ahead = to_nanos(moment) - to_nanos(self.now());
@@ -208,18 +213,18 @@ impl Clock {
         }
     }
 
-    /// What to write down for the next start, if time may go on for `reserve` until it is written down again.
+    /// What to write to the file for the next start, if time may go on for `reserve` until the next write.
     #[must_use]
     pub fn known(&self, reserve: Millis) -> Known {
-        // Never less than what was told, which a move back may have left ahead.
+        // It is never less than a time that was told, which a move back may have left ahead.
         let told = to_nanos(self.now());
         let Reading { wall, elapsed, .. } = self.source.read();
         let time = told.max(elapsed + self.shared.offset.load(Ordering::SeqCst));
-        // Rounded up: the part of a millisecond that has passed counts.
+        // It is rounded up, because a part of a millisecond counts as well.
         Known { through: to_millis(time) + 1 + reserve, time, elapsed, wall, boot: file::boot() }
     }
 
-    /// How this clock and the system's agree.
+    /// How far this clock and the system's clock agree.
     #[must_use]
     pub fn agreement(&self) -> Agreement {
         let time = self.now();
@@ -252,7 +257,8 @@ fn tell(finding: Finding, time: Nanos) {
     }
 }
 
-/// The system's clock has passed the newest time known at the start: what it is ahead is how long the server was stopped.
+/// Logs that the system's clock has passed the newest time known at the start. How far it is ahead now is how long the
+/// server was stopped.
 fn tell_caught_up(by: Nanos) {
     if by > follow::STEP {
         tracing::warn!(
@@ -267,7 +273,7 @@ fn direction(step: Nanos) -> String {
     format!("{} by {}", if step < 0 { "back" } else { "ahead" }, length(step))
 }
 
-/// A length of time to the second.
+/// A length of time, to the second.
 fn length(length: Nanos) -> humantime::FormattedDuration {
     humantime::format_duration(Duration::from_secs(length.unsigned_abs() / 1_000_000_000))
 }
@@ -276,7 +282,7 @@ fn moment(time: Nanos) -> humantime::Rfc3339Timestamp {
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(to_millis(time)))
 }
 
-/// Rounds down; a moment before 1970 is none.
+/// Rounds down. A moment before 1970 becomes 0.
 fn to_millis(nanos: Nanos) -> Millis {
     nanos.max(0).cast_unsigned() / 1_000_000
 }

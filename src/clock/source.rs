@@ -1,33 +1,34 @@
-//! The two clocks of the system, read together; and a pair of them that tests move.
+//! Reads the two clocks of the system together, or two clocks that tests move.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Nanoseconds; those of the time of day count from the Unix epoch.
+/// Nanoseconds. A time of day counts from the Unix epoch.
 pub(super) type Nanos = i64;
 
-/// No moment counts as later than this one in the year 2160, so that there is room for the time that passes.
+/// The latest moment that counts, in the year 2160. It leaves room for the time that passes.
 pub(super) const LATEST: Nanos = 6_000_000_000_000_000_000;
 
-/// Two looks at the elapsed time that are no farther apart, with one at the time of day between them, are as good as one.
+/// If two readings of the elapsed time are this close, with one of the time of day between them, all three count as one
+/// moment.
 const CLOSE: Nanos = 20_000;
 
-/// How often the clocks are read again because the thread was interrupted between the looks.
+/// How often the clocks are read, at most, if the thread is interrupted between the readings.
 const MAX_TRIES: usize = 16;
 
-/// What both clocks show at one moment.
+/// What both clocks show at one moment, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reading {
     /// The time of day, which people and NTP set.
     pub(super) wall: Nanos,
-    /// The time since the machine started, which nobody sets, with the time that it was suspended.
+    /// The time since the machine started, including suspension. Nobody can set it.
     pub(super) elapsed: Nanos,
-    /// How far the two looks may be apart.
+    /// How far apart the two readings may be.
     pub(super) blur: Nanos,
 }
 
-/// Where both clocks are read.
+/// Where the clocks are read.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
     System,
@@ -58,7 +59,7 @@ impl Source {
     }
 }
 
-/// The closest of some tries.
+/// Returns the most exact of some readings.
 fn read_system() -> Reading {
     let mut best = read_system_once();
     for _ in 1..MAX_TRIES {
@@ -82,13 +83,13 @@ fn read_system_once() -> Reading {
 
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
 fn system_wall() -> Nanos {
-    // Before 1970 there were no web sessions: such a clock counts as standing at the epoch.
+    // A clock before 1970 counts as 1970: there were no web sessions before.
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Nanos::try_from(since_epoch.as_nanos()).unwrap_or(LATEST).min(LATEST)
 }
 
 fn system_elapsed() -> Nanos {
-    // Apple's CLOCK_MONOTONIC counts the time of sleep, too.
+    // Apple's CLOCK_MONOTONIC also counts the time of sleep.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let id = rustix::time::ClockId::Boottime;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]

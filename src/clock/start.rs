@@ -1,38 +1,38 @@
-//! With which time a server starts: what it knew when it ran last, held against what the system's clock says.
+//! Decides with which time a server starts. It compares what the last run knew with the system's clock.
 
 use super::file::Known;
 use super::follow::{SLEW, STEP};
 use super::source::{Nanos, Reading};
 use super::{Millis, to_nanos};
 
-/// A jump ahead that is worth a warning: so long few servers are stopped on purpose.
+/// A jump ahead that is worth a warning: few servers are stopped on purpose for so long.
 const LONG_STOP: Nanos = 60 * 60 * 1_000_000_000;
 
-/// What was judged.
+/// The decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Start {
     /// The time of the sessions with which the server starts.
     pub(super) time: Nanos,
-    /// Whether it is not known how long the server was stopped, because the system's clock is behind.
+    /// Whether nobody knows how long the server was stopped, because the system's clock is behind.
     pub(super) is_unsure: bool,
-    /// What there is to tell of the system's clock.
+    /// What to log about the system's clock.
     pub(super) finding: Finding,
 }
 
-/// What there is to tell of the system's clock at a start.
+/// What to log about the system's clock at a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Finding {
     Nothing,
-    /// It was set by so much while the server was stopped, in a machine that went on.
+    /// The clock was set by this much while the server was stopped and the machine went on.
     Stepped(Nanos),
-    /// It is behind the newest time that is known by so much.
+    /// The clock is behind the newest known time by this much.
     Behind(Nanos),
-    /// It is ahead of the newest time that is known by so much.
+    /// The clock is ahead of the newest known time by this much.
     Ahead(Nanos),
 }
 
-/// Judges with which time to start; `Err` tells by how much the system's clock is ahead of what is known, if that is more
-/// than `limit`. No moment before `floor` comes into question.
+/// Decides with which time to start, which is never before `floor`. If the system's clock is ahead of the known time by
+/// more than `limit`, the error tells by how much.
 pub(super) fn judge(
     known: Option<&Known>,
     floor: Millis,
@@ -46,10 +46,10 @@ pub(super) fn judge(
         && known.boot.as_deref() == boot
         && reading.elapsed >= known.elapsed
     {
-        // The machine went on: how much time has passed is known, whatever the system's clock says.
+        // The machine went on, so the elapsed time tells how much time has passed, whatever the system's clock says.
         let passed = reading.elapsed - known.elapsed;
-        // The sessions' time may have gone a little faster, but no longer than it was written down in advance, and no farther
-        // than to the time of day.
+        // The time of the sessions may have gone a little faster, but only as long as the file said in advance, and
+        // only up to the time of day.
         let faster = passed.min(to_nanos(known.through) - known.time).max(0) / SLEW;
         let faster = faster.min(known.allowance());
         let time = known.time.saturating_add(passed).saturating_add(faster).max(floor);
@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(starts(-DAY, three), Ok(NOW + three), "it went slower");
         assert_eq!(starts(DAY, three), Ok(NOW + three + three / SLEW));
         assert_eq!(starts(1_000_000, three), Ok(NOW + three + 1_000_000), "no farther than to the time of day");
-        // The server has run for no longer than was written down in advance.
+        // The server has not run for longer than the file says in advance.
         assert_eq!(starts(DAY, DAY), Ok(NOW + DAY + 10 * SECOND / SLEW));
     }
 

@@ -4,7 +4,7 @@ const START: Millis = 1_700_000_000_000;
 const HOUR: Millis = 3_600_000;
 const DAY: i64 = 24 * 3_600_000;
 
-/// Lets time pass as a server does, which looks at the system's clock ten times a second.
+/// Lets time pass as in a server, which looks at the system's clock ten times a second.
 fn pass(clock: &Clock, hand: &ClockHand, time: Millis) {
     for _ in 0..time / 100 {
         let before = clock.now();
@@ -61,7 +61,7 @@ fn a_clock_that_was_behind_at_the_start_is_believed_once_it_has_passed() {
     hand.set_by(4 * 3_600_000);
     clock.follow();
     assert_eq!(clock.now(), START + 3 * HOUR + 1_000);
-    // Once it was believed, it is as any other.
+    // Once the clock was believed, it is a clock like any other.
     hand.set_by(DAY);
     clock.follow();
     assert!(clock.now() < START + 4 * HOUR);
@@ -136,7 +136,7 @@ fn the_time_goes_no_faster_than_was_written_down() {
     clock.written_down(&agreed);
     hand.set_by(10_000);
     hand.advance(1_000);
-    // A crash now must find the time where the file says that it is.
+    // After a crash now, the next start must find the time that the file says.
     let held = clock.follow();
     assert!(held.differs && held.must_be_written_down);
     assert_eq!(clock.now(), START + 1_000);

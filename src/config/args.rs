@@ -14,7 +14,7 @@ use super::values::{
     path, size, socket_mode, text, workers,
 };
 
-// The name of a value in the help also says which TOML type the file has to use for it; see file.rs.
+// The name of a value in the help also says which TOML type the file must use for it; see file.rs.
 pub(super) const BOOL: &str = "BOOL";
 pub(super) const COUNT: &str = "N";
 pub(super) const SIZE: &str = "SIZE";

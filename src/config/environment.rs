@@ -1,4 +1,4 @@
-//! Reads the environment variables, and refuses those that look like settings but are not.
+//! Reads the environment variables, and refuses variables that look like settings but are none.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -6,10 +6,11 @@ use std::ffi::OsString;
 use super::args::Settings;
 use super::error::{ConfigError, nearest};
 
-/// How the environment variables of this program begin.
+/// The prefix of the environment variables of this program.
 const PREFIX: &str = "SESSIOND_";
 
-/// Variables of the command line client, of the client libraries and of the test suites: not settings, not mistakes.
+/// Variables of the command line client, the client libraries and the test suites. They are no settings, but no
+/// mistakes either.
 const OTHER_VARIABLES: &[&str] = &[
     "SESSIOND_ADDR",
     "SESSIOND_BIN",
@@ -33,7 +34,7 @@ pub(super) fn variables(
 ) -> Result<BTreeMap<String, String>, ConfigError> {
     let mut variables = BTreeMap::new();
     for (name, value) in environment {
-        // A name that is not text is none of ours.
+        // A name that is not text is not one of ours.
         let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
             continue;
         };
@@ -67,16 +68,16 @@ pub(super) fn settings(variables: BTreeMap<String, String>) -> Result<Vec<(Strin
     Ok(found)
 }
 
-/// Whether Kubernetes made this variable. It tells every pod about each service of its namespace in the form of Docker
-/// links, so a service named sessiond appears as `SESSIOND_SERVICE_HOST`, `SESSIOND_PORT` and so on, and one named
-/// sessiond-eu as `SESSIOND_EU_SERVICE_HOST`.
+/// Whether Kubernetes made this variable. It announces each service of a namespace to every pod there, in the form of
+/// Docker links. So a service named sessiond appears as `SESSIOND_SERVICE_HOST`, `SESSIOND_PORT` and so on, and one
+/// named sessiond-eu as `SESSIOND_EU_SERVICE_HOST`.
 fn is_service_link(variable: &str, value: &str) -> bool {
     let link = |rest: &str| {
         let mut parts = rest.split('_');
         let port = parts.next().is_some_and(|port| port.parse::<u16>().is_ok());
         port && matches!(parts.next(), Some("TCP" | "UDP" | "SCTP"))
     };
-    // In SESSIOND_PORT_50051_TCP the name of the service ends at the last _PORT_ that a number follows.
+    // In SESSIOND_PORT_50051_TCP, the service's name ends at the last _PORT_ before a number.
     let linked = variable.match_indices("_PORT_").any(|(at, separator)| link(&variable[at + separator.len()..]));
     linked
         || variable.ends_with("_SERVICE_HOST")

@@ -1,4 +1,4 @@
-//! Errors of settings and of the command line, each in one line: the setting, what is wrong with it, what to do.
+//! Errors of settings and of the command line. Each is one line: the setting, what is wrong with it, and what to do.
 
 use std::error::Error as _;
 use std::fmt;
@@ -19,8 +19,8 @@ impl ConfigError {
     }
 }
 
-/// Turns an error of clap into one line. Not for the kinds that are help or version texts: those have
-/// `use_stderr() == false` and are to be printed as they are.
+/// Turns an error of clap into one line. It is not for help and version texts: those have `use_stderr() == false` and
+/// are printed as they are.
 #[must_use]
 pub fn one_line(error: &clap::Error) -> String {
     match explain(error) {
@@ -29,7 +29,7 @@ pub fn one_line(error: &clap::Error) -> String {
     }
 }
 
-/// What clap complains about: the flag if it is about the value of one, and the problem with its remedy.
+/// Explains an error of clap: the flag, if it is about a flag's value, and the problem with its remedy.
 pub(super) fn explain(error: &clap::Error) -> (Option<String>, String) {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
@@ -38,7 +38,7 @@ pub(super) fn explain(error: &clap::Error) -> (Option<String>, String) {
     };
     let instead = |kind| match error.get(kind) {
         Some(ContextValue::String(name)) => Some(format!("did you mean {name:?}?")),
-        // clap puts the likeliest last.
+        // clap puts the most likely name last.
         Some(ContextValue::Strings(names)) if !names.is_empty() => {
             let names: Vec<_> = names.iter().rev().take(2).map(|name| format!("{name:?}")).collect();
             Some(format!("did you mean {}?", names.join(" or ")))
@@ -46,7 +46,7 @@ pub(super) fn explain(error: &clap::Error) -> (Option<String>, String) {
         _ => None,
     };
     let argument = text(ContextKind::InvalidArg);
-    // An argument that is no flag goes without its name: the problem says what it is about.
+    // An argument that is no flag is not named, because the problem says what it is about.
     let flag = argument.as_deref().filter(|name| name.starts_with('-')).map(|name| bare(name).to_owned());
     let value = text(ContextKind::InvalidValue).unwrap_or_default();
 
@@ -96,12 +96,12 @@ pub(super) fn explain(error: &clap::Error) -> (Option<String>, String) {
     }
 }
 
-/// The flag alone: clap names an argument together with its value, as in "--listen <ADDRESS>".
+/// The flag without its value. clap names both, as in "--listen <ADDRESS>".
 fn bare(argument: &str) -> &str {
     argument.split([' ', '=', '[']).next().unwrap_or(argument)
 }
 
-/// A flag as it is, another argument as a noun: "--handle", "an ID".
+/// A flag as it is, and another argument as a noun: "--handle", "an ID".
 fn with_article(argument: &str) -> String {
     if argument.starts_with('-') {
         return bare(argument).to_owned();
@@ -111,7 +111,7 @@ fn with_article(argument: &str) -> String {
     format!("{article} {name}")
 }
 
-/// clap's own text without its heading, its usage and its hints.
+/// clap's own text without heading, usage and hints.
 fn first_paragraph(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
@@ -119,16 +119,16 @@ fn first_paragraph(error: &clap::Error) -> String {
     format!("{}; see --help", lines.join(" "))
 }
 
-/// One line, whatever a file name or a value brought in.
+/// Makes one line of a text, whatever a file name or a value brought in.
 fn flat(text: &str) -> String {
     text.trim().replace(char::is_control, " ")
 }
 
-/// The known name that `name` is most likely a misspelling of.
+/// The known name that `name` most likely misspells.
 pub(super) fn nearest(name: &str, known: impl Iterator<Item = String>) -> Option<String> {
     let plain = |name: &str| name.to_lowercase().replace('_', "-");
     let name = plain(name);
-    // The prefix of variables is no part of the likeness.
+    // The prefix of variables does not count as similar.
     let significant = name.trim_start_matches("sessiond-").chars().count();
     known
         .map(|known| (distance(&name, &plain(&known)), known))
@@ -137,7 +137,7 @@ pub(super) fn nearest(name: &str, known: impl Iterator<Item = String>) -> Option
         .map(|(_, known)| known)
 }
 
-/// Levenshtein's distance: how many characters have to be put in, taken out or changed.
+/// The Levenshtein distance: how many characters must be inserted, removed or changed.
 fn distance(from: &str, to: &str) -> usize {
     let mut row: Vec<usize> = (0..=to.chars().count()).collect();
     for (i, a) in from.chars().enumerate() {

@@ -1,4 +1,4 @@
-//! Reads the TOML file into values as they would be written after a flag.
+//! Reads the TOML file into values as they are written after a flag.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,20 +11,20 @@ use super::error::{ConfigError, nearest};
 use super::policy::PolicySettings;
 use crate::model::{NAMESPACE_RULE, is_namespace};
 
-/// The key of the tables with the policies of namespaces.
+/// The key of the tables that hold the policies of namespaces.
 const NAMESPACES: &str = "namespaces";
 
 /// The name and the values of each setting.
 pub(super) type Written = Vec<(String, Vec<String>)>;
 
-/// What a file says.
+/// The contents of a settings file.
 pub(super) struct Contents {
     pub(super) settings: Written,
-    /// The policies of the namespaces that have one of their own.
+    /// The policies of the namespaces that have their own.
     pub(super) namespaces: BTreeMap<String, Written>,
 }
 
-/// The settings in the file at `path`. `place` is what named the file, for an error.
+/// Reads the settings in the file at `path`. `place` says in an error which setting named the file.
 pub(super) fn read(place: &str, path: &Path) -> Result<Contents, ConfigError> {
     let file = path.display().to_string();
     let source = std::fs::read_to_string(path).map_err(|error| {
@@ -42,7 +42,7 @@ pub(super) fn read(place: &str, path: &Path) -> Result<Contents, ConfigError> {
     })
 }
 
-/// How the table of a namespace is named in the file.
+/// The name of a namespace's table in the file.
 pub(super) fn namespace_table(namespace: &str) -> String {
     if namespace.contains('.') { format!("{NAMESPACES}.{namespace:?}") } else { format!("{NAMESPACES}.{namespace}") }
 }
@@ -125,7 +125,7 @@ fn names(command: &Command) -> impl Iterator<Item = String> {
     command.get_arguments().filter_map(Arg::get_long).map(ToOwned::to_owned)
 }
 
-/// How an error about the value of a key begins.
+/// The start of an error about the value of a key.
 fn in_file(key: &str, file: &str) -> String {
     format!("{key} (file {file})")
 }
@@ -140,7 +140,7 @@ fn unknown(key: &str, value: &Value, names: impl Iterator<Item = String>) -> Str
     }
 }
 
-/// The value, or the values of a list, as text; or what is wrong with its type.
+/// The value, or the values of a list, as text. The error says what is wrong with its type.
 fn written(arg: &Arg, value: Value) -> Result<Vec<String>, String> {
     match value {
         Value::Array(items) if matches!(arg.get_action(), ArgAction::Append) => {
@@ -158,7 +158,7 @@ fn single(arg: &Arg, value: Value) -> Result<String, String> {
     let expected = match (kind, value) {
         (BOOL, Value::Boolean(value)) => return Ok(value.to_string()),
         (COUNT | SIZE, Value::Integer(value)) => return Ok(value.to_string()),
-        // The parser judges other text, such as auto.
+        // The parser checks other text, such as auto.
         (COUNT, Value::String(value)) if value.trim().parse::<i64>().is_err() => return Ok(value),
         (COUNT, Value::String(value)) => {
             return Err(format!("a string is not a number; write {} without quotes", value.trim()));

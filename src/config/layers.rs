@@ -1,4 +1,5 @@
-//! Lays flags over environment over file over defaults, and remembers which one each value came from.
+//! Lays flags over the environment, the environment over the file, and the file over defaults. It remembers where each
+//! value came from.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -18,11 +19,11 @@ use super::policy::PolicySettings;
 pub enum Origin {
     /// A flag, with its dashes.
     Flag(String),
-    /// This environment variable.
+    /// An environment variable.
     Environment(String),
-    /// This file, as it was named.
+    /// A file, by the name that the user gave.
     File(PathBuf),
-    /// Nobody gave one.
+    /// No one gave a value.
     Default,
 }
 
@@ -38,7 +39,7 @@ impl fmt::Display for Origin {
 }
 
 impl Origin {
-    /// How an error about this setting begins, so that it names both the setting and the place to correct.
+    /// The start of an error about a setting. It names the setting and the place to correct.
     fn place(&self, name: &str) -> String {
         match self {
             Self::Flag(name) | Self::Environment(name) => name.clone(),
@@ -50,29 +51,29 @@ impl Origin {
 /// The settings in force, and where each came from.
 #[derive(Clone, Debug)]
 pub struct Effective {
-    /// What the server runs with.
+    /// The settings that the server runs with.
     pub settings: Settings,
-    /// One for each setting, in the order of the help.
+    /// One entry for each setting, in the order of the help.
     pub(super) entries: Vec<Entry>,
-    /// What each namespace says for itself, in the order of the help.
+    /// The settings of each namespace that has its own, in the order of the help.
     pub(super) namespaces: BTreeMap<String, Vec<Entry>>,
 }
 
 /// One setting in its written form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its name, as in the flag and the file.
+    /// The name, as in the flag and the file.
     pub name: String,
-    /// Its values as they were written; more than one only in a list.
+    /// The values as they were written. Only a list has more than one.
     pub values: Vec<String>,
-    /// Where they came from.
+    /// Where the values came from.
     pub origin: Origin,
 }
 
-/// Settings by name; the absent ones have their default.
+/// Settings by name. An absent one has its default.
 type Layer = BTreeMap<String, Given>;
 
-/// What one layer says about a setting.
+/// What a layer says about one setting.
 #[derive(Clone)]
 struct Given {
     origin: Origin,
@@ -80,7 +81,7 @@ struct Given {
 }
 
 impl ServeArgs {
-    /// Reads the environment and the file, and judges every setting.
+    /// Reads the environment and the file, and checks every setting.
     pub fn load(&self) -> Result<Effective, ConfigError> {
         self.load_with(std::env::vars_os())
     }
@@ -98,7 +99,7 @@ impl ServeArgs {
             (None, None) => None,
         };
 
-        // Each layer replaces what the one below said about the same setting.
+        // Each layer replaces the same settings of the layers below.
         let mut given = Layer::new();
         let mut namespaces = BTreeMap::new();
         if let Some((place, path)) = config {
@@ -119,13 +120,13 @@ impl ServeArgs {
     }
 }
 
-/// What one origin says, by name.
+/// Makes the layer of one origin.
 fn layer(origin: &Origin, written: Written) -> Layer {
     let given = |values| Given { origin: origin.clone(), values };
     written.into_iter().map(|(name, values)| (name, given(values))).collect()
 }
 
-/// Judges all that was given, at the top level and in the namespaces.
+/// Checks all given settings, at the top level and in the namespaces.
 fn judge(given: &Layer, namespaces: BTreeMap<String, Layer>) -> Result<Effective, ConfigError> {
     let (mut settings, entries) = parse::<Settings>(given, "")?;
     let mut own_entries = BTreeMap::new();
@@ -146,7 +147,7 @@ fn judge(given: &Layer, namespaces: BTreeMap<String, Layer>) -> Result<Effective
     Ok(effective)
 }
 
-/// Parses what was given as if it were flags. `prefix` is what stands before a setting's name in an error.
+/// Parses given settings as if they were flags. `prefix` comes before a setting's name in an error.
 fn parse<A: Args>(given: &Layer, prefix: &str) -> Result<(A, Vec<Entry>), ConfigError> {
     let origin = |name: &str| given.get(name).map_or(Origin::Default, |given| given.origin.clone());
     let arguments =
@@ -173,20 +174,20 @@ fn parse<A: Args>(given: &Layer, prefix: &str) -> Result<(A, Vec<Entry>), Config
 }
 
 impl Effective {
-    /// Every setting in its written form, in the order of the help; not those of the namespaces.
+    /// Every setting in its written form, in the order of the help, without those of the namespaces.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// An error about one setting, for what only shows when it is used: a log filter that does not parse, an address
-    /// that is taken. `problem` says what is wrong and what to do.
+    /// An error about one setting, for a problem that only its use shows: a log filter that does not parse, or an
+    /// address that is taken. `problem` says what is wrong and what to do.
     #[must_use]
     pub fn refuse(&self, name: &str, problem: impl fmt::Display) -> ConfigError {
         Scope::top(self).refuse(name, problem)
     }
 
-    /// The rules that hold between settings.
+    /// Checks the rules between settings.
     fn check(&self) -> Result<(), ConfigError> {
         let settings = &self.settings;
         if !settings.allow_plaintext
@@ -213,13 +214,13 @@ impl Effective {
     }
 }
 
-/// The settings as they hold in one place: a namespace, or everywhere else.
+/// The settings of one namespace, or of the top level.
 struct Scope<'a> {
-    /// What is said there.
+    /// The settings given there.
     own: &'a [Entry],
-    /// What holds where nothing is.
+    /// The settings that hold where none is given there.
     inherited: &'a [Entry],
-    /// What stands before a setting's name in an error.
+    /// What comes before a setting's name in an error.
     prefix: String,
     settings: &'a Settings,
 }
@@ -238,7 +239,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// The rules that hold between the settings of a policy.
+    /// Checks the rules between the settings of a policy.
     fn check(&self, policy: &PolicySettings) -> Result<(), ConfigError> {
         self.check_size(policy)?;
         if policy.idle_timeout > policy.max_idle_timeout {
@@ -251,7 +252,7 @@ impl<'a> Scope<'a> {
         Ok(())
     }
 
-    /// What can be stored must fit into a message, or it could never be read.
+    /// Checks that the largest session fits into a message, or it could never be read.
     fn check_size(&self, policy: &PolicySettings) -> Result<(), ConfigError> {
         let needed = policy.session_message_size();
         if needed <= self.settings.max_message_size {
@@ -263,15 +264,15 @@ impl<'a> Scope<'a> {
             "a session of {size} with {attributes} attributes takes up to {needed} bytes of a message, and \
              max-message-size is {message}; lower max-session-size or max-attributes, or raise max-message-size"
         );
-        // Name what somebody set here.
+        // The error names the setting that someone set here.
         let names = ["max-session-size", "max-attributes"];
         Err(self.refuse(names.into_iter().find(|name| self.is_given(name)).unwrap_or("max-message-size"), problem))
     }
 
-    /// The error about two settings that don't go together: `low` `is_above` `high`, and so `high` `is_below` `low`.
+    /// The error about two settings that contradict each other: `low` `is_above` `high`, so `high` `is_below` `low`.
     fn contradiction(&self, low: &str, is_above: &str, high: &str, is_below: &str) -> ConfigError {
         let [low_value, high_value] = [low, high].map(|name| self.written(name));
-        // Name the one that somebody set here; if both, the lower.
+        // The error names the one that someone set here, or `low` if both are set.
         let (name, problem) = if self.is_given(low) {
             (low, format!("{low_value} {is_above} the {high} of {high_value}"))
         } else {

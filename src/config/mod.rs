@@ -1,14 +1,14 @@
-//! The settings of `sessiond serve`: where they come from, what they may be, and how they are shown.
+//! The settings of `sessiond serve`: where they come from, which values they allow, and how they are shown.
 //!
-//! A setting has one name. It is the flag (`--sweep-interval`), the key at the top level of the TOML file
-//! (`sweep-interval`), and in upper snake form the environment variable (`SESSIOND_SWEEP_INTERVAL`). A flag wins over
-//! the environment, the environment over the file that `--config` or `SESSIOND_CONFIG` names, the file over the default.
-//! An empty environment variable counts as unset.
+//! A setting has one name. The name is the flag (`--sweep-interval`), the key at the top level of the TOML file
+//! (`sweep-interval`), and in upper snake case the environment variable (`SESSIOND_SWEEP_INTERVAL`). A flag wins over
+//! the environment. The environment wins over the file that `--config` or `SESSIOND_CONFIG` names, and the file over
+//! the default. An empty environment variable counts as unset.
 //!
-//! The settings of [`PolicySettings`] hold in every namespace. The file can replace some of them in one namespace, by a
-//! table with the same keys; what the table leaves out is as it is at the top level, wherever that comes from. What it
-//! says wins over flags and the environment, which cannot name a namespace. A name with a dot has to be quoted, because
-//! TOML would take it for a table in a table:
+//! The settings of [`PolicySettings`] hold in every namespace. The file can replace some of them in one namespace, in a
+//! table with the same keys. What the table leaves out is as at the top level, wherever that comes from. The table wins
+//! over flags and the environment, which can't name a namespace. A namespace with a dot must be quoted, because TOML
+//! would take it for a table in a table:
 //!
 //! ```toml
 //! idle-timeout = "24h"
@@ -20,8 +20,8 @@
 //! max-sessions-per-principal = 5
 //! ```
 //!
-//! [`Settings`] declares each setting once, for clap. Whatever the environment and the file say is handed to the same
-//! clap parsers as flags would be, so that there is one judge and one wording for all of them.
+//! [`Settings`] declares each setting once, for clap. Values from the environment and the file go through the same clap
+//! parsers as flags, so that the checks and the wording are the same for all.
 
 mod args;
 mod environment;

@@ -1,4 +1,4 @@
-//! The settings that a namespace can have for itself.
+//! The settings that a namespace can have of its own.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use super::values::{
     AtSessionLimit, OptionalCount, OptionalDuration, between, count, duration, none_or_between, none_or_count, size,
 };
 
-/// What the sessions of a namespace may have, and the defaults where a request says nothing. The comments are also the help
-/// texts.
+/// Limits and defaults of the sessions of a namespace. A default applies where a request gives no value. The comments
+/// are also the help texts.
 ///
-/// Defaults apply to sessions and timeouts that are set after the start of the server. Maxima also apply to the sessions that
-/// exist already.
+/// Defaults apply to sessions and timeouts that are set after the server's start. Maxima also apply to existing
+/// sessions.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct PolicySettings {
     /// The idle timeout of sessions that set none (1ms to 3660d)

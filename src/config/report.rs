@@ -1,4 +1,4 @@
-//! Shows the settings in force: as a table for reading, as a TOML file for using again.
+//! Shows the settings in force as a table, or as a TOML file that can be used again.
 
 use std::fmt::Write as _;
 
@@ -11,12 +11,12 @@ use super::file::namespace_table;
 use super::layers::{Effective, Entry};
 use super::policy::PolicySettings;
 
-/// Columns of the comments in the TOML file.
+/// The width of the comments in the TOML file, in columns.
 const COMMENT_WIDTH: usize = 100;
 
 impl Effective {
-    /// A table of name, value and origin, in the groups of the help, followed by what each namespace has for itself. It
-    /// ends with a line break.
+    /// A table of name, value and origin, in the groups of the help. The settings that each namespace has of its own
+    /// follow. It ends with a line break.
     #[must_use]
     pub fn table(&self) -> String {
         let entries = || self.entries.iter().chain(self.namespaces.values().flatten());
@@ -83,7 +83,8 @@ impl Effective {
         file
     }
 
-    /// Calls `show` for each setting in the order of the help; with the heading when a new group begins.
+    /// Calls `show` for each setting in the order of the help. The first setting of a group comes with the group's
+    /// heading.
     fn by_group(&self, mut show: impl FnMut(Option<&str>, &Entry, &Arg)) {
         let command = Settings::command();
         let mut group = None;
@@ -113,12 +114,12 @@ fn assign(file: &mut String, entry: &Entry, arg: &Arg) {
     let _ = writeln!(file, "{} = {value}", entry.name);
 }
 
-/// The values as they stand in the table.
+/// The values as the table shows them.
 fn shown(entry: &Entry) -> String {
     printable(&entry.values.join(","))
 }
 
-/// One value as it stands in the TOML file.
+/// One value as the TOML file has it.
 pub(super) fn toml_value(arg: &Arg, value: &str) -> String {
     let kind = arg.get_value_names().and_then(|names| names.first()).map_or("", |name| name.as_str());
     let value = match (kind, value.parse::<bool>(), value.trim().parse::<i64>()) {
@@ -159,7 +160,7 @@ fn wrap(file: &mut String, text: &str) {
     let _ = writeln!(file, "{line}");
 }
 
-/// Keeps a value that holds control characters from breaking the table or the terminal.
+/// Escapes control characters, which would break the table or the terminal.
 fn printable(text: &str) -> String {
     if text.contains(char::is_control) { text.escape_debug().to_string() } else { text.to_owned() }
 }

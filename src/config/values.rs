@@ -1,6 +1,6 @@
-//! What the value of a setting may look like: its types and their parsers.
+//! The types of settings, and the parsers of their values.
 //!
-//! A parser's error is half a line that follows the setting's name: what is wrong, then what to write instead.
+//! A parser's error follows the setting's name on one line: it says what is wrong, and then what to write instead.
 
 use std::fmt;
 use std::num::IntErrorKind;
@@ -23,14 +23,14 @@ const MAX_SOCKET_PATH: usize = 107;
 /// Where the server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
-    /// TCP, as `HOST:PORT`; an IPv6 address stands in brackets. Port 0 lets the kernel choose.
+    /// TCP, as `HOST:PORT`. An IPv6 address is in brackets. With port 0 the kernel chooses.
     Tcp(String),
     /// A Unix socket at this path.
     Unix(PathBuf),
 }
 
 impl Listen {
-    /// Whether nobody outside this host can connect: a Unix socket, a loopback address, or the name `localhost`.
+    /// Whether only this host can connect: through a Unix socket, a loopback address, or the name `localhost`.
     #[must_use]
     pub fn is_local(&self) -> bool {
         match self {
@@ -77,7 +77,7 @@ impl FromStr for Listen {
 /// Splits `HOST:PORT`; `None` if it is anything else. The host of an IPv6 address is returned without its brackets.
 fn split_address(text: &str) -> Option<(&str, u16)> {
     let (host, port) = text.rsplit_once(':')?;
-    // u16's own parser would let a sign pass.
+    // u16's own parser would accept a sign.
     if !port.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
@@ -149,7 +149,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 pub(super) fn size<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
     let size = text.trim().parse::<ByteSize>();
     let size = size.map_err(|_| format!("{text:?} is not a size; write for example 4096, 16KiB or 256MiB"))?;
-    // Its parser takes what is too large for the largest number.
+    // The parser turns a size that is too large into the largest number.
     let size = Some(size.as_u64()).filter(|size| *size < u64::MAX);
     size.and_then(|size| T::try_from(size).ok()).ok_or_else(|| format!("{text} is too large; write a smaller size"))
 }
@@ -207,7 +207,7 @@ pub(super) fn text(text: &str) -> Result<String, String> {
     }
 }
 
-/// The mode of a file that its owner can read and write.
+/// A file mode with which the owner can read and write.
 pub(super) fn socket_mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text.trim(), 8) {
         Ok(mode) if (0o600..=0o777).contains(&mode) => Ok(mode),
@@ -216,7 +216,7 @@ pub(super) fn socket_mode(text: &str) -> Result<u32, String> {
     }
 }
 
-/// A path that is not empty. Spaces around it belong to it.
+/// A path that is not empty. Spaces around it are part of it.
 pub(super) fn path(path: &str) -> Result<PathBuf, String> {
     text(path).map(|_| Path::new(path).to_owned())
 }

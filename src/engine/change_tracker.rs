@@ -1,4 +1,4 @@
-//! Tracking which sessions change, for a backup that reads them while they do.
+//! Tracks which sessions change, for a backup that reads them meanwhile.
 
 use super::transaction::Change;
 use crate::model::Handle;
@@ -6,15 +6,16 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The sessions whose records or touches have changed since this was handed out, or since they were last taken, until
-/// the last clone is dropped. Takes some 30 bytes for each, so at most 30 MB while a million sessions change.
+/// The sessions whose records or touches have changed since the tracker was made, or since they were last taken. It
+/// ends when its last clone is dropped. A noted session takes some 30 bytes, so a million sessions that change take at
+/// most 30 MB.
 ///
-/// A session is noted after its change was carried out and before the next transaction: who takes the notes and then reads
-/// the sessions misses no change, and within a transaction the notes are complete.
+/// A session is noted after its change was carried out and before the next transaction. So a backup that takes the
+/// notes and then reads the sessions misses no change, and the notes are complete within a transaction.
 #[derive(Clone, Debug)]
 pub struct ChangeTracker(Arc<Tracking>);
 
-/// Ends with the last clone of the follower.
+/// Ends with the last clone of the tracker.
 #[derive(Debug)]
 struct Tracking {
     notes: Notes,
@@ -22,13 +23,13 @@ struct Tracking {
 }
 
 impl ChangeTracker {
-    /// Takes what was noted so far, in the order of the handles.
+    /// Takes the sessions noted so far, in the order of their handles.
     #[must_use]
     pub fn take(&self) -> BTreeSet<Handle> {
         std::mem::take(&mut *lock(&self.0.notes))
     }
 
-    /// What was noted so far, without taking it; `None` if that is more than `limit`.
+    /// The sessions noted so far, without taking them; `None` if there are more than `limit`.
     #[must_use]
     pub fn few(&self, limit: usize) -> Option<Vec<Handle>> {
         let notes = lock(&self.0.notes);
@@ -46,16 +47,16 @@ impl Drop for Tracking {
 
 type Notes = Arc<Mutex<BTreeSet<Handle>>>;
 
-/// Those who follow the changes of an engine. Cheap to clone.
+/// The change trackers of an engine. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ChangeTrackers {
     all: Arc<Mutex<Vec<Notes>>>,
-    /// How many there are, so that changes nobody follows cost one look.
+    /// How many there are, so that a change costs one atomic load while there is none.
     count: Arc<AtomicUsize>,
 }
 
 impl ChangeTrackers {
-    /// Begins to follow.
+    /// Begins to track changes.
     pub(super) fn track(&self) -> ChangeTracker {
         let notes = Notes::default();
         let mut all = lock(&self.all);
@@ -64,8 +65,8 @@ impl ChangeTrackers {
         ChangeTracker(Arc::new(Tracking { notes, trackers: self.clone() }))
     }
 
-    /// The sessions that these steps change. Asked before the steps are carried out, since that uses them up; and also
-    /// while nobody follows, since somebody may begin to before they are noted.
+    /// The sessions that these steps change. It runs before the steps are carried out, because carrying them out
+    /// consumes them. It also runs while there is no tracker, because one may begin before the sessions are noted.
     pub(super) fn changed(changes: &[Change]) -> Vec<Handle> {
         let handles = changes.iter().filter_map(|change| match change {
             Change::PutRecord(record) => Some(record.handle),
@@ -75,7 +76,7 @@ impl ChangeTrackers {
         handles.collect()
     }
 
-    /// Notes sessions that were changed.
+    /// Notes these sessions in every tracker.
     pub(super) fn note(&self, changed: &[Handle]) {
         if self.count.load(Ordering::SeqCst) > 0 {
             for notes in lock(&self.all).iter() {

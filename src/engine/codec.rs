@@ -1,7 +1,7 @@
 //! How rows look at rest: a format byte, a CRC-32 of the rest, and the rest.
 //!
 //! Every stored value begins with its format byte, so that a later version can tell old rows from new ones. Records are
-//! protobuf messages behind it; their fields may be added to, never reused.
+//! protobuf messages behind the header. Fields may be added, but a field number is never reused.
 
 use super::EngineError;
 use super::stored::{StoredEvent, StoredRecord, put_event_head, put_record};
@@ -14,7 +14,7 @@ use prost::encoding::decode_varint;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-/// The format of every row but lists of parts.
+/// The format of every row that has none of the formats below.
 const FORMAT: u8 = 1;
 /// The format of a `sessions` row that stands for a record in parts.
 const FORMAT_PART_LIST: u8 = 2;
@@ -32,7 +32,7 @@ pub(crate) fn encode_record(record: &Record) -> Bytes {
     })
 }
 
-/// Decodes a record; what belongs to it is not copied out of the row.
+/// Decodes a record. Its attributes share the row's memory instead of being copied.
 pub(crate) fn decode_record(row: Bytes) -> Result<Record, EngineError> {
     let payload = unseal(FORMAT, row)?;
     let stored = StoredRecord::decode(payload).map_err(|_| corrupt("a record is not a protobuf message"))?;
@@ -98,7 +98,7 @@ pub(super) fn decode_millis(row: Bytes) -> Result<Millis, EngineError> {
 pub(crate) fn encode_event(event: &Event) -> Bytes {
     with_scratch(|scratch| {
         put_record(&event.record, scratch);
-        // What stands before the record tells its length.
+        // The head comes before the record and holds the record's length, so it is written last.
         let record_bytes = scratch.len();
         put_event_head(event, record_bytes, scratch);
         let (record, head) = scratch.split_at(record_bytes);
@@ -124,17 +124,17 @@ pub(super) fn decode_event_payload(sequence: u64, payload: Bytes) -> Result<Even
     })
 }
 
-/// What a row holds behind its header.
+/// The content of a row, without its header.
 pub(super) fn payload(row: Bytes) -> Result<Bytes, EngineError> {
     unseal(FORMAT, row)
 }
 
-/// How long what stands behind the header of a row is.
+/// The length of a row without its header, in bytes.
 pub(super) fn payload_bytes(row: &[u8]) -> u64 {
     row.len().saturating_sub(HEADER_BYTES) as u64
 }
 
-/// Puts the header back.
+/// Puts a header before the content of a row.
 pub(super) fn encode_payload(payload: &[u8]) -> Bytes {
     if payload.is_empty() { empty_row() } else { seal(FORMAT, &[payload]) }
 }
@@ -144,8 +144,8 @@ pub(super) fn is_leaf(row: &[u8]) -> bool {
     row.first() == Some(&FORMAT_LEAF)
 }
 
-/// Encodes rows as one: their keys, which are sorted, and what they hold behind their headers. Of each key only that is
-/// kept in which it differs from the one before.
+/// Encodes many rows as one leaf, from their sorted keys and their contents without headers. Of each key, only the part
+/// that differs from the key before it is kept.
 pub(super) fn encode_leaf<'a>(rows: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Bytes {
     let mut leaf = Vec::new();
     let mut previous: &[u8] = &[];
@@ -161,12 +161,12 @@ pub(super) fn encode_leaf<'a>(rows: impl Iterator<Item = (&'a [u8], &'a [u8])>) 
     seal(FORMAT_LEAF, &[&leaf])
 }
 
-/// What a row takes in a leaf behind another key, but for the lengths.
+/// About how many bytes a row takes in a leaf, behind the row with the key `previous`.
 pub(super) fn leaf_bytes(previous: &[u8], key: &[u8], payload: &[u8]) -> usize {
     key.len() - shared_prefix(previous, key) + payload.len() + 3
 }
 
-/// Reads the rows of a leaf one after the other, without copying those that are not wanted.
+/// Reads the rows of a leaf one after the other, without copying their contents.
 pub(super) struct LeafReader {
     rest: Bytes,
     key: Vec<u8>,
@@ -177,7 +177,7 @@ impl LeafReader {
         Ok(Self { rest: unseal(FORMAT_LEAF, row)?, key: Vec::new() })
     }
 
-    /// The next row: its key, and what stands behind its header.
+    /// The next row: its key, and its content without a header.
     pub(super) fn next(&mut self) -> Result<Option<(&[u8], Bytes)>, EngineError> {
         if !self.rest.has_remaining() {
             return Ok(None);
@@ -205,7 +205,7 @@ fn shared_prefix(one: &[u8], other: &[u8]) -> usize {
     one.iter().zip(other).take_while(|(one, other)| one == other).count()
 }
 
-/// Encodes the payloads of events of which the numbers differ in the last byte only.
+/// Encodes the payloads of events whose sequence numbers differ in the last byte only.
 pub(super) fn encode_block(events: &BTreeMap<u64, Bytes>) -> Bytes {
     let mut block = Vec::new();
     for (sequence, payload) in events {
@@ -217,7 +217,7 @@ pub(super) fn encode_block(events: &BTreeMap<u64, Bytes>) -> Bytes {
     seal(FORMAT_BLOCK, &[&compressed])
 }
 
-/// Decodes a block of which the numbers begin with this one: payloads by their numbers.
+/// Decodes a block into payloads by their sequence numbers. `first` is the first number that the block can hold.
 pub(super) fn decode_block(first: u64, row: Bytes) -> Result<BTreeMap<u64, Bytes>, EngineError> {
     let damaged = || corrupt("a block of events is not decodable");
     let compressed = unseal(FORMAT_BLOCK, row)?;
@@ -242,14 +242,14 @@ pub(super) fn corrupt(what: &str) -> EngineError {
     EngineError::Corrupt(what.into())
 }
 
-/// A larger buffer is given back after use, in bytes.
+/// A scratch buffer larger than this is freed after use, in bytes.
 const KEPT_SCRATCH: usize = 64 << 10;
 
 thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Lends an empty buffer in which a message comes together before its length is known.
+/// Lends an empty buffer for a message whose length is not known yet.
 fn with_scratch(encode: impl FnOnce(&mut Vec<u8>) -> Bytes) -> Bytes {
     SCRATCH.with_borrow_mut(|scratch| {
         scratch.clear();
@@ -261,9 +261,9 @@ fn with_scratch(encode: impl FnOnce(&mut Vec<u8>) -> Bytes) -> Bytes {
     })
 }
 
-/// Makes a row: the header, and behind it these pieces.
+/// Makes a row from a header and these pieces.
 fn seal(format: u8, pieces: &[&[u8]]) -> Bytes {
-    // Without room to spare it has no header of its own in memory, which would be one more place to fetch.
+    // The capacity is exact, because `Bytes` then needs no extra allocation, and a reader follows one pointer less.
     let mut row = Vec::with_capacity(HEADER_BYTES + pieces.iter().map(|piece| piece.len()).sum::<usize>());
     row.put_bytes(0, HEADER_BYTES);
     for piece in pieces {
@@ -275,7 +275,7 @@ fn seal(format: u8, pieces: &[&[u8]]) -> Bytes {
     row.into()
 }
 
-/// Checks the header of a row and returns what stands behind it.
+/// Checks the header of a row and returns the rest.
 fn unseal(format: u8, mut row: Bytes) -> Result<Bytes, EngineError> {
     match row.try_get_u8() {
         Ok(found) if found == format => {}
@@ -327,7 +327,7 @@ mod tests {
         for _ in 0..2 {
             let row = encode_record(&record);
             assert_eq!(decode_record(row.clone()).unwrap(), record);
-            // What is written by hand is what an encoder of the message writes.
+            // The hand-written encoder writes the same bytes as prost's encoder.
             let stored = StoredRecord::decode(&row[HEADER_BYTES..]).unwrap();
             assert_eq!(stored.encode_to_vec(), row[HEADER_BYTES..]);
             record = Record { principal: SmolStr::default(), ends_at: None, created: 0, ..record };

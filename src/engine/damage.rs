@@ -1,10 +1,11 @@
-//! Getting past what can't be read.
+//! Finds where readable data goes on behind damage.
 
 use super::EngineError;
 
-/// A place behind the damage that follows this one, or `end`. `readable` tells whether what follows a place can be read.
+/// The first readable position behind the next damage at or after `damaged`, or `end`. `readable` tells whether the
+/// data at a position can be read.
 ///
-/// It takes some two probes for each bit of the distance. Where damage lies close to damage, both may count as one.
+/// It takes about two probes for each bit of the distance. Two damaged ranges that lie close together may count as one.
 pub(crate) fn place_behind(
     damaged: u128,
     end: u128,

@@ -1,13 +1,13 @@
-//! What an engine's work is waited for with.
+//! The future that an engine returns.
 
 use super::EngineError;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// The work of an engine, under way or done. Most of it is done at once, and then it is no allocation.
+/// The work of an engine, under way or done. Most work is done at once, and then needs no allocation.
 pub enum EngineFuture<'a> {
-    /// It is done, with this result. `None` once that was taken.
+    /// It is done, with this result. `None` once the result was taken.
     Done(Option<Result<(), EngineError>>),
     /// It has to be waited for.
     UnderWay(Pin<Box<dyn Future<Output = Result<(), EngineError>> + Send + 'a>>),

@@ -1,7 +1,8 @@
-//! The index rows of a record: what leads to it from a list, from an ID that a caller chose, and from the sweeper.
+//! The index rows of a record. They lead to it from a list of sessions, from an ID that a caller chose, and from the
+//! sweeper.
 //!
-//! They are derived here and nowhere else. A change writes the difference between the rows of two states, a removal removes
-//! all, an index that is built anew is filled with them, and a check looks whether they are there.
+//! They are derived here and nowhere else. A change writes the difference between the rows of two states. A removal
+//! removes all rows. A rebuilt index is filled with them, and a check looks whether they are there.
 
 use super::EngineError;
 use super::transaction::{Change, Due, SessionList, View};
@@ -9,14 +10,15 @@ use crate::clock::Millis;
 use crate::model::{IdHash, Record};
 use smol_str::SmolStr;
 
-/// One index row of a record. It borrows: most changes keep their rows, and those need no keys, which are hashes.
+/// One index row of a record. It borrows from the record: most changes keep their rows, and a row that is kept needs no
+/// key, which may be a hash to compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IndexRow<'a> {
-    /// Its place in the list of its namespace.
+    /// Its row in the list of its namespace.
     Namespace(&'a SmolStr),
-    /// Its place in the list of its principal.
+    /// Its row in the list of its principal: the namespace, and the principal.
     Principal(&'a SmolStr, &'a SmolStr),
-    /// What leads to it from an ID that a caller chose.
+    /// Its lookup row, for an ID that a caller chose.
     Lookup(&'a IdHash),
     /// When the sweeper looks at it.
     Due(Millis),
@@ -32,13 +34,14 @@ pub(crate) fn rows_of(record: &Record) -> impl Iterator<Item = IndexRow<'_>> {
         .chain(std::iter::once(IndexRow::Due(record.sweep_at)))
 }
 
-/// Those of the rows of one state that another state does not have.
+/// The rows of a record that another state of it does not have.
 pub(crate) fn rows_beyond<'a>(record: &'a Record, other: Option<&'a Record>) -> impl Iterator<Item = IndexRow<'a>> {
     rows_of(record).filter(move |row| other.is_none_or(|other| !row.is_of(other)))
 }
 
 impl IndexRow<'_> {
-    /// Whether a record has this row. Its namespace and handle are taken to be the same.
+    /// Whether a record has this row. The record must be of the same session, so its namespace and handle are not
+    /// compared.
     fn is_of(&self, record: &Record) -> bool {
         match *self {
             IndexRow::Namespace(_) => true,
@@ -66,7 +69,7 @@ impl IndexRow<'_> {
         }
     }
 
-    /// The list in which a row is a place; for other rows that of no session.
+    /// The list to which a row belongs; for other rows a list without sessions.
     fn list(self) -> SessionList {
         match self {
             IndexRow::Namespace(namespace) => SessionList::Namespace(namespace.clone()),
@@ -75,7 +78,7 @@ impl IndexRow<'_> {
         }
     }
 
-    /// Whether the row is there.
+    /// Whether the view has the row.
     pub(super) fn is_in(self, view: &dyn View, record: &Record) -> Result<bool, EngineError> {
         match self {
             IndexRow::Lookup(hash) => Ok(view.handle_of(hash)? == Some(record.handle)),
@@ -85,8 +88,8 @@ impl IndexRow<'_> {
     }
 }
 
-/// Whether everything that leads to this record is there and can be read, and its last touch, too. An ID that no longer opens
-/// it may lead to another by now.
+/// Whether all index rows of this record are there and can be read, and its last touch, too. The lookup row of an ID
+/// that no longer opens the record is not needed, because the ID may lead to another session by now.
 ///
 /// The record must be the one in the view, and no change may be under way.
 pub(crate) fn is_indexed(view: &dyn View, record: &Record, now: Millis) -> Result<bool, EngineError> {

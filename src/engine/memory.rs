@@ -1,4 +1,4 @@
-//! The engine that forgets: everything in memory, nothing on disk. For tests, and for sites that can lose sessions.
+//! The engine in memory: nothing is on disk. For tests, and for sites that can lose sessions.
 
 use super::change_tracker::ChangeTrackers;
 use super::transaction::{Change, Counts, Draft, Due, Outcome, Query, SessionList, Transaction, View};
@@ -22,12 +22,12 @@ pub struct MemoryEngine {
 
 #[derive(Debug, Default)]
 struct Contents {
-    /// Encoded, as on disk: that takes less room, and lets the conformance suite see the codec work.
+    /// Encoded as on disk: that takes less memory, and the conformance suite tests the codec.
     records: BTreeMap<Handle, Bytes>,
     lookups: HashMap<[u8; 32], Handle>,
     touches: HashMap<Handle, Millis>,
     due: BTreeSet<Due>,
-    /// By the bytes that name the list.
+    /// Keyed by the bytes that name the list.
     members: BTreeSet<(Vec<u8>, Handle)>,
     events: BTreeMap<u64, Event>,
     last_sequence: u64,
@@ -169,7 +169,7 @@ impl View for Contents {
     }
 }
 
-/// About what an event takes besides the data of its session, in bytes.
+/// About how many bytes an event takes besides the data of its session.
 const EVENT_BYTES: u64 = 96;
 
 fn event_bytes(event: &Event) -> u64 {

@@ -1,8 +1,8 @@
 //! Where records live: a small versioned record store behind one trait, and its implementations.
 //!
-//! An engine stores [`Record`](crate::model::Record)s and the index rows that follow from them. It knows no rule of
-//! sessions: whether one is expired, who may change it and how, is decided above it, by queries and transactions that
-//! the engine runs at the right moment.
+//! An engine stores [`Record`](crate::model::Record)s and the index rows that follow from them. It knows no session
+//! rules. Whether a session is expired, and who may change it, is decided by the queries and transactions that the
+//! engine runs.
 
 mod change_tracker;
 mod codec;
@@ -41,30 +41,30 @@ use tokio::sync::watch;
 /// - when [`commit`](Engine::commit) has returned `Ok`, every later query and transaction sees the change, and it is as
 ///   durable as the engine was opened to make it;
 /// - a query sees no torn record, and does not wait until changes are durable;
-/// - a disk keeps neither the thread that polls waiting nor other transactions: what is not in memory is read elsewhere,
-///   and the query or the transaction runs again;
+/// - no disk read blocks the thread that polls, or other transactions: what is not in memory is read elsewhere, and the
+///   query or the transaction runs again;
 /// - index rows are hints: after a crash some may point to nothing, but no record lacks its rows.
 pub trait Engine: Send + Sync + 'static {
     /// Runs a query over the newest records.
     ///
-    /// An engine runs it more than once if what it asks for has to be fetched first, from a disk or over a network. So it
-    /// must not act on anything but its own result, and must pass on an error of the view. Only its last run counts.
+    /// An engine may run it more than once, if data has to be fetched first from a disk or over a network. So a query
+    /// must change nothing but its own result, and must pass on every error of the view. Only its last run counts.
     fn read<'a>(&'a self, query: Query<'a>) -> EngineFuture<'a>;
 
-    /// Lets a transaction decide on a change from the newest records, and carries the change out. It returns when the
-    /// change is durable; a transaction that decided against changing anything returns when what it saw is.
+    /// Runs a transaction over the newest records and carries out the change that it decides on. Returns when the
+    /// change is durable. If the transaction decides to change nothing, returns when what it saw is durable.
     ///
-    /// Like a query it may be run more than once, then over newer records; only its last run counts.
+    /// Like a query, it may run more than once, each time over newer records. Only its last run counts.
     fn commit<'a>(&'a self, transaction: Transaction<'a>) -> EngineFuture<'a>;
 
-    /// Whether the engine can do its work, as it changes.
+    /// Whether the engine can do its work. The receiver follows every change.
     fn status(&self) -> watch::Receiver<EngineStatus>;
 
-    /// The sequence number of the newest event that may be told of, as it grows: those up to it are as durable as the
-    /// engine was opened to make them.
+    /// The sequence number of the newest event that watchers may see. The receiver follows it as it grows. Events up to
+    /// it are as durable as the engine was opened to make them.
     fn last_event(&self) -> watch::Receiver<u64>;
 
-    /// Notes from now on, until the follower is dropped, which sessions change.
+    /// Notes which sessions change, from now on until the tracker is dropped.
     fn track_changes(&self) -> ChangeTracker;
 
     /// What the engine holds and has done.

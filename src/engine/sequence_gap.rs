@@ -1,15 +1,16 @@
-//! Sequence gaps: gaps in the numbers of events.
+//! Sequence gaps: sequence numbers that no event has.
 //!
-//! A history that was restored from a backup goes on far behind the last number in the backup: the server that was saved may
-//! have told of more events since, and so may another server that was restored from the same backup. Whoever watched one of
-//! those and comes here stands in the gap, and learns that there is no going on from there.
+//! A history that was restored from a backup goes on far behind the backup's last sequence number. The saved server may
+//! have sent more events since the backup, and so may another server that was restored from it. A watcher of one of
+//! those servers that comes here has a resume token inside the sequence gap, and learns that it can't go on from there.
 
 use crate::model::fill_random;
 
-/// Numbers that a server is not going to use between a backup and its end, be it millions of events a second for days.
+/// The least length of a sequence gap. A server does not use so many numbers after a backup, even with millions of
+/// events a second for days.
 const LEAST: u64 = 1 << 40;
 
-/// Sequence numbers that no event of this history has.
+/// A range of sequence numbers that no event of this history has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SequenceGap {
     /// The last number before it.
@@ -19,8 +20,8 @@ pub struct SequenceGap {
 }
 
 impl SequenceGap {
-    /// A gap behind this number. It is long enough that what is numbered from its end on has numbers of its own: by its
-    /// least length it is behind all that the saved server may have used, by a random one apart from other restored ones.
+    /// A sequence gap behind this number. Its least length puts its end behind all numbers that the saved server may
+    /// have used. Its random length sets it apart from the gaps of other restored servers.
     #[must_use]
     pub fn behind(last: u64) -> Self {
         let mut random = [0; 8];

@@ -1,11 +1,11 @@
-//! What an engine holds and has done, counted where it happens.
+//! Statistics of an engine, counted where things happen.
 
 use std::collections::BTreeMap;
 
 /// What an engine holds and has done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EngineStatistics {
-    /// Sessions in store by namespace, counting those that have expired but are not swept yet.
+    /// Stored sessions by namespace. Expired sessions count until they are swept.
     pub sessions: BTreeMap<String, u64>,
     /// Bytes of the data folder; 0 if there is none.
     pub disk_bytes: u64,
@@ -17,7 +17,7 @@ pub struct EngineStatistics {
     pub largest_group: u64,
     /// Events in the history.
     pub events: u64,
-    /// What they take, encoded, in bytes.
+    /// The bytes of these events, encoded.
     pub event_bytes: u64,
     /// How often the storage has made no progress for a while since the engine was opened.
     pub stalls: u64,

@@ -76,7 +76,8 @@ pub(super) struct StoredCredential {
     retires_at: Option<Millis>,
 }
 
-/// Writes a record as a [`StoredRecord`] is encoded, without making one: every change writes a record or two.
+/// Writes a record in the encoding of [`StoredRecord`], without making one. Every change writes a record or two, so
+/// this is a hot path.
 pub(super) fn put_record(record: &Record, row: &mut Vec<u8>) {
     put_bytes(1, &record.handle.to_bytes(), row);
     put_text(2, &record.namespace, row);
@@ -103,8 +104,8 @@ pub(super) fn put_record(record: &Record, row: &mut Vec<u8>) {
     }
 }
 
-/// Writes the fields of an event that stand before its record, as a [`StoredEvent`] is encoded. The record takes so many
-/// bytes.
+/// Writes the fields of an event up to its record, in the encoding of [`StoredEvent`]. `record_bytes` is the length of
+/// the encoded record that follows.
 pub(super) fn put_event_head(event: &Event, record_bytes: usize, row: &mut Vec<u8>) {
     put_number(1, event.transaction, row);
     put_number(2, u64::from(event.kind as u8), row);

@@ -25,39 +25,39 @@ pub enum Outcome {
 
 /// The newest records and index rows.
 pub trait View {
-    /// Names what is going to be asked for, so that an engine can load it together. Nothing has to be named, and what was
-    /// named need not be asked for.
+    /// Names what the query is going to read, so that an engine can load it all at once. This is only a hint: a query
+    /// may read what it did not name, and need not read what it named.
     fn expect(&self, expected: Expected<'_>) -> Result<(), EngineError> {
         let _ = expected;
         Ok(())
     }
 
-    /// The record of a session, expired or not. Shared, since an engine may keep it in memory.
+    /// The record of a session, expired or not. It is shared, because an engine may keep it in memory.
     fn record(&self, handle: Handle) -> Result<Option<Arc<Record>>, EngineError>;
 
-    /// The sessions in the order of their handles, after this one, at most `limit`.
+    /// The sessions in the order of their handles, at most `limit`, beginning after the handle `after`.
     fn handles(&self, after: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError>;
 
     /// The session to which a chosen ID's lookup row points. A hint: only the record tells whether the ID opens it.
     fn handle_of(&self, hash: &IdHash) -> Result<Option<Handle>, EngineError>;
 
-    /// The last touch that was written beside the record. A hint: the record may know of a later access.
+    /// The last touch that was written beside the record. A hint: the record may have a later access.
     fn touched(&self, handle: Handle) -> Result<Option<Millis>, EngineError>;
 
-    /// The newest sessions of a namespace, or of a principal in it, that were made before the session `before`; newest
-    /// first, at most `limit`. Hints: the records tell whether the sessions are there and whose they are.
+    /// The sessions of a list that were created before the session `before`, newest first, at most `limit`. Hints: only
+    /// the records tell whether the sessions exist and to whom they belong.
     fn members(&self, list: &SessionList, before: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError>;
 
-    /// Whether a session stands in a list.
+    /// Whether a session has a row in a list.
     fn has_member(&self, list: &SessionList, handle: Handle) -> Result<bool, EngineError>;
 
     /// The first events after this sequence number, at most `limit`. They may not be durable yet.
     fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, EngineError>;
 
-    /// Events up to this sequence number were dropped from the history.
+    /// The sequence number up to which events were dropped from the history.
     fn events_dropped_through(&self) -> Result<u64, EngineError>;
 
-    /// The gaps in the numbers of events, oldest first; few.
+    /// The sequence gaps, oldest first. There are few.
     fn sequence_gaps(&self) -> Result<Vec<SequenceGap>, EngineError>;
 
     /// How many sessions and events there are.
@@ -75,22 +75,22 @@ pub trait View {
 pub enum Expected<'a> {
     /// Records.
     Sessions(&'a [Handle]),
-    /// Records, and all that leads to them.
+    /// Records and their index rows.
     IndexRows(&'a [Handle]),
-    /// What leads from chosen IDs to their sessions, and the records of these.
+    /// The lookup rows of chosen IDs, and the records to which they lead.
     Ids(&'a [IdHash]),
 }
 
 /// How much an engine holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
-    /// Sessions, by their rows in the lists of their namespaces; expired ones count until they are swept.
+    /// Sessions, counted by their rows in the lists of their namespaces. Expired sessions count until they are swept.
     pub sessions: u64,
     /// Events in the history.
     pub events: u64,
-    /// What they take, in bytes.
+    /// The bytes of these events.
     pub event_bytes: u64,
-    /// The newest event's sequence number; 0 if there was none.
+    /// The newest event's sequence number; 0 if there was never an event.
     pub last_event: u64,
 }
 
@@ -113,7 +113,7 @@ pub enum SessionList {
 }
 
 impl SessionList {
-    /// The sessions of this principal; of the whole namespace if it is empty.
+    /// The list of this principal, or of the whole namespace if the principal is empty.
     #[must_use]
     pub fn of(namespace: &str, principal: &str) -> Self {
         if principal.is_empty() {
@@ -125,15 +125,15 @@ impl SessionList {
 }
 
 /// One step of a change, in terms of rows. The steps of a draft are ordered so that any prefix of them leaves the data
-/// consistent: rows that hint at a record are written before it and removed after it.
+/// consistent. So rows that lead to a record are written before it and removed after it.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// Append an event to the history. It stands before the change that it tells of: after a crash between the two, the
-    /// engine completes the end of a session, and drops an event of anything else.
+    /// Append an event to the history. An event comes before the change that it tells of. After a crash between the
+    /// two, the engine completes the end of a session, and drops any other event.
     AppendEvent(Box<Event>),
-    /// Put an event into the history as it was in another, with its sequence number.
+    /// Put an event from another history into this one, with its sequence number.
     RestoreEvent(Box<Event>),
-    /// Put a session into a list in which it is not.
+    /// Put a session into a list. It must not be in the list yet.
     PutMember(SessionList, Handle),
     /// Put a lookup row for a chosen ID.
     PutLookup(IdHash, Handle),
@@ -151,16 +151,16 @@ pub enum Change {
     RemoveDue(Due),
     /// Remove the lookup row of a chosen ID.
     RemoveLookup(IdHash),
-    /// Remove a session from a list in which it is.
+    /// Remove a session from a list. It must be in the list.
     RemoveMember(SessionList, Handle),
     /// Drop the events up to this sequence number from the history.
     DropEvents(u64),
-    /// Leave a gap in the numbers of events; the next event comes behind it.
+    /// Leave a sequence gap. The next event comes behind it.
     PutSequenceGap(SequenceGap),
 }
 
 impl Change {
-    /// Whether the step needs space that it doesn't give back.
+    /// Whether the step takes space that it does not give back.
     fn grows(&self) -> bool {
         matches!(
             self,
@@ -185,7 +185,7 @@ pub struct Cause {
     pub keep_attributes: bool,
 }
 
-/// A change in the making. Reads see the state before it: a transaction reads first, then writes.
+/// A change that a transaction prepares. Reads see the state before the change.
 pub struct Draft<'a> {
     view: &'a dyn View,
     changes: Vec<Change>,
@@ -206,7 +206,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Stores a new record, or a new state of `previous`, together with its index rows and the event that tells of it.
-    /// Without a cause nothing happened that anyone should hear of. Returns the record as it is stored.
+    /// Without a cause, no event is written. Returns the record as it is stored.
     pub fn put(
         &mut self,
         mut record: Record,
@@ -224,7 +224,7 @@ impl<'a> Draft<'a> {
             self.emit(cause, &record);
         }
         for row in rows_beyond(&record, previous) {
-            // An ID may have its row already, left by a crash.
+            // A crash may have left the row of an ID.
             if !matches!(row, IndexRow::Lookup(hash) if self.view.handle_of(hash)? == Some(handle)) {
                 self.changes.push(row.put(&record));
             }
@@ -237,15 +237,15 @@ impl<'a> Draft<'a> {
         Ok(record)
     }
 
-    /// Stores a record as it was in another engine, in place of what stands here under its handle: version and revision
-    /// stay as they are, and no event tells of it. `lookups` are those of its chosen IDs that lead to it.
+    /// Stores a record from another engine, in place of the record that has its handle here. Version and revision stay
+    /// as they are, and no event is written. `lookups` are those of its chosen IDs that lead to it.
     pub fn restore(&mut self, mut record: Record, lookups: &[IdHash]) -> Result<(), EngineError> {
         let is_replaced = self.remove_present(record.handle)?;
         record.sweep_at = record.expires_at();
         for row in rows_of(&record) {
             let is_needed = match row {
                 IndexRow::Lookup(hash) => lookups.contains(hash),
-                // A crash of an older version may have left it.
+                // A crash of an older version may have left the row.
                 IndexRow::Namespace(_) => is_replaced || !row.is_in(self.view, &record)?,
                 IndexRow::Principal(..) | IndexRow::Due(_) => true,
             };
@@ -257,24 +257,24 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Removes what stands under this handle, if anything does; no event tells of it.
+    /// Removes the record with this handle, if there is one. No event is written.
     pub fn restore_absence(&mut self, handle: Handle) -> Result<(), EngineError> {
         self.remove_present(handle).map(drop)
     }
 
-    /// Removes the record with this handle, if there is one. Whether there was.
+    /// Removes the record with this handle, if there is one. Returns whether there was one.
     fn remove_present(&mut self, handle: Handle) -> Result<bool, EngineError> {
         let Some(record) = self.view.record(handle)? else { return Ok(false) };
         self.remove_untold(&record)?;
         Ok(true)
     }
 
-    /// Puts an event into the history as it was in another engine, with its sequence number.
+    /// Puts an event from another engine into the history, with its sequence number.
     pub fn restore_event(&mut self, event: Event) {
         self.changes.push(Change::RestoreEvent(Box::new(event)));
     }
 
-    /// Asks that the sweeper's index row be moved to the record's true end at the next [`put`](Draft::put).
+    /// Makes the next [`put`](Draft::put) move the sweeper's index row to the true end of the record.
     pub fn reschedule(record: &mut Record) {
         record.sweep_at = 0;
     }
@@ -285,7 +285,7 @@ impl<'a> Draft<'a> {
         self.remove_untold(record)
     }
 
-    /// Removes a record of which the history tells already that it is gone.
+    /// Removes a record without an event.
     pub(super) fn remove_untold(&mut self, record: &Record) -> Result<(), EngineError> {
         self.changes.push(Change::RemoveRecord(record.handle));
         if self.view.touched(record.handle)?.is_some() {
@@ -294,10 +294,10 @@ impl<'a> Draft<'a> {
         self.remove_rows(record, None)
     }
 
-    /// Removes the rows of a state that the next one, if there is one, does not have.
+    /// Removes the rows of a record that its next state does not have, or all rows if there is no next state.
     fn remove_rows(&mut self, record: &Record, next: Option<&Record>) -> Result<(), EngineError> {
         for row in rows_beyond(record, next) {
-            // The ID may have been given to another session since it was rotated away here.
+            // The ID may belong to another session since it was rotated away here.
             if !matches!(row, IndexRow::Lookup(hash) if self.view.handle_of(hash)? != Some(record.handle)) {
                 self.changes.push(row.remove(record));
             }
@@ -320,12 +320,12 @@ impl<'a> Draft<'a> {
         self.changes.push(Change::DropEvents(through));
     }
 
-    /// Leaves a gap in the numbers of events; the next event comes behind it.
+    /// Leaves a sequence gap. The next event comes behind it.
     pub fn leave_sequence_gap(&mut self, gap: SequenceGap) {
         self.changes.push(Change::PutSequenceGap(gap));
     }
 
-    /// Takes a session off a list on which it does not belong, if it stands there.
+    /// Removes a session from a list to which it does not belong, if it is there.
     pub fn drop_member(&mut self, list: &SessionList, handle: Handle) -> Result<(), EngineError> {
         if self.view.has_member(list, handle)? {
             self.changes.push(Change::RemoveMember(list.clone(), handle));
@@ -338,7 +338,7 @@ impl<'a> Draft<'a> {
         self.changes.push(Change::RemoveDue(due));
     }
 
-    /// Lets the change through while space is low: it is part of what frees space.
+    /// Marks the change as part of a cleanup, which is allowed while space is low because it frees space.
     pub fn clean_up(&mut self) {
         self.cleans_up = true;
     }

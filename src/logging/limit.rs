@@ -1,5 +1,5 @@
-//! Limits the rate of log lines of one kind: a peer that causes thousands must not fill a disk or hide other lines from
-//! readers. Lines that were left out are counted, and the count is logged.
+//! Limits the rate of log lines of one kind. A peer that causes thousands of lines must not fill a disk or hide other
+//! lines from readers. Lines that are left out are counted, and the count is logged.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,22 +12,22 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata};
 use tracing_subscriber::layer::{Context, Filter};
 
-/// So many lines of a kind are written in each [`WINDOW`].
+/// The most lines of a kind in each [`WINDOW`].
 const LINES: u32 = 20;
 
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Between two looks for what was left out.
+/// The pause between two checks for lines that were left out.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Characters of a line by which it is known.
+/// How many characters of a line are shown as an example.
 const SHOWN: usize = 120;
 
-/// The target of the lines that tell what was left out.
+/// The target of the lines that report what was left out.
 const TARGET: &str = "sessiond::logging";
 
-/// Lets through only so many lines of a kind: those that the same place in the code writes. Lines that are off by default are
-/// not limited: who asks for them wants them all. Clones share their counts.
+/// Lets through only so many lines of a kind, that is, lines from the same place in the code. Lines of levels that are
+/// off by default are not limited: whoever turns them on wants all of them. Clones share their counts.
 #[derive(Clone, Default)]
 pub(super) struct Limit(Arc<Mutex<HashMap<Identifier, Kind>>>);
 
@@ -36,12 +36,12 @@ struct Kind {
     begin: Instant,
     lines: u32,
     left_out: u64,
-    /// What the first line that was left out said.
+    /// The text of the first line that was left out.
     example: String,
 }
 
 impl Limit {
-    /// Starts to tell what was left out.
+    /// Starts the thread that reports what was left out.
     pub(super) fn start(&self) -> io::Result<()> {
         let limit = self.clone();
         thread::Builder::new().name("log-limit".into()).spawn(move || {
@@ -55,7 +55,7 @@ impl Limit {
         Ok(())
     }
 
-    /// Whether a line may be written at this moment.
+    /// Whether a line may be written now.
     fn admits(&self, kind: Identifier, now: Instant, line: impl FnOnce() -> String) -> bool {
         let mut kinds = self.kinds();
         let kind =
@@ -74,7 +74,7 @@ impl Limit {
         false
     }
 
-    /// What was left out in windows that have ended.
+    /// Ends windows that are over. Returns what they left out: a count and an example each.
     fn end_windows(&self, now: Instant) -> Vec<(u64, String)> {
         let mut kinds = self.kinds();
         let ended =
@@ -109,7 +109,7 @@ impl<S> Filter<S> for Limit {
     }
 }
 
-/// What a line says, without its fields.
+/// The message of a line, without its fields.
 struct Message(String);
 
 impl Visit for Message {
@@ -161,7 +161,7 @@ mod tests {
         let (limit, now) = (Limit::default(), Instant::now());
         assert_eq!(admitted(&limit, &one(), 15, now), 15);
         assert_eq!(admitted(&limit, &one(), 15, now + WINDOW), 15);
-        // As long as something is left out that was not told, nothing is written.
+        // Nothing is written until what was left out is reported.
         assert_eq!(admitted(&limit, &one(), 15, now + WINDOW), 5);
         assert_eq!(admitted(&limit, &one(), 15, now + 2 * WINDOW), 0);
         assert_eq!(limit.end_windows(now + 2 * WINDOW).len(), 1);

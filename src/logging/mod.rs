@@ -1,4 +1,4 @@
-//! Where log lines go and how they look.
+//! Sets up where log lines go and how they look.
 
 mod limit;
 
@@ -10,17 +10,17 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
-/// Where sessiond's own lines come from.
+/// The target of sessiond's own lines.
 const OWN: &str = "sessiond";
 
-/// The most that libraries log unless the filter names them: below it h2 tells each frame, and sled rows. Those hold no
-/// session ID, but session data, which is nobody's business.
+/// The most that libraries log unless the filter names them. At lower levels, h2 logs each frame, and sled logs rows.
+/// These hold no session ID, but session data, which does not belong in a log.
 const LIBRARIES: LevelFilter = LevelFilter::WARN;
 
 /// Sends log lines to standard error, as the settings say.
 pub(crate) fn start(effective: &Effective) -> Result<(), sessiond::config::ConfigError> {
     let settings = &effective.settings;
-    // A single word that is no level would silently become the name of a module.
+    // `EnvFilter` would silently take a word that is no level for the name of a module.
     if settings.log.chars().all(char::is_alphanumeric) && settings.log.parse::<LevelFilter>().is_err() {
         let problem = format!("{:?} is no level; write off, error, warn, info, debug or trace", settings.log);
         return Err(effective.refuse("log", problem));
@@ -40,14 +40,14 @@ pub(crate) fn start(effective: &Effective) -> Result<(), sessiond::config::Confi
     Ok(())
 }
 
-/// What the setting comes to: a level that names nobody is sessiond's.
+/// Turns the setting into a filter. A level without a name applies to sessiond only.
 fn filter(setting: &str) -> String {
     let mut directives = vec![];
     let mut libraries = LIBRARIES;
     for directive in setting.split(',').map(str::trim) {
         match directive.parse::<LevelFilter>() {
             Ok(level) => {
-                // Who wants less of sessiond wants no more of the others.
+                // Libraries never log more than sessiond.
                 libraries = LIBRARIES.min(level);
                 directives.push(format!("{OWN}={level}"));
             }

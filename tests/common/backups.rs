@@ -1,11 +1,11 @@
-//! Taking and restoring backups in tests.
+//! Helpers that take and restore backups.
 
 use super::{LONG, Run, Server, binary, run};
 use bytes::Bytes;
 use sessiond_client::{BackupSummary, Client, Error};
 use std::path::Path;
 
-/// All of a backup: its bytes, and what the server says of it.
+/// Takes a whole backup: its bytes, and what the server says about it.
 pub(crate) async fn back_up(client: &Client) -> Result<(Vec<u8>, BackupSummary), Error> {
     let mut backup = client.backup().await?;
     let mut bytes = Vec::new();
@@ -21,7 +21,7 @@ pub(crate) async fn restore(client: &Client, backup: &[u8]) -> Result<BackupSumm
     client.restore(tokio_stream::iter(parts)).await
 }
 
-/// A fresh server that has restored a backup.
+/// A new server that has restored a backup.
 pub(crate) async fn restored(backup: &[u8], flags: &[&str]) -> (Server, BackupSummary) {
     let server = Server::start_with(flags);
     let summary = restore(&server.client(), backup).await.unwrap();
@@ -38,7 +38,7 @@ pub(crate) fn run_restore(file: &Path, folder: &Path, more: &[&str]) -> Run {
     run(binary().arg("restore").arg(file).arg("--data-dir").arg(folder).args(more))
 }
 
-/// The names of what is in a folder, sorted.
+/// The sorted names of a folder's entries.
 pub(crate) fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
     let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();

@@ -1,4 +1,4 @@
-//! Damaging files, repeatably.
+//! Helpers that damage files in a repeatable way.
 
 use super::LONG;
 use sessiond_client::{Client, Error, VerifySummary};
@@ -7,7 +7,7 @@ use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 
-/// Random numbers that a seed repeats.
+/// Random numbers that follow from a seed.
 #[derive(Debug)]
 pub(crate) struct Random(u64);
 
@@ -36,8 +36,8 @@ impl Random {
     }
 }
 
-/// Flips, overwrites or cuts off bytes of one of a data folder's files; most often of sled's log and the redo log. Says what
-/// it did.
+/// Flips, overwrites or cuts off bytes of one file of a data folder, most often of sled's log or the redo log. Returns
+/// a text that says what it did.
 pub(crate) fn damage(data: &Path, random: &mut Random) -> String {
     let mut files: Vec<PathBuf> =
         contents(data).into_iter().filter(|(_, bytes)| !bytes.is_empty()).map(|(path, _)| path).collect();
@@ -80,7 +80,7 @@ pub(crate) fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         .collect()
 }
 
-/// What a running server finds when it checks what it holds.
+/// What a running server finds when it checks its own data.
 pub(crate) async fn check(client: &Client) -> VerifySummary {
     let mut check = client.verify().await.unwrap();
     while let Some(told) = tokio::time::timeout(LONG, check.next()).await.unwrap() {
@@ -89,7 +89,7 @@ pub(crate) async fn check(client: &Client) -> VerifySummary {
     check.summary().cloned().unwrap()
 }
 
-/// Changes rows of a stopped server's data behind its back.
+/// Changes rows in the data of a stopped server.
 pub(crate) fn edit(data: &Path, change: impl FnOnce(&sled::Db)) {
     let db = sled::Config::new().path(data.join("sled")).segment_size(2 << 20).open().unwrap();
     change(&db);
@@ -103,7 +103,7 @@ pub(crate) fn flip_row(tree: &sled::Tree, key: &[u8]) {
     tree.insert(key, row).unwrap();
 }
 
-/// Whether the server says that what was asked for is damaged.
+/// Whether the server answers that the data is damaged.
 pub(crate) fn is_data_loss(error: &Error) -> bool {
     *error == Error::SessionCorrupt
 }

@@ -1,18 +1,18 @@
-//! A system clock that a test sets: libfaketime, preloaded into the server.
+//! A system clock that a test sets. libfaketime is preloaded into the server.
 //!
-//! Only the time of day is faked. Elapsed time stays true, as when an administrator or NTP sets the clock.
+//! Only the time of day is faked. Elapsed time stays real, as when an administrator or NTP sets the clock.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// Below which Debian and others keep the library, each architecture in a folder of its own.
+/// The folder in which Debian and others keep the library, each architecture in its own subfolder.
 const LIBRARIES: &str = "/usr/lib";
 
 /// The library for programs with many threads.
 const LIBRARY: &str = "faketime/libfaketimeMT.so.1";
 
-/// The system clock of one server, for as long as it runs.
+/// The system clock of one server while it runs.
 pub(crate) struct FakeTime {
     /// Says how far the clock is off; the library reads it at each look at the clock.
     file: PathBuf,
@@ -30,7 +30,7 @@ impl FakeTime {
 
     /// Sets the clock: it is off by so many seconds from now on.
     pub(crate) fn set_off_by(&self, seconds: i64) {
-        // In one step: the library may read it at any moment.
+        // The file changes in one step, because the library may read it at any moment.
         let new = self.file.with_extension("new");
         fs::write(&new, format!("{seconds:+}\n")).unwrap();
         fs::rename(new, &self.file).unwrap();

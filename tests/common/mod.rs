@@ -1,4 +1,4 @@
-//! A real server process for the tests, and what they do to it.
+//! A real server process, and what tests do with it.
 
 #![allow(dead_code, reason = "each test file uses another part of the harness")]
 #![allow(clippy::unwrap_used, reason = "a harness that can't do its work fails the test")]
@@ -28,13 +28,13 @@ use tonic_types::StatusExt;
 /// How long anything may take on a busy machine before a test gives up.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
-/// Between two looks at a condition.
+/// The pause between two checks of a condition.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The file of settings in a server's folder.
+/// The settings file in a server's folder.
 const CONFIG: &str = "sessiond.toml";
 
-/// A running server with a folder of its own. Dropping it kills the process and removes the folder.
+/// A running server with its own folder. Dropping it kills the process and removes the folder.
 pub(crate) struct Server {
     process: Child,
     flags: Vec<String>,
@@ -235,7 +235,7 @@ pub(crate) fn binary() -> Command {
     command
 }
 
-/// Reads standard output up to the banner's last line; `None` if the process ends before.
+/// Reads standard output up to the banner's last line; `None` if the process ends earlier.
 pub(crate) fn read_banner(process: &mut Child) -> Option<String> {
     let stdout = BufReader::new(process.stdout.take().unwrap());
     let (sender, receiver) = channel();
@@ -253,7 +253,7 @@ pub(crate) fn read_banner(process: &mut Child) -> Option<String> {
     receiver.recv_timeout(LONG).ok()
 }
 
-/// How a short run of the binary ended.
+/// The result of a short run of the binary.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) code: Option<i32>,
@@ -316,7 +316,7 @@ pub(crate) fn memory_of(pid: u32) -> u64 {
     status_of(pid, "VmRSS:")
 }
 
-/// An amount of memory that the system tells of a process, in bytes; 0 once it has ended.
+/// An amount of memory that the system reports for a process, in bytes; 0 once it has ended.
 fn status_of(pid: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(name));
@@ -338,12 +338,12 @@ pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The present moment, by the clock that the server on this machine reads too.
+/// The present moment, by the clock that the server on this machine also reads.
 pub(crate) fn now() -> Millis {
     Clock::system().now()
 }
 
-/// A moment that the server names, which is never finer than a millisecond.
+/// A moment from the server, which is never finer than a millisecond.
 pub(crate) fn millis(moment: Option<Timestamp>) -> Millis {
     let moment = moment.unwrap();
     assert_eq!(moment.nanos % 1_000_000, 0, "{moment:?} is finer than a millisecond");
@@ -356,13 +356,13 @@ pub(crate) fn reason(status: &tonic::Status) -> String {
     info.filter(|info| info.domain == "sessiond").map(|info| info.reason).unwrap_or_default()
 }
 
-/// The field that an error blames; empty if it blames none.
+/// The field that an error names; empty if it names none.
 pub(crate) fn blamed_field(status: &tonic::Status) -> String {
     let violations = status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
     violations.into_iter().map(|violation| violation.field).collect::<Vec<_>>().join(",")
 }
 
-/// Refused as bad input, blaming this field, without the ID in any form.
+/// Asserts that bad input is refused with the name of this field, and without the ID in any form.
 #[track_caller]
 pub(crate) fn assert_blamed(status: &tonic::Status, field: &str, id: &str) {
     assert_eq!(
@@ -374,7 +374,7 @@ pub(crate) fn assert_blamed(status: &tonic::Status, field: &str, id: &str) {
     assert_silent(status, id);
 }
 
-/// The ID stands nowhere in the error.
+/// Asserts that the ID is nowhere in the error.
 #[track_caller]
 pub(crate) fn assert_silent(status: &tonic::Status, id: &str) {
     let text = format!("{status:?} {status}");

@@ -1,4 +1,4 @@
-//! Calls with any bytes as their message, for what no stub would send.
+//! Calls with any bytes as their message, for messages that no stub would send.
 
 use bytes::{Buf, BufMut, Bytes};
 use tonic::body::Body;
@@ -8,7 +8,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Status};
 use tower::ServiceExt;
 
-/// Calls a method at this path. The answer's first message is not waited for: a call that is refused has none.
+/// Calls the method at this path. It does not wait for the answer's first message, because a refused call has none.
 pub(crate) async fn call(channel: Channel, path: &str, message: impl Into<Bytes>) -> Result<(), Status> {
     let mut grpc = tonic::client::Grpc::new(channel);
     grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
@@ -21,7 +21,7 @@ pub(crate) async fn call_store(channel: Channel, method: &str, message: impl Int
     call(channel, &format!("/sessiond.v1.SessionStore/{method}"), message).await
 }
 
-/// Sends and receives bytes as they are.
+/// A codec that leaves bytes as they are.
 struct BytesCodec;
 
 impl Codec for BytesCodec {
@@ -58,7 +58,7 @@ impl Decoder for BytesCodec {
     }
 }
 
-/// Calls a method and reads its answer to the end: the error that it ends with.
+/// Calls a method and reads its answer to the end. Returns the error with which it ends.
 pub(crate) async fn end(channel: Channel, path: &str, message: impl Into<Bytes>) -> Option<Status> {
     let mut grpc = tonic::client::Grpc::new(channel);
     grpc.ready().await.unwrap();
@@ -77,7 +77,7 @@ pub(crate) async fn end(channel: Channel, path: &str, message: impl Into<Bytes>)
     }
 }
 
-/// Sends an HTTP request whose headers and body are what they are: the status of HTTP and that of gRPC.
+/// Sends an HTTP request with these headers and this body. Returns the HTTP status and the gRPC status.
 pub(crate) async fn post(channel: Channel, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, Option<Status>) {
     let request = http::Request::post(path).header("te", "trailers");
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));

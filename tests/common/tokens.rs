@@ -1,4 +1,4 @@
-//! Resume tokens, seen from inside: for tests that have to know which event came first.
+//! The inside of resume tokens, for tests that must know which event came first.
 
 use sessiond::model::ResumeToken;
 

@@ -1,4 +1,4 @@
-//! HTTP/2 by hand, for peers that no library would play.
+//! HTTP/2 by hand, for peers that behave as no library would.
 
 use prost::Message;
 use std::io::{ErrorKind, Read, Write};
@@ -19,22 +19,22 @@ const ACK: u8 = 1;
 pub(crate) const END_STREAM: u8 = 1;
 pub(crate) const END_HEADERS: u8 = 4;
 
-/// The reason of a reset or a farewell with which a server defends itself.
+/// The error code of a reset or a GOAWAY with which a server defends itself.
 pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
 
-/// What may be sent in a stream before the server has read any of it, and what fits into a frame: both as HTTP/2 makes it
-/// by default.
+/// HTTP/2's defaults: how many bytes may be sent on a stream before the server has read any, and how many fit into a
+/// frame.
 const INITIAL_WINDOW: usize = 65_535;
 const MAX_FRAME: usize = 16 << 10;
 
 /// The setting that bounds the streams of a connection.
 pub(crate) const MAX_CONCURRENT_STREAMS: u16 = 3;
-/// The setting of how much of each stream's answer the peer is ready to receive at first.
+/// The setting that says how much of each stream's answer the peer accepts at first.
 pub(crate) const INITIAL_WINDOW_SIZE: u16 = 4;
 /// The setting that bounds a set of headers.
 pub(crate) const MAX_HEADER_LIST_SIZE: u16 = 6;
 
-/// A frame as it was received.
+/// A received frame.
 #[derive(Debug)]
 pub(crate) struct Frame {
     pub(crate) kind: u8,
@@ -50,7 +50,7 @@ impl Frame {
     }
 }
 
-/// A connection that sends what it is told to.
+/// A connection that sends what a test tells it to.
 pub(crate) struct Peer {
     stream: TcpStream,
     received: Vec<u8>,
@@ -84,7 +84,7 @@ impl Peer {
         let mut peer = Self::greet(address);
         peer.receive(|frame| frame.kind == SETTINGS && frame.flags & ACK == 0).unwrap();
         assert!(peer.send(&frame(SETTINGS, ACK, 0, &[])));
-        // Before this the window of the connection is the small one of the standard.
+        // Before this, the connection's window is HTTP/2's small default.
         peer.receive(|frame| frame.kind == WINDOW_UPDATE).unwrap();
         peer
     }
@@ -182,14 +182,14 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     bytes
 }
 
-/// The frames of a whole call of `method`, such as `GetSession`.
+/// The frames of a complete call of `method`, such as `GetSession`.
 pub(crate) fn call(method: &str, stream: u32, request: &impl Message) -> Vec<u8> {
     let mut frames = frame(HEADERS, END_HEADERS, stream, &call_headers(method));
     frames.extend(frame(DATA, END_STREAM, stream, &message(request)));
     frames
 }
 
-/// A message with the prefix that gRPC gives it.
+/// A message with its gRPC prefix.
 pub(crate) fn message(message: &impl Message) -> Vec<u8> {
     let encoded = message.encode_to_vec();
     let mut bytes = vec![0];
@@ -198,7 +198,7 @@ pub(crate) fn message(message: &impl Message) -> Vec<u8> {
     bytes
 }
 
-/// The encoded headers of a call of `method`, such as `GetSession`; or of another service, such as
+/// The encoded headers of a call of `method`, such as `GetSession`, or of another service's method, such as
 /// `sessiond.v1.Admin/Backup`.
 pub(crate) fn call_headers(method: &str) -> Vec<u8> {
     let path = if method.contains('/') { format!("/{method}") } else { format!("/sessiond.v1.SessionStore/{method}") };
@@ -211,7 +211,7 @@ pub(crate) fn call_headers(method: &str) -> Vec<u8> {
     block
 }
 
-/// Appends a header that enters no table.
+/// Appends a header that is not added to the header table.
 pub(crate) fn literal(block: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     block.push(0);
     for part in [name, value] {

@@ -1,5 +1,5 @@
-//! The calls of a case by way of the client, whose lane and errors are tested too. Requests and answers are in the JSON form
-//! of Protocol Buffers; what the client hands out is put back into the response of the call.
+//! Makes the calls of a case through the client, so its lane and errors are tested, too. Requests and answers are in
+//! the JSON form of Protocol Buffers. What the client returns is put back into the response message of the call.
 
 use std::sync::LazyLock;
 
@@ -47,7 +47,7 @@ macro_rules! shown {
     };
 }
 
-/// Makes a call by the client.
+/// Makes a call through the client.
 pub(crate) async fn make(client: &Client, method: &str, request: Value) -> Outcome {
     call(client, method, request).await.map_err(|error| described(&error))
 }
@@ -153,7 +153,7 @@ pub(crate) fn replied(reply: Reply) -> Outcome {
     }
 }
 
-/// An event as its message.
+/// An event as a message of the contract.
 pub(crate) fn event(event: Event) -> Value {
     let Event { resume_token, kind, event_time, session } = event;
     let (kind, event_time, session) = (kind.into(), Some(event_time), Some(session));

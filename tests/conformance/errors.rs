@@ -1,4 +1,4 @@
-//! What a step says of an error, and what the client's error says.
+//! Compares what a step says about an error with the client's error.
 
 use serde_json::{Value, json};
 use sessiond_client::Error;
@@ -27,7 +27,7 @@ pub(crate) fn described(error: &Error) -> Value {
     json!({"reason": error.reason(), "code": name(error.code()), "fields": fields, "metadata": metadata})
 }
 
-/// A status, which one reply of an exchange can also be, in the words of the cases.
+/// A status in the words of the cases. A reply of an exchange can also be one.
 pub(crate) fn described_status(status: &Status) -> Value {
     let details = status.get_error_details();
     let (reason, metadata) = details.error_info().map(|info| (&info.reason, &info.metadata)).unzip();

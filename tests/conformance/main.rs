@@ -1,5 +1,5 @@
-//! The behaviour cases of `clients/conformance/cases`, made by the Rust client; `clients/conformance/README.md` says what a
-//! runner does.
+//! Runs the behaviour cases of `clients/conformance/cases` with the Rust client. `clients/conformance/README.md` says
+//! what a runner does.
 
 #![allow(clippy::unwrap_used, reason = "what can't be set up fails the test")]
 
@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 /// The cases that Rust can't meet, and why.
 const EXCEPTIONS: [(&str, &str); 0] = [];
 
-/// As long as a lock may make a call wait.
+/// As long as a lock may delay a call.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn folder() -> PathBuf {

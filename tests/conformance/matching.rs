@@ -1,4 +1,4 @@
-//! Whether an answer has what a step expects.
+//! Checks whether an answer has what a step expects.
 
 use serde_json::{Map, Value};
 

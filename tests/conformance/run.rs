@@ -1,4 +1,4 @@
-//! One case being run.
+//! Runs one case.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;

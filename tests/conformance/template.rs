@@ -1,4 +1,4 @@
-//! What a template leaves open: `${name}`, `${time+60s}`, and values too long to write down.
+//! Fills in the variables of a template: `${name}`, `${time+60s}`, and values too long to write out.
 
 use std::collections::BTreeMap;
 

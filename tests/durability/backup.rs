@@ -1,4 +1,4 @@
-//! Backups are the state of one moment, whatever goes on meanwhile, and hold up nobody.
+//! Tests that a backup is the state of one moment, whatever changes meanwhile, and delays nobody.
 
 use crate::common::backups::{back_up, restore, restored};
 use crate::common::{Server, eventually};
@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 /// Sessions that one writer changes in turn.
 const SLOTS: i64 = 40;
 
-/// After so many changes a writer also ends a session and makes one.
+/// After so many changes, a writer also ends a session and creates one.
 const STRIDE: i64 = 10;
 
 fn id(kind: &str, writer: usize, number: i64) -> String {
@@ -29,11 +29,12 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
     (0..length).map(|_| next()).collect()
 }
 
-/// Between two steps of a writer. Without it, what a backup has to catch up with grows as fast as it reads where cores are few.
+/// The pause between two steps of a writer. Without it, on few cores, the changes that a backup must catch up with grow
+/// as fast as it reads.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Carries out numbered steps, one after the other: step `n` writes `n` into slot `n % SLOTS`; every `STRIDE`th then ends
-/// the victim `n / STRIDE`, and then makes the newcomer of that number.
+/// Carries out numbered steps, one after the other. Step `n` writes `n` into slot `n % SLOTS`. Every `STRIDE`th step
+/// then ends the victim `n / STRIDE`, and creates the newcomer with that number.
 async fn work(client: Client, writer: usize, ended: Arc<AtomicBool>) -> i64 {
     let mut step = 0;
     while !ended.load(Ordering::Relaxed) {
@@ -59,7 +60,8 @@ async fn number_in(client: &Client, id: String) -> i64 {
     }
 }
 
-/// Checks that the sessions of a writer are as they were after one of its steps, or in the middle of it; the step.
+/// Checks that the sessions of a writer are as they were after one of its steps, or in the middle of it. Returns the
+/// step.
 async fn check_cut(client: &Client, writer: usize, victims: i64) -> i64 {
     let mut steps = Vec::new();
     for slot in 0..SLOTS {
@@ -147,7 +149,7 @@ async fn so_it_is_with_the_engine_in_memory() {
     cut_under_load(&["--engine", "memory"]).await;
 }
 
-/// A server with so many sessions of 20 KiB that can't be compressed.
+/// A server with this many sessions of 20 KiB that can't be compressed.
 async fn bulky(count: u64) -> Server {
     let server = Server::start_with(&["--durability", "interval", "--cache-size", "16MiB"]);
     let mut making = JoinSet::new();
@@ -171,7 +173,7 @@ async fn a_reader_that_pauses_holds_up_no_writer_and_costs_no_memory() {
     let (client, before) = (server.client(), server.memory());
     let mut backup = server.client().backup().await.unwrap();
     let mut bytes = backup.next().await.unwrap().unwrap().to_vec();
-    // Nothing is read meanwhile; every session changes.
+    // The backup is not read meanwhile, and every session changes.
     for number in 0..SESSIONS {
         let id = format!("a-bulky-session-{number}");
         client.update_with(UpdateSessionRequest::new(id, SessionChange::new().set("changed", true))).await.unwrap();
@@ -198,7 +200,7 @@ async fn one_backup_at_a_time_and_a_cancelled_one_makes_room() {
     let running = Err(Error::BackupRunning { address: server.address().to_owned() });
     assert_eq!(client.backup().await.map(drop), running);
     assert_eq!(restore(&client, b"anything").await.map(drop), running);
-    // The first goes on all the same.
+    // The first backup goes on.
     first.next().await.unwrap().unwrap();
     drop(first);
     eventually("the place is free again", async || client.backup().await.is_ok()).await;

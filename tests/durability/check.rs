@@ -1,4 +1,4 @@
-//! The comparison of a ledger with what the server has after a crash.
+//! Compares a ledger with what the server has after a crash.
 
 use crate::common::{LONG, after, millis, now};
 use crate::entry::{Content, Entry, Finding, Promise};
@@ -202,7 +202,8 @@ impl Ledger {
         if self.report.findings.is_empty() {
             match self.promise {
                 Promise::Everything => self.catch_up(client).await,
-                // A watcher may have been told of what is lost now; who begins at the start is told what is there.
+                // A watcher may have seen events that are lost now. A watcher that begins at the start sees what is
+                // there.
                 Promise::OlderThan(_) => {
                     let sequence = std::mem::take(&mut self.history).seen().sequence;
                     self.catch_up(client).await;
@@ -278,7 +279,7 @@ impl Ledger {
             let reading = self.history.read_until(watch, is_marker);
             match tokio::time::timeout(LONG, reading).await {
                 Ok(came) => return came,
-                // After many crashes the history is long; it may take its time, as long as it goes on.
+                // After many crashes the history is long. It may take long to read, as long as it makes progress.
                 Err(_) if self.history.seen().sequence > before => {}
                 Err(_) => return false,
             }

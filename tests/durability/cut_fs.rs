@@ -1,4 +1,4 @@
-//! The disk as a file system that a process can use, by FUSE.
+//! The disk as a file system that a process can use, with FUSE.
 
 use crate::disk::{Disk, Faults, Hang, Inode, Node, Refusal};
 use fuser::{
@@ -13,11 +13,11 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
-/// The kernel keeps nothing: after a cut it must not know more than the disk.
+/// The kernel caches nothing: after a cut it must not know more than the disk.
 const KEEP: Duration = Duration::ZERO;
 const BLOCK: u32 = 4096;
 
-/// Between two looks whether the disk still hangs.
+/// The pause between two checks whether the disk still hangs.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// A mounted disk. Dropping it unmounts it.
@@ -60,7 +60,7 @@ fn lock(disk: &Mutex<Disk>) -> MutexGuard<'_, Disk> {
     disk.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits for the end of what hangs.
+/// Waits until the hang ends.
 fn wait_out(disk: &Mutex<Disk>, hang: Hang) {
     while lock(disk).faults.hang == hang {
         thread::sleep(PAUSE);

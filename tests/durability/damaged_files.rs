@@ -1,4 +1,4 @@
-//! Damage of each file of the data folder, one by one: what the server and the commands say of it.
+//! Tests what the server and the commands say about damage to each file of the data folder.
 
 use crate::common::damage::check;
 use crate::common::{Run, Server, binary, eventually, run};
@@ -7,18 +7,18 @@ use sessiond_client::proto::{CreateSessionRequest, GetSessionRequest, SessionCha
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Sessions that `fill` makes. With [`FILLING`] they take several segments of the log.
+/// The number of sessions that `fill` creates. With [`FILLING`] they take several segments of the log.
 const SESSIONS: usize = 800;
 const FILLING: usize = 9_000;
 
-/// Opens a folder without a mark.
+/// The flag that opens a folder without a sync watermark.
 const UNMARKED: &str = "--accept-unmarked-data";
 
 fn id(number: usize) -> String {
     format!("the-session-id-of-number-{number:04}")
 }
 
-/// Makes sessions with something in them that can be found on disk.
+/// Creates sessions whose content can be found on disk.
 async fn fill(server: &Server) {
     let client = server.client();
     for number in 0..SESSIONS {
@@ -37,7 +37,8 @@ async fn filled() -> Server {
     server
 }
 
-/// How many sessions read as they were made, and how many answer that they are damaged. No other answer will do.
+/// How many sessions read as they were created, and how many answer that they are damaged. Any other answer fails the
+/// test.
 async fn read_all(server: &Server) -> (usize, usize) {
     let client = server.client();
     let (mut right, mut damaged) = (0, 0);
@@ -58,11 +59,11 @@ fn log_of(server: &Server) -> PathBuf {
     server.data().join("sled").join("db")
 }
 
-/// The file of the redo log that holds what was changed since the start.
+/// The redo log's file with the changes since the start.
 fn redo_of(server: &Server) -> PathBuf {
     let files = crate::common::files_below(&server.data().join("sled"));
     let redo = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("redo.");
-    // The file of the next generation is there, too, with nothing in it yet.
+    // The empty file of the next generation is there, too.
     let newest = files.into_iter().filter(redo).max_by_key(|path| fs::metadata(path).unwrap().modified().unwrap());
     newest.unwrap()
 }
@@ -72,7 +73,7 @@ fn snapshot_of(server: &Server) -> PathBuf {
     files.into_iter().find(|path| path.to_string_lossy().contains("snap.")).unwrap()
 }
 
-/// Flips a bit of each byte string like this one.
+/// Flips a bit in each occurrence of this byte string.
 fn flip_each(path: &Path, wanted: &[u8]) {
     let mut bytes = fs::read(path).unwrap();
     let places: Vec<usize> = (0..bytes.len() - wanted.len()).filter(|at| bytes[*at..].starts_with(wanted)).collect();
@@ -93,7 +94,7 @@ fn verify(server: &Server) -> Run {
     run(binary().args(["verify", "--data-dir"]).arg(server.data()))
 }
 
-/// The server refuses to start, in one line that says what to do, and verify says the same.
+/// Asserts that the server refuses to start with one line that says what to do, and that verify says the same.
 #[track_caller]
 fn assert_refused(server: &mut Server, damage: &str) {
     let before = server.log().len();
@@ -149,7 +150,7 @@ async fn a_mark_that_is_missing_or_damaged_is_refused() {
     assert!(salvaged.stdout.contains("saved     800"), "{salvaged:?}");
     assert_eq!(read_all(&saved).await, (SESSIONS, 0));
 
-    // One of its two copies is enough.
+    // One of the watermark's two copies is enough.
     fs::write(&mark, &whole).unwrap();
     flip(&mark, 3);
     server.restart();
@@ -216,12 +217,12 @@ async fn damage_of_the_history_keeps_no_old_event() {
     let mut server = Server::start_with(&["--durability", "none"]);
     let client = server.client();
     for number in 0..SESSIONS {
-        // Events are compressed: only what is rare among them can be found on disk.
+        // Events are compressed, so only rare content can be found on disk.
         let name = if number == 100 { "?Qx7@Zk!9" } else { "common" };
         let created = client.create(CreateSessionRequest::new().label("name", name)).await.unwrap();
         client.delete(&created.session_id).await.unwrap();
     }
-    // In segments of sled's log that are far from the last one.
+    // The damage is in segments of sled's log far from the last one.
     server.stop();
     server.restart();
     fill(&server).await;
@@ -233,7 +234,7 @@ async fn damage_of_the_history_keeps_no_old_event() {
     server.restart();
     server.stop();
     flip_each(&log_of(&server), b"?Qx7@Zk!9");
-    // Without it the history can't be begun anew, as a server does where it finds such damage when it starts.
+    // Without the watermark, the start can't begin the history anew, as it does after such damage.
     let mark = server.data().join("sled/acknowledged");
     fs::remove_file(&mark).unwrap();
     server.restart_with(&[UNMARKED]);
@@ -247,7 +248,7 @@ async fn damage_of_the_history_keeps_no_old_event() {
     eventually("the old events are dropped", async || check(&client).await.events <= 1).await;
     assert_eq!(check(&client).await.damaged_events, 0);
     assert!(!server.log().contains("trimming the history"), "{}", server.log());
-    // What could not be removed from the disk is no more there than the rest.
+    // Events that could not be removed from the disk are as invisible as the other dropped ones.
     server.stop();
     fs::remove_file(&mark).unwrap();
     server.restart_with(&[UNMARKED]);
@@ -267,7 +268,7 @@ async fn damage_of_what_was_acknowledged_since_the_start_is_no_torn_write() {
     server.kill();
     let log = redo_of(&server);
     let written = fs::read(&log).unwrap();
-    // In the first change, and in the last.
+    // The damage is in the first change, and in the last.
     let end = written.iter().rposition(|byte| *byte != 0).unwrap();
     for at in [600, end] {
         flip(&log, at);
@@ -279,7 +280,7 @@ async fn damage_of_what_was_acknowledged_since_the_start_is_no_torn_write() {
             Err(error) => panic!("{error:?}"),
         }
         drop(saved);
-        // Nothing was changed by all that.
+        // None of the attempts changed anything else.
         fs::write(&log, &written).unwrap();
     }
     fs::remove_file(&log).unwrap();

@@ -1,15 +1,16 @@
-//! A disk in memory that forgets what was not synced when its power is cut, and that can be full or broken.
+//! A disk in memory. It forgets what was not synced when its power is cut, and it can be full or broken.
 //!
-//! What is durable: the data and the size of a file from its fsync or fdatasync on; the names in a folder from the fsync of
-//! the folder on, or of a file that was named after them, since journals keep the order of names. Of everything else a cut
-//! leaves any part: none, the first writes, some writes in any order, some sectors of some writes.
+//! The data and the size of a file are durable from its fsync or fdatasync on. The names in a folder are durable from
+//! the fsync of the folder on, or from the fsync of a file that was named after them, because journals keep the order
+//! of names. Of everything else a cut leaves any part: none, the first writes, some writes in any order, or some
+//! sectors of some writes.
 
 use fastrand::Rng;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::ops::Bound;
 
-/// What a disk writes as a whole, in bytes.
+/// The size of a sector, which the disk writes as a whole, in bytes.
 const SECTOR: usize = 512;
 
 pub(crate) type Inode = u64;
@@ -26,7 +27,7 @@ pub(crate) enum Refusal {
     NotEmpty,
 }
 
-/// What does not come to an end.
+/// Which requests never end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Hang {
     #[default]
@@ -37,7 +38,7 @@ pub(crate) enum Hang {
     Everything,
 }
 
-/// How the disk is ill.
+/// What is wrong with the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Faults {
     pub(crate) hang: Hang,
@@ -73,7 +74,7 @@ enum NameChange {
     Rename((Inode, OsString), (Inode, OsString)),
 }
 
-/// How much of what was not synced outlives a cut.
+/// How much unsynced data survives a cut.
 #[derive(Clone, Copy, Debug)]
 enum Survival {
     Nothing,
@@ -389,7 +390,7 @@ fn names_become_durable_in_their_order() {
     disk.sync(file).unwrap();
     disk.remove(folder, OsStr::new("whole")).unwrap();
     disk.cut_now();
-    // A seed with which none of the pending changes of names survives.
+    // With this seed, none of the pending changes of names survives.
     let mut rng = (0..1_000).map(Rng::with_seed).find(|rng| disk_survivors(rng.clone()) == 0).unwrap();
     disk.restore(&mut rng);
     assert_eq!(disk.find(folder, OsStr::new("whole")), Ok(file));

@@ -1,4 +1,4 @@
-//! One session in the ledger: the states that it went through, and which of them the server may have after a crash.
+//! One session in the ledger: its states, and which of them the server may have after a crash.
 
 use sessiond_client::proto::{EventKind, Session, Value};
 use std::collections::BTreeMap;
@@ -93,7 +93,7 @@ pub(crate) struct Settled {
 
 impl Entry {
     pub(crate) fn new(tag: String) -> Self {
-        // Before its creation it is not there.
+        // Before its creation the session does not exist.
         let steps = vec![Step {
             kind: EventKind::Unspecified,
             state: None,
@@ -133,7 +133,7 @@ impl Entry {
     /// the reading of that state.
     pub(crate) fn settle(&mut self, found: Option<&Session>, promise: Promise, crash: Instant) -> Settled {
         let kept = self.steps.iter().rposition(|step| promise.covers(step.acknowledged, crash)).unwrap_or(0);
-        // A session that is not there may be gone again, or its creation is lost: the later state comes first.
+        // A missing session may have ended, or its creation is lost. The later state is tried first.
         let mut matching =
             (kept..self.steps.len()).filter(|step| matches(self.steps[*step].state.as_ref(), found)).rev();
         let (matching, earlier) = (matching.next(), matching.next());

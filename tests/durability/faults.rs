@@ -1,4 +1,5 @@
-//! The disk is nearly full, full, or broken: the server says so, stops acknowledging, and keeps what it acknowledged.
+//! Tests with a disk that is nearly full, full, or broken: the server says so, stops acknowledging, and keeps what it
+//! acknowledged.
 
 use crate::common::{LONG, Server, binary, eventually, run};
 use crate::disk::Faults;
@@ -63,7 +64,7 @@ async fn a_server_on_a_broken_disk_says_so_and_starts_once_it_is_sound() {
     assert_eq!(server.client().get(&id).await.unwrap().session.version, 1);
 }
 
-/// The disk fails under load; the process must end by itself, and after a restart on a sound disk nothing is missing.
+/// The disk fails under load. The process must end by itself, and nothing is missing after a restart on a sound disk.
 async fn fail_under_load(name: &str, faults: Faults) {
     let Some(disk) = mount(name) else { return };
     let (failures, seed) = (setting("SESSIOND_FAILURES", 4), seed(name));
@@ -82,13 +83,13 @@ async fn fail_under_load(name: &str, faults: Faults) {
         let crash = Instant::now();
         let log = server.log().split_off(logged);
         assert_eq!(status.code(), Some(1), "{log}");
-        // Who notices first, a change or the watchdog, is a matter of chance.
+        // Either a change or the watchdog notices first, by chance.
         let reasons = ["the storage failed; no change is accepted any more", "sled could not write in the background"];
         assert!(reasons.iter().any(|reason| log.contains(reason)), "{log}");
         assert!(log.contains("the storage has failed; a restart recovers every acknowledged change"), "{log}");
         ledger.end(load).await;
         if rng.bool() {
-            // Whoever finds a broken disk often switches the machine off.
+            // People who find a broken disk often switch the machine off.
             disk.disk().cut_now();
             disk.disk().restore(&mut rng);
         }

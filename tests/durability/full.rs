@@ -1,7 +1,7 @@
-//! A small disk that is filled and emptied again and again: a server must never be unable to write for what is dead, nor take
-//! the space that it is told to leave free.
+//! Tests with a small disk that is filled and emptied again and again. Dead data must never keep the server from
+//! writing, and the server must not take the space that it is told to leave free.
 //!
-//! The disk is real: a file system in a file, or in memory where there are no loop devices. Mounting it takes root.
+//! The disk is real: a file system in a file, or in memory if there are no loop devices. Mounting it needs root.
 
 use crate::common::{Server, binary, eventually, run as common_run};
 use crate::{say, seed, setting};
@@ -21,18 +21,18 @@ use tokio::task::JoinSet;
 
 const MIB: u64 = 1 << 20;
 
-/// What is left free, in MiB, and how far below it the free space may be seen: the file system's own books change, too.
+/// The reserve that stays free, in MiB, and how far below it the free space may appear, because the file system's own
+/// data changes, too.
 const RESERVE: u64 = 16;
 const TOLERANCE: u64 = 1;
 
-/// Calls at a time.
+/// The number of concurrent calls.
 const AT_ONCE: usize = 32;
 
-/// How soon a server must write again that has something to reclaim. It takes a few seconds, on a machine with nothing else to
-/// do.
+/// How soon a server with dead data to reclaim must write again. It takes a few seconds on an idle machine.
 const WRITES_AGAIN_WITHIN: Duration = Duration::from_secs(30);
 
-/// A file system of its own. Dropping it unmounts it.
+/// A file system of the test's own. Dropping it unmounts it.
 struct SmallDisk {
     folder: TempDir,
 }
@@ -69,7 +69,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // A server that was killed a moment ago may still hold it: it goes once that is gone.
+        // A server that was just killed may still hold the mount. It can be removed once the server is gone.
         run(Command::new("umount").arg("-l").arg(self.path())).ok();
     }
 }
@@ -98,7 +98,7 @@ fn mount(test: &str, mib: u64) -> Option<SmallDisk> {
     }
 }
 
-/// Notes how little space is free at any time.
+/// Notes the least free space so far.
 struct Gauge {
     least: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
@@ -130,7 +130,7 @@ impl Drop for Gauge {
     }
 }
 
-/// Makes sessions of so many bytes until the disk is full. Returns their IDs.
+/// Creates sessions of this many bytes until the disk is full. Returns their IDs.
 async fn fill(client: &Client, bytes: usize, rng: &mut Rng) -> Vec<String> {
     let mut tasks = JoinSet::new();
     for _ in 0..AT_ONCE {
@@ -189,7 +189,8 @@ async fn until_it_writes(server: &Server) -> Duration {
     began.elapsed()
 }
 
-/// Fills the disk and empties it so often: sessions in the order in which they were made, in any order, some of them only.
+/// Fills and empties the disk this many times. Sessions go in the order of their creation, in any order, or only some
+/// of them.
 async fn fill_again_and_again(name: &str, disk_mib: u64, bytes: usize, rounds: u64) {
     let Some(disk) = mount(name, disk_mib) else { return };
     let mut rng = Rng::with_seed(seed(name));
@@ -218,7 +219,7 @@ async fn fill_again_and_again(name: &str, disk_mib: u64, bytes: usize, rounds: u
         let dead = made.first().cloned();
         delete(&client, made).await;
         let again = until_it_writes(&server).await;
-        // With nothing in it the folder takes little, also while nothing is changed.
+        // An empty folder takes little space, even while nothing changes.
         let has_shrunk = async || !kept.is_empty() || disk.free_bytes() >= disk_mib * MIB / 2;
         eventually("the space is given back", has_shrunk).await;
         say(&format!(
@@ -232,12 +233,12 @@ async fn fill_again_and_again(name: &str, disk_mib: u64, bytes: usize, rounds: u
         ));
         assert!(again < WRITES_AGAIN_WITHIN, "{again:?}");
         assert!(gauge.least() >= (RESERVE - TOLERANCE) * MIB, "{:.1} MiB free", mib(gauge.least()));
-        // As much fits in as at first, but for what is kept and what cleaning up has not come to.
+        // As much fits as at first, except for what is kept and what is not cleaned up yet.
         assert!(count >= first / 4, "{count} of {first}");
         if round % 3 == 2 {
             server.kill();
             server.restart();
-            // What is dead may have to be given back first, as before.
+            // Dead space may have to be given back first, as before.
             let again = until_it_writes(&server).await;
             assert!(again < WRITES_AGAIN_WITHIN, "{again:?} after a restart");
         }
@@ -254,7 +255,7 @@ async fn fill_again_and_again(name: &str, disk_mib: u64, bytes: usize, rounds: u
     assert!(!server.log().contains("panicked"), "{}", server.log());
 }
 
-/// Takes all of the disk that is free, down to the last block.
+/// Takes all free space of the disk, down to the last block.
 fn take_the_rest(disk: &SmallDisk) -> PathBuf {
     let path = disk.path().join("taken");
     let mut file = File::create(&path).unwrap();
@@ -277,7 +278,7 @@ async fn a_server_that_can_not_start_for_a_full_disk_says_so_and_loses_nothing()
     for _ in 0..200 {
         doomed.push(server.client().create(CreateSessionRequest::new()).await.unwrap().session_id);
     }
-    // What others take from under a write ends the server; here it is to meet a disk that is full already.
+    // A disk that others fill during a write ends the server. Here the server is to meet a disk that is already full.
     until_it_rests(&server).await;
     let taken = take_the_rest(&disk);
     let client = server.client();
@@ -286,11 +287,11 @@ async fn a_server_that_can_not_start_for_a_full_disk_says_so_and_loses_nothing()
     })
     .await;
     client.get(&created.session_id).await.unwrap();
-    // Without a single free block.
+    // There is not a single free block.
     let dead = doomed[0].clone();
     delete(&client, doomed).await;
     server.kill();
-    // Also for a folder that there is no space to make.
+    // The same holds for a folder that can't be created for lack of space.
     for folder in [data.clone(), disk.path().join("another")] {
         let ended = common_run(binary().args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&folder));
         assert!(matches!(ended.code, Some(1 | 2)), "{ended:?}");

@@ -1,4 +1,5 @@
-//! The disk hangs, or fails while nobody waits for it: it is noticed and told within seconds, and ends the server only if it lasts.
+//! Tests with a disk that hangs, or fails while nobody waits for it. The server notices and reports it within seconds,
+//! and ends only if it lasts.
 
 use crate::common::{LONG, Server, eventually};
 use crate::cut_fs::CutFs;
@@ -8,10 +9,11 @@ use sessiond_client::proto::CreateSessionRequest;
 use sessiond_client::{Client, Health};
 use std::time::{Duration, Instant};
 
-/// How soon it must be told that a disk hangs, with time for a busy machine.
+/// How soon the server must report that a disk hangs, with time for a busy machine.
 const SOON: Duration = Duration::from_secs(10);
 
-/// A disk that hangs until this is dropped. Make it after the server: a process whose disk hangs can't even be killed.
+/// A disk that hangs until this is dropped. It must be created after the server, so that it is dropped first: a process
+/// whose disk hangs can't even be killed.
 struct Hanging<'a>(&'a CutFs);
 
 impl<'a> Hanging<'a> {
@@ -36,7 +38,7 @@ async fn is(client: &Client, health: Health) -> bool {
     client.health("").await.unwrap() == health
 }
 
-/// The disk hangs for good: health tells it, then the process ends by itself, and a restart finds everything.
+/// The disk hangs for good. Health reports it, then the process ends by itself, and a restart finds everything.
 async fn hang_for_good(disk: &CutFs, hang: Hang, writes: bool) {
     let mut server = start(disk, &["--stall-timeout", "5s"]);
     let client = server.client();
@@ -52,7 +54,7 @@ async fn hang_for_good(disk: &CutFs, hang: Hang, writes: bool) {
     let ends = async || server.log().contains("the storage has failed; a restart recovers every acknowledged change");
     eventually("the server ends", ends).await;
     assert!(server.log().contains("the storage is stuck; only a restart helps"), "{}", server.log());
-    // The system lets no process go that waits for a disk, so the disk must answer for that.
+    // A process that waits for a disk can't end, so the disk must answer first.
     drop(hanging);
     assert_eq!(server.wait(LONG).code(), Some(1));
     write.await.unwrap();
@@ -89,7 +91,7 @@ async fn syncs_that_hang_for_a_while_lose_nothing() {
     let write = tokio::spawn(async move { writer.create(CreateSessionRequest::new()).await });
     eventually("health tells that the storage hangs", async || is(&client, Health::NotServing).await).await;
     assert!(!write.is_finished(), "nothing is acknowledged");
-    // Whoever looks into it is answered meanwhile.
+    // Reads are answered meanwhile.
     assert_eq!(client.statistics().await.unwrap().storage_stalls, 1);
     assert_eq!(client.get(&kept).await.unwrap().session.version, 1);
     drop(hanging);
@@ -109,7 +111,7 @@ async fn syncs_that_hang_for_a_while_lose_nothing() {
 async fn a_failed_write_is_noticed_while_nobody_waits_for_it() {
     let Some(disk) = mount("a failed write in the background") else { return };
     let mut server = start(&disk, &["--durability", "interval", "--flush-interval", "1s"]);
-    // A server that has started looks for something to clean up, which fails as well.
+    // A server that has started looks for something to clean up, which also fails.
     let (mut written, mut unchanged) = (0, 0);
     eventually("the server writes nothing more", async || {
         let before = std::mem::replace(&mut written, disk.disk().written_bytes);
@@ -118,7 +120,7 @@ async fn a_failed_write_is_noticed_while_nobody_waits_for_it() {
     })
     .await;
     disk.disk().faults = Faults { breaks_writes: true, ..Faults::default() };
-    // It is answered at once, and written a second later.
+    // The change is answered at once, and written a second later.
     server.client().create(CreateSessionRequest::new()).await.unwrap();
     let began = Instant::now();
     assert_eq!(server.wait(LONG).code(), Some(1), "{}", server.log());

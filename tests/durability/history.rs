@@ -1,4 +1,4 @@
-//! What watchers were told, session by session.
+//! What watchers have seen, session by session.
 
 use crate::common::tokens::{sequence_in, token_of};
 use sessiond_client::proto::{EventKind, WatchSessionsRequest};
@@ -6,7 +6,7 @@ use sessiond_client::{Client, Error, Event, Watch, WatchMessage};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The events of all namespaces, as far as they have been seen.
+/// The events of all namespaces that were seen so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History(Arc<Mutex<Seen>>);
 

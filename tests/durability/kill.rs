@@ -1,4 +1,4 @@
-//! The process is killed: under load, while it opens its data, while it sweeps.
+//! Tests that kill the process: under load, while it opens its data, and while it sweeps.
 
 use crate::common::{Server, binary, eventually};
 use crate::entry::Promise;
@@ -10,15 +10,15 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// Sweeping and writing touches back are frequent, and so is writing changes back into sled, since little of them is kept
-/// in memory: so a kill meets them.
+/// Sweeping and writing touches are frequent. So are checkpoints, because little is kept in memory. So a kill meets
+/// them.
 pub(crate) const BUSY_UPKEEP: [&str; 6] =
     ["--sweep-interval", "100ms", "--touch-interval", "100ms", "--cache-size", "2MiB"];
 /// The whole history is checked, however long a run takes.
 pub(crate) const WHOLE_HISTORY: [&str; 4] = ["--event-history-count", "1000000000", "--event-history-age", "90d"];
-/// A process of which a kill is expected to meet the opening lives so long at most.
+/// How long a process lives at most if the kill is to meet its opening.
 const OPENING: std::ops::Range<u64> = 1..60;
-/// What a busy machine may add to the time that a promise names.
+/// What a busy machine may add to a promised time.
 const SLACK: Duration = Duration::from_secs(1);
 
 /// Starts the server on this data and kills it before it is ready, or soon after.
@@ -69,7 +69,7 @@ async fn a_killed_server_keeps_all_that_it_acknowledged() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_with_an_interval_loses_no_more_than_that() {
     let kills = setting("SESSIOND_KILLS", 20).div_ceil(5);
-    // With a cache as large as usual there is much to replay.
+    // With a cache of the usual size, there is much to replay.
     let flags = [&BUSY_UPKEEP[..4], &["--durability", "interval", "--flush-interval", "200ms"]].concat();
     let promise = Promise::OlderThan(Duration::from_millis(200) + SLACK);
     kill_again_and_again("kills, interval", &flags, promise, kills, 1..1_500).await;

@@ -1,4 +1,4 @@
-//! What real clients know of their sessions, kept outside the server.
+//! The ledger: what real clients know about their sessions, kept outside the server.
 
 use crate::entry::{Finding, Promise};
 use crate::history::History;
@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 const SHARED: usize = 3;
 
-/// How much the clients do.
+/// The amount of load that the clients make.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {
     pub(crate) workers: usize,
@@ -28,7 +28,7 @@ pub(crate) const MIXED: Style = Style { workers: 6, large_every: 12 };
 /// Groups of changes that fill more than a segment of sled's log before they are synced.
 pub(crate) const LARGE: Style = Style { workers: 24, large_every: 2 };
 
-/// What was tried and found.
+/// Counts of what was tried and found.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(crate) crashes: usize,
@@ -53,7 +53,7 @@ impl Report {
     }
 }
 
-/// A session that all workers change, each its own attribute.
+/// A session that all workers change. Each changes its own attribute.
 pub(crate) struct Shared {
     pub(crate) id: String,
     pub(crate) handle: String,
@@ -81,7 +81,7 @@ pub(crate) struct Ledger {
     pub(crate) rng: Rng,
 }
 
-/// The load while it goes on.
+/// The running load.
 pub(crate) struct Load {
     workers: JoinSet<Worker>,
     watcher: tokio::task::JoinHandle<()>,

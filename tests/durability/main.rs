@@ -1,9 +1,9 @@
-//! Machines that try to break the promise of durability: a process that is killed, a computer that loses its power, a
-//! disk that is full or fails. A ledger outside the server knows what was acknowledged.
+//! Tests that try to break the promise of durability: they kill the process, cut the power, and fill or break the disk.
+//! A ledger outside the server knows what was acknowledged.
 //!
-//! Each has a long mode: `SESSIOND_KILLS=500`, `SESSIOND_CUTS=200`, `SESSIOND_FAILURES=50`,
-//! `SESSIOND_FILLINGS=30` (`SESSIOND_DISK_MIB=320` on a larger disk), with `cargo test --test durability -- --nocapture`.
-//! `SESSIOND_SEED` repeats the random choices of a run, as far as they don't hang on the timing of threads.
+//! Each has a long mode: `SESSIOND_KILLS=500`, `SESSIOND_CUTS=200`, `SESSIOND_FAILURES=50`, `SESSIOND_FILLINGS=30`
+//! (`SESSIOND_DISK_MIB=320` on a larger disk), with `cargo test --test durability -- --nocapture`. `SESSIOND_SEED`
+//! repeats the random choices of a run, as far as they don't depend on the timing of threads.
 
 #![allow(
     clippy::unwrap_used,
@@ -54,8 +54,8 @@ fn seed(test: &str) -> u64 {
     seed
 }
 
-/// Prints a line even if the test passes: the harness keeps only what is printed by macros to itself.
+/// Prints a line even if the test passes: the harness captures only what macros print.
 fn say(line: &str) {
-    // Who closed the output does not want the line.
+    // A reader that closed the output does not want the line.
     writeln!(std::io::stderr(), "{line}").ok();
 }

@@ -1,4 +1,4 @@
-//! The power is cut: under load, and while the server opens its data. What was not synced is lost, in any order.
+//! Tests that cut the power, under load and while the server opens its data. What was not synced is lost, in any order.
 
 use crate::common::{Server, binary, eventually};
 use crate::cut_fs::CutFs;
@@ -12,12 +12,13 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-/// Changes of the disk until the power goes.
+/// The number of disk changes until the power cut.
 const UNDER_LOAD: std::ops::Range<u64> = 1..1_500;
 const WHILE_OPENING: std::ops::Range<u64> = 0..40;
 /// How often each moment of the first opening is tried.
 const ATTEMPTS: u64 = 4;
-/// An opening that has not met a cut by then is over, or one cut fewer is tried; either way nothing is missed.
+/// How long to wait for a cut during an opening. If none comes, the opening is over, or one cut fewer is tried. Neither
+/// fails the test.
 const OPENED: Duration = Duration::from_millis(500);
 
 /// Mounts a disk, or says why the test is skipped.
@@ -38,7 +39,7 @@ fn open(data: &Path) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// Cuts the power while the server opens its data; it need not come so far.
+/// Cuts the power while the server opens its data. The opening may end before the cut.
 async fn interrupt_opening(disk: &CutFs, data: &Path, rng: &mut Rng) -> String {
     disk.disk().cut_in(rng.u64(WHILE_OPENING));
     let mut process = open(data);
@@ -66,7 +67,7 @@ async fn cut_again_and_again(name: &str, style: Style, cuts: u64) {
     let seed = seed(name);
     let mut rng = Rng::with_seed(seed);
     let data = disk.path().join("data");
-    // The very first opening has nothing to lose, but must not leave anything that a later one fails over.
+    // The very first opening has nothing to lose, but must not leave anything on which a later one fails.
     let mut early = 0;
     while rng.u8(..3) > 0 {
         interrupt_opening(&disk, &data, &mut rng).await;
@@ -78,7 +79,8 @@ async fn cut_again_and_again(name: &str, style: Style, cuts: u64) {
     ledger.report.interrupted_openings = early;
     for number in 1..=cuts {
         let load = ledger.begin(|| server.client()).await;
-        // Or the process is killed, and the power goes while its successor reads what nobody has synced yet.
+        // In some rounds the process is killed instead, and the power goes while the next process reads what nobody has
+        // synced yet.
         let cut_at_once = rng.u8(..4) > 0;
         if cut_at_once {
             disk.disk().cut_in(rng.u64(UNDER_LOAD));
@@ -111,8 +113,8 @@ async fn cut_again_and_again(name: &str, style: Style, cuts: u64) {
     ledger.judge(name, seed);
 }
 
-/// The power is cut at each change of the disk that the first opening of a folder makes, and then again right after the
-/// first acknowledged change.
+/// The power is cut at each disk change of a folder's first opening, and then again right after the first acknowledged
+/// change.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_opening_can_be_cut_anywhere() {
     let name = "cuts of the first opening";
@@ -149,8 +151,8 @@ async fn the_first_opening_can_be_cut_anywhere() {
     say(&format!("{name}: {} cuts, 0 lost", 2 * cuts * ATTEMPTS));
 }
 
-/// A process that never syncs is killed, and the power goes while its successor opens what the kernel still had: any
-/// amount may be lost, but what is left must open.
+/// A process that never syncs is killed, and the power goes while the next process opens what the kernel still had. Any
+/// amount may be lost, but the rest must open.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unsynced_log_can_be_cut_while_it_is_opened() {
     let name = "cuts over an unsynced log";
@@ -162,7 +164,7 @@ async fn an_unsynced_log_can_be_cut_while_it_is_opened() {
     let mut server = Server::start_with(&[&flags[..], &[data.to_str().unwrap()]].concat());
     for number in 1..=cuts {
         let client = server.client();
-        // Changes of which sled has written a part.
+        // sled has written a part of these changes.
         for _ in 0..rng.u32(100..600) {
             let attribute = vec![rng.u8(..); 10_000];
             client.create(CreateSessionRequest::new().attribute("bytes", attribute)).await.unwrap();

@@ -1,6 +1,6 @@
-//! Damaged files lose nothing without a word: whatever byte of the data folder is flipped, overwritten or cut off, every
-//! session reads as it was acknowledged, or answers that it is damaged, or the server refuses to start and says what to
-//! do. Nothing old is read, and nothing that was ended comes back; the same holds for what is salvaged.
+//! Tests that damaged files lose nothing silently. Bytes of the data folder are flipped, overwritten or cut off. Then
+//! every session reads as it was acknowledged, or answers that it is damaged, or the server refuses to start and says
+//! what to do. Nothing old is read, and nothing that was ended comes back. The same holds for what is salvaged.
 //!
 //! `SESSIOND_DAMAGES=300 cargo test --test durability random_damage::` tries more; `SESSIOND_DAMAGE_SEED` repeats a run.
 
@@ -16,10 +16,10 @@ use std::fmt;
 use std::path::Path;
 use tokio::task::JoinSet;
 
-/// Rounds, unless `SESSIOND_DAMAGES` says otherwise.
+/// The number of rounds, unless `SESSIOND_DAMAGES` says otherwise.
 const ROUNDS: usize = 15;
 
-/// Changes that are sent at a time, so that they share syncs.
+/// The number of changes sent at the same time, so that they share syncs.
 const AT_ONCE: usize = 32;
 
 /// A session as it was acknowledged.
@@ -41,7 +41,7 @@ struct Found {
     missing: BTreeSet<String>,
 }
 
-/// What all rounds came to.
+/// The sums over all rounds.
 #[derive(Debug, Default)]
 struct Sums {
     rounds: usize,
@@ -94,7 +94,7 @@ async fn create(client: Client, number: usize, chosen: bool) -> Entry {
     Entry { handle: created.session.handle.clone(), id: created.session_id, value: Some(0), dead: Vec::new() }
 }
 
-/// Makes sessions, and changes and ends some of those that are there.
+/// Creates sessions, and changes and ends some of the existing ones.
 async fn work(server: &Server, random: &mut Random, ledger: &mut Vec<Entry>, steps: usize) {
     let client = server.client();
     for _ in 0..steps.div_ceil(AT_ONCE) {
@@ -116,7 +116,8 @@ async fn work(server: &Server, random: &mut Random, ledger: &mut Vec<Entry>, ste
     }
 }
 
-/// Every session is as it was acknowledged or answers `DATA_LOSS`; in a salvaged folder it may be missing instead.
+/// Asserts that every session is as it was acknowledged or answers `DATA_LOSS`. In a salvaged folder it may be missing
+/// instead.
 async fn check(server: &Server, ledger: &[Entry], salvaged: bool) -> Found {
     let client = server.client();
     let mut found = Found::default();
@@ -141,7 +142,8 @@ async fn check(server: &Server, ledger: &[Entry], salvaged: bool) -> Found {
     found
 }
 
-/// The rest of the server works: a new session can be made and read, unless its place is damaged.
+/// Asserts that the rest of the server works: a new session can be created and read, unless it belongs to a damaged
+/// page.
 async fn check_service(server: &Server) {
     let client = server.client();
     match client.create(CreateSessionRequest::new().attribute("n", 1)).await {
@@ -201,7 +203,7 @@ async fn round(random: &mut Random, sums: &mut Sums) {
         server.kill();
     }
     if random.below(2) == 0 {
-        // Then nothing has to be replayed at the next start, and damage is found where it is read.
+        // Then the next start has nothing to replay, and damage is found when it is read.
         server.restart();
         server.stop();
     }
@@ -225,7 +227,7 @@ async fn round(random: &mut Random, sums: &mut Sums) {
             assert!(found.damaged == 0 || verified.code == Some(1), "verify overlooked damage: {verified:?}");
             check_service(&server).await;
             server.stop();
-            // What was found, and what was changed since, is the same after another start.
+            // After another start, the findings and the changes since are the same.
             server.restart();
             let again = check(&server, &ledger, false).await;
             assert!(again.right >= found.right, "{found:?} {again:?}");
@@ -254,7 +256,7 @@ async fn damaged_files_never_give_wrong_data_or_lose_it_in_silence() {
             round(&mut random, &mut sums).await;
         }
         println!("{sums}");
-        // Damage is not so heavy that nothing is left.
+        // The damage leaves something to read.
         assert!(sums.saved > 0 && sums.right > 0, "{sums}");
     }
 }

@@ -1,4 +1,4 @@
-//! A crash loses nothing that was acknowledged, and revives nothing that was ended.
+//! Tests that a crash loses no acknowledged change and revives no ended session.
 
 use crate::common::{Server, eventually, millis, now};
 use sessiond_client::proto::{
@@ -16,14 +16,14 @@ fn random(end: u64) -> u64 {
     RandomState::new().hash_one(0) % end
 }
 
-/// What a session is like: the ID that opens it and the number in it, or gone.
+/// The state of a session: the ID that opens it and the number in it, or gone.
 #[derive(Clone, Debug, PartialEq)]
 enum State {
     There(String, i64),
     Gone,
 }
 
-/// What a client knows of one session.
+/// What a client knows about one session.
 #[derive(Debug)]
 struct Entry {
     /// What was acknowledged.
@@ -65,7 +65,8 @@ impl Ledger {
             let id = self.next_id();
             let there = State::There(id.clone(), 0);
             self.entries.push(Entry { known: State::Gone, perhaps: Some(there), dead: Vec::new() });
-            // Of two kinds, as applications make them; an ID that the server mints would be lost without its answer.
+            // Applications create a session under an ID of their own in two ways: by a create and by an upsert. An ID
+            // that the server mints would be lost without its answer.
             if choice.is_multiple_of(2) {
                 client.create(CreateSessionRequest::new().session_id(id).attribute("n", 0)).await?;
             } else {
@@ -168,7 +169,7 @@ async fn a_touch_survives_a_crash_once_it_is_written_back() {
     eventually("time passes", async || now() > millis(created.session.create_time) + 20).await;
     let touched = client.touch(&created.session_id).await.unwrap();
     assert_ne!(Some(touched.expire_time), created.session.expire_time);
-    // There is no sign of the write-back; this is many times its interval.
+    // Nothing shows the write-back, so this waits for many times its interval.
     tokio::time::sleep(Duration::from_secs(2)).await;
     server.kill();
 

@@ -1,4 +1,4 @@
-//! What is restored is what was saved: all of it or nothing.
+//! Tests that a restore brings back what was saved: all of it or nothing.
 
 use crate::common::backups::{back_up, names, restore, restored, run_backup, run_restore};
 use crate::common::damage::{edit, flip_row};
@@ -49,7 +49,7 @@ async fn everything_comes_back() {
     let ticket = client
         .issue_handoff(IssueHandoffRequest::new(&large, "https://shop.example").lifetime(Duration::from_secs(300)));
     let ticket = ticket.await.unwrap().ticket;
-    // Only in memory of the server, as the interval for writing touches back is long.
+    // The touch is only in the server's memory, because the interval for writing touches is long.
     after(millis(peek(&client, &large).await.unwrap().last_access_time)).await;
     client.touch(&large).await.unwrap();
     let ended = client.create(CreateSessionRequest::new()).await.unwrap();
@@ -89,12 +89,12 @@ async fn everything_comes_back() {
         assert_eq!(here_shop.count(of("ada")).await, Ok(1));
         assert_eq!((here.count(of("bob")).await, here.count(of("")).await), (Ok(1), Ok(2)));
         let statistics = here.statistics().await.unwrap();
-        // The sweeper may have come already to the one that has expired.
+        // The sweeper may have removed the expired session already.
         assert!((3..=4).contains(&statistics.sessions), "{}", statistics.sessions);
         assert!(sequence_in(&statistics.resume_token) >= sequence_in(&saved.resume_token));
     }
 
-    // Who watched the first server goes on with the copy.
+    // A watcher of the first server goes on with the copy.
     let here = copy.client();
     let mut resumed = here.watch(WatchSessionsRequest::new().all_namespaces().resume(token_of(2))).await.unwrap();
     let mut last = 2;
@@ -111,7 +111,7 @@ async fn everything_comes_back() {
     let version = peek(&here, &rotated.session_id).await.unwrap().version;
     let updated = here.update(&rotated.session_id, SessionChange::new().set("more", 1)).await.unwrap();
     assert_eq!(updated.session.version, version + 1);
-    // The expired session ends in the copy too, and is told of once.
+    // The expired session ends in the copy, too, with one event.
     here.sweep_now().await.unwrap();
     assert_eq!(here.statistics().await.unwrap().sessions, 3);
     let ends = WatchSessionsRequest::new().kind(EventKind::Expired).checkpoint_interval(Duration::from_millis(100));
@@ -129,7 +129,7 @@ async fn a_server_that_is_not_empty_or_forgets_restores_nothing() {
     let (backup, _) = back_up(&client).await.unwrap();
     let not_empty = |server: &Server| Err(Error::NotEmpty { address: server.address().to_owned() });
     assert_eq!(restore(&client, &backup).await.map(drop), not_empty(&server));
-    // Without sessions there is still a history.
+    // A server without sessions still has a history.
     client.delete(&id).await.unwrap();
     assert_eq!(restore(&client, &backup).await.map(drop), not_empty(&server));
     let forgetful = Server::start_with(&["--engine", "memory"]);
@@ -156,7 +156,7 @@ async fn a_damaged_session_is_named_and_the_rest_is_saved() {
         let created = client.create(CreateSessionRequest::new().attribute("a", 1)).await.unwrap();
         made.push((created.session.handle, created.session_id));
     }
-    // As they are stored; those of one millisecond come in any order.
+    // Sessions come as they are stored. Those of one millisecond come in any order.
     made.sort();
     let (handles, ids): (Vec<String>, Vec<String>) = made.into_iter().unzip();
     server.stop();
@@ -196,7 +196,7 @@ async fn the_command_writes_files_with_care() {
     assert_eq!((again.code, again.stdout.as_str()), (Some(1), ""));
     assert!(again.stderr.contains("exists already") && again.stderr.contains("--force"), "{again:?}");
     assert_eq!(fs::read(&file).unwrap(), saved);
-    // What a killed run left is taken over.
+    // The next run replaces what a killed run left.
     fs::write(folder.path().join("file.partial"), vec![0; 1 << 20]).unwrap();
     let forced = run_backup(&server, &file, &["--force"]);
     assert!(forced.code == Some(0) && forced.stdout.starts_with("saved "), "{forced:?}");
@@ -229,7 +229,7 @@ async fn the_command_writes_files_with_care() {
     assert!(!folder.path().join("x.partial").exists());
 }
 
-/// A backup of so many sessions, in a file.
+/// A backup file with this many sessions.
 async fn saved_file(sessions: usize) -> (tempfile::TempDir, Vec<u8>) {
     let server = Server::start_with(&["--engine", "memory"]);
     let client = server.client();
@@ -248,7 +248,7 @@ fn random(end: u64) -> u64 {
     RandomState::new().hash_one(0) % end
 }
 
-/// A server started on what a killed restore left holds all sessions or none, and nothing else is left.
+/// A server that starts after a killed restore holds all sessions or none, and nothing else is left.
 async fn all_or_nothing(server: &mut Server, sessions: u64) -> bool {
     server.restart();
     assert_eq!(names(&server.data()), ["clock", "lock", "sled"]);
@@ -352,12 +352,12 @@ async fn a_watcher_that_has_seen_more_than_the_backup_is_told() {
         }
         let mut resumed = here.watch(from(sequence_in(&saved.resume_token))).await.unwrap();
         assert!(next_event(&mut resumed).await.0 > ahead);
-        // Nor do two that were restored from one backup share their numbers.
+        // Two servers that were restored from one backup share no sequence numbers either.
         other.client().create(CreateSessionRequest::new()).await.unwrap();
         assert_eq!(other.client().watch(from(newest)).await.map(drop), Err(Error::EventsGone));
     }
 
-    // A backup of what was restored knows of the gap.
+    // A backup of a restored server holds the sequence gap.
     let (second, _) = back_up(&copy.client()).await.unwrap();
     let (copy, _) = restored(&second, &[]).await;
     copy.client().create(CreateSessionRequest::new()).await.unwrap();

@@ -1,5 +1,5 @@
-//! A data folder of which a file is missing, or is of another time than the others, as after a copy that went wrong: nothing
-//! that was ended comes back, nothing old is taken for the newest, and what may be missing is said.
+//! Tests with a data folder in which a file is missing, or older or newer than the others, as after a bad copy. Nothing
+//! that was ended comes back, nothing old counts as the newest, and the server says what may be missing.
 
 use crate::common::{Run, Server, binary, run};
 use serde_json::Value as Json;
@@ -57,7 +57,7 @@ fn verify(server: &Server) -> Run {
     run(binary().args(["verify", "--data-dir"]).arg(server.data()))
 }
 
-/// Salvages the folder, in which case nothing can be complete.
+/// Salvages the folder. The result can't be complete here.
 fn salvage(server: &Server, flags: &[&str]) -> (TempDir, Json) {
     let folder = tempfile::tempdir().unwrap();
     let mut command = binary();
@@ -78,7 +78,7 @@ fn assert_refused(server: &mut Server, damage: &str, remedy: &str) {
     assert!(verified.code == Some(1) && verified.stdout.contains(damage), "{verified:?}");
 }
 
-/// What was changed reads as it was changed last, or is missing.
+/// Asserts that each changed session reads as it was changed last, or is missing.
 async fn check(client: &Client) {
     for number in 0..SESSIONS {
         let read = client.get(GetSessionRequest::new(id(number)).peek()).await;
@@ -99,11 +99,11 @@ async fn an_older_log_under_newer_files_revives_nothing() {
         let mut server = Server::start_with(&FLAGS);
         fill(&server.client()).await;
         if restarts == 2 {
-            // All in the run of the server that is going on.
+            // All changes are made in the server's present run.
             change(&server.client(), 0..SESSIONS / 2).await;
             fs::copy(file(&server, "db"), file(&server, "db.older")).unwrap();
             change(&server.client(), SESSIONS / 2..SESSIONS).await;
-            // So much that all of that is written back.
+            // This filling is large enough that all of the changes are written back.
             for _ in 0..SESSIONS {
                 let request = CreateSessionRequest::new().attribute("filling", "z".repeat(3_000));
                 server.client().create(request).await.unwrap();
@@ -127,7 +127,7 @@ async fn an_older_log_under_newer_files_revives_nothing() {
         assert_eq!(report["unknown_losses"], true, "{restarts}: {report}");
         let saved = Server::start_in(folder, &[]);
         check(&saved.client()).await;
-        // Who asks for them gets those that are in doubt, too.
+        // Doubtful sessions are saved, too, if the caller asks for them.
         let doubtful = report["doubtful"].as_array().unwrap().len();
         in_doubt += doubtful;
         let (_folder, all) = salvage(&server, &["--doubtful"]);
@@ -164,18 +164,18 @@ async fn a_folder_with_data_and_without_a_mark_is_refused() {
         fs::remove_file(path).unwrap();
     }
     assert_refused(&mut server, "the file acknowledged is missing", "--accept-unmarked-data");
-    // What is left of it is in doubt.
+    // All sessions that are left are doubtful.
     let (folder, report) = salvage(&server, &[]);
     assert_eq!((&report["saved"], &report["unknown_losses"]), (&0.into(), &true.into()), "{report}");
     drop(folder);
-    // Whole again, nothing is wrong with it.
+    // A folder that is complete again has no damage.
     fs::write(file(&server, "acknowledged"), mark).unwrap();
     for (content, path) in &redo {
         fs::write(path, content).unwrap();
     }
     server.restart();
     check(&server.client()).await;
-    // An operator may say that it is right so; the mark is made anew.
+    // An operator may accept the folder. The sync watermark is then created anew.
     server.stop();
     fs::remove_file(file(&server, "acknowledged")).unwrap();
     server.restart_with(&["--accept-unmarked-data"]);

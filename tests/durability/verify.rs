@@ -1,4 +1,4 @@
-//! A running server checks what it holds: it finds damage of every kind, and raises no false alarm.
+//! Tests that a running server checks its own data: it finds damage of every kind, and raises no false alarm.
 
 use crate::common::damage::{check, edit, flip_row};
 use crate::common::{Run, Server, binary, eventually, run};
@@ -20,7 +20,7 @@ fn chosen(name: &str) -> CreateSessionRequest {
     CreateSessionRequest::new().session_id(format!("the-chosen-session-id-{name}")).principal("ada")
 }
 
-/// A session of each kind; how many there are.
+/// Creates a session of each kind. Returns how many there are.
 async fn make_one_of_each(client: &Client) -> u64 {
     client.create(CreateSessionRequest::new()).await.unwrap();
     client.create(chosen("plain").attribute("large", vec![7; LARGE])).await.unwrap();
@@ -59,15 +59,16 @@ async fn what_is_whole_is_found_whole() {
     }
 }
 
-/// Removes the first row of a session from a table of small rows, of which many stand in one. The others stand for themselves
-/// then, as in folders of older versions.
+/// Removes the first row of a session from a leaf table. The other rows are then stored by themselves, as in folders of
+/// older versions.
 fn remove_packed(tree: &sled::Tree, handle: [u8; 16]) {
     const EMPTY_ROW: [u8; 5] = [1, 0, 0, 0, 0];
     let mut is_found = false;
     for leaf in tree.iter().map(Result::unwrap).collect::<Vec<_>>() {
         tree.remove(&leaf.0).unwrap();
         let (mut rest, mut key) = (&leaf.1[EMPTY_ROW.len()..], Vec::new());
-        // How much of the key before is shared, the length of the rest of the key, the rest, the length of the value: none.
+        // A row of a leaf: the length shared with the key before, the length of the rest of the key, the rest, and the
+        // length of the value, 0.
         while let [shared, length, behind @ ..] = rest {
             key.truncate((*shared).into());
             let (end, behind) = behind.split_at((*length).into());
@@ -109,7 +110,7 @@ async fn damage_of_every_kind_is_found_and_named() {
         flip_row(&tree("parts"), &rows_of(&tree("parts"), key(0))[1]);
         tree("parts").remove(&rows_of(&tree("parts"), key(1))[0]).unwrap();
         flip_row(&tree("sessions"), &key(4));
-        // One can't be swept, one is not on its principal's list, one not found by its ID.
+        // One session can't be swept, one is not in its principal's list, and one is not found by its ID.
         remove_packed(&tree("due"), key(5));
         remove_packed(&tree("members"), key(6));
         let lookups = tree("lookups");
@@ -145,11 +146,11 @@ async fn damage_of_every_kind_is_found_and_named() {
         assert!(cli.stdout.contains(&format!("\n  {word} {handle}")), "{cli:?}");
     }
     assert!(!cli.stdout.contains("the-chosen-session-id"));
-    // A check is no request of a visitor.
+    // A check does not count as an access.
     assert_eq!(client.statistics().await.unwrap().met_damage, 0);
 }
 
-/// Makes, changes, rotates and ends sessions until it is told to stop.
+/// Creates, changes, rotates and ends sessions until it is told to stop.
 async fn keep_busy(client: Client, number: usize, stop: Arc<AtomicBool>, done: Arc<AtomicU64>) {
     let mut round = 0;
     while !stop.load(Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! One client under load: it changes sessions that are its own, and its own attribute in sessions that all share.
+//! One client under load. It changes its own sessions, and its own attribute in shared sessions.
 
 use crate::entry::{Content, Entry};
 use crate::worker_notes::{BRIEF_NAMESPACE, Brief, Counter, Tally};
@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// Live sessions of one worker, about.
+/// About how many live sessions a worker has.
 const OPEN: usize = 16;
-/// Rows are split above 20 KiB: these take two to ten.
+/// Rows are split above 20 KiB, so these sessions take two to ten rows.
 const LARGE: std::ops::Range<usize> = 25_000..200_000;
 /// Short enough to be swept while the load goes on.
 const BRIEF: std::ops::Range<u64> = 50..1_500;

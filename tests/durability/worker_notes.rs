@@ -1,4 +1,4 @@
-//! What a worker notes besides the sessions that are its own.
+//! What a worker notes besides its own sessions.
 
 use sessiond_client::Timestamp;
 use std::sync::atomic::AtomicU64;
@@ -7,7 +7,7 @@ use std::time::Instant;
 /// The namespace of sessions that expire.
 pub(crate) const BRIEF_NAMESPACE: &str = "brief";
 
-/// What all workers count together.
+/// The counts of all workers together.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) acknowledged: AtomicU64,

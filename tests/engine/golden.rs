@@ -1,10 +1,10 @@
-//! A data folder that an earlier version wrote must read exactly, for ever. Each folder `tests/golden/data-v*` is of one format,
-//! left by a server that was killed:
+//! Tests that data folders of earlier versions stay readable, exactly and for ever. Each folder `tests/golden/data-v*`
+//! has one format. A killed server left it:
 //!
-//! 1. each row in sled for itself;
-//! 2. a redo log before sled, events in blocks, and small rows in leaves.
+//! 1. each row is stored in sled by itself;
+//! 2. there is a redo log before sled, events are in blocks, and small rows in leaves.
 //!
-//! The last was made by `SESSIOND_WRITE_GOLDEN=1 cargo test --test engine golden::`, which only makes one where there is none.
+//! `SESSIOND_WRITE_GOLDEN=1 cargo test --test engine golden::` has made the last one. It never overwrites a folder.
 
 use crate::common::Server;
 use sessiond_client::Error;
@@ -15,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// As long as a session may live: the golden sessions last until 2036.
+/// The longest time that a session may live: the golden sessions last until 2036.
 const LONG_LIFE: Duration = Duration::from_secs(3_660 * 86_400);
 
 const PLAIN: &str = "golden-session-id-plain";
@@ -55,7 +55,7 @@ async fn write() {
     client.create(plain.attribute("theme", "dark").attribute("cart", 3).attribute("pi", 3.5)).await.unwrap();
     client.create(new(ROTATED_FROM).attribute("n", 0)).await.unwrap();
     client.create(new(DELETED)).await.unwrap();
-    // What was written before stands in sled, and what comes in the redo log.
+    // Changes so far are in sled, and later ones in the redo log.
     server.stop();
     server.restart();
     let client = server.client();
@@ -76,7 +76,7 @@ async fn a_folder_of_each_format_reads_exactly() {
         let folder = tempfile::tempdir().unwrap();
         copy(&golden(version), &folder.path().join("data"));
         let mut server = Server::start_in(folder, &[]);
-        // Once as it was left, and once as this version left it.
+        // The folder is read twice: as the old version left it, and as this version left it.
         for _ in 0..2 {
             check(&server).await;
             server.stop();

@@ -1,4 +1,5 @@
-//! What the engines promise to the session rules, what the rules make of it, and the formats of earlier versions.
+//! Tests of what engines promise to the session rules, of the rules on top of them, and of the formats of earlier
+//! versions.
 
 #![allow(clippy::unwrap_used, reason = "in tests a panic is the report")]
 

@@ -1,5 +1,5 @@
-//! Random histories on the session rules, over memory and over sled with reopening in between, compared step by step with
-//! a model that is too simple to be wrong.
+//! Runs random histories on the session rules, over memory and over sled with reopening in between. Compares them step
+//! by step with a model that is too simple to be wrong.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 
 const START: Millis = 1_000_000;
 
-/// What a history is made of. IDs are named by their place among all IDs handed out so far, dead ones included.
+/// One step of a history. IDs are named by their number among all IDs handed out so far, including dead ones.
 #[derive(Clone, Debug)]
 enum Step {
     Create {
@@ -97,7 +97,7 @@ struct ModelSession {
     ids: Vec<(SessionId, Option<Millis>)>,
 }
 
-/// The sessions that were ever made and not deleted; time decides which of them are there.
+/// The sessions that were ever created and not deleted. Time decides which of them are live.
 #[derive(Debug, Default)]
 struct Model {
     now: Millis,
@@ -247,7 +247,7 @@ impl World {
                 ids: vec![(id, None)],
             });
         };
-        // Whatever becomes of it, an attempt to update is an access.
+        // An attempt to update is an access, whatever its result.
         self.model.sessions[at].accessed = self.model.now;
         if self.model.can_only_read(at, &id) {
             assert!(matches!(result, Err(Error::IdRetired)), "{result:?}");

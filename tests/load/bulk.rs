@@ -1,8 +1,9 @@
-//! Crowds: many sessions listed by pages, revoked at once, and expiring in the same second, with every event delivered
-//! once and readers served meanwhile.
+//! Tests with crowds of sessions: they are listed by pages, revoked at once, and expire in the same second. Every event
+//! is delivered once, and readers are served meanwhile.
 //!
-//! `SESSIOND_CROWD=1000000 cargo test --release --test load bulk:: -- --nocapture --test-threads 1` is the long mode; without
-//! the variable there are 20,000 sessions. Latencies are printed and not judged: they depend on the machine.
+//! `SESSIOND_CROWD=1000000 cargo test --release --test load bulk:: -- --nocapture --test-threads 1` is the long mode;
+//! without the variable there are 20,000 sessions. Latencies are printed and not checked, because they depend on the
+//! machine.
 
 use crate::common::{LONG, Server, millis};
 use sessiond_client::proto::{
@@ -20,12 +21,12 @@ use tokio::task::JoinSet;
 const SHORT: usize = 20_000;
 const CONNECTIONS: usize = 4;
 const TASKS: usize = 64;
-/// Readers that ask every few milliseconds, as a site's requests do beside the operator's.
+/// The number of readers that ask every few milliseconds, as a site's requests do beside an operator's.
 const READERS: usize = 4;
 const READ_EVERY: Duration = Duration::from_millis(2);
 const CACHE: &str = "128MiB";
-/// What listing, revoking, sweeping and telling may add to the server's memory, whatever the number of sessions: mostly
-/// sled's cache as it fills, which takes more than twice its setting in memory.
+/// What listing, revoking, sweeping and sending events may add to the server's memory, whatever the number of sessions.
+/// Most of it is sled's cache as it fills, which takes more than twice its setting in memory.
 const MAX_GROWTH: u64 = 3 * (128 << 20);
 
 fn crowd() -> usize {
@@ -91,7 +92,7 @@ async fn a_crowd_that_expires_at_once_is_told_of_once_each() {
     let quiet = readers.measure(async || tokio::time::sleep(Duration::from_secs(2)).await).await;
     let mut watch = client.watch(WatchSessionsRequest::new().kind(EventKind::Expired)).await.unwrap();
 
-    // Found out beforehand, so that all can be made before they end.
+    // The time is measured beforehand, so that all sessions are created before the first one ends.
     let began = Instant::now();
     let trial = fill(&server, crowd / 20, |_| CreateSessionRequest::new().principal("trial")).await;
     let estimate = began.elapsed() * 20;
@@ -145,7 +146,7 @@ fn check_memory(server: &Server, before: u64) {
 }
 
 fn start(flags: &[&str]) -> Server {
-    // The crowd is what is tested here, not the disk.
+    // This test is about the crowd, not the disk.
     let common = ["--durability", "interval", "--cache-size", CACHE];
     Server::start_with(&[&common, flags].concat())
 }
@@ -154,7 +155,7 @@ fn patient(server: &Server) -> Client {
     server.client_builder().deadline(Duration::from_secs(600)).connect_lazy().unwrap()
 }
 
-/// Makes sessions from many clients at once and returns their handles.
+/// Creates sessions from many clients at once and returns their handles.
 async fn fill(
     server: &Server,
     count: usize,
@@ -181,7 +182,7 @@ async fn fill(
     handles
 }
 
-/// Readers beside the work, each of a session of its own.
+/// Readers beside the work. Each reads its own session.
 struct Readers {
     running: Arc<AtomicBool>,
     latencies: Arc<Mutex<Vec<Duration>>>,
@@ -209,7 +210,7 @@ impl Readers {
             ids.push(patient(server).create(new).await.unwrap().session_id);
         }
         let (address, going, taken) = (server.address().to_owned(), Arc::clone(&running), Arc::clone(&latencies));
-        // On a thread of their own: what is measured is the server, not what else this test does.
+        // The readers have their own thread, so that they measure the server and not the rest of this test.
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {

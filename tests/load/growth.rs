@@ -1,10 +1,10 @@
-//! The scale drill: how opening, memory and disk grow with the number of sessions, after a kill, after a clean stop, and
-//! under churn.
+//! The scale drill. It measures how the time to open, memory and disk grow with the number of sessions: after a kill,
+//! after a clean stop, and under churn.
 //!
-//! `SESSIOND_DRILL=1000000 cargo test --release --test load growth:: -- --nocapture` is the long mode; without the variable there
-//! are 20,000 sessions. `SESSIOND_CHURN` is how many seconds of churn there are, 600 in the long mode. Times are printed
-//! and not judged: they depend on the machine. Bounds of memory and disk are judged in the long mode, where what a server
-//! takes without any session does not count.
+//! `SESSIOND_DRILL=1000000 cargo test --release --test load growth:: -- --nocapture` is the long mode; without the
+//! variable there are 20,000 sessions. `SESSIOND_CHURN` is how many seconds of churn there are, 600 in the long mode.
+//! Times are printed and not checked, because they depend on the machine. Bounds of memory and disk are checked in the
+//! long mode, in which the needs of an empty server don't count.
 
 use crate::common::{Server, files_below};
 use sessiond_client::proto::{CreateSessionRequest, GetSessionRequest, SessionChange};
@@ -20,14 +20,15 @@ const CONNECTIONS: usize = 8;
 const IN_FLIGHT: usize = 256;
 const CACHE_BYTES: u64 = 128 << 20;
 
-/// How long it may take until a server that is left alone grows and shrinks no more.
+/// How long an idle server may take until it grows and shrinks no more.
 const LONGEST_REST: Duration = Duration::from_secs(60);
 
-/// Memory that a session may take besides the cache, once the server is left alone.
+/// Memory that a session may take besides the cache, once the server is idle.
 const MEMORY_PER_SESSION: u64 = 300;
-/// How much more than the attributes' bytes the files may take. With 500 B of attributes the record of a session takes 666 B and
-/// its events 141 each. After churn another 190 B are older versions in the changes that sled keeps beside a page. sled cleans a
-/// segment when less than half of it is live, cleaning up gives way to changes, and the log does not become shorter again.
+/// How much more than the attributes' bytes the files may take. With 500 B of attributes, the record of a session takes
+/// 666 B and its events 141 B each. After churn, another 190 B are older versions in the changes that sled keeps beside
+/// a page. sled cleans a segment when less than half of it is live, cleaning up gives way to changes, and the log never
+/// becomes shorter.
 const DISK_PER_LIVE_BYTE: u64 = 8;
 
 fn setting(name: &str) -> Option<usize> {
@@ -35,7 +36,7 @@ fn setting(name: &str) -> Option<usize> {
 }
 
 fn data(number: usize, round: usize) -> Vec<u8> {
-    // Hardly compressible, as serialised sessions mostly are to a log without a dictionary.
+    // The data hardly compresses, like most serialised sessions in a log without a dictionary.
     let mut state = (number as u64) << 20 | round as u64 | 1;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -52,7 +53,7 @@ fn disk_bytes(server: &Server) -> u64 {
     files_below(&server.data()).iter().filter_map(|file| Some(file.metadata().ok()?.len())).sum()
 }
 
-/// What the server takes.
+/// The memory and disk space that the server takes.
 struct Drill {
     server: Server,
     sessions: usize,
@@ -129,12 +130,12 @@ async fn fill(clients: &[Client], sessions: usize) -> Vec<(String, usize)> {
     made.into_iter().map(|(_, id)| (id, 0)).collect()
 }
 
-/// Updates sessions all over, and ends some and makes as many new ones, until the time is over.
+/// Updates sessions everywhere, ends some and creates as many new ones, until the time is over.
 async fn churn(clients: &[Client], ids: Vec<(String, usize)>, time: Duration) -> (Vec<(String, usize)>, usize) {
     let end = Instant::now() + time;
     let total = ids.len();
     let mut tasks = JoinSet::new();
-    // Each task has sessions of its own, so that it knows what they hold.
+    // Each task has its own sessions, so that it knows their content.
     let mut shares: Vec<Vec<(usize, String, usize)>> = vec![Vec::new(); IN_FLIGHT];
     for (number, (id, round)) in ids.into_iter().enumerate() {
         shares[number % IN_FLIGHT].push((number, id, round));
@@ -185,7 +186,7 @@ async fn what_a_folder_takes_grows_with_its_sessions() {
     let began = Instant::now();
     let ids = fill(&drill.clients(), sessions).await;
     drill.report(&format!("made {sessions}"), Some(began.elapsed()));
-    // What `interval` promises is on disk by then.
+    // Everything that `interval` promises is on disk by then.
     tokio::time::sleep(Duration::from_secs(2)).await;
 
     drill.server.kill();

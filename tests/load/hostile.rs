@@ -1,4 +1,4 @@
-//! Peers that speak no gRPC, or speak HTTP/2 to do harm: they are cut off or ignored, and everybody else is served.
+//! Tests with peers that speak no gRPC, or abuse HTTP/2. They are cut off or ignored, and everyone else is served.
 
 use crate::common::wire::{
     CONTINUATION, END_HEADERS, GOAWAY, HEADERS, PREFACE, Peer, RST_STREAM, SETTINGS, call_headers, frame, literal,
@@ -10,7 +10,7 @@ use std::io::Read;
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// What a server may grow by under attack, allocator and all.
+/// By how much a server may grow under attack, including the allocator.
 const MEMORY_UNDER_ATTACK: u64 = 48 << 20;
 
 async fn still_serves(server: &Server) {
@@ -19,7 +19,7 @@ async fn still_serves(server: &Server) {
     client.get(&id).await.unwrap();
 }
 
-/// Bytes that look random and are the same in every run.
+/// Bytes that look random but are the same in every run.
 fn noise(seed: u32, length: usize) -> Vec<u8> {
     let mut state = seed | 1;
     let mut next = || {
@@ -42,7 +42,7 @@ async fn what_is_no_http2_is_cut_off() {
     };
     closed_after(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     closed_after(b"PRI * HTTP/1.1\r\n\r\nSM\r\n\r\n");
-    // A TLS greeting.
+    // The start of a TLS handshake.
     closed_after(&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     for seed in 1..50 {
         closed_after(&noise(seed * 7_919, 4 << 10));
@@ -58,7 +58,7 @@ async fn junk_after_the_greeting_is_cut_off() {
         for frame in frames {
             peer.send(frame);
         }
-        // With or without a farewell.
+        // The server ends the connection with or without a GOAWAY.
         assert!(peer.receive(|_| false).is_none());
     };
     // A frame larger than allowed, settings of a wrong length, headers on stream 0, headers that are no HPACK.
@@ -70,7 +70,7 @@ async fn junk_after_the_greeting_is_cut_off() {
     cut_off_after(&[frame(SETTINGS, 0, 0, &[0, 4, 0xff, 0xff, 0xff, 0xff])]);
     for seed in 1..20 {
         let mut payload = noise(seed * 104_729, 300);
-        // A length that is not waited for.
+        // The server does not wait for this length.
         payload[0] = 0xff;
         cut_off_after(&[payload]);
     }
@@ -121,7 +121,7 @@ async fn calls_that_are_cancelled_at_once_are_cut_off() {
             break;
         }
     }
-    // The farewell may be lost when the connection is closed with bytes unread.
+    // The GOAWAY may be lost if the connection is closed with unread bytes.
     if let Some(farewell) = peer.receive(|frame| frame.kind == GOAWAY) {
         assert_eq!(farewell.payload[4..8], 11_u32.to_be_bytes(), "ENHANCE_YOUR_CALM");
     }

@@ -1,4 +1,4 @@
-//! What a backup of many sessions takes: time, disk, memory, and the patience of those who read beside it.
+//! Measures what a backup of many sessions costs: time, disk, memory, and the latency of reads beside it.
 //!
 //! `SESSIOND_BACKUP_SESSIONS=1000000 cargo test --release --test load large_backup:: -- --nocapture` prints the figures.
 
@@ -15,10 +15,10 @@ use tokio::task::JoinSet;
 const MAKERS: usize = 32;
 const READERS: usize = 2;
 
-/// Between two looks at the memory.
+/// The pause between two looks at the memory.
 const SAMPLE_PAUSE: Duration = Duration::from_millis(20);
 
-/// What backing up may take besides what the server has in memory: the notes of changes and a few chunks.
+/// What a backup may add to the server's memory: the notes of changes and a few chunks.
 const MAX_GROWTH: u64 = 150 << 20;
 
 fn wanted() -> usize {
@@ -29,7 +29,7 @@ fn id(number: usize) -> String {
     format!("one-of-many-sessions-{number}")
 }
 
-/// 500 bytes that compress about as sessions do: half text of few words, half random.
+/// 500 bytes that compress about as well as sessions do: half is text of few words, half is random.
 fn data(number: usize) -> Vec<u8> {
     let mut state = number as u64 + 1;
     let mut random = || {
@@ -40,7 +40,7 @@ fn data(number: usize) -> Vec<u8> {
     text.chain((0..250).map(|_| random())).collect()
 }
 
-/// The p99 of reads until told to stop.
+/// Reads until told to stop. Returns the p99 of the reads.
 async fn read(client: Client, sessions: usize, seed: usize, stop: Arc<AtomicBool>) -> Vec<Duration> {
     let (mut times, mut number) = (Vec::new(), seed);
     while !stop.load(Ordering::Relaxed) {
@@ -53,7 +53,7 @@ async fn read(client: Client, sessions: usize, seed: usize, stop: Arc<AtomicBool
     times
 }
 
-/// Reads beside some work; what the work returned, how long it took, and the p99 of the reads.
+/// Reads beside some work. Returns what the work returned, how long it took, and the p99 of the reads.
 async fn beside<T: Send + 'static>(
     server: &Server,
     sessions: usize,

@@ -1,4 +1,4 @@
-//! Many sessions, many callers, and callers that mean harm. The long tests are here.
+//! Tests with many sessions, many callers, and hostile callers. The long tests are here.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "what can't be set up fails the test; it reports figures")]
 

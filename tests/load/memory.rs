@@ -1,4 +1,4 @@
-//! A hundred thousand sessions: made, read, changed, expired and swept, within a bound of memory.
+//! Creates, reads, changes, expires and sweeps a hundred thousand sessions within a bound of memory.
 
 use crate::common::{Server, eventually, files_below, memory_of};
 use sessiond_client::proto::{CreateSessionRequest, GetSessionRequest, SessionChange, Timeouts};
@@ -16,10 +16,10 @@ const IN_FLIGHT: usize = 256;
 
 const CACHE_SIZE: u64 = 64 << 20;
 /// What the process may take besides the cache: code, connections, the writer's groups, touches that are not written
-/// back yet, and what sled keeps outside its cache.
+/// yet, and what sled keeps outside its cache.
 const MEMORY_BESIDES_THE_CACHE: u64 = 192 << 20;
 
-/// Watches a process: the most memory that it ever had.
+/// Watches a process for the most memory that it ever had.
 fn watch_memory(pid: u32) -> (Arc<AtomicU64>, Arc<AtomicBool>) {
     let (most, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let (highest, stopped) = (Arc::clone(&most), Arc::clone(&stop));
@@ -32,7 +32,7 @@ fn watch_memory(pid: u32) -> (Arc<AtomicU64>, Arc<AtomicBool>) {
     (most, stop)
 }
 
-/// Does something to each session, many at a time; what it gives back is in the order of the sessions.
+/// Does something to each session, many at a time. The results come in the order of the sessions.
 async fn for_each<T: Send + 'static, F: Future<Output = T> + Send>(
     what: &str,
     clients: &[Client],
@@ -60,7 +60,7 @@ async fn for_each<T: Send + 'static, F: Future<Output = T> + Send>(
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// The total that the sweeper has logged.
+/// The total number of sessions that the sweeper has logged.
 fn swept(log: &str) -> usize {
     let lines = log.lines().filter(|line| line.contains("swept expired sessions"));
     let numbers = lines.filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()?["removed"].as_u64());
@@ -96,7 +96,7 @@ async fn a_hundred_thousand_sessions_live_and_end_within_bounds() {
     reading.await;
     eprintln!("memory at most {} MiB", megabytes());
 
-    // With the change, each session is left little time: the sweeper is at work while others are still changed.
+    // The change leaves each session little time, so the sweeper works while other sessions are still changed.
     let of = Arc::clone(&ids);
     let updating = for_each("updated", &clients, move |client, number| {
         let of = Arc::clone(&of);
@@ -122,7 +122,7 @@ async fn a_hundred_thousand_sessions_live_and_end_within_bounds() {
     let most = memory.load(Ordering::Relaxed);
     assert!(most > 0 && most < CACHE_SIZE + MEMORY_BESIDES_THE_CACHE, "{most} bytes of memory");
 
-    // What was swept is gone for good, and the folder opens in a moment.
+    // Swept sessions are gone for good, and the folder opens quickly.
     server.stop();
     server.restart();
     assert_eq!(server.client().get(&ids[0]).await.err(), Some(Error::SessionNotFound));

@@ -1,4 +1,4 @@
-//! `sessiond bench` as a user runs it: each workload, the JSON form, a fixed rate, and what it leaves behind.
+//! Tests of `sessiond bench` as a user runs it: each workload, the JSON form, a fixed rate, and what it leaves behind.
 
 use crate::common::{Server, binary};
 use rustix::process::Signal;
@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-/// Short, since no speed is tested.
+/// The runs are short, because no speed is tested.
 const SHORT: [&str; 8] = ["--duration", "300ms", "--warmup", "100ms", "--sessions", "200", "--connections", "2"];
 
 fn bench(server: &Server, flags: &[&str]) -> Output {
@@ -65,7 +65,7 @@ async fn at_a_fixed_rate_a_server_that_stands_still_shows_in_the_latencies() {
     command.args(["bench", "--addr", server.address(), "--json", "--rate", "500", "--sessions", "200"]);
     command.args(["--duration", "2s", "--warmup", "100ms"]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let running: Child = command.spawn().unwrap();
-    // In the midst of the measuring, whenever exactly that is.
+    // This is some time during the measurement.
     tokio::time::sleep(Duration::from_secs(1)).await;
     server.signal(Signal::STOP);
     tokio::time::sleep(STILL).await;
@@ -73,14 +73,14 @@ async fn at_a_fixed_rate_a_server_that_stands_still_shows_in_the_latencies() {
     let found = json(&running.wait_with_output().unwrap());
     let slowest = found["max_us"].as_f64().unwrap();
     assert!(slowest >= 0.9 * STILL.as_secs_f64() * 1e6, "{found}");
-    // A fifth of the time was lost: those who came meanwhile are counted with what they waited.
+    // A fifth of the time was lost. Visitors that came meanwhile count with the time that they waited.
     assert!(found["p99_us"].as_f64().unwrap() >= 100_000.0, "{found}");
     assert!(found["operations"].as_f64().unwrap() >= 900.0, "{found}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_goes_away_ends_it() {
-    // In the midst of the measuring, and so close to its end that no outage has time to become long.
+    // This is during the measurement, and so close to its end that no outage can become long.
     for duration in ["1h", "1500ms"] {
         let mut server = Server::start_with(&["--durability", "interval"]);
         let mut command = binary();
@@ -141,7 +141,7 @@ async fn many_connections_raise_the_limit_of_open_files_and_name_it_if_it_can_t_
     assert!(told.contains("102 connections need") && told.contains("no more than 100 here"), "{told}");
 }
 
-/// A Redis of its own, in a folder of its own.
+/// A Redis of the test's own, in its own folder.
 struct Redis {
     process: Child,
     port: u16,

@@ -1,4 +1,4 @@
-//! What the command line does with values, with the text of others, and with what the server refuses.
+//! Tests of the command line: values, foreign text, and refusals of the server.
 
 use crate::common::{Run, Server, binary, run};
 use sessiond_client::proto::CreateSessionRequest;

@@ -1,4 +1,4 @@
-//! What the server says of itself: health, the probe of the command line, reflection.
+//! Tests of what the server says about itself: health, the probe of the command line, and reflection.
 
 use crate::common::{LONG, Server, binary, run};
 use rustix::process::Signal;
@@ -47,7 +47,8 @@ async fn a_service_that_is_not_there_is_not_found() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sweeper_that_falls_behind_is_reported_and_so_is_its_catching_up() {
-    // One session at a time, so that a few thousand that end together keep it busy for longer than the limit.
+    // The sweeper takes one session at a time, so that a few thousand that end together keep it busy for longer than
+    // the limit.
     let flags = ["--sweep-batch", "1", "--sweep-interval", "100ms", "--sweep-lag-limit", "1s"];
     let server = Server::start_with(&flags);
     let client = server.client();
@@ -109,7 +110,7 @@ fn the_probe_exits_by_what_it_finds() {
 
 #[test]
 fn the_probe_waits_for_a_server_that_comes() {
-    // A port that was free a moment ago, which a server is started on after the probe.
+    // The port was just free. A server starts on it after the probe.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let mut probe = binary();
     probe.args(["health", "--wait", "50s", "--addr", &address]);

@@ -1,4 +1,4 @@
-//! What an operator is promised: the start, the end, the health, the command line, the clock, and who may read the files.
+//! Tests of the promises to operators: start, end, health, command line, clock, and who may read the files.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "what can't be set up fails the test")]
 

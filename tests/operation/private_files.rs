@@ -1,5 +1,5 @@
-//! Only the server's own user can read what it keeps, whatever the umask: every file of the data folder, a Unix socket, and
-//! what a crash leaves.
+//! Tests that only the server's own user can read its data, whatever the umask: every file of the data folder, a Unix
+//! socket, and what a crash leaves.
 
 use crate::common::{LONG, Server, binary, run};
 use rustix::fs::Mode;
@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 
-/// With this umask a program that does not say otherwise lets everyone read and write. The servers inherit it.
+/// Sets a umask with which a program lets everyone read and write, unless it says otherwise. The servers inherit it.
 fn let_everyone_in() {
     umask(Mode::empty());
 }
@@ -19,7 +19,7 @@ fn mode(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-/// The folder and all that is in it.
+/// The folder and everything in it.
 fn all_of(folder: &Path) -> Vec<PathBuf> {
     let mut all = vec![folder.to_owned()];
     for entry in fs::read_dir(folder).unwrap() {
@@ -73,7 +73,7 @@ async fn a_folder_that_others_could_read_is_closed_to_them() {
     assert_private(&server.data());
     assert!(server.log().contains("others could read this"), "{}", server.log());
     server.stop();
-    // A folder in which there is something else belongs to somebody else, too.
+    // A folder that holds anything else also belongs to someone else.
     fs::write(server.data().join("notes"), "").unwrap();
     fs::set_permissions(server.data(), Permissions::from_mode(0o755)).unwrap();
     server.restart();

@@ -1,5 +1,5 @@
-//! Ending: requests in flight are finished, what was acknowledged is there after a restart, and nobody can hold the end
-//! up for longer than the drain-timeout.
+//! Tests of the server's end: requests in flight are finished, acknowledged changes are there after a restart, and
+//! nobody can delay the end for longer than the drain-timeout.
 
 use crate::common::wire::{DATA, END_HEADERS, HEADERS, INITIAL_WINDOW_SIZE, Peer, call, call_headers, frame};
 use crate::common::{LONG, Server, eventually};
@@ -17,11 +17,12 @@ use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
-/// A drain that nobody holds up takes no longer than this, far below the drain-timeout that the tests set.
+/// The longest drain that nobody delays. It is far below the drain-timeout that the tests set.
 const PROMPT: Duration = Duration::from_secs(20);
 const LONG_DRAIN: [&str; 2] = ["--drain-timeout", "5m"];
 
-/// Creates and updates sessions until the server is gone. What it returns was acknowledged: IDs and their last number.
+/// Creates and updates sessions until the server is gone. Returns what was acknowledged: the IDs with their last
+/// number.
 async fn write_until_the_end(client: Client, acknowledged: Arc<AtomicUsize>) -> (Vec<(String, i64)>, Error) {
     let mut written = Vec::new();
     loop {
@@ -148,18 +149,18 @@ async fn idle_clients_do_not_hold_the_end_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn peers_that_never_answer_do_not_outlast_the_drain_timeout() {
     let mut server = Server::start_with(&["--drain-timeout", "300ms"]);
-    // One that never says a word, as port scanners do, and one that stops after the greeting.
+    // One peer never sends a byte, as port scanners do, and one stops after the handshake.
     let silent = Peer::connect(server.address());
     let greeted = Peer::greet(server.address());
-    // Connections are taken in order: those two were, when a third one is served.
+    // Connections are accepted in order. When a third one is served, these two were accepted.
     server.client().health("").await.unwrap();
     server.signal(Signal::TERM);
     assert_eq!(server.wait(PROMPT).code(), Some(0), "{}", server.log());
     drop((silent, greeted));
 }
 
-/// Peers that do nothing more, each in another phase: not yet greeted, without a call, with a call half-sent, and with an
-/// answer that it does not take.
+/// Peers that do nothing more. Each is in another phase: before the handshake, without a call, with a half-sent call,
+/// and with an answer that it does not take.
 #[tokio::test(flavor = "multi_thread")]
 async fn frozen_peers_do_not_hold_the_end_up() {
     let freeze = |server: &Server, id: &str, phase: usize| {
@@ -201,7 +202,7 @@ async fn a_draining_server_refuses_new_connections_and_goes_on_with_what_it_has_
     let mut answers = answers.into_inner();
 
     server.signal(Signal::TERM);
-    // At once, so that the client can turn to another server.
+    // The answer comes at once, so that the client can use another server.
     eventually("new connections are refused", async || TcpStream::connect(server.address()).is_err()).await;
     let list = ServerReflectionRequest {
         host: String::new(),
@@ -218,7 +219,7 @@ async fn a_draining_server_refuses_new_connections_and_goes_on_with_what_it_has_
 async fn the_drain_timeout_bounds_a_stream_that_hangs() {
     let mut server = Server::start_with(&["--drain-timeout", "300ms"]);
     let mut reflection = ServerReflectionClient::new(server.channel());
-    // The server answers each question; this client asks none and never ends.
+    // The server would answer each request. This client sends none and never ends.
     let hanging = reflection.server_reflection_info(tokio_stream::pending()).await.unwrap();
     let created = server.client().create(CreateSessionRequest::new()).await.unwrap();
 

@@ -1,5 +1,5 @@
-//! Starting: what is wrong is said in one line that names the setting and the remedy, and what a crash leaves behind is
-//! put in order.
+//! Tests of the server's start: an error is one line that names the setting and the remedy, and the start repairs what
+//! a crash leaves behind.
 
 use crate::common::{Run, Server, binary, eventually, read_banner, run};
 use sessiond_client::proto::CreateSessionRequest;
@@ -9,7 +9,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Runs `sessiond serve`, which has to refuse: code 2, nothing on standard output, one line on standard error.
+/// Runs `sessiond serve`, which must refuse: code 2, nothing on standard output, and one line on standard error.
 #[track_caller]
 fn refused(arguments: &[&str], environment: &[(&str, &str)], parts: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
@@ -84,7 +84,7 @@ fn a_failed_start_leaves_no_folder_behind() {
     let socket = format!("unix:{}", text(&folder.path().join("socket")));
     let listen = ["--listen", &socket, "--listen", &taken, "--data-dir", text(&data)];
     refused(&listen, &[], &["another process listens there"]);
-    // Nor do the other commands that make one.
+    // The other commands that create a folder don't leave one either.
     let no_backup = folder.path().join("no-backup");
     fs::write(&no_backup, "anything").unwrap();
     let restored = run(binary().arg("restore").arg(&no_backup).arg("--data-dir").arg(&data));

@@ -1,4 +1,4 @@
-//! Many sessions in one call: a result for each, in order, and no item that harms another.
+//! Tests of calls with many sessions: each has a result, in order, and no item harms another.
 
 use crate::common::{Server, after, assert_blamed, millis, now};
 use sessiond_client::proto::batch_get_sessions_result::Result as GetResult;
@@ -133,7 +133,7 @@ async fn what_the_answer_has_no_room_for_is_told() {
     let client = server.client();
     let mut ids = Vec::new();
     for number in 0..6_usize {
-        // The fourth is small and fits behind those that don't.
+        // The fourth session is small and fits behind those that don't.
         let bytes = if number == 4 { 10 } else { 20 << 10 };
         let new = CreateSessionRequest::new().attribute("v", vec![u8::try_from(number).unwrap(); bytes]);
         ids.push(client.create(new).await.unwrap().session_id);
@@ -142,7 +142,7 @@ async fn what_the_answer_has_no_room_for_is_told() {
     let fits: Vec<bool> = found.iter().map(Result::is_ok).collect();
     assert_eq!(fits, [true, true, false, false, true, false]);
     assert!(found.iter().all(|result| result.as_ref().err().is_none_or(|error| *error == Error::BatchTooLarge)));
-    // Asked for on its own, each is there.
+    // Each session is there if it is asked for alone.
     for id in &ids {
         assert!(client.batch_get(BatchGetSessionsRequest::new([id])).await.unwrap()[0].is_ok());
     }
@@ -183,7 +183,7 @@ async fn a_batch_ends_sessions_once_each() {
     ids.extend([&rotated, MALFORMED, "an-unknown-session-id", &gone, &made[1].session_id, &elsewhere]);
     let deleted = client.batch_delete(BatchDeleteSessionsRequest::new(ids.clone())).await.unwrap();
     assert!(deleted[..299].iter().all(|result| *result == Ok(true)));
-    // The two IDs of one session, of which the old one came first.
+    // These are two IDs of one session, the old one first.
     assert_eq!(deleted[299], Ok(false));
     assert!(matches!(deleted[300], Err(Error::InvalidArgument { .. })), "{:?}", deleted[300]);
     assert!(deleted[301..].iter().all(|result| *result == Ok(false)), "{:?}", &deleted[301..]);

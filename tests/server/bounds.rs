@@ -1,5 +1,5 @@
-//! Every bound of `clients/conformance/bounds.json`: it is refused beyond and taken at its edge, on the wire and by the Rust
-//! client; and `docs/limits.md` shows what the list says.
+//! Tests every bound of `clients/conformance/bounds.json`: the wire and the Rust client refuse a value beyond it and
+//! accept one at its edge. And `docs/limits.md` shows the same list.
 
 use crate::common::{LONG, Server, raw, reason};
 use base64::Engine as _;
@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use tonic::Code;
 use tonic_types::StatusExt;
 
-/// Where the table of the documentation begins and ends.
+/// The start and the end of the table in the documentation.
 const TABLE: [&str; 2] = ["<!-- bounds.json -->\n", "<!-- end of bounds.json -->\n"];
 
 fn rows() -> Vec<Value> {
@@ -35,7 +35,7 @@ fn cases<'a>(row: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     row[name].as_array().into_iter().flatten()
 }
 
-/// Puts in what the list describes instead of writing it out; see `clients/conformance/README.md`.
+/// Writes out what the list only describes; see `clients/conformance/README.md`.
 fn expand(value: &Value, session: &str) -> Value {
     let inner = |value| expand(value, session);
     match value {
@@ -120,7 +120,7 @@ async fn every_bound_holds_on_the_wire() {
     }
 }
 
-/// Makes the call of a case by the client.
+/// Makes the call of a case through the client.
 async fn by_client(client: &Client, method: &str, request: Bytes) -> Result<(), Error> {
     macro_rules! call {
         ($call:ident, $request:ident) => {
@@ -175,7 +175,7 @@ async fn every_bound_is_told_by_the_rust_client() {
     }
 }
 
-/// The table of the documentation, as the list has it.
+/// The table of the documentation, made from the list.
 fn table() -> String {
     let mut table =
         "| bound | allowed | setting | code | reason | checked by |\n|---|---|---|---|---|---|\n".to_owned();

@@ -1,4 +1,4 @@
-//! Messages that are compressed with gzip.
+//! Tests of messages that are compressed with gzip.
 
 use crate::common::wire::{
     DATA, END_HEADERS, END_STREAM, Frame, HEADERS, Peer, call, call_headers, frame, literal, message,
@@ -14,10 +14,10 @@ use sessiond_client::proto::{
 use std::io::Read;
 use tonic::{Code, Request};
 
-/// What a server may grow by over a message that is compressed well.
+/// By how much a server may grow over a message that compresses very well.
 const GROWTH: u64 = 32 << 20;
 
-/// A message that is compressed, with its prefix.
+/// A compressed message with its prefix.
 fn compress(request: &impl Message) -> Vec<u8> {
     let mut compressed = vec![0; 5];
     GzEncoder::new(&message(request)[5..], Compression::fast()).read_to_end(&mut compressed).unwrap();
@@ -27,7 +27,7 @@ fn compress(request: &impl Message) -> Vec<u8> {
     compressed
 }
 
-/// Makes a call of which the message is compressed, and which accepts a compressed answer.
+/// Makes a call with a compressed message, which accepts a compressed answer.
 fn call_compressed(peer: &mut Peer, method: &str, stream: u32, compressed: &[u8]) {
     let mut headers = call_headers(method);
     literal(&mut headers, b"grpc-encoding", b"gzip");
@@ -59,7 +59,7 @@ async fn a_compressed_call_gets_a_compressed_answer() {
     let id = client.create(new).await.unwrap().session_id;
     let mut peer = Peer::agree(server.address());
 
-    // One that is small, and one that takes several frames and is work for another thread.
+    // One message is small. The other takes several frames, and another thread compresses it.
     for (stream, size) in [(1, 10), (3, 140_000)] {
         let mut state = 1_u32;
         let mut noise = || {
@@ -75,7 +75,7 @@ async fn a_compressed_call_gets_a_compressed_answer() {
         assert_eq!(session.attributes["more"].as_bytes().unwrap(), &data);
     }
 
-    // Its answer is one that the connection takes without being told to go on.
+    // Its answer fits into the connection's first window.
     client.update(&id, SessionChange::new().remove("more")).await.unwrap();
     let get = GetSessionRequest::new(&id);
     call_compressed(&mut peer, "GetSession", 5, &compress(&get));
@@ -83,7 +83,7 @@ async fn a_compressed_call_gets_a_compressed_answer() {
     assert_eq!(compressed[0], 1);
     let mut plain = Vec::new();
     GzDecoder::new(&compressed[5..]).read_to_end(&mut plain).unwrap();
-    // Who does not compress gets it as it is.
+    // A caller that does not accept compression gets the plain answer.
     assert!(peer.send(&call("GetSession", 7, &get)));
     let uncompressed = answer(&mut peer, 7);
     assert_eq!(uncompressed[0], 0);

@@ -1,4 +1,4 @@
-//! Tokens against cross-site request forgery: each looks different, and is right for one session under one ID.
+//! Tests of CSRF tokens: each looks different, and is valid for one session under one ID.
 
 use crate::common::{Server, after, now};
 use sessiond_client::proto::{
@@ -28,7 +28,7 @@ async fn tokens_look_different_and_are_all_right() {
             tokens.insert(client.issue_csrf_token(&*id).await.unwrap());
         }
         assert_eq!(tokens.len(), 50);
-        // Nothing that stands at the same place in all of them could be guessed from their compressed size.
+        // No part is the same in all tokens, so nobody can guess it from their compressed size.
         let texts: Vec<&[u8]> = tokens.iter().map(String::as_bytes).collect();
         for at in 0..texts[0].len() {
             let characters: HashSet<u8> = texts.iter().map(|text| text[at]).collect();
@@ -41,7 +41,7 @@ async fn tokens_look_different_and_are_all_right() {
             assert_eq!(verify(&client, &id, token).await, Ok(true), "a token can be used again");
         }
     }
-    // They outlive the server, and changes of the session.
+    // Tokens survive a restart of the server, and changes of the session.
     let id = create(&client).await;
     let token = client.issue_csrf_token(&*id).await.unwrap();
     client.update(&id, SessionChange::new().set_principal("ada")).await.unwrap();
@@ -76,7 +76,7 @@ async fn whatever_else_is_shown_is_false() {
         format!("{}{}", &token[..half], &foreign[half..]),
         "t".repeat(1 << 20),
     ];
-    // Each change of one character, but for bits of the last that encode nothing.
+    // Each change of one character makes a token invalid, except for the unused bits of the last character.
     for at in 0..token.len() - 1 {
         let other = if token.as_bytes()[at] == b'A' { "B" } else { "A" };
         wrong.push(format!("{}{other}{}", &token[..at], &token[at + 1..]));

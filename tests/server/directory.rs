@@ -1,4 +1,4 @@
-//! Lists, counts and revocations: of a principal and of a whole namespace, while sessions come and go.
+//! Tests of lists, counts and revocations, of a principal and of a whole namespace, while sessions come and go.
 
 use crate::common::{LONG, Server, after, assert_blamed, eventually, millis};
 use prost::Message;
@@ -17,7 +17,7 @@ async fn create(client: &Client, principal: &str) -> Created {
     client.create(CreateSessionRequest::new().principal(principal)).await.unwrap()
 }
 
-/// Of the whole namespace if the principal is empty.
+/// Lists the sessions of a principal, or of the whole namespace if the principal is empty.
 async fn listed(client: &Client, principal: &str) -> Vec<Session> {
     let mut listing = client.list_all(ListSessionsRequest::new().principal(principal).page_size(7));
     let mut sessions = Vec::new();
@@ -51,7 +51,7 @@ async fn lists_are_newest_first_and_complete() {
     for number in 0..150 {
         let principal = ["ada", "bob", ""][number % 3];
         let created = create(&client, principal).await;
-        // The order is that of milliseconds.
+        // Sessions are ordered by the millisecond.
         after(millis(created.session.create_time)).await;
         made.entry(principal).or_default().push(created.session.handle.clone());
         made.entry("all").or_default().push(created.session.handle);
@@ -91,7 +91,8 @@ async fn pages_survive_what_comes_and_goes_between_them() {
         seen.extend(page.sessions.into_iter().map(|session| session.handle));
         let Some(next) = page.next_page_token else { break };
         token = next;
-        // The very session that the token names goes, one that is still to come, and one that was seen; others come.
+        // The session that the token names goes, and so do one that is still to come and one that was seen. Others
+        // come.
         let last = seen.last().unwrap().clone();
         let unseen = old.keys().find(|handle| !seen.contains(handle) && !ended.contains(*handle)).cloned();
         let earlier = seen.iter().find(|handle| !ended.contains(*handle)).cloned();
@@ -136,7 +137,7 @@ async fn a_page_token_belongs_to_its_list() {
     ] {
         assert_blamed(&stub.list_sessions(refused).await.unwrap_err(), "page_token", &token);
     }
-    // Another size and view are fine, and so is the namespace by its name.
+    // Another page size and another view are allowed, and so is the namespace by its name.
     let rest = request("default", "ada", &token).page_size(9).full();
     assert_eq!(stub.list_sessions(rest).await.unwrap().into_inner().sessions.len(), 2);
 }
@@ -246,7 +247,7 @@ async fn revoking_ends_what_its_scope_names_and_nothing_else() {
         ada.push(create(&client, "ada").await);
     }
     let except = |id: &str| RevokeSessionsRequest::of_principal_except("ada", id);
-    // Nothing is revoked if the exception is not there.
+    // Nothing is revoked if the excepted session does not exist.
     for unknown in ["an-unknown-session-id", &elsewhere.session_id] {
         assert_eq!(client.revoke(except(unknown)).await, Err(Error::SessionNotFound));
     }
@@ -255,7 +256,7 @@ async fn revoking_ends_what_its_scope_names_and_nothing_else() {
     assert_eq!(handles(&client, "ada").await, set(&[&ada[7]]));
     assert_eq!(client.get(&ada[8].session_id).await, Err(Error::SessionNotFound));
     assert_eq!(client.revoke(except(&ada[7].session_id)).await, Ok(0));
-    // An exception of another principal excepts nothing.
+    // An excepted session of another principal changes nothing.
     assert_eq!(client.revoke(except(&bob.session_id)).await, Ok(1));
 
     let named = [create(&client, "ada").await, create(&client, "").await];
@@ -318,7 +319,7 @@ async fn nothing_brings_a_revoked_session_back() {
     assert!(carried_out > 0, "the revocation always came first: there was no race");
 }
 
-/// What a writer was told: the principal of each session that is there, by handle, and which have ended.
+/// What a writer knows from its answers: the principal of each live session, by handle, and which sessions have ended.
 #[derive(Default)]
 struct Ledger {
     live: BTreeMap<String, (String, String)>,
@@ -327,7 +328,7 @@ struct Ledger {
     unsure: HashSet<String>,
 }
 
-/// Makes, moves and ends sessions until the server dies.
+/// Creates, moves and ends sessions until the server dies.
 async fn write_until_killed(client: Client, done: Arc<AtomicUsize>) -> Ledger {
     let mut ledger = Ledger::default();
     for number in 0_usize.. {

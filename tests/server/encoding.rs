@@ -1,5 +1,5 @@
-//! Requests as no library would encode them, and messages beyond the limit: refused without harm, and without a word of the
-//! session ID.
+//! Tests of requests that no library would encode this way, and of messages beyond the limit. They are refused without
+//! harm, and without a word of the session ID.
 
 use crate::common::{Server, assert_blamed, assert_silent, reason};
 use prost::bytes::{BufMut, Bytes};
@@ -8,7 +8,7 @@ use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 
-/// A request to create a session, with attributes that are not encoded as any library would.
+/// A request to create a session, with attributes that no library would encode this way.
 #[derive(Clone, prost::Message)]
 struct RawCreate {
     #[prost(bytes = "bytes", tag = "2")]
@@ -42,9 +42,9 @@ async fn values_that_no_client_could_read_are_refused() {
         &[0x42, 6, 0x0a, 4, 0x2a, 2, 0xc3, 0x28],
         // Text longer than the value.
         &[0x2a, 9, b'a'],
-        // A kind that the contract does not have.
+        // A kind that is not in the contract.
         &[0x58, 1],
-        // A group, which protobuf has abandoned, and a number without an end.
+        // A group, which protobuf no longer has, and a varint without an end.
         &[0x0b, 0x0c],
         &[0x18, 0xff, 0xff],
     ];
@@ -52,13 +52,13 @@ async fn values_that_no_client_could_read_are_refused() {
         let status = create_raw(&server, RawCreate { attributes: vec![entry(value)], ..Default::default() }).await;
         assert_blamed(&status, "attributes[\"v\"]", "");
     }
-    // A name that is not UTF-8, and an entry that is cut short: there is no name to show.
+    // The name is not UTF-8, or the entry is cut short, so the error has no name to show.
     for entry in [&[0x0a, 2, 0xc3, 0x28, 0x12, 2, 0x10, 1][..], &[0x0a, 9, b'v']] {
         let attributes = vec![Bytes::from_static(entry)];
         let status = create_raw(&server, RawCreate { attributes, ..Default::default() }).await;
         assert_blamed(&status, "attributes[\"\"]", "");
     }
-    // What is not even a message is refused before anyone looks at fields.
+    // Bytes that are no message are refused before any field is checked.
     let session_id = Bytes::from_static(b"secret-session-id\xc3\x28");
     let status = create_raw(&server, RawCreate { session_id, ..Default::default() }).await;
     assert_blamed(&status, "session_id", "secret-session-id");

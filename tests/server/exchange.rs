@@ -1,4 +1,4 @@
-//! The fast lane, by raw messages on one stream: what it answers, in which order, and how it ends.
+//! Tests of the exchange stream with raw messages: its answers, their order, and its end.
 
 use crate::common::{LONG, Server, reason};
 use rustix::process::Signal;
@@ -16,7 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt;
 
-/// One stream: what is sent, and what comes.
+/// One stream: its requests and its replies.
 struct Lane {
     calls: Option<mpsc::Sender<ExchangeRequest>>,
     messages: Streaming<ExchangeResponse>,
@@ -211,7 +211,7 @@ async fn calls_on_one_session_keep_their_order() {
             calls.push(peek(&id(n)));
         }
     }
-    // A session that is rotated to an ID that the caller chooses, and is named by that at once.
+    // A session is rotated to an ID that the caller chooses, and the next call uses that ID at once.
     calls.push(Method::Rotate(RotateSessionRequest::new(id(0)).new_session_id(id(100))));
     calls.push(peek(&id(100)));
     calls.push(peek(&id(0)));
@@ -281,7 +281,7 @@ async fn each_call_takes_a_place_and_is_refused_alone() {
     let refused: Vec<Status> = refused.map(error).collect();
     assert_eq!(refused.len(), 60, "the first four are made, and take all places meanwhile");
     assert!(refused.iter().all(|status| reason(status) == "TOO_MANY_REQUESTS"), "{refused:?}");
-    // The places are free again.
+    // The requests are no longer in flight.
     assert!(matches!(lane.exchange([create(&id(99))]).await[..], [Answer::Create(_)]));
 }
 
@@ -297,7 +297,7 @@ async fn who_does_not_read_is_not_read_from_and_costs_bounded_memory() {
     let memory = async || client.statistics().await.unwrap().memory_bytes;
     let before = memory().await;
 
-    // 600 MB of replies, if they were made, for calls of 4 MB.
+    // The calls take 4 MB. Their replies would take 600 MB.
     let mut lane = Lane::open(&server).await;
     let calls = lane.calls.clone().unwrap();
     let sent = tokio::spawn(async move {
@@ -365,7 +365,7 @@ async fn a_stream_that_is_cut_in_the_middle_of_a_group_tears_nothing() {
         let updates = (1..=50).map(|n| set(&session, "count", n));
         lane.send([create(&session)].into_iter().chain(updates)).await;
         drop(lane);
-        // Whatever was begun is whole, and the places are free again.
+        // Every call that began took effect as a whole, and none is in flight any more.
         let whole = async || match client.get(GetSessionRequest::new(&session).peek()).await {
             Ok(got) => got.session.attributes["count"] == (i64::try_from(got.session.version).unwrap() - 1).into(),
             Err(sessiond_client::Error::SessionNotFound) => true,
@@ -394,7 +394,7 @@ async fn what_draining_leaves_without_a_reply_was_not_carried_out() {
     let mut server = Server::start();
     let mut lane = Lane::open(&server).await;
     lane.exchange([create(&id(1))]).await;
-    // They wait for each other, so that the server drains in their midst.
+    // The calls wait for each other, so that the server drains while they are in flight.
     lane.send((1..=CALLS).map(|n| set(&id(1), "count", i64::try_from(n).unwrap()))).await;
     let mut answered = 0;
     let end = loop {
@@ -439,7 +439,7 @@ async fn replies_larger_than_a_message_may_be_travel_in_several() {
         client.create(request).await.unwrap();
     }
     let mut lane = Lane::open(&server).await;
-    // 12 MB: the client takes 4 MB at most.
+    // The replies take 12 MB, and the client accepts 4 MB at most.
     let answers = lane.exchange((0..200).map(|n| peek(&id(n % 8)))).await;
     assert!(answers.iter().all(|answer| matches!(answer, Answer::Get(_))));
 }

@@ -1,4 +1,5 @@
-//! Time: sessions end at their millisecond, idle and absolute timeouts hold together, and activity only moves forward.
+//! Tests of time: sessions end at their millisecond, idle and absolute timeouts both hold, and the last access only
+//! moves forward.
 
 use crate::common::{LONG, Server, eventually, millis, now};
 use sessiond_client::proto::{
@@ -18,8 +19,8 @@ async fn create(client: &Client, timeouts: Timeouts) -> (String, Session) {
     (created.session_id, created.session)
 }
 
-/// Reads until the session is gone, and checks every answer against the moment at which it has to end. A call is judged
-/// between its beginning and its end, by the clock of this machine, so there is no tolerance.
+/// Reads until the session is gone, and checks every answer against the moment at which it must end. A call happens
+/// between its beginning and its end by the clock of this machine, so the check needs no tolerance.
 async fn watch_the_end(client: Client, id: String, end: u64) -> usize {
     let start = Instant::now();
     let mut found = 0;
@@ -44,7 +45,7 @@ async fn watch_the_end(client: Client, id: String, end: u64) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_end_at_their_millisecond() {
-    // With a sweeper that comes at once, and with one that never comes in time.
+    // The test runs with a sweeper that comes at once, and with one that never comes in time.
     for sweep in ["100ms", "10m"] {
         let server = Server::start_with(&["--sweep-interval", sweep]);
         let client = server.client();
@@ -80,7 +81,7 @@ async fn what_has_ended_is_absent_for_every_call() {
     let by_handle = DeleteSessionRequest::by_handle(&created.session.handle);
     assert_eq!(client.delete(by_handle).await, Err(Error::SessionNotFound));
     assert_eq!(client.delete(DeleteSessionRequest::by_id(id).allow_missing()).await, Ok(false));
-    // The ID is free again, and what comes under it is another session.
+    // The ID is free again, and a create under it makes another session.
     let again = client.create(CreateSessionRequest::new().session_id(id)).await.unwrap();
     assert_ne!(again.session.handle, created.session.handle);
 }
@@ -95,7 +96,7 @@ async fn the_earlier_of_both_timeouts_wins() {
     let (_, session) = create(&client, both(60_000, 3_600_000)).await;
     assert_eq!(millis(session.expire_time), millis(session.create_time) + 60_000);
 
-    // However busy it is, and whatever its ID is, the absolute end stays where it is.
+    // The absolute end never moves, however busy the session is, and whatever its ID is.
     let (mut id, session) = create(&client, both(60_000, 700)).await;
     let end = millis(session.create_time) + 700;
     assert_eq!((millis(session.absolute_expire_time), millis(session.expire_time)), (end, end));
@@ -120,7 +121,7 @@ async fn activity_keeps_a_session_alive_and_silence_ends_it() {
     let client = server.client();
     let (id, session) = create(&client, Timeouts::new().idle(Duration::from_secs(3))).await;
     let first_end = millis(session.expire_time);
-    // Past its first end, by each kind of activity.
+    // Each kind of access keeps the session live past its first end.
     let mut round = 0;
     let mut end = first_end;
     while now() <= first_end + 500 {
@@ -145,7 +146,7 @@ async fn timeouts_can_be_replaced() {
     let change = SessionChange::new().set_timeouts(Timeouts::new().idle(Duration::from_secs(60)));
     let session = client.update(&id, change).await.unwrap().session;
     assert_eq!((session.idle_timeout.unwrap().seconds, session.absolute_expire_time, session.version), (60, None, 2));
-    // A moment that has passed since the creation ends the session.
+    // An end that has passed since the creation ends the session.
     eventually("the session is older than its new timeout", async || now() > millis(session.create_time) + 20).await;
     let change = SessionChange::new().set_timeouts(Timeouts::new().absolute(Duration::from_millis(10)));
     client.update(&id, change).await.ok();
@@ -212,7 +213,7 @@ async fn an_id_within_its_grace_reads_and_logs_out_but_does_not_change() {
     assert_eq!(client.delete(&old).await, Ok(true));
     assert_eq!(client.get(&rotated.session_id).await, Err(Error::SessionNotFound), "the new ID is logged out too");
 
-    // At the end of its grace it is dead.
+    // The old ID is dead when its grace ends.
     let (old, _) = create(&client, Timeouts::new()).await;
     let before = now();
     let rotated = client.rotate(grace(&old, Duration::from_millis(400))).await.unwrap();

@@ -1,5 +1,6 @@
-//! What frameworks need beyond the plain calls: sessions with a life before they are stored, locks that are renewed and
-//! released by the save, reads without data, sessions by handle, values that only one language can read, resume tokens.
+//! Tests of what frameworks need beyond the plain calls: sessions with a life before they are stored, locks that a save
+//! renews or releases, reads without data, sessions by handle, values that only one language can read, and resume
+//! tokens.
 
 use crate::common::{Server, assert_blamed, millis, now, reason};
 use sessiond_client::proto::{
@@ -50,7 +51,7 @@ async fn a_session_keeps_the_life_that_it_had_before() {
         assert_eq!(millis(session.absolute_expire_time), created + 4 * HOUR, "it counts from the creation");
         assert_eq!(millis(session.expire_time), created + 4 * HOUR);
     }
-    // A moment in the future is now, and an access before the creation is the creation.
+    // A moment in the future counts as now, and an access before the creation counts as the creation.
     let ahead = CreateSessionRequest::new().create_time(moment(begun + DAY)).last_access_time(moment(begun + DAY));
     let ahead = server.client().create(ahead).await.unwrap().session;
     assert!((begun..=now()).contains(&millis(ahead.create_time)));
@@ -162,7 +163,7 @@ async fn sessions_are_listed_by_handle() {
     assert_eq!((listed, basic.next_page_token), (expected.clone(), None));
     assert!(basic.sessions.iter().all(|session| session.attributes.is_empty()));
 
-    // What does not fit one answer comes with the next.
+    // Sessions that don't fit into one answer come with the next one.
     let mut full = client.list_all(ListSessionsRequest::new().handles(asked.clone()).full());
     let mut listed = Vec::new();
     while let Some(session) = full.next().await {
@@ -210,7 +211,7 @@ async fn a_resume_token_is_opaque_bounded_and_true() {
         let status = server.stub().watch_sessions(WatchSessionsRequest::new().resume(refused)).await.unwrap_err();
         assert_blamed(&status, "resume_token", "");
     }
-    // The token of the statistics is where a watcher begins who begins now, also after a crash.
+    // The token in the statistics is the point at which a new watcher begins, even after a crash.
     for _ in 0..3 {
         let client = server.client();
         let statistics = client.statistics().await.unwrap();
@@ -230,7 +231,7 @@ async fn a_resume_token_is_opaque_bounded_and_true() {
         server.kill();
         server.restart();
     }
-    // Of another server's point nothing is known.
+    // The server does not know the point of another server's token.
     let far = server.client().statistics().await.unwrap().resume_token;
     let other = Server::start();
     let status = other.stub().watch_sessions(WatchSessionsRequest::new().resume(far)).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Cross-domain sign-on: a ticket that works once, for its audience, in its time, and opens the same session.
+//! Tests of cross-domain sign-on: a ticket works once, for its audience, in its time, and opens the same session.
 
 use crate::common::{Server, after, files_below, millis, now};
 use sessiond_client::proto::{
@@ -36,7 +36,7 @@ async fn both_domains_share_one_session() {
     assert_eq!(redeemed.session.attributes["theme"], Value::from("dark"));
     let session = client.get(&first).await.unwrap().session;
     assert_eq!((&redeemed.session.handle, redeemed.session.version), (&session.handle, 1));
-    // Either changes what the other sees, also after a crash.
+    // Each domain changes what the other one sees, even after a crash.
     client.update(&first, SessionChange::new().set("n", 1)).await.unwrap();
     client.update(&second, SessionChange::new().set("m", 2)).await.unwrap();
     server.kill();
@@ -58,7 +58,7 @@ async fn both_domains_share_one_session() {
     for id in [&first, &rotated, &third] {
         client.update(id, SessionChange::new().set("o", 3)).await.unwrap();
     }
-    // A log out on one ends them all.
+    // A logout on one domain ends them all.
     assert!(client.delete(&third).await.unwrap());
     for id in [&first, &second, &rotated, &third] {
         assert_eq!(client.get(id).await, Err(Error::SessionNotFound));
@@ -85,7 +85,7 @@ async fn a_ticket_works_once() {
         assert!(clients[0].get(&won.session_id).await.is_ok());
         assert_eq!(redeem(&clients[0], &ticket).await, Err(Error::HandoffInvalid));
     }
-    // Several may be under way at once.
+    // Several tickets may be valid at the same time.
     let tickets = [issue(&clients[0], &id).await, issue(&clients[0], &id).await, issue(&clients[0], &id).await];
     for ticket in tickets.iter().rev() {
         redeem(&clients[0], ticket).await.unwrap();
@@ -131,7 +131,7 @@ async fn a_ticket_has_its_time() {
     after(end).await;
     assert_eq!(redeem(&client, &brief.ticket).await, Err(Error::HandoffInvalid));
     assert_eq!(redeem(&client, &brief.ticket).await, Err(Error::HandoffInvalid));
-    // The others outlive a crash and a rotation.
+    // The other tickets survive a crash and a rotation.
     client.rotate(&id).await.unwrap();
     server.kill();
     server.restart();
@@ -159,7 +159,7 @@ async fn a_ticket_dies_with_its_session() {
         assert_eq!(redeem(&client, &ticket).await, Err(Error::HandoffInvalid), "round {round}");
         let issued = client.issue_handoff(IssueHandoffRequest::new(&id, SHOP)).await;
         assert_eq!(issued, Err(Error::SessionNotFound), "round {round}");
-        // Nor does it open another that comes under the same ID.
+        // It does not open another session under the same ID either.
         let upsert = UpdateSessionRequest::new(&id, SessionChange::new()).upsert();
         assert!(client.update_with(upsert).await.unwrap().created);
         assert_eq!(redeem(&client, &ticket).await, Err(Error::HandoffInvalid), "round {round}");
@@ -180,7 +180,7 @@ async fn the_redeeming_domain_may_choose_its_id() {
     for taken in [&id, &other] {
         assert_eq!(client.redeem_handoff(choosing(taken)).await, Err(Error::SessionIdTaken));
     }
-    // What was refused did not use the ticket up.
+    // A refused call does not use up the ticket.
     let redeemed = client.redeem_handoff(choosing("chosen-session-id-1")).await.unwrap();
     assert_eq!(redeemed.session_id, "chosen-session-id-1");
     let handle = client.get("chosen-session-id-1").await.unwrap().session.handle;

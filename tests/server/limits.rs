@@ -1,4 +1,4 @@
-//! Limits: each one holds, and whoever stays within it is served.
+//! Tests of limits: each one holds, and a caller that stays within it is served.
 
 use crate::common::wire::{
     DATA, END_HEADERS, END_STREAM, HEADERS, MAX_CONCURRENT_STREAMS, MAX_HEADER_LIST_SIZE, Peer, RST_STREAM, SETTINGS,
@@ -18,10 +18,10 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 
-/// Long enough for a call to be answered if nothing keeps it, on a machine that is not at its limit.
+/// Long enough to answer a call that nothing delays, on a machine that is not overloaded.
 const A_WHILE: Duration = Duration::from_millis(300);
 
-/// A call whose request never arrives; the error that it is answered with in the end.
+/// Makes a call whose request never arrives. Returns the error that answers it in the end.
 fn stalled_call(channel: Channel) -> JoinHandle<Status> {
     tokio::spawn(async move {
         let mut grpc = tonic::client::Grpc::new(channel);
@@ -41,7 +41,7 @@ async fn a_request_that_does_not_arrive_is_told_so() {
     assert!(status.message().contains("receive-timeout"), "{status:?}");
 }
 
-/// A call that waits for a lock which somebody else holds: it is in flight until it is aborted.
+/// A call that waits for a lock which someone else holds. It is in flight until it is aborted.
 fn waiting_call(server: &Server, id: &str) -> JoinHandle<()> {
     let (mut stub, id) = (server.stub(), id.to_owned());
     tokio::spawn(async move {
@@ -121,7 +121,7 @@ async fn every_address_gets_a_share_of_the_connections() {
     let folder = tempfile::tempdir().unwrap();
     let socket = format!("unix:{}", folder.path().join("socket").display());
     let server = Server::start_in(folder, &["--listen", "127.0.0.1:0", "--listen", &socket, "--max-connections", "1"]);
-    // One after the other, neither is above the limit.
+    // One after the other, the calls stay within the limit.
     for address in [server.address(), server.address(), &socket, &socket, server.address()] {
         let client = server.client_builder().address(address).deadline(Duration::from_secs(20)).connect_lazy().unwrap();
         assert_eq!(client.health("").await, Ok(Health::Serving), "{address}");
@@ -140,7 +140,7 @@ async fn streams_of_one_connection_are_limited() {
         timeout(A_WHILE, stub.get_session(GetSessionRequest::new(&id))).await.is_err()
     })
     .await;
-    // Another connection has streams of its own.
+    // Another connection has its own streams.
     server.client().get(&id).await.unwrap();
     stalled[0].abort();
     timeout(LONG, stub.get_session(GetSessionRequest::new(&id))).await.unwrap().unwrap();
@@ -153,7 +153,7 @@ async fn a_peer_that_ignores_the_limit_of_streams_is_refused_them() {
     let mut peer = Peer::greet(server.address());
     let settings = peer.receive(|frame| frame.kind == SETTINGS && frame.flags == 0).unwrap();
     assert_eq!(setting(&settings, MAX_CONCURRENT_STREAMS), Some(3));
-    // More than is allowed, so that a call with too much of it can be told so.
+    // The transport accepts more than the setting allows, so that a call with too large headers gets an error.
     assert_eq!(setting(&settings, MAX_HEADER_LIST_SIZE), Some(32 << 10));
     for stream in [1, 3, 5, 7] {
         assert!(peer.send(&frame(HEADERS, END_HEADERS, stream, &call_headers("GetSession"))));
@@ -165,7 +165,7 @@ async fn a_peer_that_ignores_the_limit_of_streams_is_refused_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn watchers_above_the_limit_are_refused() {
     let server = Server::start();
-    // A connection has as many streams as there may be watchers.
+    // A connection may have as many streams as there may be watchers.
     let mut stubs = [server.stub(), server.stub()];
     let mut watchers = Vec::new();
     for number in 0..1_000 {
@@ -198,7 +198,7 @@ async fn headers_above_the_limit_are_refused() {
     stub.get_session(request(2 << 10)).await.unwrap();
 }
 
-/// The connection goes on, and so does a call that is under way on it.
+/// Asserts that the connection goes on, and so does a call in flight on it.
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_above_the_limit_harm_no_other_call() {
     let server = Server::start_with(&["--max-header-size", "4KiB"]);

@@ -1,4 +1,4 @@
-//! Leases on sessions: one holder at a time, waiters in order, and no update under a lock that is lost.
+//! Tests of locks on sessions: one holder at a time, waiters in order, and no update under a lost lock.
 
 use crate::common::{LONG, Server, after, eventually, millis, now};
 use sessiond_client::proto::{
@@ -31,7 +31,7 @@ fn is_held(result: &Result<Lock, Error>) -> bool {
     matches!(result, Err(Error::LockHeld { held_for: Some(_), ends_in: Some(_) }))
 }
 
-/// Sends a request that has to wait, and returns when it waits: asking for a lock counts as activity, which is seen
+/// Sends a request that must wait, and returns once it waits. Asking for a lock counts as an access, which can be seen
 /// from outside.
 async fn queue(client: &Client, id: &str, request: LockSessionRequest) -> JoinHandle<Result<Lock, Error>> {
     let before = now();
@@ -41,7 +41,7 @@ async fn queue(client: &Client, id: &str, request: LockSessionRequest) -> JoinHa
     let peek = || GetSessionRequest::new(id).peek();
     let accessed = async || millis(client.get(peek()).await.unwrap().session.last_access_time);
     eventually("the waiter arrives", async || accessed().await > before).await;
-    // The place in the queue is taken right after; nothing tells when.
+    // The call joins the queue right after that. Nothing shows when.
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(!waiter.is_finished(), "it does not wait");
     waiter
@@ -102,7 +102,7 @@ async fn waiters_get_the_lock_in_order() {
             assert!(unlock(&client, &id, &lock).await);
         }));
     }
-    // Whoever does not wait does not come before them.
+    // A caller that does not wait does not get ahead of them.
     assert!(is_held(&client.lock(long(&id)).await));
     assert!(unlock(&client, &id, &first).await);
     for waiter in waiters {
@@ -133,7 +133,7 @@ async fn a_wait_is_bounded_and_so_is_a_lease() {
     assert!((wait..10 * SECOND).contains(&start.elapsed()), "{:?}", start.elapsed());
     assert!(unlock(&client, &id, &lock).await);
 
-    // A lease that ends by itself, for the waiter and for the holder.
+    // The lease ends by itself, for the waiter and for the holder.
     let brief = client.lock(LockSessionRequest::new(&id).lease(Duration::from_millis(300))).await.unwrap();
     let next = client.lock(long(&id).wait(30 * SECOND)).await.unwrap();
     assert!(now() >= millis(Some(brief.expire_time)), "the lease was cut short");
@@ -158,13 +158,13 @@ async fn a_client_that_is_gone_gives_its_place_up() {
     cancelled.abort();
     disconnected.abort();
     drop(gone);
-    // Long enough for the news to arrive, on the same connection and on another.
+    // This is long enough for the server to notice, on the same connection and on another.
     for _ in 0..50 {
         client.get(GetSessionRequest::new(&id).peek()).await.unwrap();
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(unlock(&client, &id, &lock).await);
-    // Had one of the others got it, their leases would outlast this wait.
+    // If one of the others had got the lock, its lease would outlast this wait.
     let lock = finish(patient).await.unwrap();
     assert!(unlock(&client, &id, &lock).await);
 }
@@ -184,12 +184,12 @@ async fn updates_are_bound_by_the_lock_that_they_name() {
             assert_eq!(client.unlock(UnlockSessionRequest::new(&id, wrong)).await, Ok(false));
         }
     }
-    // A change of nothing is bound too, and upsert makes no difference to a session that is there.
+    // An empty change also needs the lock, and upsert makes no difference to an existing session.
     let nothing = UpdateSessionRequest::new(&id, SessionChange::new()).lock_token(&foreign.lock_token);
     assert_eq!(client.update_with(nothing.clone()).await, Err(Error::LockLost));
     assert_eq!(client.update_with(nothing.upsert()).await, Err(Error::LockLost));
     assert_eq!(client.get(&id).await.unwrap().session.version, 2);
-    // Whoever names no lock is not held up; the lock is still there.
+    // A call that names no lock is not delayed, and the lock is still held.
     client.update(&id, SessionChange::new().set("free", true)).await.unwrap();
     client.touch(&id).await.unwrap();
     assert_eq!(client.unlock(UnlockSessionRequest::new(&id, "")).await, Ok(false));

@@ -1,4 +1,4 @@
-//! What every caller is promised: the calls, their answers and errors, against a real server.
+//! Tests of the promises to callers: the calls, their answers and errors, against a real server.
 
 #![allow(clippy::unwrap_used, reason = "what can't be set up fails the test")]
 

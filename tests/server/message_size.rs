@@ -1,4 +1,4 @@
-//! What can be stored can be read: by every call, by every client, and also after the bounds were lowered.
+//! Tests that what can be stored can be read: by every call, by every client, and even after the bounds were lowered.
 
 use crate::common::{LONG, Server, binary, run};
 use sessiond::model::message_with;
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 const ATTRIBUTES: usize = 1_024;
 
-/// A session of exactly so many bytes, with the most attributes and labels, in the namespace with the longest name.
+/// A session of exactly this many bytes, with the most attributes and labels, in the namespace with the longest name.
 async fn largest_session(server: &Server, bytes: usize) -> String {
     let client = server.client_in(&namespace());
     let mut new = CreateSessionRequest::new().principal("p".repeat(256));
@@ -23,8 +23,8 @@ async fn largest_session(server: &Server, bytes: usize) -> String {
     }
     let id = client.create(new).await.unwrap().session_id;
     let mut left = bytes - 256 - 16 * (64 + 256);
-    // Most attributes are small, since each has bytes in an answer that do not count. Name and value take 8 bytes besides their
-    // own.
+    // Most attributes are small, because each adds bytes to an answer that do not count. Name and value take 8 bytes
+    // besides their own.
     let mut small = SessionChange::new();
     for number in 0..ATTRIBUTES - 4 {
         small = small.set(format!("{number:04}"), 1);
@@ -32,7 +32,7 @@ async fn largest_session(server: &Server, bytes: usize) -> String {
     }
     client.update(&id, small).await.unwrap();
     for (number, name) in ["w", "x", "y", "z"].into_iter().enumerate() {
-        // With lengths of more than one byte the rest takes more; the last one is filled up by trying.
+        // Longer lengths take more bytes, so the last attribute is filled up by trial.
         let data = if number < 3 { left / (4 - number) } else { left };
         let heads = data - (1..20).find(|head| encoded_attribute(name, data - head) == data).unwrap();
         client.update(&id, SessionChange::new().set(name, vec![7; heads])).await.unwrap();
@@ -43,7 +43,7 @@ async fn largest_session(server: &Server, bytes: usize) -> String {
     id
 }
 
-/// The size of an attribute of bytes, as it counts.
+/// What an attribute of bytes counts towards the session's size.
 fn encoded_attribute(name: &str, bytes: usize) -> usize {
     use prost::Message;
     let value = Value::from(vec![7; bytes]).encoded_len();
@@ -64,7 +64,7 @@ async fn the_largest_session_fits_into_every_answer_of_a_client_with_default_set
     let server = Server::start_with(&["--max-session-size", &bytes.to_string()]);
     let id = largest_session(&server, bytes).await;
 
-    // The stub takes 4 MiB, as clients of gRPC do if nobody tells them otherwise.
+    // The stub accepts 4 MiB, the default of gRPC clients.
     let mut stub = server.stub();
     let get = || GetSessionRequest { namespace: namespace(), ..GetSessionRequest::new(&id) };
     let read = stub.get_session(get()).await.unwrap().into_inner().session.unwrap();
@@ -80,7 +80,7 @@ async fn the_largest_session_fits_into_every_answer_of_a_client_with_default_set
     let listed = stub.list_sessions(list).await.unwrap().into_inner().sessions;
     assert_eq!(listed.iter().map(data).collect::<Vec<_>>(), [ATTRIBUTES]);
 
-    // Among replies that are just too few for a message of their own.
+    // The reply comes among others that are just too few to fill a message of their own.
     let client = server.client_in(&namespace());
     let new = CreateSessionRequest::new().attribute("v", vec![7; 8 << 10]);
     let small = client.create(new).await.unwrap().session_id;
@@ -179,7 +179,7 @@ async fn answers_with_many_sessions_stay_within_what_every_client_takes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_could_not_be_read_is_not_stored() {
-    // The bounds under which two updates once made a session that no answer could carry.
+    // With these bounds, two updates once made a session that no answer could carry.
     let refused = run(binary().args(["serve", "--max-session-size", "4194303B", "--engine", "memory"]));
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     assert!(refused.stderr.contains("--max-session-size") && refused.stderr.contains("4208190"), "{}", refused.stderr);

@@ -1,5 +1,5 @@
-//! Bad input of the calls beside those of one session: each is refused with the right code, reason and field, without a
-//! word of a secret.
+//! Tests of bad input to the calls that are not about one session. Each is refused with the right code, reason and
+//! field, without a word of a secret.
 
 use crate::common::tokens::token_of;
 use crate::common::{Server, assert_blamed, assert_silent, reason};
@@ -27,7 +27,7 @@ fn duration(seconds: i64, nanos: i32) -> Option<Duration> {
     Some(Duration { seconds, nanos })
 }
 
-/// Out of a bound from 100 ms or 1 s to some minutes, or malformed.
+/// Durations outside a bound from 100 ms or 1 s to some minutes, or malformed.
 fn bad_durations() -> [Option<Duration>; 7] {
     [
         duration(-1, 0),
@@ -40,7 +40,7 @@ fn bad_durations() -> [Option<Duration>; 7] {
     ]
 }
 
-/// Calls a method with each of the requests, and judges the refusals.
+/// Calls a method with each of the requests, and checks the refusals.
 macro_rules! refused {
     ($server:expr, $method:ident, $field:expr, $secret:expr, [$($request:expr),+ $(,)?]) => {
         for request in [$($request),+] {
@@ -109,7 +109,7 @@ async fn namespaces_and_ids_are_judged_everywhere() {
         refused!(server, issue_handoff, "session_id", id, [IssueHandoffRequest::new(id, "shop")]);
         refused!(server, issue_csrf_token, "session_id", id, [IssueCsrfTokenRequest::new(id)]);
         refused!(server, verify_csrf_token, "session_id", id, [VerifyCsrfTokenRequest::new(id, "some-token")]);
-        // Where it may be left out, the empty one means that.
+        // If the field is optional, an empty value means that it is left out.
         if !id.is_empty() {
             let request = RedeemHandoffRequest::new("some-ticket", "shop").new_session_id(id);
             refused!(server, redeem_handoff, "new_session_id", id, [request]);
@@ -231,7 +231,7 @@ async fn locks_and_tickets_are_judged() {
     let ticket = stub.issue_handoff(audience(&"a".repeat(256))).await.unwrap().into_inner().ticket;
     let redeem = |audience: &str| RedeemHandoffRequest::new(&ticket, audience);
     refused!(server, redeem_handoff, "audience", &ticket, [redeem(""), redeem(&"a".repeat(257))]);
-    // What is malformed does not burn a ticket.
+    // A malformed call does not use up a ticket.
     stub.redeem_handoff(redeem(&"a".repeat(256))).await.unwrap();
     for request in [lease(duration(0, 100_000_000)), wait(duration(30, 0)), wait(duration(0, 0))] {
         let lock = stub.lock_session(request).await.unwrap().into_inner().lock_token;
@@ -253,7 +253,7 @@ async fn batches_are_judged() {
     refused!(server, batch_get_sessions, "access", GOOD_ID, [access(3), access(-1)]);
 }
 
-/// Refused with this code and reason, and without the secret.
+/// Asserts a refusal with this code and reason, and without the secret.
 #[track_caller]
 fn assert_refused<T>(answer: Result<T, Status>, code: Code, expected: &str, secret: &str) {
     let status = answer.err().expect("it is refused");
@@ -291,7 +291,7 @@ async fn other_refusals_have_their_codes() {
     assert_refused(stub.revoke_sessions(except).await, missing, unknown, GOOD_ID);
     let future = WatchSessionsRequest::new().resume(token_of(u64::MAX));
     assert_refused(stub.watch_sessions(future).await, Code::OutOfRange, "EVENTS_GONE", &id);
-    // Nothing of this did any harm.
+    // None of this did any harm.
     let unlocked = stub.unlock_session(UnlockSessionRequest::new(GOOD_ID, "some-token")).await.unwrap();
     assert!(!unlocked.into_inner().released);
     assert!(server.client().get(&id).await.is_ok());

@@ -1,4 +1,4 @@
-//! Policies of namespaces, from a file: defaults, maxima, and the limit of sessions per principal.
+//! Tests of the policies of namespaces from a file: defaults, maxima, and the limit of sessions per principal.
 
 use crate::common::tokens::token_of;
 use crate::common::{LONG, Server, after, eventually, millis, now};
@@ -78,7 +78,7 @@ async fn timeouts_follow_the_namespace() {
         assert_eq!(timeouts(&created.session), expected, "{namespace}: {asked:?}");
         let read = peek(&client, &created.session_id).await.unwrap();
         assert_eq!(timeouts(&read), expected, "{namespace}: {asked:?}");
-        // The same, asked for later on.
+        // The same holds for a later update.
         let later = client.create(CreateSessionRequest::new()).await.unwrap().session_id;
         let updated = client.update(&later, SessionChange::new().set_timeouts(asked)).await.unwrap();
         assert_eq!(timeouts(&updated.session), expected, "{namespace}, updated: {asked:?}");
@@ -114,7 +114,7 @@ async fn a_lowered_maximum_binds_the_sessions_that_are_there() {
     assert_eq!(timeouts(&peek(&default, &free).await.unwrap()), (HOUR, Some(10 * HOUR)));
     server.stop();
 
-    // So low that it has ended.
+    // The limit is so low that the session has ended.
     server.configure("[namespaces.shop]\nidle-timeout = \"1ms\"\nmax-idle-timeout = \"1ms\"");
     server.restart();
     let (shop, default) = (server.client_in("shop"), server.client());
@@ -123,7 +123,7 @@ async fn a_lowered_maximum_binds_the_sessions_that_are_there() {
     assert_eq!((count(&shop, "").await, count(&default, "").await), (0, 1));
     server.stop();
 
-    // Nobody has touched the session: what the session asked for counts again.
+    // Nobody has touched the session, so the timeout that it asked for counts again.
     server.configure("");
     server.restart();
     let shop = server.client_in("shop");
@@ -204,14 +204,14 @@ async fn a_full_principal_gets_no_more_sessions() {
     assert_eq!(strict.update(&other, become_ada()).await.map(drop).unwrap_err(), Error::SessionLimitReached);
     let upsert = UpdateSessionRequest::new("an-upserted-session", become_ada()).upsert();
     assert_eq!(strict.update_with(upsert).await.map(drop).unwrap_err(), Error::SessionLimitReached);
-    // What was refused did nothing; what is there can change, also by naming its principal again.
+    // The refused calls did nothing. Existing sessions can change, even by naming their principal again.
     assert_eq!(peek(&strict, &anonymous).await.unwrap().principal, "");
     assert_eq!(peek(&strict, &other).await.unwrap().principal, "bob");
     strict.update(&ids[0], become_ada().set("n", 1)).await.unwrap();
     let again = RotateSessionRequest::new(&ids[0]).change(become_ada());
     ids[0] = strict.rotate(again).await.unwrap().session_id;
     assert_eq!(count(&strict, "ada").await, 3);
-    // An end makes room: by deletion, by a change of the principal, by expiry before any sweep.
+    // An end makes room: a deletion, a change of the principal, or an expiry before any sweep.
     strict.delete(&ids[0]).await.unwrap();
     strict.rotate(rotation).await.unwrap();
     assert_eq!(log_in(&strict, "ada").await, full);
@@ -225,7 +225,7 @@ async fn a_full_principal_gets_no_more_sessions() {
     after(millis(brief.session.expire_time)).await;
     log_in(&strict, "ada").await.ok();
     assert_eq!(count(&strict, "ada").await, 3);
-    // Nobody is no principal, and other namespaces have no limit.
+    // Sessions without a principal are not limited, and other namespaces have no limit.
     for _ in 0..5 {
         log_in(&strict, "").await.unwrap();
         log_in(&default, "ada").await.unwrap();
@@ -246,7 +246,7 @@ async fn the_oldest_sessions_make_room() {
     for (number, created) in sessions.iter().enumerate() {
         assert_eq!(rolling.get(&created.session_id).await.is_ok(), number >= 3, "{number}");
     }
-    // The log in of a session that is older than all of them.
+    // A login that rotates an existing session into the principal's list ends the oldest one, too.
     let old = rolling.create(CreateSessionRequest::new().principal("bob")).await.unwrap();
     let rotation = RotateSessionRequest::new(&old.session_id).change(SessionChange::new().set_principal("ada"));
     let old = rolling.rotate(rotation).await.unwrap();
@@ -260,7 +260,7 @@ async fn the_oldest_sessions_make_room() {
     }
 }
 
-/// Thirty-two log ins of one principal at once: the IDs of those that succeeded.
+/// Logs one principal in thirty-two times at once. Returns the IDs of the logins that succeeded.
 async fn rush(server: &Server, namespace: &str, principal: &str) -> Vec<String> {
     let together = Arc::new(Barrier::new(32));
     let mut log_ins = JoinSet::new();

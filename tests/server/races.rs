@@ -1,4 +1,5 @@
-//! Many clients at one session: nobody's change is lost, one of two rivals wins, and nothing revives what was deleted.
+//! Tests with many clients at one session: no change is lost, one of two rivals wins, and nothing revives what was
+//! deleted.
 
 use crate::common::Server;
 use sessiond_client::proto::{
@@ -65,7 +66,7 @@ async fn compare_and_set_counts_exactly() {
     assert_eq!(i64::try_from(session.version).unwrap(), 1 + CLIENTS * EACH);
 }
 
-/// Everything that a slow request may do to a session, at once; the ID that it has if the rotation won.
+/// Does everything at once that a slow request may do to a session. Returns the session's ID if the rotation won.
 async fn do_everything(clients: &[Client], id: &str) -> Option<String> {
     let grace = RotateSessionRequest::new(id).grace(Duration::from_secs(60));
     let change = |name: &str| SessionChange::new().set(name, 1).set_principal("user-42");
@@ -96,11 +97,11 @@ async fn nothing_brings_a_deleted_session_back() {
         let created = clients[5].create(new).await.unwrap();
         let id = created.session_id;
         let delete = async {
-            // At another moment of the others' calls in each round.
+            // Each round does this at another moment of the other calls.
             tokio::time::sleep(Duration::from_micros(round % 15 * 100)).await;
             let by_handle = DeleteSessionRequest::by_handle(&created.session.handle);
             assert_eq!(clients[5].delete(by_handle).await, Ok(true));
-            // The others may still be at work.
+            // The other calls may still be in flight.
             assert_eq!(clients[5].get(&id).await, Err(Error::SessionNotFound));
         };
         let (rotated, ()) = tokio::join!(do_everything(&clients, &id), delete);

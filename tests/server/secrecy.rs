@@ -1,4 +1,5 @@
-//! Session IDs, tickets and tokens are secrets: they stand in no log, at any level, in no error, and in no file.
+//! Tests that session IDs, tickets and tokens stay secret: they are in no log at any level, in no error, and in no
+//! file.
 
 use crate::common::{Server, files_below};
 use base64::Engine as _;
@@ -13,19 +14,19 @@ use std::fs;
 use std::time::Duration;
 use tonic::{Request, Status};
 
-/// A minted ID is the encoding of its handle, which is no secret, and 192 bits that are.
+/// A minted ID encodes its handle, which is no secret, and 192 bits that are secret.
 const HANDLE_BYTES: usize = 16;
 const SECRET_BYTES: usize = 24;
-/// Characters that are no more than the handle.
+/// The characters of an ID that encode only the handle.
 const HANDLE_CHARS: usize = 22;
 
-/// The secret bytes of an ID, if it is a minted one.
+/// The secret bytes of a minted ID; `None` for other IDs.
 fn secret_of(id: &str) -> Option<Vec<u8>> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(id).ok()?;
     (bytes.len() == HANDLE_BYTES + SECRET_BYTES).then(|| bytes[HANDLE_BYTES..].to_vec())
 }
 
-/// What a client saw and said: every ID, and every error as it prints.
+/// What a client saw and sent: every ID, and every error as it prints.
 #[derive(Default)]
 struct Seen {
     ids: Vec<String>,
@@ -73,7 +74,7 @@ fn forms(id: &str) -> Vec<String> {
     forms
 }
 
-/// Every call, with minted and with chosen IDs, as it succeeds and as it fails.
+/// Makes every call with minted and with chosen IDs, so that it succeeds and so that it fails.
 async fn do_everything(server: &Server, seen: &mut Seen, round: usize) {
     let mut stub = server.stub();
     let chosen = |name: &str| format!("chosen-{name}-{round}-Zx9yWq");
@@ -136,7 +137,7 @@ async fn do_everything(server: &Server, seen: &mut Seen, round: usize) {
     }
 }
 
-/// The calls that hand out other secrets: tickets, lock tokens and tokens against forgery.
+/// Makes the calls that return other secrets: tickets, lock tokens and CSRF tokens.
 async fn do_more(server: &Server, seen: &mut Seen, id: &str) {
     let mut stub = server.stub();
     let issue = || IssueHandoffRequest::new(id, "shop");
@@ -148,7 +149,7 @@ async fn do_more(server: &Server, seen: &mut Seen, id: &str) {
     seen.id(redeemed.into_inner().session_id);
     seen.refused(stub.redeem_handoff(RedeemHandoffRequest::new(&right, "shop")).await);
     seen.refused(stub.redeem_handoff(RedeemHandoffRequest::new(&wrong, "another")).await);
-    // One that nobody redeems, and one in the place of an ID.
+    // One ticket is never redeemed, and one is used as an ID.
     let left = seen.id(stub.issue_handoff(issue()).await.unwrap().into_inner().ticket);
     seen.refused(stub.get_session(GetSessionRequest::new(&left)).await);
 
@@ -175,7 +176,7 @@ async fn do_more(server: &Server, seen: &mut Seen, id: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_session_id_is_ever_written_down() {
-    // The touches and the sweeper's work are logged and stored too.
+    // Touches and the sweeper's work are logged and stored, too.
     let flags = ["--log", "trace,sled=trace", "--touch-interval", "100ms", "--sweep-interval", "100ms"];
     for format in ["json", "text"] {
         let mut server = Server::start_with(&[&flags[..], &["--log-format", format]].concat());

@@ -1,4 +1,5 @@
-//! Bad input: each is refused with the right code, reason and field, without a word of the session ID, and does no harm.
+//! Tests of bad input: each is refused with the right code, reason and field, without a word of the session ID, and
+//! does no harm.
 
 use crate::common::{Server, assert_blamed, assert_silent, reason};
 use sessiond_client::proto::delete_session_request::Target;
@@ -44,7 +45,7 @@ async fn ids_are_judged_in_every_request() {
         assert_blamed(&status, "session_id", id);
         let status = stub.delete_session(DeleteSessionRequest::by_id(id).allow_missing()).await.unwrap_err();
         assert_blamed(&status, "session_id", id);
-        // Where the ID may be left out, the empty one means that.
+        // If the ID is optional, an empty ID means that it is left out.
         if !id.is_empty() {
             let status = stub.create_session(CreateSessionRequest::new().session_id(id)).await.unwrap_err();
             assert_blamed(&status, "session_id", id);
@@ -106,7 +107,7 @@ async fn data_is_bounded_in_every_direction() {
     let widest = new().attribute("n".repeat(256), nested(30)).label("l".repeat(64), "x".repeat(256));
     stub.create_session(widest).await.unwrap();
 
-    // The bounds hold for what updates add up to.
+    // The bounds hold for the sum of all updates.
     for change in [SessionChange::new().set("one more", 1), SessionChange::new().set_label("one more", "x")] {
         let status = stub.update_session(UpdateSessionRequest::new(&id, change)).await.unwrap_err();
         assert_too_large(&status, &id);
@@ -130,7 +131,7 @@ async fn a_session_that_grows_too_large_is_refused_with_the_limit() {
     assert_too_large(&status, &id);
     let status = stub.rotate_session(RotateSessionRequest::new(&id).change(grow)).await.unwrap_err();
     assert_too_large(&status, &id);
-    // Neither left a trace: the session is there under its ID, as it was.
+    // Neither left a trace: the session is unchanged under its ID.
     let session = stub.get_session(GetSessionRequest::new(&id)).await.unwrap().into_inner().session.unwrap();
     assert_eq!((session.version, session.attributes.len()), (1, 1));
 }
@@ -218,7 +219,7 @@ async fn requests_that_contradict_themselves_are_refused() {
     let request = DeleteSessionRequest { target: None::<Target>, ..Default::default() };
     assert_blamed(&stub.delete_session(request).await.unwrap_err(), "target", &id);
 
-    // Nothing of all this changed the session.
+    // None of this changed the session.
     let session = stub.get_session(GetSessionRequest::new(&id)).await.unwrap().into_inner().session.unwrap();
     assert_eq!((session.version, session.attributes.len()), (1, 0));
 }

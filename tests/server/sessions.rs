@@ -1,4 +1,4 @@
-//! What the calls mean, over the wire: data, versions, identities.
+//! Tests of what the calls mean, over the wire: data, versions, and identities.
 
 use crate::common::Server;
 use prost::Message;
@@ -10,7 +10,7 @@ use sessiond_client::{Error, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// As in an axum, Django or Express application, IDs that the framework makes.
+/// IDs as the frameworks of axum, Django and Express applications make them.
 const CHOSEN: &str = "chosen-by-a-framework";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,7 +31,7 @@ async fn a_session_is_what_it_was_made_and_changed_to() {
     assert_eq!(session.labels, BTreeMap::from([("address".into(), "::1".into())]));
     assert_eq!((session.principal.as_str(), session.version, session.namespace.as_str()), ("", 2, "default"));
 
-    // An update without a change is none; one that clears replaces the whole data.
+    // An update without a change changes nothing. An update that clears replaces all data.
     assert_eq!(client.update(&id, SessionChange::new()).await.unwrap().session.version, 2);
     let replaced = client.update(&id, SessionChange::new().clear().set("d", 4)).await.unwrap();
     assert_eq!(replaced.session.version, 3);
@@ -48,7 +48,7 @@ async fn an_unknown_id_is_never_adopted() {
     let client = server.client();
     let minted = client.create(CreateSessionRequest::new()).await.unwrap().session_id;
     assert!(minted.len() >= 40, "an ID has to hold a handle and 192 bits");
-    // One that nobody has, and one of a session that is gone.
+    // One ID was never used, and one is that of a deleted session.
     client.delete(&minted).await.unwrap();
     for id in [CHOSEN, &minted] {
         assert_eq!(client.get(id).await, Err(Error::SessionNotFound));
@@ -143,7 +143,8 @@ async fn rotation_keeps_everything_but_the_id() {
     assert_eq!((session.principal.as_str(), session.version), ("user-42", 2));
     assert_eq!((&session.attributes["cart"], session.labels["device"].as_str()), (&Value::from(3), "x"));
 
-    // To an ID of the caller's choice and back to a minted one; without a change the version stays.
+    // The session is rotated to an ID that the caller chooses and back to a minted one. The version stays, because no
+    // data changes.
     let chosen = client.rotate(RotateSessionRequest::new(&rotated.session_id).new_session_id(CHOSEN)).await.unwrap();
     assert_eq!((chosen.session_id.as_str(), chosen.session.version), (CHOSEN, 2));
     let minted = client.rotate(CHOSEN).await.unwrap();

@@ -1,4 +1,4 @@
-//! What operators ask: statistics that add up, and sweeping at once.
+//! Tests of what operators ask for: statistics that add up, and sweeping at once.
 
 use crate::common::tokens::sequence_in;
 use crate::common::{Server, after, eventually, files_below, millis, now};
@@ -18,7 +18,7 @@ fn namespaces(statistics: &Statistics) -> Vec<(&str, u64)> {
     statistics.namespaces.iter().map(|of| (of.namespace.as_str(), of.sessions)).collect()
 }
 
-/// The given number of sessions that have expired when this returns.
+/// Creates this many sessions. All have expired when it returns.
 async fn expire(client: &Client, count: usize) {
     let (mut end, short) = (0, Timeouts::new().idle(Duration::from_millis(1)));
     for _ in 0..count {
@@ -72,7 +72,7 @@ async fn statistics_add_up() {
     })
     .await;
 
-    // What is counted since the start begins again, what is in store does not.
+    // Counts since the start begin again. Counts of what is stored do not.
     let moment = now();
     server.kill();
     server.restart();
@@ -154,7 +154,7 @@ async fn sweeping_now_removes_what_has_expired_and_nothing_else() {
     for _ in 0..10 {
         live.push(client.create(CreateSessionRequest::new()).await.unwrap().session_id);
     }
-    // One was touched, so that the time at which the sweeper looks again is not that of its end.
+    // One session gets a longer timeout, so the sweeper's row for it is earlier than its end.
     let timeouts = Timeouts::new().idle(Duration::from_millis(700));
     let busy = client.create(CreateSessionRequest::new().timeouts(timeouts)).await.unwrap();
     client.update(&busy.session_id, SessionChange::new().set_timeouts(Timeouts::new())).await.unwrap();
@@ -163,7 +163,7 @@ async fn sweeping_now_removes_what_has_expired_and_nothing_else() {
     expire(&client, 300).await;
     expire(&shop, 300).await;
     after(millis(busy.session.expire_time)).await;
-    // Two at once: nothing is removed, or counted, twice.
+    // Two sweeps run at once: nothing is removed or counted twice.
     let (first, second) = tokio::join!(client.sweep_now(), shop.sweep_now());
     assert_eq!(first.unwrap() + second.unwrap(), 600);
     assert_eq!(client.sweep_now().await, Ok(0));

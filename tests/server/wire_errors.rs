@@ -1,4 +1,4 @@
-//! Errors that arise before a method is reached: each has a code that says whose fault it is, and a reason.
+//! Tests of errors that arise before a method is reached: each has a reason, and a code that says whose fault it is.
 
 use crate::common::{Server, assert_blamed, raw, reason};
 use tonic::{Code, Status};
@@ -29,7 +29,7 @@ async fn what_is_not_the_message_of_the_method_is_the_callers_fault() {
     }
     let change = raw::call_store(server.channel(), "UpdateSession", &b"\x1a\x03\x22\x01\xff"[..]).await.unwrap_err();
     assert_blamed(&change, "change.principal", "");
-    // A request of nothing at all is an empty message, which is one.
+    // A request without bytes is an empty message, which is valid.
     let empty = raw::call(server.channel(), GET, &b""[..]).await.unwrap_err();
     assert_blamed(&empty, "session_id", "");
     assert!(!server.log().contains("ERROR"), "{}", server.log());
@@ -89,7 +89,7 @@ async fn streams_of_requests_end_with_a_reason() {
         assert_eq!((metadata["limit"].as_str(), metadata["actual"].as_str()), ("4194304", "5242880"));
         assert_reason(Some(large), Code::ResourceExhausted, "MESSAGE_TOO_LARGE");
     }
-    // One call of a message, whose ID is not UTF-8.
+    // One call of a message has an ID that is not UTF-8.
     let call = raw::end(server.channel(), &exchange, &b"\x0a\x05\x22\x03\x12\x01\xff"[..]).await.unwrap();
     assert_blamed(&call, "calls.method.session_id", "");
 }

@@ -1,4 +1,4 @@
-//! What the tests of settings share.
+//! Tests of settings, and what they share.
 
 mod namespaces;
 mod refusals;
@@ -45,8 +45,8 @@ impl File {
     }
 }
 
-/// Loads these flags (separated by spaces) over these variables over this file. An error is its line, with
-/// the file's name without its folder.
+/// Loads these flags (separated by spaces) over these variables over this file. An error is one line, in which the
+/// file's name has no folder.
 fn load(flags: &str, variables: &[(&str, &str)], file: Option<&str>) -> Result<Effective, String> {
     let file = file.map(File::new);
     let command_line = CommandLine::try_parse_from(format!("sessiond {flags}").split_whitespace());

@@ -1,4 +1,4 @@
-//! Policies of namespaces: what they say, what they inherit, how they are shown, and what is refused.
+//! Tests of the policies of namespaces: what they set, what they inherit, how they are shown, and what is refused.
 
 use std::time::Duration;
 
@@ -242,7 +242,7 @@ fn table_shows_what_a_namespace_has_for_itself() {
         vec!["max-attributes", "5", "file", origin],
     ];
     assert_eq!(words, expected, "{table}");
-    // One column of values for the whole table.
+    // The whole table has one column of values.
     let column = |row: &str, value: &str| {
         let line = table.lines().rfind(|line| line.trim_start().starts_with(row));
         line.and_then(|line| line.find(value))

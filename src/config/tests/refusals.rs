@@ -1,10 +1,10 @@
-//! What is refused, and with which words.
+//! Tests of refusals and their wording.
 
 use super::super::{Listen, ServeArgs};
 use super::load;
 use crate::model::{LARGEST_MESSAGE, MAX_ATTRIBUTES, MAX_SESSION_BYTES, message_with};
 
-/// Flags that are refused, and the line that says so.
+/// Asserts that these flags are refused with this line.
 #[track_caller]
 fn refuses(flags: &str, line: &str) {
     assert_eq!(load(flags, &[], None).map(|_| ()), Err(line.to_owned()));
@@ -209,7 +209,7 @@ fn session_has_to_fit_into_a_message() {
         "--max-session-size: a session of 2MiB with 1024 attributes takes up to 2111039 bytes of a message, and \
          max-message-size is 2MiB; lower max-session-size or max-attributes, or raise max-message-size",
     );
-    // Stored, it could never have been read.
+    // Such a session could be stored but never read.
     refuses(
         "--max-session-size 4194303B",
         "--max-session-size: a session of 4194303B with 1024 attributes takes up to 4208190 bytes of a message, and \
@@ -218,7 +218,7 @@ fn session_has_to_fit_into_a_message() {
     let largest = (4 << 20) - message_with(0, 1024);
     assert!(load(&format!("--max-session-size {largest}"), &[], None).is_ok());
     assert!(load(&format!("--max-session-size {}", largest + 1), &[], None).is_err());
-    // Attributes take room, too.
+    // Attributes take space, too.
     refuses(
         "--max-attributes 65536 --max-message-size 512KiB",
         "--max-attributes: a session of 256KiB with 65536 attributes takes up to 598591 bytes of a message, and \

@@ -1,4 +1,4 @@
-//! Where values come from, and how they are shown.
+//! Tests of where values come from, and how they are shown.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -178,7 +178,7 @@ fn variables_of_others_are_left_alone() {
         ("SESSIOND_NAMESPACE", "x"),
         ("SESSIOND_TIMEOUT", "x"),
         ("RUST_LOG", "x"),
-        // What Kubernetes sets for services named sessiond and sessiond-eu.
+        // Kubernetes sets these for services named sessiond and sessiond-eu.
         ("SESSIOND_SERVICE_HOST", "10.0.0.1"),
         ("SESSIOND_SERVICE_PORT", "50051"),
         ("SESSIOND_SERVICE_PORT_GRPC", "50051"),

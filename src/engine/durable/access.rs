@@ -1,24 +1,25 @@
-//! Who can read the files of a data folder: only the user whose server it is. They hold what sessions hold, as it is.
+//! File permissions of a data folder: only the server's user can read its files. The files hold session data without
+//! encryption.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// What only its owner can read and write.
+/// Only the owner can read and write.
 pub(super) const PRIVATE_FILE: u32 = 0o600;
 const PRIVATE_FOLDER: u32 = 0o700;
 
-/// What others might do.
+/// The permission bits of everyone but the owner.
 const OTHERS: u32 = 0o077;
 
-/// Makes a folder, and those above it, that only this user can enter, unless it is there.
+/// Creates a folder and its parents, unless they exist. Only this user can enter what it creates.
 pub(super) fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(PRIVATE_FOLDER).create(path)
 }
 
-/// Takes from others what an older version, or a copy, let them read of what has these names in a folder. If the folder holds
-/// anything else it stays as it is itself: what is in it is closed all the same.
+/// Removes the permissions of others from what has these names in a folder. An older version or a copy may have left
+/// them. The folder itself is closed, too, unless it holds anything else.
 pub(super) fn close_to_others(folder: &Path, names: &[&str]) {
     let entries = || fs::read_dir(folder).into_iter().flatten().flatten();
     if entries().all(|entry| names.iter().any(|name| entry.file_name() == *name)) {

@@ -1,9 +1,9 @@
-//! Records that were read or written lately, decoded: a session in use is found without a walk through sled's tree and
-//! without decoding.
+//! A cache of decoded records that were read or written lately. A session in use is found without a search in sled's
+//! tree and without decoding.
 //!
-//! The writer changes the cache right after the memtable, and before anyone is told. Who finds nothing loads the record under
-//! a placeholder. The writer never waits for that: if it changes the record meanwhile, it takes the placeholder away, and
-//! what was loaded is not kept.
+//! The writer changes the cache right after the memtable, and before it answers anyone. A reader that misses loads the
+//! record under a placeholder. The writer never waits for that load: if it changes the record meanwhile, it removes the
+//! placeholder, and the loaded record is not cached.
 
 use crate::clock::Millis;
 use crate::engine::EngineError;
@@ -14,11 +14,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a record takes in memory besides its data: itself, its place in the cache, and what two allocations round up.
+/// What a record takes in memory besides its data: the struct, its entry in the cache, and the rounding of two
+/// allocations.
 const RECORD_BYTES: u64 = size_of::<Record>() as u64 + 192;
 /// The same for each label.
 const LABEL_BYTES: u64 = 192;
-/// A guess at a record's size, by which the cache makes its first tables.
+/// A guess at a record's size. The cache sizes its first tables by it.
 const EXPECTED_BYTES: u64 = 2 << 10;
 
 /// A record and the touch that is kept beside it.
@@ -26,7 +27,7 @@ const EXPECTED_BYTES: u64 = 2 << 10;
 pub(super) struct Cached {
     pub(super) record: Arc<Record>,
     pub(super) touched: Option<Millis>,
-    /// Whether its row is so large that it stands in parts.
+    /// Whether its row is so large that it is split into parts.
     pub(super) is_split: bool,
 }
 
@@ -56,7 +57,7 @@ impl RecordCache {
         self.0.get(&handle)
     }
 
-    /// The record with this handle, which `load` brings if it is not in the cache.
+    /// The record with this handle. `load` reads it if it is not in the cache.
     pub(super) fn get_or_load(
         &self,
         handle: Handle,
@@ -67,22 +68,23 @@ impl RecordCache {
             GuardResult::Guard(guard) => {
                 let loaded = load()?;
                 if let Some(loaded) = &loaded {
-                    // Refused if it has been replaced meanwhile.
+                    // The cache refuses it if the writer has removed or replaced the placeholder meanwhile.
                     guard.insert(loaded.clone()).ok();
                 }
                 Ok(loaded)
             }
-            // Without a time limit there is none.
+            // The call has no time limit, so this does not happen.
             GuardResult::Timeout => load(),
         }
     }
 
-    /// The record, if it is in the cache.
+    /// The record with this handle, if it is in the cache. The access does not count for eviction.
     pub(super) fn peek(&self, handle: Handle) -> Option<Cached> {
         self.0.peek(&handle)
     }
 
-    /// The writer has stored this record. A new one is taken in; another only in place of what is there.
+    /// Tells the cache that the writer has stored this record. A new record is cached; a changed one only replaces a
+    /// cached one.
     pub(super) fn put(&self, record: &Arc<Record>, is_split: bool) {
         let replace = |cached: &mut Cached| (cached.record, cached.is_split) = (Arc::clone(record), is_split);
         if !self.change(record.handle, replace) && record.revision == 1 {
@@ -90,18 +92,18 @@ impl RecordCache {
         }
     }
 
-    /// The writer has stored, or removed, this touch.
+    /// Tells the cache that the writer has stored or removed this touch.
     pub(super) fn touch(&self, handle: Handle, touched: Option<Millis>) {
         self.change(handle, |cached| cached.touched = touched);
     }
 
-    /// The writer has removed this record.
+    /// Tells the cache that the writer has removed this record.
     pub(super) fn remove(&self, handle: Handle) {
-        // Also a placeholder.
+        // This also removes a placeholder.
         drop(self.0.remove(&handle));
     }
 
-    /// Changes what is there. False if nothing is.
+    /// Changes a cached record. Returns false if there is none.
     fn change(&self, handle: Handle, change: impl FnOnce(&mut Cached)) -> bool {
         let changed = self.0.entry(&handle, Some(Duration::ZERO), |_, cached| {
             change(cached);
@@ -109,7 +111,7 @@ impl RecordCache {
         });
         match changed {
             EntryResult::Retained(()) => true,
-            // Somebody loads it, and may have read what it was before.
+            // A reader is loading the record, and may have read its old state.
             EntryResult::Timeout => {
                 self.remove(handle);
                 false
@@ -125,11 +127,11 @@ impl fmt::Debug for RecordCache {
     }
 }
 
-/// To which sessions chosen IDs lead: those that were asked for or put lately. Clones share it.
+/// A cache of the sessions to which chosen IDs lead, for IDs that were read or put lately. Clones share it.
 #[derive(Clone)]
 pub(super) struct LookupCache(Arc<Cache<[u8; 32], Handle>>);
 
-/// What an entry takes in memory: its key, its value, and its place.
+/// What an entry takes in memory: its key, its value, and its share of the tables.
 const LOOKUP_BYTES: u64 = 128;
 
 impl LookupCache {
@@ -139,12 +141,12 @@ impl LookupCache {
         Self(Arc::new(Cache::new(items)))
     }
 
-    /// Where this ID leads, if that is in the cache.
+    /// The session to which this ID leads, if it is in the cache.
     pub(super) fn get(&self, id: &IdHash) -> Option<Handle> {
         self.0.get(id.as_bytes())
     }
 
-    /// Where this ID leads, which `load` finds out if it is not in the cache.
+    /// The session to which this ID leads. `load` reads it if it is not in the cache.
     pub(super) fn get_or_load(
         &self,
         id: &IdHash,
@@ -155,17 +157,18 @@ impl LookupCache {
             GuardResult::Guard(guard) => {
                 let loaded = load()?;
                 if let Some(handle) = loaded {
-                    // Refused if it has been replaced meanwhile.
+                    // The cache refuses it if the writer has removed or replaced the placeholder meanwhile.
                     guard.insert(handle).ok();
                 }
                 Ok(loaded)
             }
-            // Without a time limit there is none.
+            // The call has no time limit, so this does not happen.
             GuardResult::Timeout => load(),
         }
     }
 
-    /// The writer has changed where this ID leads, to `None` if it leads nowhere. Takes away a placeholder, too.
+    /// Tells the cache that the writer has changed where this ID leads; `None` if it leads nowhere. This also removes a
+    /// placeholder.
     pub(super) fn change(&self, id: &IdHash, handle: Option<Handle>) {
         match handle {
             Some(handle) => self.0.insert(*id.as_bytes(), handle),

@@ -1,4 +1,4 @@
-//! How changes become rows.
+//! Turns changes into rows.
 
 use super::super::EngineError;
 use super::super::codec;
@@ -16,7 +16,7 @@ use crate::model::{Event, Handle, IdHash, Record};
 use smol_str::SmolStr;
 use std::sync::Arc;
 
-/// Attributes of a larger session are not kept in its last event: an event has one row.
+/// An event is one row, so the event of a larger session does not keep its attributes.
 const MAX_EVENT_BYTES: usize = 16 << 10;
 
 /// The changes of one transaction, as rows that are not in the tables yet.
@@ -24,16 +24,16 @@ const MAX_EVENT_BYTES: usize = 16 << 10;
 pub(super) struct Prepared {
     pub(super) rows: Vec<Row>,
     effects: Vec<Effect>,
-    /// The number of its first event, if it has any.
+    /// The sequence number of its first event, if it has any.
     transaction: u64,
-    /// The newest event's number with it.
+    /// The newest event's sequence number after it.
     last_sequence: u64,
 }
 
-/// What follows from rows elsewhere.
+/// What rows change outside the tables: in the caches and in the statistics.
 #[derive(Debug)]
 enum Effect {
-    /// And whether it stands in parts.
+    /// With whether it is split into parts.
     RecordPut(Arc<Record>, bool),
     RecordRemoved(Handle),
     /// Where a chosen ID leads now.
@@ -41,13 +41,14 @@ enum Effect {
     Touched(Handle, Option<Millis>),
     SessionAdded(SmolStr),
     SessionRemoved(SmolStr),
-    /// Its bytes.
+    /// With the bytes of the event.
     EventAdded(u64),
     EventsDropped(u64),
 }
 
 impl Tables {
-    /// Finds the rows of one transaction. Nothing is changed yet. What has to be read for it must pass the gate.
+    /// Turns the changes of one transaction into rows, without changing anything yet. Reads that this needs must pass
+    /// the gate.
     pub(super) fn prepare(&self, changes: Vec<Change>, gate: &Gate<'_>) -> Result<Prepared, EngineError> {
         let last_sequence = self.ledger().last_sequence;
         let mut prepared = Prepared { last_sequence, transaction: last_sequence + 1, ..Prepared::default() };
@@ -55,25 +56,26 @@ impl Tables {
         Ok(prepared)
     }
 
-    /// Carries them out. They must be in the redo log already, or be written back before anything is answered.
+    /// Carries out prepared rows. They must be in the redo log already, or be written back before anyone is answered.
     pub(super) fn carry_out(&self, prepared: Prepared) -> Result<(), EngineError> {
         self.memtable.apply(prepared.rows);
         self.ledger().last_sequence = prepared.last_sequence;
         prepared.effects.into_iter().try_for_each(|effect| self.follow(effect))
     }
 
-    /// Carries out steps of a kind that only an opening makes, when there is no redo log yet.
+    /// Carries out changes while the folder is being opened, when there is no redo log yet.
     pub(super) fn apply(&self, changes: Vec<Change>) -> Result<(), EngineError> {
         self.carry_out(self.prepare(changes, &Gate::open())?)
     }
 
-    /// Fails if a page to which these rows go is damaged, so that a change is refused as a whole. Only needed in a folder
-    /// that was found damaged at opening: damage that comes later ends the engine, and the next opening finds it.
+    /// Fails if a page to which these rows go is damaged, so that a change is refused as a whole. This is only needed
+    /// in a folder that was damaged when it was opened: damage that comes later ends the engine, and the next opening
+    /// finds it.
     pub(super) fn probe(&self, prepared: &Prepared) -> Result<(), EngineError> {
         for row in &prepared.rows {
             match self.tree(row.table) {
                 Some(tree) => tree.stored.probe(&row.key)?,
-                // It goes into a block at the end, beside the newest.
+                // Events go into the last block.
                 None => drop(self.history.stored.last()?),
             }
         }
@@ -90,7 +92,7 @@ impl Tables {
             }
             Change::RestoreEvent(event) => {
                 prepared.last_sequence = prepared.last_sequence.max(event.sequence);
-                // Only a restore does this, in an engine of its own.
+                // Only a restore does this, in its own engine, so this read may wait for the disk.
                 let is_new = !self.history.contains(event.sequence)?;
                 let bytes = prepared.put_event(*event);
                 if is_new {
@@ -166,7 +168,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Removes the parts of a record that is replaced or removed, but for those of the new revision.
+    /// Removes the parts of a record that is replaced or removed, except those of the revision `kept`.
     fn remove_parts(
         &self,
         handle: Handle,
@@ -183,7 +185,7 @@ impl Tables {
         for row in self.parts.scan(first..=last, Direction::Up, 16) {
             let key = match row {
                 Ok((key, _)) => key,
-                // A damaged page tells nothing of its parts; they are found when the folder is next opened.
+                // The keys on a damaged page are unknown. The next opening finds these parts.
                 Err(EngineError::Corrupt(_)) => break,
                 Err(error) => return Err(error),
             };
@@ -214,7 +216,7 @@ impl Tables {
             }
             Effect::EventsDropped(through) => {
                 let dropped = match self.history.drop_through(through) {
-                    // What can't be read was not counted either.
+                    // Events that can't be read were not counted either.
                     Err(EngineError::Corrupt(_)) => Held::default(),
                     dropped => dropped?,
                 };
@@ -228,7 +230,7 @@ impl Tables {
 }
 
 impl Prepared {
-    /// How many bytes it takes.
+    /// Adds the row of an event. Returns the bytes of the event.
     fn put_event(&mut self, mut event: Event) -> u64 {
         if event.record.size() > MAX_EVENT_BYTES {
             event.record.attributes.clear();

@@ -1,4 +1,4 @@
-//! Writing rows back into sled, so that the redo log can be used again.
+//! Writes rows back into sled, so that the redo log's files can be used again.
 
 use super::memtable::Layer;
 use super::sled::{Log, SEGMENT_BYTES};
@@ -10,18 +10,19 @@ use crate::engine::EngineError;
 use std::cell::Cell;
 use std::sync::Arc;
 
-/// How often sled is made to clean up at a time, and how much the log grows then if there was hardly a page to move: one
-/// time takes 210 to 240 B itself, and the smallest pages are not much larger.
+/// How often sled cleans up in one go, and how much the log grows by that if there was hardly a page to move. One
+/// cleanup writes 210 to 240 B itself, and the smallest pages are not much larger.
 const CLEANS: usize = 16;
 const IDLE_GROWTH: u64 = 264 * CLEANS as u64;
 
-/// There is too much to clean up if the log is so many times as long as when there was nothing, and longer than this. Cleaning
-/// up takes as much of the processor as the calls that make it necessary, so that less is left to times of less load.
+/// Cleaning up is urgent if the log is so many times as long as it was with nothing to clean up, and longer than this.
+/// Cleaning up takes as much of the processor as the calls that make it necessary, so the rest is left for times of
+/// less load.
 pub(super) const BLOAT: u64 = 2;
 const BLOAT_BYTES: u64 = 1 << 30;
 
-/// In which order the tables are written back. Rows that are changed often come late: most of them have changed again by
-/// then, and need not be written. The last one says which generation of an index is in use.
+/// The order in which the tables are written back. Rows that change often come late: most of them have changed again by
+/// then, and need not be written. `meta` is last, because it names the generation of an index that is in use.
 const ORDER: [Table; Table::ALL.len()] = [
     Table::Events,
     Table::Members,
@@ -33,40 +34,40 @@ const ORDER: [Table; Table::ALL.len()] = [
     Table::Meta,
 ];
 
-/// Steps after which a checkpoint may rest.
+/// How many steps a checkpoint makes between two rests.
 const STEPS_BETWEEN_RESTS: u64 = 32;
 
-/// What must have been written before the log is turned over: usually, while space is tight, and if nobody changes anything
-/// then; in bytes.
+/// How much must have been written before the log is turned over, in bytes: usually, while space is tight, and while
+/// space is tight and nothing changes.
 const TURN_OVER: u64 = 16 << 20;
 const TURN_OVER_TIGHT: u64 = 4 << 20;
 const TURN_OVER_IDLE: u64 = 64 << 10;
 const LEAST_TURNS: usize = 3;
 
-/// How much a checkpoint writes, in bytes, before it cleans up while space is tight, and how often it then does so at most.
+/// While space is tight, a checkpoint cleans up after so many bytes that it wrote, at most so many times in one go.
 const BYTES_BETWEEN_CLEANS: u64 = SEGMENT_BYTES as u64 / 4;
 const CLEANS_WHILE_WRITING: usize = 32;
 
-/// What it takes to write rows back. Whoever has it may change sled, and nobody else.
+/// All that is needed to write rows back. Only its owner may change sled.
 #[derive(Debug)]
 pub(super) struct Checkpoint {
     pub(super) log: Log,
     pub(super) tables: Tables,
     /// Whether a part of the folder could not be read at opening.
     pub(super) is_damaged: bool,
-    /// How long the log was, in bytes, when there was nothing to clean up. After opening that is not known, and the log should
-    /// not grow before it is.
+    /// The length of the log when there was nothing to clean up, in bytes. After an opening it is unknown, and set so
+    /// that any growth of a long log counts as bloat.
     pub(super) settled: u64,
-    /// Where the log was when sled last freed all that was emptied.
+    /// The end of the log when sled last freed all emptied segments.
     pub(super) turned_at: u64,
-    /// Where the log was when there was last nothing left to give back.
+    /// The end of the log when there was last nothing to give back.
     pub(super) given_back_at: u64,
     pub(super) progress: Arc<Progress>,
     pub(super) space: Arc<Space>,
 }
 
 impl Checkpoint {
-    /// Writes back all that is not in sled yet. Nobody may change anything meanwhile.
+    /// Writes back all rows that are not in sled yet. Nothing may change meanwhile.
     pub(super) fn write_all_back(&mut self) -> Result<(), EngineError> {
         let layer = self.tables.memtable.freeze();
         if !layer.is_empty() {
@@ -76,9 +77,9 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Writes a layer back and makes it durable, but for rows that were changed again since then: they come with the next
-    /// layer. So the redo log of this one is needed until that of the next is durable up to here. `rest` is called now and
-    /// then with what is done, in thousandths.
+    /// Writes a layer back and makes it durable. Rows that have changed again since are left out: they come with the
+    /// next layer. So the redo log of this layer is needed until the redo log of the next one is durable up to this
+    /// moment. `rest` is called now and then with the progress, in thousandths.
     pub(super) fn write_back(&mut self, layer: &Layer, mut rest: impl FnMut(u64)) -> Result<(), EngineError> {
         let all = layer.len() as u64;
         let (done, mut steps) = (Cell::new(0), 0_u64);
@@ -92,7 +93,8 @@ impl Checkpoint {
                 self.log.note(bytes)?;
                 steps += 1;
                 if self.space.is_tight() && self.log.end().saturating_sub(cleaned_at) >= BYTES_BETWEEN_CLEANS {
-                    // What was written back so far has left something behind, without which the rest may find no room.
+                    // The rows written so far have replaced old ones. Without the space of those, the rest may find no
+                    // room.
                     self.clean_while_writing()?;
                     cleaned_at = self.log.end();
                 }
@@ -116,7 +118,7 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// In a folder that is damaged in places, rows that belong there are left out: who asks for them learns of it.
+    /// In a folder that is damaged in places, rows that belong to a damaged page are left out. A read of them fails.
     fn outcome(&self, table: Table, wrote: Result<usize, EngineError>) -> Result<usize, EngineError> {
         match wrote {
             Err(EngineError::Corrupt(damage)) if self.is_damaged => {
@@ -141,8 +143,8 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Moves some pages out of segments that are mostly free. How many bytes were written; `None` if there were hardly any
-    /// pages to move.
+    /// Moves some pages out of segments that are mostly free. Returns how many bytes that wrote; `None` if there was
+    /// hardly a page to move.
     pub(super) fn clean_some(&mut self) -> Result<Option<u64>, EngineError> {
         let before = self.log.end();
         self.progress.begin();
@@ -158,13 +160,14 @@ impl Checkpoint {
         Ok(None)
     }
 
-    /// Whether so much was written since sled last freed all that was emptied that it is worth to have it do so again: three
-    /// segments are written for that.
+    /// Whether enough was written since sled last freed all emptied segments. Turning the log over writes three
+    /// segments, so it must be worth that.
     pub(super) fn is_worth_a_turn(&self) -> bool {
         self.has_written(if self.space.is_tight() { TURN_OVER_TIGHT } else { TURN_OVER }, self.turned_at)
     }
 
-    /// The same since there was last nothing to give back, where nobody changes anything: less is enough.
+    /// The same since there was last nothing to give back, for a time without changes. While space is tight, less is
+    /// enough.
     pub(super) fn is_worth_giving_back(&self) -> bool {
         self.has_written(if self.space.is_tight() { TURN_OVER_IDLE } else { TURN_OVER }, self.given_back_at)
     }
@@ -173,7 +176,7 @@ impl Checkpoint {
         !self.is_damaged && !self.space.is_exhausted() && self.log.end().saturating_sub(since) >= least
     }
 
-    /// Moves what can be moved and has sled free what was emptied. Whether anything was freed.
+    /// Moves what can be moved and makes sled free the emptied segments. Returns whether anything was freed.
     pub(super) fn give_back(&mut self) -> Result<bool, EngineError> {
         let before = self.log.segments_in_use();
         self.clean_some()?;
@@ -181,12 +184,13 @@ impl Checkpoint {
         Ok(self.log.segments_in_use() < before)
     }
 
-    /// There is nothing left to give back.
+    /// Notes that there is nothing left to give back.
     pub(super) fn has_given_back(&mut self) {
         self.given_back_at = self.log.end();
     }
 
-    /// Once there is hardly anything left to move, has sled free what was emptied; what it frees may leave more to move.
+    /// Makes sled free the emptied segments, once there is hardly a page left to move. Freeing may leave more to move,
+    /// so it goes on until nothing more is freed.
     pub(super) fn turn_over(&mut self) -> Result<(), EngineError> {
         let mut in_use = self.log.segments_in_use();
         for turn in 1.. {
@@ -194,7 +198,7 @@ impl Checkpoint {
             self.log.turn_over()?;
             self.progress.end();
             let left = self.log.segments_in_use();
-            // What one turn moves the next one frees.
+            // The next turn frees what this one moves.
             if turn >= LEAST_TURNS && left >= in_use {
                 break;
             }
@@ -204,13 +208,13 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Whether cleaning up can't wait for times of less load.
+    /// Whether cleaning up is urgent.
     pub(super) fn is_bloated(&self) -> Result<bool, EngineError> {
         Ok(self.space.is_tight() || self.log.file_bytes()? > BLOAT_BYTES.max(BLOAT * self.settled))
     }
 
     fn clean(&mut self) -> Result<(), EngineError> {
-        // sled meets what is damaged when it moves it, and can't go on from there.
+        // sled fails for good when it moves a damaged page.
         if self.is_damaged { Ok(()) } else { self.log.clean() }
     }
 }

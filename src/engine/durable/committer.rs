@@ -1,4 +1,5 @@
-//! Carries out transactions: decides them one after the other, notes their rows in the redo log, and shows them to readers.
+//! Carries out transactions, one after the other: runs them, appends their rows to the redo log, and shows the rows to
+//! readers.
 
 use super::cold::{ColdRead, Gate, Loaded, WarmView};
 use super::memtable::Layer;
@@ -16,10 +17,10 @@ use tokio::sync::{oneshot, watch};
 pub(super) type Answer = oneshot::Sender<Result<(), EngineError>>;
 pub(super) type Answered = oneshot::Receiver<Result<(), EngineError>>;
 
-/// What a transaction may take in the redo log, in bytes, as far as its file must not grow for want of space.
+/// The room in the redo log's file that a transaction needs while the file must not grow for lack of space, in bytes.
 const ROOM_BYTES: u64 = 256 << 10;
 
-/// What it takes to change the data. Whoever has the lock on it is the only one who does.
+/// All that is needed to change the data. A lock protects it, so only one thread changes data at a time.
 #[expect(clippy::struct_excessive_bools, reason = "each says something else, and none follows from another")]
 pub(super) struct Committer {
     pub(super) tables: Tables,
@@ -27,48 +28,48 @@ pub(super) struct Committer {
     pub(super) durability: Durability,
     pub(super) limits: Limits,
     pub(super) status: Arc<watch::Sender<EngineStatus>>,
-    /// Told by the watchdog and the checkpoint.
+    /// The watchdog and the checkpoint update it.
     pub(super) space: Arc<Space>,
-    /// Whether a part of the folder could not be read at opening, so that each change must first look where it goes.
+    /// Whether a part of the folder could not be read at opening. Each change must then first probe its pages.
     pub(super) is_damaged: bool,
     pub(super) trackers: ChangeTrackers,
-    /// Tells watchers how far they may read.
+    /// The newest event that watchers may see.
     pub(super) last_event: watch::Sender<u64>,
-    /// Those who wait for the next sync.
+    /// The callers that wait for the next sync.
     pub(super) waiting: Vec<Answer>,
-    /// When the oldest change was made that is not as durable as was promised.
+    /// The time of the oldest change that is not as durable yet as promised.
     pub(super) changed_since: Option<Instant>,
-    /// Whether a sync is under way: what was seen may not be durable yet.
+    /// Whether a sync is under way. What a transaction saw may then not be durable yet.
     pub(super) is_syncing: bool,
     /// The file of the next generation; `None` while the last one is being written back.
     pub(super) next_file: Option<(u64, RedoFile)>,
-    /// Whether what was changed is to be written back before its time, to give space back.
+    /// Whether the generation is to end early, to give space back.
     pub(super) is_reclaiming: bool,
-    /// What is in memory and on disk may differ: nothing more may be acknowledged.
+    /// Whether memory and disk may differ. Nothing more may be acknowledged then.
     pub(super) has_failed: bool,
 }
 
-/// What became of a transaction.
+/// The result of an attempt to run a transaction.
 pub(super) enum Attempt {
-    /// It decided; on success with what to wait for, if its answer has to wait for a sync.
+    /// It has decided. On success, the receiver is there if the answer must wait for a sync.
     Decided(Result<Option<Answered>, EngineError>),
-    /// It asked for this, which is not in memory. Nothing is changed.
+    /// It asked for data that is not in memory. Nothing is changed.
     Missed(ColdRead),
-    /// There is no room for it. It was not run.
+    /// There is no room for a change. It was not run.
     NoRoom,
 }
 
-/// What is written together.
+/// Changes that are written, and maybe synced, together.
 pub(super) struct CommitGroup {
     pub(super) write: Write,
-    /// Whether it is to be synced.
+    /// Whether to sync it.
     pub(super) is_synced: bool,
     pub(super) answers: Vec<Answer>,
-    /// The newest event in it.
+    /// The sequence number of the newest event in it.
     pub(super) last_event: u64,
-    /// What is to be written back after it, if it ends a generation.
+    /// The rows to write back after it, if it ends a generation.
     pub(super) ended: Option<Arc<Layer>>,
-    /// Whether its end gives space back, also that of the redo log.
+    /// Whether the end of the generation is to give space back, including that of the redo log.
     pub(super) reclaims: bool,
 }
 
@@ -84,7 +85,7 @@ impl Committer {
                 || (self.tables.memtable.bytes() < 2 * memtable && self.redo.end().bytes < 2 * redo))
     }
 
-    /// Whether what was changed so far should be written back, and can be.
+    /// Whether the generation should end, and can.
     pub(super) fn ends_generation(&self) -> bool {
         let Limits { memtable, redo, .. } = self.space.limits(self.limits);
         self.next_file.is_some()
@@ -92,36 +93,36 @@ impl Committer {
             && (self.tables.memtable.bytes() >= memtable || self.redo.end().bytes >= redo || self.is_reclaiming)
     }
 
-    /// How full what is changed now is, in thousandths of what ends a generation.
+    /// How full the generation is, in thousandths of the size at which it ends.
     pub(super) fn filled(&self) -> u64 {
         let Limits { memtable, redo, .. } = self.space.limits(self.limits);
         let rows = self.tables.memtable.bytes() * 1_000 / memtable;
         (rows as u64).max(self.redo.end().bytes * 1_000 / redo)
     }
 
-    /// Whether an end of the generation would give space back: of rows that are dead in sled, or of the redo log.
+    /// Whether ending the generation would give space back: from dead rows in sled, or from the redo log.
     pub(super) fn has_dead_space(&self) -> bool {
         let is_dead = self.tables.memtable.bytes() > 0 || self.redo.has_grown();
         is_dead && self.next_file.is_some() && !self.space.is_exhausted()
     }
 
-    /// Ends the generation soon, if that gives space back. Whether it does.
+    /// Ends the generation soon, if that gives space back. Returns whether it will end early.
     pub(super) fn begin_reclaiming(&mut self) -> bool {
         self.is_reclaiming |= self.has_dead_space() && !self.has_failed;
         self.is_reclaiming
     }
 
-    /// Whether there is something to be synced.
+    /// Whether there is something to sync.
     pub(super) fn has_work(&self) -> bool {
         self.changed_since.is_some() || !self.waiting.is_empty()
     }
 
-    /// Whether there is so much that it can't wait for its time.
+    /// Whether there is so much to write that it can't wait until it is due.
     pub(super) fn is_urgent(&self) -> bool {
         self.ends_generation() || self.redo.waiting_bytes() >= self.limits.early
     }
 
-    /// Carries out a transaction, unless it asks for what is neither in memory nor was loaded for it.
+    /// Carries out a transaction, unless it asks for data that is neither in memory nor loaded for it.
     pub(super) fn commit(&mut self, transaction: Transaction<'_>, loaded: Option<&Loaded>) -> Attempt {
         if self.has_failed {
             return Attempt::Decided(Err(EngineError::Stopped));
@@ -134,7 +135,7 @@ impl Committer {
         }
     }
 
-    /// If the answer has to wait for a sync, returns what to wait for.
+    /// Returns what to wait for, if the answer has to wait for a sync.
     fn answer(&mut self, decided: Result<(), EngineError>) -> Result<Option<Answered>, EngineError> {
         if self.durability != Durability::Always {
             let last_event = self.tables.ledger().last_sequence;
@@ -142,7 +143,7 @@ impl Committer {
             return decided.map(|()| None);
         }
         decided?;
-        // Even a decision to change nothing may rest on something that is not durable yet.
+        // Even a decision to change nothing may depend on a change that is not durable yet.
         if self.redo.waiting_bytes() == 0 && !self.is_syncing {
             return Ok(None);
         }
@@ -151,7 +152,8 @@ impl Committer {
         Ok(Some(answered))
     }
 
-    /// Takes what is to be written next, and synced if that is due; `buffer`, which is empty, takes what comes after it.
+    /// Takes the next group to write, and to sync if a sync is due. `buffer` must be empty; it collects what comes
+    /// after the group.
     pub(super) fn take_group(&mut self, buffer: Vec<u8>, is_sync_due: bool) -> CommitGroup {
         let ends = self.ends_generation();
         let reclaims = ends && std::mem::take(&mut self.is_reclaiming);
@@ -165,7 +167,7 @@ impl Committer {
         {
             self.redo = RedoWriter::begin(generation, file);
         }
-        // What ends a generation is written into sled next, which must not be ahead of the log.
+        // The rows of an ended generation go into sled next, and sled must not be ahead of the redo log.
         let is_synced = is_sync_due || ended.is_some();
         if is_synced || self.durability == Durability::None {
             self.changed_since = None;
@@ -175,7 +177,7 @@ impl Committer {
         CommitGroup { write, is_synced, answers: std::mem::take(&mut self.waiting), last_event, ended, reclaims }
     }
 
-    /// Accepts nothing any more.
+    /// Accepts no change any more.
     pub(super) fn fail(&mut self, error: &EngineError) {
         if !self.has_failed {
             tracing::error!(%error, "the storage failed; no change is accepted any more");
@@ -183,18 +185,19 @@ impl Committer {
             self.status.send_replace(EngineStatus::Failed);
         }
         for answer in self.waiting.drain(..) {
-            // The caller may have gone.
+            // The caller may no longer wait.
             answer.send(Err(error.clone())).ok();
         }
     }
 
-    /// Before the answers, so that who has one and then begins to watch, or asks for statistics, comes after it.
+    /// Publishes a group in the statistics and to watchers. It runs before the answers, so that a caller that has its
+    /// answer and then watches, or reads statistics, finds its change there.
     pub(super) fn tell(&self, last_event: u64, transactions: u64) {
         self.tables.ledger().statistics.group_committed(transactions);
         self.last_event.send_if_modified(|last| std::mem::replace(last, last_event) != last_event);
     }
 
-    /// Nothing is changed if something did not pass the gate.
+    /// Runs a transaction. Nothing is changed if a read did not pass the gate.
     fn transact(&mut self, transaction: Transaction<'_>, gate: &Gate<'_>) -> Result<(), EngineError> {
         let view = WarmView::new(&self.tables, gate);
         let mut draft = Draft::new(&view);
@@ -214,7 +217,7 @@ impl Committer {
         }
         self.redo.append(&prepared.rows);
         self.changed_since.get_or_insert_with(Instant::now);
-        // It is in the redo log already: what readers see must not differ.
+        // The rows are in the redo log already, and readers must see the same, so an error is final.
         self.tables.carry_out(prepared).inspect_err(|error| self.fail(error))?;
         self.trackers.note(&handles);
         Ok(())

@@ -1,4 +1,4 @@
-//! The data folder: who may use it, and what an interrupted opening left in it.
+//! The data folder: which process uses it, and what an interrupted restore left in it.
 //!
 //! ```text
 //! sessiond-data/
@@ -7,8 +7,9 @@
 //!     acknowledged  how far the log was synced (see `sync_watermark`)
 //! ```
 //!
-//! While a backup is restored there is a `sled.restoring/` too, which becomes `sled/` in one step when it is complete, and for
-//! a moment a `sled.replaced/`, which held no session. What is left of them after a crash is removed at the next start.
+//! While a backup is restored there is a `sled.restoring/`, too. When it is complete, it becomes `sled/` in one step.
+//! For a moment there is a `sled.replaced/` then, which holds no session. The next start removes what a crash leaves of
+//! them.
 
 use super::access;
 use super::sled::housekeeping;
@@ -21,27 +22,27 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The files that are in use.
+/// The folder of the files in use.
 const SLED: &str = "sled";
-/// Those that a restore is building.
+/// The folder of the files that a restore builds.
 const RESTORING: &str = "sled.restoring";
-/// Those that a restore has just replaced.
+/// The folder of the files that a restore has just replaced.
 const REPLACED: &str = "sled.replaced";
 
-/// Held by the process that uses the folder.
+/// The file that the process using the folder has locked.
 const LOCK: &str = "lock";
 
-/// How long files may stay open after their engine was closed: as long as the slowest request that still looks into them.
+/// How long files may stay open after their engine was closed: a slow request may still read them.
 const MAX_RELEASE: Duration = Duration::from_secs(60);
 
-/// Between two tries whether they are still open.
+/// The pause between two checks whether they are still open.
 const RELEASE_PAUSE: Duration = Duration::from_millis(5);
 
 /// A data folder that this process, and no other, uses until the last clone is dropped.
 #[derive(Clone, Debug)]
 pub struct DataFolder {
     path: PathBuf,
-    /// Which of the folders in it sled uses.
+    /// The name of the folder in it that sled uses.
     sled: &'static str,
     _lock: Arc<File>,
 }
@@ -58,7 +59,7 @@ pub enum FolderError {
     /// The folder is no data folder, or can't be read.
     #[error("{0} can't be read as a data folder ({1})")]
     NotReadable(PathBuf, io::Error),
-    /// The folder can't be made, or not be used, since the disk has no space left.
+    /// The folder can't be created or used, because the disk has no space left.
     #[error("the disk of {0} is full; free some space there, or choose a folder on another disk")]
     DiskFull(PathBuf),
     /// The folder can't be made or written to.
@@ -74,13 +75,13 @@ impl FolderError {
     }
 }
 
-/// Whether the disk, or what this user may take of it, has no space left.
+/// Whether the disk, or this user's quota, has no space left.
 pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
 impl DataFolder {
-    /// Makes the folder if it is missing, checks that it can be written to, and claims it.
+    /// Creates the folder if it is missing, checks that it can be written to, and claims it.
     pub fn claim(path: &Path) -> Result<Self, FolderError> {
         let folder = Self::lock(path)?;
         let made = access::make_folder(&folder.sled_path());
@@ -139,7 +140,7 @@ impl DataFolder {
         Ok(())
     }
 
-    /// Keeps servers from a folder, that must be there, without changing anything in it.
+    /// Keeps servers out of an existing folder, without changing anything in it.
     pub(super) fn hold(path: &Path) -> Result<Option<File>, FolderError> {
         let unreadable = |error| FolderError::NotReadable(path.into(), error);
         fs::read_dir(path.join("sled")).map_err(unreadable)?;
@@ -166,7 +167,7 @@ impl DataFolder {
         self.path.join(self.sled)
     }
 
-    /// The same folder with fresh files for sled beside those in use, which it does not touch.
+    /// The same folder with new, empty files for sled beside the files in use, which stay as they are.
     pub(crate) fn beside(&self) -> io::Result<Self> {
         let beside = Self { sled: RESTORING, ..self.clone() };
         beside.remove(RESTORING)?;
@@ -174,11 +175,11 @@ impl DataFolder {
         Ok(beside)
     }
 
-    /// Removes a folder that was made for nothing.
+    /// Removes a folder that was created and then not used.
     pub fn abandon(&self) {
         for name in [LOCK, SLED] {
             let path = self.path.join(name);
-            // What is not empty stays.
+            // A folder that is not empty stays.
             let removed = if name == LOCK { fs::remove_file(path) } else { fs::remove_dir(path) };
             removed.ok();
         }
@@ -190,8 +191,8 @@ impl DataFolder {
         self.remove(RESTORING).map(drop)
     }
 
-    /// Puts the files that were built beside those in use in their place, in one durable step: after a crash either they
-    /// are in use or none are. Those in use, which are lost, must be closed.
+    /// Replaces the files in use by those that were built beside them, in one durable step: after a crash either all
+    /// new files are in use or none. The old files are lost, and must be closed.
     pub(crate) fn install_beside(&self) -> io::Result<()> {
         let [sled, replaced] = [SLED, REPLACED].map(|name| self.path.join(name));
         self.remove(REPLACED)?;
@@ -221,7 +222,7 @@ impl DataFolder {
         Ok(())
     }
 
-    /// Waits until an engine that was closed has let go of its files: requests that began before may still read them.
+    /// Waits until a closed engine has released its files. Requests that began before the close may still read them.
     pub(crate) fn wait_for_release(&self) -> io::Result<()> {
         let log = housekeeping::open_log(&self.sled_path())?;
         let began = Instant::now();
@@ -237,7 +238,7 @@ impl DataFolder {
         }
     }
 
-    /// Whether there was something to remove.
+    /// Removes a folder in this one. Returns whether it was there.
     fn remove(&self, name: &str) -> io::Result<bool> {
         match fs::remove_dir_all(self.path.join(name)) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
@@ -245,27 +246,27 @@ impl DataFolder {
         }
     }
 
-    /// Makes the files and their names durable. sled does not do so with its settings, which it writes when it makes them;
-    /// and from what it finds in a log it writes a synced snapshot, be the log synced or not.
+    /// Makes the files and their names durable, because sled does not. It does not sync its settings when it creates
+    /// them. And it writes a synced snapshot of what it finds in its log, even if the log itself is not synced.
     pub(super) fn sync(&self) -> io::Result<()> {
         for file in fs::read_dir(self.sled_path())? {
             match File::open(file?.path()) {
                 Ok(file) => file.sync_all()?,
-                // sled has removed it since.
+                // sled may have removed it meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
         File::open(self.sled_path())?.sync_all()?;
         File::open(&self.path)?.sync_all()?;
-        // One level is enough: journals keep the order in which folders are made. A folder that this user can't read was
-        // made by another, long ago.
+        // One level is enough, because journaling file systems keep the order in which folders are created. A parent
+        // that this user can't read is old, since another user created it.
         let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
         File::open(parent.unwrap_or(Path::new("."))).map_or(Ok(()), |parent| parent.sync_all())
     }
 }
 
-/// What the files in a folder take, in bytes.
+/// The bytes of the files in a folder.
 pub(super) fn bytes_of(folder: &Path) -> u64 {
     let files = fs::read_dir(folder).into_iter().flatten().flatten();
     files.filter_map(|file| file.metadata().ok()).filter(fs::Metadata::is_file).map(|file| file.len()).sum()

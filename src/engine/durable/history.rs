@@ -1,8 +1,8 @@
-//! The history of events, as it is kept in sled: in blocks, so that many events take one row.
+//! The history of events, stored in sled in blocks, so that one row holds many events.
 //!
-//! A block has the events of which the numbers differ in the last bits only, and stands under the highest of these numbers
-//! and one byte more. An event for which a block has no room has a row of its own, under its number; so have all that were
-//! written by older versions.
+//! A block holds events whose sequence numbers differ in the last bits only. Its key is the highest of these numbers,
+//! and one byte more. An event that finds no room in its block has a row of its own, under its number. So have all
+//! events that older versions wrote.
 
 use super::keys::Key;
 use super::memtable::Memtable;
@@ -18,17 +18,17 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Numbers of one block, and the bytes of its events, at most.
+/// The most numbers in a block, and the most bytes of its events.
 const BLOCK_NUMBERS: u64 = 64;
 const BLOCK_BYTES: usize = 16 << 10;
 
-/// Ends the key of a block.
+/// The last byte of a block's key.
 const BLOCK: u8 = 1;
 
-/// Encoded events, by their numbers.
+/// Encoded events by their sequence numbers.
 pub(super) type Events = BTreeMap<u64, Bytes>;
 
-/// How many events there are, and the bytes that they take.
+/// A count of events, and of their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) events: u64,
@@ -40,7 +40,7 @@ pub(super) struct Held {
 pub(super) struct History {
     pub(super) stored: RowTable,
     memtable: Memtable,
-    /// Events up to this number are dropped; some may still be in sled.
+    /// Events up to this number are dropped, though some may still be in sled.
     dropped_through: Arc<AtomicU64>,
 }
 
@@ -53,11 +53,11 @@ impl History {
         self.dropped_through.load(Ordering::Acquire)
     }
 
-    /// From now on nothing up to this number is to be found. What that takes away.
+    /// Drops the events up to this number: they can't be found from now on. Returns what was dropped.
     pub(super) fn drop_through(&self, through: u64) -> Result<Held, EngineError> {
         let dropped = self.count_through(through);
         self.dropped_through.fetch_max(through, Ordering::AcqRel);
-        // What was never written back need not be.
+        // Dropped events that are not in sled yet need not be written back.
         self.memtable.forget_through(Table::Events, &through.to_be_bytes());
         dropped
     }
@@ -74,12 +74,12 @@ impl History {
         found.into_iter().map(|(sequence, payload)| codec::decode_event_payload(sequence, payload)).collect()
     }
 
-    /// The number of the newest event; 0 if there is none.
+    /// The sequence number of the newest event; 0 if there is none.
     pub(super) fn last(&self) -> Result<u64, EngineError> {
         let (newest, _) = self.memtable.slice(Table::Events, &(Bound::Unbounded, Bound::Unbounded), Direction::Down, 1);
         let mut last = newest.first().map_or(Ok(0), |(key, _)| number(key))?;
         if let Some((key, row)) = self.stored.last()? {
-            // Of the rows of one block the last need not have the last event.
+            // The events of one block may stand in several rows, and the last row need not hold the last event.
             let first = number(&key)? / BLOCK_NUMBERS * BLOCK_NUMBERS;
             let events = read(&key, row)?;
             last = events.into_keys().fold(last, u64::max);
@@ -94,7 +94,7 @@ impl History {
         Ok(if last > self.dropped_through() { last } else { 0 })
     }
 
-    /// Whether there is an event of this number.
+    /// Whether there is an event with this number.
     pub(super) fn contains(&self, sequence: u64) -> Result<bool, EngineError> {
         let mut is_there = false;
         self.walk(sequence.saturating_sub(1), sequence, 1, |_, _| {
@@ -104,17 +104,17 @@ impl History {
         Ok(is_there)
     }
 
-    /// What there is up to this number.
+    /// Counts the events up to this number.
     pub(super) fn count_through(&self, through: u64) -> Result<Held, EngineError> {
         self.count_between(0, through)
     }
 
-    /// What there is, as far as it can be read.
+    /// Counts the events that can be read.
     pub(super) fn count(&self) -> Result<Held, EngineError> {
         self.count_between(0, u64::MAX)
     }
 
-    /// Counts the events after one number and up to another. What can't be read is reported elsewhere.
+    /// Counts the events after one number and up to another. It skips damage, which is reported elsewhere.
     fn count_between(&self, after: u64, through: u64) -> Result<Held, EngineError> {
         let (mut held, mut after) = (Held::default(), after.max(self.dropped_through()));
         while after < through {
@@ -136,8 +136,8 @@ impl History {
         Ok(held)
     }
 
-    /// Shows the events after one number and up to another, in order, until `visit` wants no more. `limit` is how many it
-    /// will want.
+    /// Shows the events after one number and up to another, in order, until `visit` returns false. `limit` is how many
+    /// it is going to accept.
     fn walk(
         &self,
         after: u64,
@@ -146,10 +146,11 @@ impl History {
         mut visit: impl FnMut(u64, Bytes) -> bool,
     ) -> Result<(), EngineError> {
         let after = after.max(self.dropped_through());
-        // Not "behind the last": that would take in the block which ends with it.
+        // An excluded bound would not do: the key of the block that ends with `after` is longer than that bound, and so
+        // behind it.
         let from = Bound::Included(Key::from(&after.saturating_add(1).to_be_bytes()));
         let to = Bound::Included(Key::from(&through.to_be_bytes()));
-        // First what is newer: what is written back between the two looks is found in sled then.
+        // The memtable is read first: a row that is written back between the two reads is then found in sled.
         let (new, _) = self.memtable.slice(Table::Events, &(from.clone(), to), Direction::Up, limit);
         let mut found = Events::new();
         for (key, row) in new {
@@ -159,7 +160,7 @@ impl History {
         }
         let mut show = |events: Events| events.into_iter().all(|(sequence, payload)| visit(sequence, payload));
         let mut block_index = 0;
-        // A block stands under its highest number, which may be behind the last that is wanted.
+        // The key of a block is its highest number, which may be behind `through`.
         for row in self.stored.range(&(from, Bound::Unbounded), Direction::Up) {
             let (key, row) = row?;
             let next = number(&key)? / BLOCK_NUMBERS;
@@ -173,7 +174,8 @@ impl History {
             let wanted = |sequence: u64| after < sequence && sequence <= through;
             found.extend(read(&key, row)?.into_iter().filter(|(sequence, _)| wanted(*sequence)));
             if is_block(&key) {
-                // Nothing of the same block comes behind it; what does may be damaged.
+                // The block's row is the last of its rows. The walk must not go on without need, since the next row may
+                // be damaged.
                 let rest = found.split_off(&((block_index + 1).saturating_mul(BLOCK_NUMBERS)));
                 if !show(std::mem::replace(&mut found, rest)) || block_index >= through / BLOCK_NUMBERS {
                     return Ok(());
@@ -184,8 +186,8 @@ impl History {
         Ok(())
     }
 
-    /// Puts these events, which come in order, into sled, and removes those that were dropped. `wrote` is told after each step
-    /// how many bytes it has.
+    /// Writes these events, which come in order, into sled, and removes dropped ones. `wrote` gets the bytes of each
+    /// step.
     pub(super) fn write_back<'a>(
         &self,
         events: impl Iterator<Item = (&'a Key, &'a Option<Bytes>)>,
@@ -210,8 +212,8 @@ impl History {
         for row in self.stored.range(&dropped, Direction::Up) {
             let removed = row.and_then(|(key, _)| self.stored.remove(&key).map(|()| key.len()));
             if is_damage(&removed) {
-                // Not behind it either: sled would merge a page with few rows into the damaged one, and could then read no
-                // other page of theirs.
+                // The rows behind the damage stay, too: removing them could make sled merge a page with few rows into
+                // the damaged page, and the readable rows would be lost.
                 tracing::error!(dropped_through, "dropped events stay on disk, since some of them are damaged");
                 break;
             }
@@ -221,7 +223,7 @@ impl History {
     }
 }
 
-/// Puts events into their block, beside those that are there. How many bytes were written.
+/// Adds events to their block. Returns how many bytes were written.
 fn put_block(stored: &RowTable, block_index: u64, mut new: Events) -> Result<usize, EngineError> {
     if new.is_empty() {
         return Ok(0);
@@ -231,7 +233,7 @@ fn put_block(stored: &RowTable, block_index: u64, mut new: Events) -> Result<usi
         Some(row) => read(&key, row)?,
         None => Events::new(),
     };
-    // An interrupted write-back is repeated.
+    // A write-back that was interrupted is repeated, so some events may be there.
     new.retain(|sequence, _| !block.contains_key(sequence));
     let mut bytes: usize = block.values().map(Bytes::len).sum();
     while let Some((sequence, payload)) = new.pop_first() {
@@ -262,7 +264,7 @@ fn block_key(block_index: u64) -> [u8; 9] {
     key
 }
 
-/// The number in a key: of the event, or the highest in the block.
+/// The number in a key: that of the event, or the highest of the block.
 fn number(key: &[u8]) -> Result<u64, EngineError> {
     key.first_chunk().copied().map(u64::from_be_bytes).ok_or_else(|| codec::corrupt("an event's key"))
 }
@@ -275,7 +277,7 @@ fn is_damage<T>(result: &Result<T, EngineError>) -> bool {
     matches!(result, Err(EngineError::Corrupt(_)))
 }
 
-/// The number at a place of the history.
+/// A position in the history, as a sequence number.
 fn to_number(place: u128) -> u64 {
     u64::try_from(place).unwrap_or(u64::MAX)
 }
@@ -335,7 +337,7 @@ mod tests {
             self.memtable.apply(numbers.into_iter().map(put).collect());
         }
 
-        /// Writes back once or twice: an interrupted write-back is repeated.
+        /// Writes back once or twice, as an interrupted write-back is repeated.
         fn write_back(&self, times: usize) {
             let layer = self.memtable.freeze();
             for _ in 0..times {

@@ -1,4 +1,4 @@
-//! How the keys of rows look. Numbers in keys are big-endian, so that keys sort like them.
+//! The format of keys. Numbers in keys are big-endian, so that keys sort like their numbers.
 
 use super::super::transaction::{Due, SessionList};
 use super::super::{EngineError, SequenceGap, codec};
@@ -15,12 +15,12 @@ use std::ops::Deref;
 pub(super) struct Key(SmallVec<[u8; Self::INLINE_BYTES]>);
 
 impl Key {
-    /// Room for a key of the sweeper's index, and for a member of a namespace with a short name.
+    /// Room for a key of the sweeper's index, and for a row in the list of a namespace with a short name.
     const INLINE_BYTES: usize = 24;
 }
 
-/// The order of the bytes. Most keys differ in the first sixteen of them, which are compared as one number: a search through
-/// a memtable compares many keys.
+/// Keys are ordered by their bytes. Most keys differ in their first sixteen bytes, which are compared as one number: a
+/// search in a memtable compares many keys.
 impl Ord for Key {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self.first_chunk::<16>(), other.first_chunk::<16>()) {
@@ -107,10 +107,10 @@ pub(super) fn read_due_key(key: &[u8]) -> Result<Due, EngineError> {
     Ok(Due { at: Millis::from_be_bytes(*at), handle })
 }
 
-/// Where `meta` keeps up to which number events were dropped.
+/// The key in `meta` of the number up to which events were dropped.
 pub(super) const DROPPED_THROUGH: &[u8] = b"events-dropped-through";
 
-/// With this begin the keys in `meta` of gaps in the numbers of events, and before this they end.
+/// The prefix of the keys of sequence gaps in `meta`, and the first key behind them.
 pub(super) const GAP_PREFIX: &[u8] = b"gap-after-";
 pub(super) const GAP_PREFIX_END: &[u8] = b"gap-after.";
 
@@ -124,12 +124,12 @@ pub(super) fn read_gap((key, row): &(Key, Bytes)) -> Result<SequenceGap, EngineE
     after.map(|after| SequenceGap { after, through }).ok_or_else(|| codec::corrupt("the key of a gap"))
 }
 
-/// Where `meta` keeps the generation of an index.
+/// The key in `meta` of an index's generation.
 pub(super) fn generation_key(name: &str) -> String {
     format!("generation-of-{name}")
 }
 
-/// The name of a generation's tree.
+/// The name in sled of a generation's tree.
 pub(super) fn tree_name(name: &str, generation: u64) -> String {
     if generation == 0 { name.into() } else { format!("{name}.{generation}") }
 }

@@ -1,4 +1,4 @@
-//! A table as it is: what stands in sled, under the rows that are not in it yet.
+//! A table: its rows in sled, overridden by the rows in the memtable that are not in sled yet.
 
 use super::keys::Key;
 use super::memtable::{Memtable, Range, Recent};
@@ -11,14 +11,14 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::ops::{Bound, RangeBounds};
 
-/// Rows that a scan fetches at a time, at most.
+/// The most rows that a scan fetches at a time.
 const SCAN_ROWS: usize = 1_024;
 
 /// A table.
 #[derive(Clone, Debug)]
 pub(super) struct LayeredTable {
     table: Table,
-    /// What is written back. It lags behind; only the checkpoint changes it.
+    /// The rows that are written back. Only the checkpoint changes them, so they lag behind.
     pub(super) stored: Store,
     memtable: Memtable,
 }
@@ -32,7 +32,7 @@ impl LayeredTable {
         match self.memtable.get(self.table, key) {
             Some(Recent::Put(value)) => Ok(Some(value)),
             Some(Recent::Removed) => Ok(None),
-            // A row that is written back meanwhile is there before the memtable forgets it.
+            // The memtable forgets a row only after it is in sled, so no row is missed between the two reads.
             None => self.stored.get(key),
         }
     }
@@ -44,8 +44,7 @@ impl LayeredTable {
         }
     }
 
-    /// The rows of a range, fetched as they are asked for. `limit` is how many will be asked for, as far as is known.
-    /// After an error it ends.
+    /// The rows of a range, fetched lazily. `limit` is a hint how many will be taken. It ends after an error.
     pub(super) fn scan<K: AsRef<[u8]>>(
         &self,
         range: impl RangeBounds<K>,
@@ -57,7 +56,7 @@ impl LayeredTable {
         Scan { table: self, rest: Some(range), direction, rows: limit.clamp(1, SCAN_ROWS), fetched: VecDeque::new() }
     }
 
-    /// All rows, in the order of their keys.
+    /// All rows in the order of their keys.
     pub(super) fn all(&self) -> impl Iterator<Item = Result<(Key, Bytes), EngineError>> {
         self.scan::<&[u8]>(.., Direction::Up, SCAN_ROWS)
     }
@@ -65,7 +64,7 @@ impl LayeredTable {
 
 struct Scan<'a> {
     table: &'a LayeredTable,
-    /// What is not fetched yet.
+    /// The range that is not fetched yet.
     rest: Option<Range>,
     direction: Direction,
     /// How many rows to fetch at a time.
@@ -74,9 +73,9 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    /// Fetches the next rows of the rest. There may be none.
+    /// Fetches the next rows of the rest. It may find none.
     fn fetch(&mut self, rest: &Range) {
-        // First what is newer: what is written back between the two looks is found in sled then.
+        // The memtable is read first: a row that is written back between the two reads is then found in sled.
         let (changed, known_to) = self.table.memtable.slice(self.table.table, rest, self.direction, self.rows);
         let part = known_to.as_ref().map_or_else(|| rest.clone(), |last| self.up_to(rest, last));
         let failure = Cell::new(None);
@@ -106,7 +105,7 @@ impl Scan<'_> {
         } else {
             self.rest = known_to.map(|last| self.behind(rest, last));
         }
-        // There may be many that are removed and still in sled, as where sessions were swept.
+        // Many rows may be removed but still in sled, for example where sessions were swept. So each fetch takes more.
         self.rows = (2 * self.rows).min(SCAN_ROWS);
     }
 
@@ -143,7 +142,8 @@ mod tests {
     use crate::engine::durable::memtable::Row;
     use crate::engine::durable::sled::Database;
 
-    /// Of the numbers below 100: even ones in sled, of which those that 6 divides are removed; and those that 5 divides.
+    /// The numbers below 100 as keys. Sled has the even ones, of which the multiples of 6 are removed. The memtable has
+    /// the multiples of 5.
     fn table() -> LayeredTable {
         let stored = Database::temporary().table("sessions").unwrap();
         let memtable = Memtable::default();

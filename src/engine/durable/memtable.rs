@@ -1,5 +1,5 @@
-//! Rows that are in the redo log and not in sled yet, in memory: what was changed lately, and what the checkpoint is
-//! writing back at this moment.
+//! The rows that are in the redo log but not in sled yet, in memory: the rows that were changed lately, and those that
+//! the checkpoint is writing back.
 
 use super::keys::Key;
 use super::merge::{Direction, merge};
@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// What an entry takes in memory besides its key and its value, in bytes: its place in a tree, and its allocation.
+/// What an entry takes in memory besides its key and its value, in bytes: its share of a tree node, and its allocation.
 const ENTRY_BYTES: usize = 112;
 
-/// A row as it is to be; `None` as the value if it is removed.
+/// A changed row. The value is `None` if the row is removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) table: Table,
@@ -30,24 +30,24 @@ impl Row {
     }
 }
 
-/// What a row was changed to.
+/// The state of a row in the memtable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Recent {
     Put(Bytes),
     Removed,
 }
 
-/// The newest state of rows that were changed.
+/// Changed rows, each in its newest state.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Layer {
     tables: [BTreeMap<Key, Option<Bytes>>; Table::ALL.len()],
     bytes: usize,
 }
 
-/// Keys and values of a part of a table, in order.
+/// The keys and values of a part of a table, in order.
 pub(super) type Slice = Vec<(Key, Option<Bytes>)>;
 
-/// From where to where, in the order of the keys.
+/// A range of keys, lower bound first.
 pub(super) type Range = (Bound<Key>, Bound<Key>);
 
 impl Layer {
@@ -78,12 +78,12 @@ impl Layer {
         self.tables.iter().all(BTreeMap::is_empty)
     }
 
-    /// Memory that it takes.
+    /// Memory that it takes, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// How many rows were changed.
+    /// The number of changed rows.
     pub(super) fn len(&self) -> usize {
         self.tables.iter().map(BTreeMap::len).sum()
     }
@@ -105,7 +105,7 @@ fn as_bytes(bound: &Bound<Key>) -> Bound<&[u8]> {
     bound.as_ref().map(|key| &**key)
 }
 
-/// Whether nothing can be in the range; a tree of the standard library panics over some such ranges.
+/// Whether no key can be in the range. `BTreeMap::range` panics on some such ranges.
 fn is_void((from, to): &Range) -> bool {
     match (from, to) {
         (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
@@ -120,9 +120,9 @@ pub(super) struct Memtable(Arc<RwLock<Layers>>);
 
 #[derive(Debug, Default)]
 struct Layers {
-    /// What is changed now.
+    /// Changes go here.
     active: Layer,
-    /// What is being written back.
+    /// The checkpoint is writing this layer back.
     frozen: Option<Arc<Layer>>,
 }
 
@@ -132,7 +132,7 @@ impl Memtable {
         Self(Arc::new(RwLock::new(Layers { active, frozen: None })))
     }
 
-    /// Takes in the rows of one transaction: who reads one row after the other sees none before the others.
+    /// Applies the rows of one transaction at once: a reader sees all of them or none.
     pub(super) fn apply(&self, rows: Vec<Row>) {
         let mut layers = self.write();
         for row in rows {
@@ -140,7 +140,7 @@ impl Memtable {
         }
     }
 
-    /// What a row was changed to; `None` if it is as it stands in sled.
+    /// The state of a row; `None` if it is unchanged since sled has it.
     pub(super) fn get(&self, table: Table, key: &[u8]) -> Option<Recent> {
         let layers = self.read();
         let frozen = layers.frozen.as_ref();
@@ -153,8 +153,8 @@ impl Memtable {
         self.read().active.rows(table).contains_key(key)
     }
 
-    /// The changed rows of a part of a table, at most `limit`. The second is the last key up to which that is all there
-    /// is, if it is not all of the range.
+    /// The changed rows of a range. Of each layer at most `limit` rows are read. If that leaves out rows, the second
+    /// value is the last key up to which the slice is complete.
     pub(super) fn slice(
         &self,
         table: Table,
@@ -181,17 +181,18 @@ impl Memtable {
         (merged, end)
     }
 
-    /// Forgets the rows of a table up to this key, if they were changed now, so that they are not written back.
+    /// Forgets the rows of a table up to this key, so that they are not written back. The frozen layer keeps its rows.
     pub(super) fn forget_through(&self, table: Table, last: &[u8]) {
         self.write().active.forget_through(table, last);
     }
 
-    /// What is changed now, in bytes.
+    /// The size of the active layer, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.read().active.bytes
     }
 
-    /// Begins a new layer; what was changed so far is to be written back. What was frozen before must have been.
+    /// Freezes the active layer, to be written back, and begins a new one. The layer frozen before must be written back
+    /// already.
     pub(super) fn freeze(&self) -> Arc<Layer> {
         let mut layers = self.write();
         let frozen = Arc::new(std::mem::take(&mut layers.active));
@@ -199,10 +200,10 @@ impl Memtable {
         frozen
     }
 
-    /// What was frozen is in sled.
+    /// Forgets the frozen layer, which is in sled now.
     pub(super) fn forget_frozen(&self) {
         let frozen = self.write().frozen.take();
-        // Not under the lock: it may be much.
+        // The layer may be large, so it is freed after the lock is released.
         drop(frozen);
     }
 

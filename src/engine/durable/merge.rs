@@ -1,8 +1,8 @@
-//! Walking over two sorted sequences at a time, of which one is newer than the other.
+//! Merges two sorted sequences, of which one is newer than the other.
 
 use std::iter::Peekable;
 
-/// In which order keys come.
+/// The order in which keys come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
     Up,
@@ -18,7 +18,7 @@ impl Direction {
     }
 }
 
-/// Both sequences as one, each key once: where both have it, the newer one wins.
+/// Both sequences as one. Each key comes once: if both have it, the newer one wins.
 pub(super) fn merge<K: Ord, V>(
     newer: impl Iterator<Item = (K, V)>,
     older: impl Iterator<Item = (K, V)>,

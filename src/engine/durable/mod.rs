@@ -1,9 +1,9 @@
 //! The engine on disk: a redo log over sled.
 //!
-//! A change goes into the redo log (`redo`) and into memory (`memtable`), and is durable with one sync of the log. A
-//! `checkpoint` writes what has come together back into sled, each row once. Readers see sled's rows under those in memory
-//! (`layered_table`), and keep decoded records (`cache`). Free space and the progress of the threads are watched
-//! (`watchdog`). All that exists because of sled is in a module of its own (`sled`).
+//! A change goes into the redo log (`redo`) and into memory (`memtable`), and one sync of the log makes it durable. A
+//! `checkpoint` later writes the changed rows into sled, each row once. Readers see sled's rows under the rows in
+//! memory (`layered_table`), and decoded records are cached (`cache`). A `watchdog` watches free space and the progress
+//! of the threads. All code that exists because of sled is in one module (`sled`).
 
 mod access;
 mod cache;
@@ -56,20 +56,21 @@ use tokio::sync::watch;
 use watchdog::{Progress, Watchdog};
 use writer::{Limits, Parts, Writer};
 
-/// Half of the cache is for decoded records, a quarter for rows that are not in sled yet, and the rest for sled's pages.
+/// Half of the cache is for decoded records. A quarter is for rows that are not in sled yet, and a quarter for sled's
+/// pages.
 const RECORDS_SHARE: u64 = 2;
 const PAGES_SHARE: u64 = 4;
 
 /// How to open a [`DurableEngine`].
 #[derive(Clone, Debug)]
 pub struct DurableOptions {
-    /// Memory that the caches of records and of sled's pages may take together, in bytes.
+    /// Memory that the caches and the memtable may take together, in bytes.
     pub cache_bytes: u64,
-    /// When an answered change is on disk.
+    /// When an acknowledged change is on disk.
     pub durability: Durability,
-    /// Whether to open a folder of a version that kept no watermark of what was acknowledged.
+    /// Whether to open a folder without a sync watermark, as older versions left it.
     pub accept_unmarked: bool,
-    /// What is watched, and from when on it counts as trouble.
+    /// The limits from which on the watchdog reports trouble.
     pub watchdog: WatchdogOptions,
 }
 
@@ -86,8 +87,8 @@ pub struct DurableEngine {
 }
 
 impl DurableEngine {
-    /// Opens the data in this folder, or makes it. That replays what was changed since the last open and so takes time:
-    /// call it where blocking is allowed.
+    /// Opens the data in this folder, or creates it. Opening replays what was changed since the last opening, which
+    /// takes time, so it must run where blocking is allowed.
     pub fn open(folder: DataFolder, options: &DurableOptions) -> Result<Self, EngineError> {
         housekeeping::clean_up_interrupted_open(&folder.sled_path())?;
         folder.sync()?;
@@ -95,7 +96,8 @@ impl DurableEngine {
         judge(&inspection, &folder, options.accept_unmarked)?;
         housekeeping::remove_segments(&folder.sled_path(), inspection.stray_segments())?;
         if inspection.is_new() {
-            // Before sled's files: a folder with data and without a watermark is refused, also after a crash at this place.
+            // The watermark comes before sled's files. In the other order, a crash between the two would leave a folder
+            // with data and without a watermark, which is refused.
             WatermarkFile::create(&folder.sled_path(), SyncWatermark::default())?;
         }
         let database = Database::open(&folder, options.cache_bytes / PAGES_SHARE)?;
@@ -104,7 +106,7 @@ impl DurableEngine {
         let known = inspection.watermark.known().unwrap_or_default();
         let watermark = Arc::new(WatermarkFile::create(&sled_path, known)?);
         let is_damaged = inspection.damaged_pages() > 0;
-        // Repairs read what was inspected.
+        // Repairs still read the inspected rows, so they get a copy.
         let rows = &mut inspection.redo.rows;
         let memtable = Memtable::of(if is_damaged { rows.clone() } else { std::mem::take(rows) });
         let progress = [Arc::new(Progress::default()), Arc::new(Progress::default())];
@@ -165,11 +167,11 @@ impl DurableEngine {
     }
 }
 
-/// Spares the next opening its work: sled writes down where everything is only when it opens, so a stopped engine's
-/// folder is opened once more and let go. What is then damaged is found when it is read, and not taken for the torn end of
-/// a crash.
+/// Spares the next opening its work. sled writes the addresses of its pages only when it opens, so this opens the
+/// folder of a stopped engine once more. Damage that happens later is then found when it is read, and is not mistaken
+/// for the torn end of a crash.
 ///
-/// The engine must be closed and dropped. Being killed on the way does no harm.
+/// The engine must be closed and dropped. A kill in the middle does no harm.
 pub fn checkpoint(path: &Path, options: &DurableOptions) -> Result<(), EngineError> {
     let folder = DataFolder::claim(path).map_err(std::io::Error::other)?;
     housekeeping::clean_up_interrupted_open(&folder.sled_path())?;
@@ -178,7 +180,7 @@ pub fn checkpoint(path: &Path, options: &DurableOptions) -> Result<(), EngineErr
     Ok(())
 }
 
-/// Refuses a folder with which sled would lose changes or could not work, and says what to do.
+/// Refuses a folder in which sled would lose changes or could not work. The error says what to do.
 fn judge(inspection: &Inspection, folder: &DataFolder, accept_unmarked: bool) -> Result<(), EngineError> {
     let accepted = accept_unmarked && inspection.lacks_watermark();
     if let Some(damage) = if accepted { inspection.damage_beside_watermark() } else { inspection.refusal() } {

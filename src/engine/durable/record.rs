@@ -1,4 +1,4 @@
-//! Records as they stand in sled's files, read without sled.
+//! Reads records from sled's files without sled.
 
 use super::keys::part_key;
 use crate::engine::codec::{self, RecordRow};
@@ -6,7 +6,7 @@ use crate::model::{Handle, Record};
 use bytes::{Bytes, BytesMut};
 use std::collections::BTreeMap;
 
-/// The record in a row of `sessions`, put together from `parts` if it is split; `None` if anything is wrong with it.
+/// The record in a row of `sessions`, joined from `parts` if it is split; `None` if it is damaged.
 pub(super) fn read_record(handle: Handle, row: Vec<u8>, parts: &BTreeMap<Vec<u8>, Vec<u8>>) -> Option<Record> {
     let record = match codec::decode_row(row.into()).ok()? {
         RecordRow::Whole(record) => *record,

@@ -1,4 +1,4 @@
-//! What is set right, and counted, when a folder is opened.
+//! Repairs what a crash left, and counts what is stored, when a folder is opened.
 
 use super::super::EngineError;
 use super::super::codec::{self, RecordRow};
@@ -11,12 +11,12 @@ use super::table::Table;
 use super::tables::Tables;
 use crate::model::{Event, Handle};
 
-/// Where the sequence goes on after an opening: beyond all numbers that may have been told of and then lost with a crash
-/// that took unsynced changes.
+/// How far the sequence numbers jump at each opening. A crash may lose unsynced events that watchers have seen. The
+/// jump goes beyond all their numbers.
 pub(super) const SEQUENCE_JUMP: u64 = 1 << 24;
 
 impl Tables {
-    /// Sets right what a crash left. `watermark` is the one that the folder had.
+    /// Repairs what a crash left. `watermark` is the one that the folder had.
     pub(super) fn set_right(&self, watermark: SyncWatermark) -> Result<(), EngineError> {
         self.remove_orphaned_parts()?;
         if watermark.redo.generation == 0 {
@@ -25,8 +25,9 @@ impl Tables {
         Ok(())
     }
 
-    /// In a folder of a time before there was a redo log: brings the records in line with the events of the last transaction,
-    /// in the middle of which a crash may have come. An event stood before the change that it tells of.
+    /// For folders that older versions wrote without a redo log: brings the records in line with the events of the last
+    /// transaction. A crash may have come in the middle of it. Each event was written before the change that it tells
+    /// of.
     fn finish_last_transaction(&self) -> Result<(), EngineError> {
         let last = self.history.last()?;
         let Ok(mut newest) = self.history.after(last.saturating_sub(1), 1) else { return Ok(()) };
@@ -45,15 +46,15 @@ impl Tables {
                     self.apply(draft.into_changes())?;
                 }
                 _ if event.kind.ends_session() || carried_out => {}
-                // It told of a change that was neither acknowledged nor carried out.
+                // The change of this event was neither acknowledged nor carried out.
                 _ => self.history.stored.remove(&event.sequence.to_be_bytes())?,
             }
         }
         Ok(())
     }
 
-    /// Counts what is there, once all of it is written back, and finds where the sequence goes on: behind the newest event,
-    /// all that were acknowledged, and the last gap.
+    /// Counts what is stored, once all rows are written back. Also finds where the sequence numbers go on: behind the
+    /// newest event, all acknowledged events, and the last sequence gap.
     pub(super) fn take_stock(&self, acknowledged: u64) -> Result<(), EngineError> {
         let mut ledger = self.ledger();
         for row in self.members.scan([1].., Direction::Up, usize::MAX) {
@@ -76,7 +77,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Removes parts that no record lists, which a crash may have left.
+    /// Removes parts that belong to no record. A crash may have left them.
     fn remove_orphaned_parts(&self) -> Result<(), EngineError> {
         let mut removed = 0_usize;
         for row in self.parts.all() {
@@ -93,7 +94,7 @@ impl Tables {
                 Some(Ok(RecordRow::Split { revision, parts })) => {
                     (0..parts).any(|part| *key == part_key(handle, revision, part))
                 }
-                // What belongs to a damaged record is left for those who want to save it.
+                // The parts of a damaged record stay, so that someone can still save them.
                 Some(Err(_)) => true,
                 Some(Ok(RecordRow::Whole(_))) | None => false,
             };

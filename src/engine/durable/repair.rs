@@ -1,4 +1,4 @@
-//! Putting right at an opening what damage did to index rows: they follow from the records.
+//! Rebuilds damaged indexes when a folder is opened: index rows follow from the records.
 
 use super::super::transaction::Change;
 use super::super::{EngineError, IndexRow, rows_of};
@@ -11,11 +11,11 @@ use crate::engine::codec;
 use crate::engine::transaction::View;
 use crate::model::{Handle, Record};
 
-/// Rows that are kept in memory before they are written back, in bytes.
+/// The most rows that are kept in memory before they are written back, in bytes.
 const MAX_UNWRITTEN: usize = 32 << 20;
 
 impl Checkpoint {
-    /// Replaces indexes of which a part is damaged by new ones, if all records can be read.
+    /// Rebuilds damaged indexes, if all pages of records can be read.
     pub(super) fn repair_indexes(&mut self, db: &Database, inspection: &Inspection) -> Result<(), EngineError> {
         if inspection.damaged_pages() == 0 {
             return Ok(());
@@ -44,11 +44,11 @@ impl Checkpoint {
             for row in tables.sessions.all() {
                 let (key, _) = row?;
                 let record = Handle::from_slice(&key).map(|handle| tables.record(handle));
-                // A damaged record has no index rows: it answers as such wherever it is met.
+                // A damaged record gets no index rows. Whoever reads it learns that it is damaged.
                 if let Some(Ok(Some(record))) = record {
                     tables.apply(index_rows(table, &record))?;
                 }
-                // Not more in memory than while the server runs.
+                // This keeps the memory within what a running server takes.
                 if tables.memtable.bytes() > MAX_UNWRITTEN {
                     self.write_all_back()?;
                 }
@@ -57,7 +57,7 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Begins the history of events anew, so that events can be appended; watchers are told that some are missing.
+    /// Begins the history of events anew, so that events can be appended. Watchers are told that events are missing.
     fn restart_history(&mut self, db: &Database, inspection: &Inspection) -> Result<(), EngineError> {
         let StoredWatermark::Whole(watermark) = inspection.watermark else {
             return Ok(());
@@ -67,7 +67,7 @@ impl Checkpoint {
         self.tables.apply(vec![Change::DropEvents(watermark.last_event)])
     }
 
-    /// Those that can be read; a session whose touch is lost may expire early.
+    /// Copies the touches that can be read. A session whose touch is lost may expire early.
     fn copy_touches(&self, inspection: &Inspection, index: &InspectedTable) -> Result<(), EngineError> {
         for rows in inspection.rows(index) {
             for (key, row) in rows? {
@@ -80,7 +80,7 @@ impl Checkpoint {
     }
 }
 
-/// The rows of a record that stand in this index.
+/// The rows of a record in this index.
 fn index_rows(table: Table, record: &Record) -> Vec<Change> {
     let stands_there = |row: &IndexRow<'_>| match row {
         IndexRow::Namespace(_) | IndexRow::Principal(..) => table == Table::Members,

@@ -1,4 +1,4 @@
-//! Saving what can be read from a damaged data folder into a new one, without changing the old.
+//! Saves what can be read of a damaged data folder into a new one. The old folder stays unchanged.
 
 use super::folder::DataFolder;
 use super::history;
@@ -16,39 +16,38 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
-/// Records written in one transaction.
+/// The number of records written in one transaction.
 const BATCH: usize = 256;
 
-/// What became of the sessions.
+/// What a salvage did with the sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Salvaged {
-    /// Sessions that were saved.
+    /// The number of saved sessions.
     pub saved: u64,
-    /// Sessions that are known to have been there and can't be read.
+    /// Sessions that are known to have existed and can't be read.
     pub lost: BTreeSet<Handle>,
-    /// Sessions that can be read, but may have been changed or ended after what is known of them. They were saved only
-    /// if that was asked for.
+    /// Sessions that can be read, but may have changed or ended since. They are saved only if the caller asks for them.
     pub doubtful: BTreeSet<Handle>,
-    /// Whether sessions may be lost of which nothing is known, not even that they were there.
+    /// Whether unknown sessions may be lost.
     pub unknown_losses: bool,
 }
 
 impl Salvaged {
-    /// Whether nothing was left behind.
+    /// Whether every session was saved.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.lost.is_empty() && self.doubtful.is_empty() && !self.unknown_losses
     }
 }
 
-/// Saves the sessions of the folder `old` into `new`, which must be empty or absent. `doubtful` asks for sessions, too, that may be
-/// older than what was acknowledged, or may have been ended since.
+/// Saves the sessions of the folder `old` into `new`, which must be empty or absent. With `doubtful`, it also saves
+/// sessions that may be older than what was acknowledged, or may have ended since.
 pub async fn salvage(old: &Path, new: &Path, doubtful: bool) -> Result<Salvaged, EngineError> {
     let _held = DataFolder::hold(old)?;
     DataFolder::require_new(new)?;
     let inspection = Inspection::of(&old.join("sled"))?;
     let evidence = Evidence::read(&inspection)?;
-    // Only now: what can't be read leaves no folder behind.
+    // The new folder is created last, so that a folder that can't be read leaves none behind.
     let new = DataFolder::claim_new(new)?;
     let options = DurableOptions {
         cache_bytes: 64 << 20,
@@ -113,7 +112,7 @@ impl Salvage<'_> {
         salvaged.lost.extend(missing.filter(|handle| !self.evidence.has_ended(**handle)).copied());
         salvaged.saved = saved.len() as u64;
         salvaged.unknown_losses = uncertain || (sessions.missing_ranges() > 0 && self.missing_ranges()? > 0);
-        // So that who watched the old folder is told that events are missing.
+        // A watcher of the old folder is told that events are missing.
         let last = self.evidence.last;
         self.engine
             .commit(&mut |draft| {
@@ -136,7 +135,7 @@ impl Salvage<'_> {
         self.engine.commit(&mut transaction).await
     }
 
-    /// Every row of a tree.
+    /// All rows of a table.
     fn all(&self, tree: &InspectedTable) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, EngineError> {
         let mut all = BTreeMap::new();
         for rows in self.inspection.rows(tree) {
@@ -145,7 +144,7 @@ impl Salvage<'_> {
         Ok(all)
     }
 
-    /// The sessions that the lists name.
+    /// The sessions that have a row in a list or in the sweeper's index.
     fn known_handles(&self) -> Result<BTreeSet<Handle>, EngineError> {
         let mut known = BTreeSet::new();
         for table in [Table::Members, Table::Due] {
@@ -162,26 +161,26 @@ impl Salvage<'_> {
     }
 }
 
-/// What the events tell of the sessions.
+/// What the events tell about the sessions.
 struct Evidence {
-    /// The newest event of each session: its number, the revision that it tells of, and whether it ended the session.
+    /// The newest event of each session: its sequence number, the record's revision, and whether it ended the session.
     newest: HashMap<Handle, (u64, u64, bool)>,
-    /// From this number on, no event is missing; `None` if the newest are.
+    /// No event is missing from this number on; `None` if the newest events are missing.
     complete_from: Option<u64>,
-    /// Whether that reaches back to the server's last start.
+    /// Whether these events reach back to the server's last start.
     covers_run: bool,
-    /// The newest number.
+    /// The newest sequence number.
     last: u64,
 }
 
-/// What the history says of a record.
+/// What the history says about a record.
 enum Verdict {
     Right,
     /// The session has ended.
     Ended,
-    /// The record is older than what is known of the session.
+    /// The record is older than the newest event of the session.
     Outdated,
-    /// The session may have been changed or ended since.
+    /// The session may have changed or ended since.
     Doubtful,
 }
 
@@ -201,8 +200,8 @@ impl Evidence {
             let Ok(event) = codec::decode_event_payload(sequence, payload) else { continue };
             let Event { kind, record, .. } = event;
             if run.is_none() || sequence != previous + 1 {
-                // The first event of a run is so far behind the last of the run before. One that is farther is not the first,
-                // or others were lost before it.
+                // The sequence numbers jump by [`SEQUENCE_JUMP`] between two runs of the server. An event at any other
+                // distance is not the first of its run, or events before it are lost.
                 let begins_run = sequence == 1 || previous > 0 && sequence == previous + SEQUENCE_JUMP + 1;
                 run = Some((sequence, begins_run));
             }
@@ -224,7 +223,7 @@ impl Evidence {
         self.newest.get(&handle).is_some_and(|(_, _, ended)| *ended)
     }
 
-    /// Unless the record is certain, it is right only as far as the events prove it.
+    /// Judges a record. A record that is not certain is right only if the events prove it.
     fn judge(&self, record: &Record, is_certain: bool) -> Verdict {
         match self.newest.get(&record.handle) {
             Some((_, _, true)) => Verdict::Ended,

@@ -1,31 +1,31 @@
-//! How much space there is to write into: what the disk has free beyond the part that is to be left alone, and what is free
-//! inside sled's file.
+//! The space that is left to write into: what the disk has free beyond the reserve, and what is free inside sled's
+//! file.
 //!
-//! While there is plenty, nothing is different. The less there is, the less may be changed before it is written back, so that
-//! what is accepted always finds room in sled. With none left, changes that need space are refused; deletions go on in the
-//! redo files that are there, small generation by small generation, each of which is written back and cleaned up behind, and
-//! so gives space back.
+//! Plenty of space changes nothing. The less there is, the fewer changes may wait to be written back, so that accepted
+//! changes always find room in sled. With no space left, changes that need space are refused. Deletions go on in the
+//! existing redo files, in small generations. Each generation is written back and cleaned up after, which gives space
+//! back.
 
 use super::sled::SEGMENT_BYTES;
 use super::writer::Limits;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// What writing back and cleaning up need for a while, in bytes, though they give back more in the end: sled uses a segment
-/// again only two segments later. A part of the log comes on top of it, since the pages from which something is deleted are
-/// written anew before what they leave behind is worth cleaning up.
+/// What writing back and cleaning up need for a while, in bytes, though they give back more in the end. sled reuses a
+/// segment only two segments later. A share of the log comes on top: a deletion writes the page anew before the old
+/// page is worth cleaning up.
 const WORKING_BYTES: u64 = 6 * SEGMENT_BYTES as u64;
 const WORKING_SHARE: u64 = 4;
 const MAX_WORKING_BYTES: u64 = 1 << 30;
 
-/// With less than this nothing is written back any more, in bytes.
+/// With less free space than this, nothing is written back any more, in bytes.
 const EXHAUSTED_BYTES: u64 = 3 * SEGMENT_BYTES as u64;
 
-/// With more than this beyond what is left alone, what is free inside sled's file does not matter, and is not counted.
+/// With more than this beyond the reserve, the free space inside sled's file does not matter, and is not counted.
 const PLENTY_BYTES: u64 = 4 << 30;
 
-/// How many bytes of sled's log a byte of rows may take before it is cleaned up: a page is written anew after ten changes.
-/// Four limits of rows may wait to be written back at a time (see [`Limits`]); half of the space is for them.
+/// How many bytes of sled's log a byte of rows may take before it is cleaned up: sled writes a page anew after ten
+/// changes. Up to four limits of rows may wait to be written back (see [`Limits`]), and half of the space is for them.
 const AMPLIFICATION: u64 = 3;
 const SHARES: u64 = 2 * 4 * AMPLIFICATION;
 
@@ -33,13 +33,13 @@ const SHARES: u64 = 2 * 4 * AMPLIFICATION;
 #[derive(Debug)]
 pub(super) struct Space {
     folder: PathBuf,
-    /// What is to be left free on the disk, in bytes; with 0 nothing is ever refused.
+    /// The reserve that is to stay free on the disk, in bytes. With 0 nothing is ever refused.
     min_free_bytes: u64,
     disk_free: AtomicU64,
-    /// What is free inside sled's file, and how long that is.
+    /// The free bytes inside sled's file, and its length.
     inside: AtomicU64,
     log_bytes: AtomicU64,
-    /// What may still be filled.
+    /// The bytes that may still be filled.
     spare: AtomicU64,
     is_low: AtomicBool,
     is_exhausted: AtomicBool,
@@ -61,16 +61,16 @@ impl Space {
         space
     }
 
-    /// Asks the disk, which may hang.
+    /// Asks the disk for its free space. The disk may hang.
     pub(super) fn look(&self) {
-        // A disk that can't tell is as it was.
+        // If the disk can't tell, the last answer stays.
         if let Ok(stat) = rustix::fs::statvfs(&self.folder) {
             self.disk_free.store(stat.f_bavail.saturating_mul(stat.f_frsize), Ordering::Relaxed);
         }
         self.judge();
     }
 
-    /// Whether it is worth knowing what is free inside sled's file.
+    /// Whether the free space inside sled's file matters.
     pub(super) fn wants_count(&self) -> bool {
         self.disk_free.load(Ordering::Relaxed) < self.min_free_bytes.saturating_add(PLENTY_BYTES)
     }
@@ -86,18 +86,18 @@ impl Space {
         self.is_low.load(Ordering::Relaxed)
     }
 
-    /// Whether there is too little for sled's file to grow by half of what it is: what is dead in it can't wait.
+    /// Whether there is too little space for sled's file to grow by half. Dead space in it must then be freed soon.
     pub(super) fn is_tight(&self) -> bool {
         self.spare.load(Ordering::Relaxed) < self.log_bytes.load(Ordering::Relaxed) / 2
     }
 
-    /// Whether others have taken so much of the disk that sled might find no room for what is written back, which would end
-    /// the server. Until there is some, deletions go into the redo log alone, as far as its file reaches.
+    /// Whether others have filled the disk so much that a write-back might find no room, which would end the server.
+    /// Until there is space again, deletions go into the redo log only, as far as its file reaches.
     pub(super) fn is_exhausted(&self) -> bool {
         self.is_exhausted.load(Ordering::Relaxed)
     }
 
-    /// How much may wait to be written back, of `most`.
+    /// How much may wait to be written back, at most `most`.
     pub(super) fn limits(&self, most: Limits) -> Limits {
         if self.is_exhausted() {
             return most;
@@ -115,7 +115,7 @@ impl Space {
         let log_bytes = self.log_bytes.load(Ordering::Relaxed);
         let working = (WORKING_BYTES + log_bytes / WORKING_SHARE).min(MAX_WORKING_BYTES);
         let needed = self.min_free_bytes.saturating_add(working);
-        // Wants more before it lets go, so that it doesn't flutter.
+        // It takes more space to leave the low state than to enter it, so that the state doesn't flutter.
         let more = if self.is_low() { (self.min_free_bytes / 10).max(WORKING_BYTES / 4) } else { 0 };
         self.is_low.store(there < needed.saturating_add(more), Ordering::Relaxed);
         self.spare.store(there.saturating_sub(needed), Ordering::Relaxed);

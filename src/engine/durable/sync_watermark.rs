@@ -1,8 +1,8 @@
 //! The sync watermark: how far the redo log and sled's log were synced when a change was last acknowledged.
 //!
-//! Without it, damage near the end of a log looks like a write that a crash cut short, and what was acknowledged there
-//! would be lost without a word. It is written in place after each sync and mostly not synced itself: it survives the end of
-//! the process, and after a power cut it is merely older.
+//! Without it, damage near the end of a log looks like a write that a crash cut short, and acknowledged changes there
+//! would be lost silently. It is written in place after each sync, and mostly not synced itself. It survives the end of
+//! the process; after a power cut it is merely older.
 
 use super::access::PRIVATE_FILE;
 use super::redo::Position;
@@ -14,18 +14,18 @@ use std::sync::{Mutex, PoisonError};
 
 const FILE: &str = "acknowledged";
 
-/// The first byte of each copy, which tells its format, and how many numbers follow in it.
+/// The first byte of each copy, which is its format, and how many numbers follow it.
 const FORMAT: u8 = 2;
 const NUMBERS: usize = 5;
-/// The same before there was a redo log.
+/// The same in versions without a redo log.
 const OLD_FORMAT: u8 = 1;
 const OLD_NUMBERS: usize = 3;
 
-/// Format, numbers and a checksum.
+/// The bytes of the format, the numbers and a checksum.
 const COPY_BYTES: usize = 1 + NUMBERS * 8 + 4;
 
-/// Where the second of two copies stands: in another sector of the disk, so that damage of one does no harm, and close
-/// enough that one write takes both.
+/// The offset of the second copy. It is in another sector of the disk, so that damage to one copy does no harm, and
+/// close enough that one write takes both.
 const SECOND_COPY: usize = 512;
 /// The same in the old format.
 const OLD_SECOND_COPY: usize = 4_096;
@@ -46,7 +46,7 @@ pub(super) struct SyncWatermark {
 /// What the file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StoredWatermark {
-    /// There is none: the folder is new, or of a time before there were marks.
+    /// There is none: the folder is new, or an older version wrote it that had no sync watermark.
     Missing,
     Damaged,
     Whole(SyncWatermark),
@@ -75,7 +75,7 @@ impl SyncWatermark {
         copy
     }
 
-    /// Reads a copy at the begin of these bytes.
+    /// Reads a copy at the start of these bytes.
     fn decode(bytes: &[u8]) -> Option<Self> {
         let count = match *bytes.first()? {
             FORMAT => NUMBERS,
@@ -107,7 +107,7 @@ pub(super) fn read(folder: &Path) -> io::Result<StoredWatermark> {
     Ok(newest.map_or(StoredWatermark::Damaged, StoredWatermark::Whole))
 }
 
-/// The file. The two threads that sync write it in turn.
+/// The watermark's file. The two threads that sync share it.
 #[derive(Debug)]
 pub(super) struct WatermarkFile {
     file: File,
@@ -115,7 +115,7 @@ pub(super) struct WatermarkFile {
 }
 
 impl WatermarkFile {
-    /// Makes the file, in place of one that may be there, whole at every moment.
+    /// Creates the file, or replaces it. The file is whole at every moment.
     pub(super) fn create(folder: &Path, watermark: SyncWatermark) -> io::Result<Self> {
         let new = folder.join("acknowledged.new");
         let file = OpenOptions::new().create(true).truncate(true).write(true).mode(PRIVATE_FILE).open(&new)?;
@@ -138,7 +138,7 @@ impl WatermarkFile {
         self.file.write_all_at(&both, 0)
     }
 
-    /// Makes it durable: for once it must not be older after a power cut.
+    /// Syncs the file, for the cases where the watermark must not be older after a power cut.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }

@@ -1,6 +1,7 @@
-//! Which tables there are. Each is a tree of sled, under rows that are not in it yet (see [`LayeredTable`](super::layered_table::LayeredTable)).
+//! The tables. Each is a tree of sled, under the rows that are not in sled yet (see
+//! [`LayeredTable`](super::layered_table::LayeredTable)).
 
-/// A table. The number stands in the redo log and must never change.
+/// A table. The redo log stores the numbers, so they must never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Table {
@@ -15,7 +16,7 @@ pub(super) enum Table {
 }
 
 impl Table {
-    /// By number.
+    /// All tables, in the order of their numbers.
     pub(super) const ALL: [Self; 8] =
         [Self::Sessions, Self::Parts, Self::Lookups, Self::Touches, Self::Due, Self::Members, Self::Events, Self::Meta];
 
@@ -33,8 +34,8 @@ impl Table {
         }
     }
 
-    /// Whether many of its rows stand in one of sled's: those that are small, come beside each other, and are seldom asked for
-    /// one by one, as lookups are.
+    /// Whether it is a leaf table. That suits small rows with neighbouring keys that are seldom read one by one. Lookup
+    /// rows are read one by one, so they have no leaves.
     pub(super) fn has_leaves(self) -> bool {
         matches!(self, Self::Touches | Self::Due | Self::Members)
     }

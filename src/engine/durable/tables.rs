@@ -1,4 +1,4 @@
-//! The rows: which tables there are, and how they are read.
+//! The rows of the tables, and how they are read.
 //!
 //! | table      | key                          | value                             |
 //! |------------|------------------------------|-----------------------------------|
@@ -12,9 +12,9 @@
 //! | `events`   | sequence number              | event; blocks in sled ([`History`])|
 //! | `meta`     | `events-dropped-through`     | sequence number                   |
 //! |            | `generation-of-` name        | n, if the tree is now `name.n`    |
-//! |            | `gap-after-` sequence number | the last sequence number of a gap |
+//! |            | `gap-after-` sequence number | the last number of a sequence gap |
 //!
-//! In sled, rows of `touches`, `due` and `members` stand many in one ([`Store::Leaves`]).
+//! In sled, `touches`, `due` and `members` are leaf tables ([`Store::Leaves`]).
 
 use super::super::codec::{self, RecordRow};
 use super::super::transaction::{Counts, Due, SessionList, View};
@@ -36,10 +36,10 @@ use bytes::{Bytes, BytesMut};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What the cache of records leaves to that of chosen IDs.
+/// The share of the cache that chosen IDs get, as a divisor.
 const LOOKUPS_SHARE: u64 = 16;
 
-/// How often a reader looks again when the writer replaced a split record under it.
+/// How often a reader tries again when the writer replaces a split record meanwhile.
 const MAX_READ_ATTEMPTS: usize = 100;
 
 /// The tables.
@@ -60,18 +60,18 @@ pub(super) struct Tables {
     pub(super) meta: LayeredTable,
 }
 
-/// What is counted while changes are carried out.
+/// What the writer counts while it carries out changes.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     /// The newest event's sequence number.
     pub(super) last_sequence: u64,
     pub(super) statistics: EngineStatistics,
-    /// Whether there has been a record in parts.
+    /// Whether there has ever been a record in parts. While there is none, no parts are searched.
     pub(super) has_parts: bool,
 }
 
 impl Tables {
-    /// The tables of this database under rows that are not in it yet.
+    /// Opens the tables of this database, under the rows that are not in it yet.
     pub(super) fn open(db: &Database, memtable: Memtable) -> Result<Self, EngineError> {
         let meta = LayeredTable::new(Table::Meta, db.table(Table::Meta.name())?, memtable.clone());
         let tree =
@@ -93,24 +93,24 @@ impl Tables {
         })
     }
 
-    /// From now on keeps records, and where chosen IDs lead, in memory, too.
+    /// Caches records and the targets of chosen IDs from now on.
     pub(super) fn cache_records(&mut self, bytes: u64) {
         let lookups = bytes / LOOKUPS_SHARE;
         self.lookup_cache = Some(LookupCache::new(lookups));
         self.cache = Some(RecordCache::new(bytes - lookups));
     }
 
-    /// A record that is in memory, for who asks for it.
+    /// A cached record. The access counts for the cache's eviction.
     pub(super) fn cached(&self, handle: Handle) -> Option<Cached> {
         self.cache.as_ref()?.get(handle)
     }
 
-    /// The same for a look that does not count as asking for it.
+    /// A cached record. The access does not count for the cache's eviction.
     pub(super) fn peek(&self, handle: Handle) -> Option<Cached> {
         self.cache.as_ref()?.peek(handle)
     }
 
-    /// Where a chosen ID leads, as far as memory tells.
+    /// The session to which a chosen ID leads, if memory knows. `None` if only the disk can tell.
     pub(super) fn known_handle_of(&self, id: &IdHash) -> Option<Result<Option<Handle>, EngineError>> {
         match self.memtable.get(Table::Lookups, id.as_bytes()) {
             Some(Recent::Put(row)) => Some(codec::decode_handle(row).map(Some)),
@@ -119,13 +119,13 @@ impl Tables {
         }
     }
 
-    /// The keys of the parts that there are of a record.
+    /// The keys of all stored parts of a record.
     pub(super) fn part_keys(&self, handle: Handle) -> Result<Vec<Key>, EngineError> {
         let (first, last) = (part_key(handle, 0, 0), part_key(handle, u64::MAX, usize::MAX));
         self.parts.scan(first..=last, Direction::Up, 16).map(|row| Ok(row?.0)).collect()
     }
 
-    /// A table, but for the events.
+    /// A table, or `None` for the events, which are a [`History`].
     pub(super) fn tree(&self, table: Table) -> Option<&LayeredTable> {
         match table {
             Table::Sessions => Some(&self.sessions),
@@ -139,7 +139,7 @@ impl Tables {
         }
     }
 
-    /// Replaces an index of which a part is damaged by an empty one. What is left of the old one stays where it is.
+    /// Replaces a damaged index by an empty one. The rest of the old index stays in sled.
     pub(super) fn replace_index(&mut self, db: &Database, table: Table) -> Result<(), EngineError> {
         let generation = generation(&self.meta, table)? + 1;
         let row = Row::put(Table::Meta, generation_key(table.name()).as_bytes(), codec::encode_millis(generation));
@@ -164,7 +164,7 @@ impl Tables {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A moment behind the damaged page that follows this one, or `end`.
+    /// The first readable moment behind the next damaged page of the sweeper's index, or `end`.
     fn readable_due_after(&self, damaged: Millis, end: Millis) -> Result<Millis, EngineError> {
         let readable = |at: u128| match self.due.stored.get(&millis(at).to_be_bytes()) {
             Ok(_) => Ok(true),
@@ -174,7 +174,7 @@ impl Tables {
         place_behind(damaged.into(), end.into(), readable).map(millis)
     }
 
-    /// Puts a split record together; `None` if the writer replaced it meanwhile.
+    /// Joins the parts of a record; `None` if the writer replaced the record meanwhile.
     fn join_parts(&self, handle: Handle, revision: u64, parts: usize) -> Result<Option<Record>, EngineError> {
         let mut row = BytesMut::with_capacity(parts * MAX_ROW_BYTES);
         for part in 0..parts {
@@ -186,7 +186,7 @@ impl Tables {
         codec::decode_record(row.freeze()).map(Some)
     }
 
-    /// The record as its rows have it, and whether it stands in parts.
+    /// The record as it is in its rows, and whether it is split into parts.
     pub(super) fn stored_record(&self, handle: Handle) -> Result<Option<(Record, bool)>, EngineError> {
         let read = || self.sessions.get(&handle.to_bytes());
         for _ in 0..MAX_READ_ATTEMPTS {
@@ -208,12 +208,12 @@ impl Tables {
         Err(codec::corrupt("a large record can't be read"))
     }
 
-    /// Where a chosen ID leads, as its row has it.
+    /// The session to which a chosen ID leads, from its row.
     pub(super) fn stored_handle_of(&self, id: &IdHash) -> Result<Option<Handle>, EngineError> {
         self.lookups.get(id.as_bytes())?.map(codec::decode_handle).transpose()
     }
 
-    /// The touch as its row has it.
+    /// The touch from its row.
     fn stored_touch(&self, handle: Handle) -> Result<Option<Millis>, EngineError> {
         self.touches.get(&handle.to_bytes())?.map(codec::decode_millis).transpose()
     }
@@ -223,7 +223,7 @@ impl Tables {
             return Ok(None);
         };
         let touched = match self.stored_touch(handle) {
-            // A damaged one is as good as none: it is a hint.
+            // A touch is a hint, so a damaged one counts as none.
             Err(EngineError::Corrupt(_)) => None,
             touched => touched?,
         };
@@ -312,7 +312,7 @@ impl View for Tables {
             if !damaged {
                 break;
             }
-            // A hint that can't be read must not keep the sweeper from the others.
+            // A row that can't be read must not keep the sweeper from the rows behind it.
             from = self.readable_due_after(found.last().map_or(from, |due: &Due| due.at), end)?;
         }
         Ok(found)
@@ -323,7 +323,7 @@ impl View for Tables {
     }
 }
 
-/// The moment at a place of the sweeper's index.
+/// A position in the sweeper's index, as a moment.
 fn millis(place: u128) -> Millis {
     Millis::try_from(place).unwrap_or(Millis::MAX)
 }

@@ -1,4 +1,4 @@
-//! Checking a data folder that no server uses, without changing it.
+//! Checks a data folder that no server uses, without changing it.
 
 use super::folder::DataFolder;
 use super::history;
@@ -11,7 +11,7 @@ use crate::model::Handle;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// What was found.
+/// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
     /// Pages in use.
@@ -20,11 +20,11 @@ pub struct Verified {
     pub damaged_pages: usize,
     /// Sessions whose records can be read.
     pub sessions: u64,
-    /// Sessions whose records are there and damaged, or that lists name and that can't be found for damaged pages.
+    /// Sessions whose records are damaged, or that a list names and damaged pages hide.
     pub damaged_sessions: BTreeSet<Handle>,
     /// Events of the history that can be read.
     pub events: u64,
-    /// Events that are there and damaged.
+    /// Events that are damaged.
     pub damaged_events: u64,
     /// Why a server would refuse the folder; `None` if it would open it.
     pub refusal: Option<String>,
@@ -41,7 +41,7 @@ impl Verified {
     }
 }
 
-/// Reads everything in a data folder that is in use.
+/// Reads all data in use in a data folder.
 pub fn verify(folder: &Path) -> Result<Verified, EngineError> {
     let _held = DataFolder::hold(folder)?;
     let inspection = Inspection::of(&folder.join("sled"))?;
@@ -67,7 +67,7 @@ pub fn verify(folder: &Path) -> Result<Verified, EngineError> {
     for handle in join(&inspection, &mut split)? {
         readable.insert(handle);
     }
-    // Those whose parts are missing are left.
+    // The sessions that are left have parts missing.
     verified.damaged_sessions.extend(split.into_keys());
     if sessions.missing_ranges() > 0 {
         let members = inspection.index(Table::Members)?;
@@ -81,7 +81,7 @@ pub fn verify(folder: &Path) -> Result<Verified, EngineError> {
     Ok(verified)
 }
 
-/// Reads every event that is not dropped. An event may stand both in sled and in the redo log.
+/// Reads every event that is not dropped. An event may be both in sled and in the redo log.
 fn verify_events(inspection: &Inspection, verified: &mut Verified) -> Result<(), EngineError> {
     let dropped_through = inspection.events_dropped_through()?;
     let mut whole = BTreeSet::new();
@@ -105,8 +105,8 @@ fn verify_events(inspection: &Inspection, verified: &mut Verified) -> Result<(),
     Ok(())
 }
 
-/// Joins the parts of split records, which stand together in the order of their sessions. Takes out those that could be
-/// joined, and returns them.
+/// Joins the parts of split records. The parts come in the order of their sessions. Removes the sessions that it could
+/// join from `split`, and returns them.
 fn join(inspection: &Inspection, split: &mut BTreeMap<Handle, Vec<u8>>) -> Result<Vec<Handle>, EngineError> {
     let tree = inspection.table(Table::Parts)?;
     let mut joined = Vec::new();

@@ -1,4 +1,4 @@
-//! What is not in memory: it is found all the same, and nobody waits for it but who asked.
+//! Cold reads: what is not in memory is found as well, and only the caller that asked waits for it.
 
 use crate::conformance::subject::{Subject, cause, record};
 use sessiond::engine::{EngineError, EngineFuture, Expected, Outcome, SessionList, View};
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 const SESSIONS: usize = 40;
 
-/// Puts sessions, of which every third is large, and has the engine forget what it has in memory.
+/// Puts sessions, of which every third is large, and makes the engine forget what it has in memory.
 async fn cold(subject: &mut Subject) -> Vec<(Handle, IdHash)> {
     let mut made = Vec::new();
     for number in 0..SESSIONS {
@@ -28,7 +28,7 @@ async fn is_pending<F: Future>(future: &mut Pin<&mut F>) -> bool {
     poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_pending())).await
 }
 
-/// Looks at a session by everything that leads to it.
+/// Reads a session through everything that leads to it.
 fn look(view: &dyn View, handle: Handle, hash: &IdHash) -> Result<(), EngineError> {
     assert_eq!(view.handle_of(hash)?, Some(handle));
     assert_eq!(view.touched(handle)?, None);
@@ -140,7 +140,7 @@ async fn sled_is_read_while_no_lock_is_held() {
     };
     let change = subject.engine.commit(&mut transaction);
     assert_eq!(runs.load(Relaxed), 1, "the record is not in memory");
-    // Another one comes first, and nobody polls the one that began earlier.
+    // Another transaction takes effect first, while nobody polls the earlier one.
     let (record, _) = record(10);
     let other = subject.put(&record, None);
     tokio::time::timeout(Duration::from_secs(30), other).await.expect("no lock is held meanwhile");

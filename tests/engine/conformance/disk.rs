@@ -1,4 +1,4 @@
-//! What only the engine on disk has to do.
+//! Duties that only the engine on disk has.
 
 use crate::conformance::subject::{Subject, cause, open_sled, record};
 use sessiond::engine::{EngineError, EngineStatus, MemoryEngine, Outcome};
@@ -32,7 +32,7 @@ async fn sled_refuses_to_grow_while_space_is_low_but_removes() {
     let again = stored.clone();
     subject
         .commit(move |draft| {
-            // The sweeper must not be held up by the sessions that it has to look at again.
+            // Sessions that the sweeper must look at again must not delay it.
             draft.clean_up();
             draft.put(again.clone(), Some(&again), None)?;
             Ok(Outcome::Commit)

@@ -1,4 +1,4 @@
-//! The history of events, and what is counted.
+//! The history of events, and the counts.
 
 use crate::conformance::subject::{Subject, cause, record};
 use sessiond::engine::Outcome;
@@ -26,7 +26,7 @@ pub(crate) async fn events_are_numbered_and_kept_until_dropped(mut subject: Subj
     assert!(events[0].record.attributes.is_empty());
     assert!(events.iter().all(|event| event.record.credentials.is_empty()), "an event holds no secret");
 
-    // Numbers never begin again.
+    // Sequence numbers never start over.
     subject.reopen().await;
     assert_eq!(subject.read(|view| view.events(0, 10)).await, events);
     let (third, _) = record(10);

@@ -1,4 +1,4 @@
-//! The conformance suite that every engine passes: what the trait promises, on each implementation.
+//! The conformance suite that every engine must pass: it checks the promises of the trait on each implementation.
 
 mod cold;
 mod disk;
@@ -9,7 +9,7 @@ mod rows;
 mod subject;
 mod transactions;
 
-/// Makes one test of each case for each engine.
+/// Makes one test for each case and each engine.
 macro_rules! conformance {
     ($($part:ident: $($case:ident),*;)*) => {
         mod memory {

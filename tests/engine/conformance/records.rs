@@ -22,7 +22,7 @@ pub(crate) async fn replacing_a_record_moves_its_rows(mut subject: Subject) {
     subject.put(&first, None).await;
     let first = subject.record(first.handle).await.unwrap();
 
-    // Another chosen ID, and a later end: the sweeper's row may stay where it is.
+    // The record gets another chosen ID and a later end. The sweeper's row may stay where it is.
     let second_hash = IdHash::of("default", &SessionId::mint(first.handle));
     let mut second = Record { accessed: 5_000, ..first.clone() };
     second.credentials = [Credential::new(second_hash, true)].into();
@@ -32,7 +32,7 @@ pub(crate) async fn replacing_a_record_moves_its_rows(mut subject: Subject) {
     assert_eq!(subject.read(|view| view.handle_of(&first_hash)).await, None);
     assert_eq!(subject.read(|view| view.handle_of(&second_hash)).await, Some(first.handle));
 
-    // An earlier end must move it; asking for it moves it to a later one too.
+    // An earlier end must move the row. A reschedule also moves it to a later end.
     let earlier = Record { idle_timeout: 1_000, ..second.clone() };
     subject.put(&earlier, Some(&second)).await;
     assert_eq!(subject.due().await, [Due { at: 6_000, handle: first.handle }]);

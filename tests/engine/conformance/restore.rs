@@ -1,4 +1,4 @@
-//! Putting back what was saved from another engine.
+//! Restoring what was saved from another engine.
 
 use crate::conformance::subject::{Subject, attributes, record};
 use sessiond::engine::{Due, Outcome};
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 pub(crate) async fn a_restored_record_keeps_its_numbers(mut subject: Subject) {
     let (first, first_hash) = record(100);
     let first = Record { version: 7, revision: 9, accessed: 5_000, sweep_at: 1, ..first };
-    // One in parts, and one whose chosen ID leads elsewhere.
+    // One record is in parts, and the chosen ID of another leads elsewhere.
     let (second, second_hash) = record(100_000);
     let second = Record { version: 3, revision: 4, principal: "".into(), ..second };
     subject.restore(&first, &[first_hash]).await;
@@ -28,7 +28,7 @@ pub(crate) async fn a_restored_record_keeps_its_numbers(mut subject: Subject) {
         assert!(subject.read(|view| view.events(0, 10)).await.is_empty());
         subject.reopen().await;
     }
-    // What changes from here on counts on.
+    // A later change counts on from the restored revision.
     let stored = subject.record(first.handle).await.unwrap();
     subject.put(&stored, Some(&stored)).await;
     assert_eq!(subject.record(first.handle).await.unwrap().revision, 10);
@@ -38,7 +38,7 @@ pub(crate) async fn restoring_again_replaces_all_rows(mut subject: Subject) {
     let (first, hash) = record(100_000);
     let first = Record { revision: 4, ..first };
     subject.restore(&first, &[hash]).await;
-    // Of the same revision: only a touch came between.
+    // The revision is the same, because only a touch came between.
     let touched = Record { accessed: 9_000, sweep_at: 69_000, ..first.clone() };
     subject.restore(&touched, &[hash]).await;
     assert_eq!(subject.record(first.handle).await, Some(touched.clone()));
@@ -54,7 +54,7 @@ pub(crate) async fn restoring_again_replaces_all_rows(mut subject: Subject) {
     }
     let handle = first.handle;
     for _ in 0..2 {
-        // Also where nothing is.
+        // This also works where there is nothing.
         let absent = subject.commit(move |draft| draft.restore_absence(handle).map(|()| Outcome::Commit));
         absent.await.unwrap();
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Rows by which records are found: those of the sweeper, of the lists and of chosen IDs.
+//! Index rows: those of the sweeper, of the lists and of chosen IDs.
 
 use crate::conformance::subject::{Subject, cause, record};
 use sessiond::clock::Millis;
@@ -44,7 +44,7 @@ pub(crate) async fn members_are_listed_newest_first_and_in_pages(mut subject: Su
     for step in 0..10_u64 {
         let (mut record, _) = record(1);
         record.handle = Handle::mint(1_000 + step);
-        // Every other one is another user's, or of another namespace whose name begins alike.
+        // Every other session belongs to another user, or to another namespace whose name begins the same.
         if step % 2 == 1 {
             record.principal = "bob".into();
         }

@@ -1,4 +1,4 @@
-//! The engines under test, and what they are given.
+//! The engines under test, and their test data.
 
 use sessiond::clock::Millis;
 use sessiond::engine::{
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An engine under test; those on disk can be reopened.
+/// An engine under test. An engine on disk can be reopened.
 pub(crate) struct Subject {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) folder: Option<tempfile::TempDir>,

@@ -1,4 +1,4 @@
-//! Transactions: one after the other, and as a whole or not at all.
+//! Transactions: they take effect one after the other, each as a whole or not at all.
 
 use crate::conformance::subject::{Subject, cause, record};
 use sessiond::engine::{EngineError, Outcome};
@@ -77,7 +77,7 @@ pub(crate) async fn who_follows_learns_of_every_change(subject: Subject) {
         .await
         .unwrap();
     let handles = BTreeSet::from([changed.handle, touched.handle, removed.handle]);
-    // Within a transaction the notes of all those before are there.
+    // Within a transaction, the notes of all earlier ones are there.
     let (seen, within) = (Arc::new(Mutex::new(None)), follower.clone());
     let noted = Arc::clone(&seen);
     subject

@@ -1,21 +1,21 @@
-//! A checker of linearizability after Wing and Gong, with Lowe's memory of states already tried: it looks for an order of
-//! the operations that keeps to real time and in which each answer is what a single-threaded store would have given.
+//! A linearizability checker after Wing and Gong, with Lowe's memory of states already tried. It looks for an order of
+//! the operations that respects real time, and in which each answer is what a single-threaded store would have given.
 //!
-//! The store is two IDs. Expiry is part of it: a session may end from its moment on, and must not be
-//! found in an operation that began later.
+//! The store has two IDs. Expiry is part of it: a session may end from its moment of expiry on, and an operation that
+//! began later must not find it.
 
 use std::collections::HashSet;
 
 /// Microseconds since the Unix epoch.
 pub(crate) type Micros = u64;
 
-/// What is left of a handle: its random end.
+/// A handle, reduced to its random end.
 pub(crate) type Handle = u64;
 
 /// One of the two IDs.
 pub(crate) type Id = usize;
 
-/// What a client did, and what came back.
+/// What a client did, and the answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Operation {
     pub(crate) began: Micros,
@@ -58,7 +58,7 @@ struct Session {
 
 type State = [Option<Session>; 2];
 
-/// Whether there is such an order.
+/// Whether there is a valid order.
 pub(crate) fn is_linearizable(history: &[Operation]) -> bool {
     assert!(history.len() <= 128, "the set of what is done is kept in 128 bits");
     let mut tried = HashSet::new();
@@ -74,7 +74,7 @@ fn search(history: &[Operation], done: u128, state: State, all: u128, tried: &mu
         return false;
     }
     let open = || history.iter().enumerate().filter(|(at, _)| done & (1 << at) == 0);
-    // Whatever began after another had ended can't come before it.
+    // An operation that began after another had ended can't come before it.
     let earliest_end = open().map(|(_, operation)| operation.ended).min().unwrap_or(Micros::MAX);
     for (at, operation) in open().filter(|(_, operation)| operation.began <= earliest_end) {
         for before in expiries(state, operation) {
@@ -88,8 +88,8 @@ fn search(history: &[Operation], done: u128, state: State, all: u128, tried: &mu
     false
 }
 
-/// The states in which an operation may find the store: what may have expired by its end, did or did not; what expired
-/// before its beginning, did.
+/// The states in which an operation may find the store. Sessions that may expire before the operation's end are there
+/// or not. Sessions that expired before its beginning are gone.
 fn expiries(state: State, operation: &Operation) -> Vec<State> {
     let mut states = vec![state];
     for id in 0..2 {
@@ -108,7 +108,7 @@ fn expiries(state: State, operation: &Operation) -> Vec<State> {
     states
 }
 
-/// The state after the operation, if it could answer so.
+/// The state after the operation, if the operation could give this answer.
 fn step(mut state: State, operation: &Operation) -> Option<State> {
     match operation.call {
         Call::Create { id, value, made } => match (state[id], made) {

@@ -1,4 +1,5 @@
-//! Histories of concurrent calls on a few sessions, recorded against the real server and checked for linearizability.
+//! Records histories of concurrent calls on a few sessions against the real server, and checks them for
+//! linearizability.
 //!
 //! `SESSIOND_HISTORIES=1000 cargo test --test load linearizability::` is the long mode; without it there are 60 histories.
 
@@ -21,7 +22,7 @@ use tokio::task::JoinSet;
 const SHORT: usize = 60;
 const CLIENTS: usize = 8;
 const CALLS_OF_EACH: usize = 12;
-/// Long enough for some calls to find a session, short enough for others to see it expire.
+/// An idle timeout that is long enough for some calls to find a session, and short enough for others to see it expire.
 const LIFETIME: Duration = Duration::from_millis(25);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,7 +126,7 @@ impl Family {
             }
             _ => {
                 let seen = self.handles.lock().unwrap().last().cloned();
-                // Before anyone has seen one, any other will do.
+                // Before anyone has seen an ID, any other one will do.
                 let handle = seen.unwrap_or_else(|| "01890000-0000-7000-8000-000000000000".into());
                 let revoked = client.revoke(RevokeSessionsRequest::by_handles([&handle])).await.unwrap();
                 Call::Revoke { handle: random_end(&handle), ended: revoked > 0 }

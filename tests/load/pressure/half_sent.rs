@@ -1,4 +1,4 @@
-//! Requests that never arrive as a whole.
+//! Tests with requests that never arrive completely.
 
 use crate::common::wire::{DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, Peer, call, call_headers, frame};
 use crate::common::{LONG, Server};
@@ -10,7 +10,7 @@ use sessiond_client::Health;
 use sessiond_client::proto::{CreateSessionRequest, GetSessionRequest, LockSessionRequest};
 use std::time::{Duration, Instant};
 
-/// The beginning of a call: its headers, and half of a small message.
+/// The start of a call: its headers, and half of a small message.
 fn half(method: &str, stream: u32) -> Vec<u8> {
     let mut frames = frame(HEADERS, END_HEADERS, stream, &call_headers(method));
     frames.extend(frame(DATA, 0, stream, &[0, 0, 0, 0, 40, 10, 30]));
@@ -93,7 +93,7 @@ async fn a_few_greedy_connections_leave_places_for_others() {
         client.lock(LockSessionRequest::new(&id).lease(Duration::from_secs(60))).await.unwrap();
         waits.push(LockSessionRequest::new(&id).lease(Duration::from_secs(1)).wait(Duration::from_secs(20)));
     }
-    // More calls that wait than there are places.
+    // More calls wait than the server holds.
     let peers: Vec<Peer> = (0..4)
         .map(|_| {
             let mut peer = Peer::greet(server.address());
@@ -121,7 +121,7 @@ async fn the_long_mode_of_half_sent_requests() {
     while begin.elapsed() < Duration::from_secs(seconds.into()).min(LONG * 60) {
         others.read(100).await;
         for peer in &mut peers {
-            // Who is cut off comes again.
+            // A peer that is cut off comes again.
             if peer.is_closed() {
                 *peer = leave_half(&server, "GetSession", 1_000);
                 closed += 1;

@@ -1,4 +1,4 @@
-//! Many large messages at a time, of a peer that means well: they wait for room, and all are served.
+//! Tests with many large messages at the same time from a well-meaning peer. They wait for room, and all are served.
 
 use crate::common::{LONG, Server};
 use crate::pressure::uploads::Uploads;
@@ -14,7 +14,7 @@ use std::future::poll_fn;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// More than the connection may hold.
+/// More messages than the connection may hold.
 const CALLS: u64 = 60;
 
 const SIZE: usize = 200 << 10;
@@ -44,7 +44,7 @@ async fn unary_calls_wait_for_room() {
     timeout(LONG, calls.join_all()).await.unwrap();
 }
 
-/// Messages that have room arrive, although others that wait have sent as much as they may before them.
+/// Messages that have room arrive, although others wait that have sent as much as they may.
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_that_wait_do_not_keep_others_from_arriving() {
     let server = Server::start_with(&["--message-memory", "16MiB", "--message-memory-per-connection", "16MiB"]);

@@ -1,5 +1,5 @@
-//! Peers that take all they can get: answers that they never read, requests that they never finish, connections that they
-//! never use. They get no more than their part, and everybody else is served meanwhile.
+//! Tests with greedy peers: they never read their answers, never finish their requests, or never use their connections.
+//! They get no more than their share, and everyone else is served meanwhile.
 //!
 //! Each has a long mode, which prints figures: `SESSIOND_UNREAD=20000` is the number of calls whose answers are not read,
 //! `SESSIOND_HALF_SENT=25` the seconds for which requests are left half-sent, with

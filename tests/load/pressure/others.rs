@@ -1,11 +1,11 @@
-//! Those who have nothing to do with it: how they are served meanwhile.
+//! Measures how uninvolved clients are served meanwhile.
 
 use crate::common::Server;
 use sessiond_client::Client;
 use sessiond_client::proto::CreateSessionRequest;
 use std::time::{Duration, Instant};
 
-/// A client that reads its session over and over.
+/// A client that reads its session again and again.
 pub(crate) struct Others {
     client: Client,
     id: String,

@@ -1,4 +1,4 @@
-//! Connections that are of no use to anyone.
+//! Tests with connections that nobody uses.
 
 use crate::common::wire::{END_HEADERS, HEADERS, PREFACE, Peer, call_headers, frame};
 use crate::common::{LONG, Server};
@@ -7,7 +7,7 @@ use sessiond_client::Health;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
-/// A greeting that does not go on.
+/// A peer that does not finish its handshake.
 fn stall_at(server: &Server, length: usize) -> Peer {
     let mut peer = Peer::connect(server.address());
     peer.send(&PREFACE[..length]);

@@ -1,4 +1,4 @@
-//! Answers that nobody reads.
+//! Tests with answers that nobody reads.
 
 use crate::common::tokens::token_of;
 use crate::common::wire::{ENHANCE_YOUR_CALM, INITIAL_WINDOW_SIZE, Peer, RST_STREAM, call};
@@ -19,13 +19,14 @@ const SIZE: usize = 200 << 10;
 /// Sessions that fit into one answer.
 const SESSIONS: usize = 15;
 
-/// What one connection may hold.
+/// What one connection may hold, in bytes.
 const OF_ONE: u64 = 16 << 20;
 
-/// What all may hold together.
+/// What all connections may hold together, in bytes.
 const OF_ALL: u64 = 64 << 20;
 
-/// What else the server may grow by: buffers of streams and of the operating system, what is in the making, the allocator.
+/// What the server may grow by besides: buffers of streams and of the operating system, unfinished answers, and the
+/// allocator.
 const BESIDE: u64 = 48 << 20;
 
 const FLAGS: [&str; 9] = [
@@ -40,7 +41,7 @@ const FLAGS: [&str; 9] = [
     "--drain-timeout=1s",
 ];
 
-/// Fills the server with large sessions of one principal; their IDs.
+/// Fills the server with large sessions of one principal. Returns their IDs.
 async fn fill(server: &Server) -> Vec<String> {
     let client = server.client();
     let mut ids = Vec::new();
@@ -87,11 +88,11 @@ impl Kind {
     }
 }
 
-/// Makes calls on one connection, of whose answers so many bytes are taken and no more.
+/// Makes calls on one connection that takes this many bytes of their answers and no more.
 fn ask(server: &Server, kind: Kind, calls: u32, window: u32, ids: &[String]) -> Peer {
     let mut peer = Peer::greet_with(server.address(), &[(INITIAL_WINDOW_SIZE, window)]);
     for number in 0..calls {
-        // A peer that is cut off has been refused the rest.
+        // A peer that is cut off does not get the rest.
         if !peer.send(&kind.frames(2 * number + 1, ids)) {
             break;
         }
@@ -106,15 +107,15 @@ async fn stays_within(server: &Server, bound: u64, kind: Kind, calls: u32, windo
     let before = server.memory();
     let peer = ask(server, kind, calls, window, &ids);
     others.read(300).await;
-    // As long as it takes to be sure that the answers are made, if they are.
+    // This is long enough for the answers to be made, if the server makes them.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let grown = server.peak_memory().saturating_sub(before);
     assert!(grown < bound + BESIDE, "{kind:?}, a window of {window}: {} MiB more", grown >> 20);
     drop(peer);
 }
 
-/// A unary call, a call with many sessions, a page, a watch, a stream and a backup; taken not at all, in part, and as fast as
-/// the operating system takes them.
+/// A unary call, a call with many sessions, a page, a watch, a stream and a backup. Their answers are not taken, taken
+/// in part, or taken as fast as the operating system takes them.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_kind_of_answer_exceeds_what_a_connection_may_hold() {
     for kind in [Kind::Get, Kind::Batch, Kind::List, Kind::Watch, Kind::Exchange, Kind::Backup] {
@@ -125,7 +126,7 @@ async fn no_kind_of_answer_exceeds_what_a_connection_may_hold() {
     }
 }
 
-/// Whoever waits for a lock is told the session at last, and all of them may be told at the same time.
+/// Callers that wait for a lock get the session in the end, and all may get it at the same time.
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_that_are_read_under_a_lock_are_bounded() {
     let server = Server::start_with(&FLAGS);
@@ -140,7 +141,7 @@ async fn sessions_that_are_read_under_a_lock_are_bounded() {
         assert!(peer.send(&call("LockSession", 2 * number + 1, &waits)));
         locks.push((id, token));
     }
-    // What is answered after them has been read after them.
+    // An answer that comes after them shows that the server has read them.
     assert!(peer.send(&call("GetSession", 801, &GetSessionRequest::new("x"))));
     assert!(peer.receive(|frame| frame.stream == 801).is_some());
     let before = server.memory();
@@ -206,7 +207,7 @@ async fn a_request_keeps_its_place_until_its_answer_is_taken() {
     let ids = fill(&server).await;
     let client = server.client();
     let mut peers = Vec::new();
-    // One at a time: the client's own call may have a place when one of them arrives.
+    // They come one at a time, because the client's own call may be in flight when one of them arrives.
     eventually("all places are taken", async || {
         peers.push(ask(&server, Kind::Get, 1, 0, &ids));
         client.get(&ids[0]).await.is_err()

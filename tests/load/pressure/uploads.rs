@@ -1,4 +1,4 @@
-//! A connection on which requests are sent piece by piece, as fast as the server lets them come.
+//! Tests with a connection on which requests are sent piece by piece, as fast as the server accepts them.
 
 use crate::common::Server;
 use bytes::Bytes;
@@ -25,7 +25,7 @@ impl Uploads {
         let request = Request::post(format!("http://{}/sessiond.v1.SessionStore/{method}", self.address))
             .header("content-type", "application/grpc")
             .header("te", "trailers");
-        // As soon as the server allows another stream.
+        // This waits until the server allows another stream.
         self.connection = self.connection.clone().ready().await.unwrap();
         self.connection.send_request(request.body(()).unwrap(), false).unwrap()
     }

@@ -1,7 +1,7 @@
-//! The system's clock is set while a server runs, and while it is down.
+//! Tests that set the system's clock while a server runs, and while it is down.
 //!
-//! There is a long mode: `SESSIOND_CLOCK_STEPS=200 cargo test --test operation time:: -- --nocapture`. `SESSIOND_SEED` repeats the random
-//! choices of a run.
+//! There is a long mode: `SESSIOND_CLOCK_STEPS=200 cargo test --test operation time:: -- --nocapture`. `SESSIOND_SEED`
+//! repeats the random choices of a run.
 
 mod restarts;
 mod running;
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 pub(crate) const HOUR: i64 = 60 * 60;
 pub(crate) const DAY: i64 = 24 * HOUR;
 
-/// A server with a clock that is right at first, and a sweeper that doesn't come.
+/// A server whose clock is right at first, and whose sweeper never comes.
 pub(crate) fn start(clock: &FakeTime) -> Server {
     Server::start_under(tempfile::tempdir().unwrap(), clock.environment(), &["--sweep-interval", "10m"])
 }
@@ -35,7 +35,7 @@ pub(crate) async fn is_live(client: &Client, id: &str) -> bool {
     }
 }
 
-/// How long a session lives by the clock of this test, which goes on evenly.
+/// How long a session lives by the clock of this test, which runs evenly.
 pub(crate) async fn lifetime(client: &Client, idle: Duration) -> Duration {
     let began = Instant::now();
     let id = create(client, idle).await;
@@ -43,7 +43,8 @@ pub(crate) async fn lifetime(client: &Client, idle: Duration) -> Duration {
     began.elapsed()
 }
 
-/// As after a restart of the machine: how much time has passed since the server stopped is not known.
+/// Makes the next start like one after a restart of the machine: nobody knows how much time has passed since the server
+/// stopped.
 pub(crate) fn restart_machine(server: &Server) {
     let mut file = ClockFile::open(&server.data()).unwrap();
     let mut known = file.known().unwrap().clone();

@@ -1,4 +1,4 @@
-//! The clock is set while the server is stopped.
+//! Tests that set the clock while the server is stopped.
 
 use crate::common::faketime::FakeTime;
 use crate::common::{Server, binary, eventually, run};
@@ -99,7 +99,7 @@ async fn a_server_with_a_limit_waits_for_the_right_time() {
     assert!(log.contains("which clock-jump-limit does not allow") && log.contains("is right now"), "{log}");
     assert!(is_live(&server.client(), &id).await);
 
-    // Told that the clock is right, it follows it.
+    // A server that is told that the clock is right follows it.
     server.kill();
     restart_machine(&server);
     clock.set_off_by(DAY);
@@ -123,7 +123,7 @@ async fn what_had_expired_in_a_backup_stays_so_under_a_clock_that_is_behind() {
     command(&["backup", backup.to_str().unwrap(), "--addr", server.address()]);
     server.kill();
     let behind = FakeTime::off_by(-DAY);
-    // Into a folder, and into a server that runs.
+    // The backup is restored into a folder, and into a running server.
     let data = folder.path().join("data");
     command(&["restore", backup.to_str().unwrap(), "--data-dir", data.to_str().unwrap()]);
     let flags = ["--sweep-interval", "10m"];

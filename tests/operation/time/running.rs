@@ -1,4 +1,4 @@
-//! The clock is set while the server runs.
+//! Tests that set the clock while the server runs.
 
 use crate::common::eventually;
 use crate::common::faketime::FakeTime;
@@ -31,7 +31,7 @@ async fn a_blip_of_the_clock_ends_nothing_and_keeps_nothing_alive() {
     let client = server.client();
     let long = create(&client, Duration::from_secs(600)).await;
     clock.set_off_by(5 * HOUR);
-    // Long enough for a server that looks at the clock once a second, as this one does.
+    // This is long enough for a server that looks at the clock once a second, as this one does.
     for _ in 0..30 {
         assert!(is_live(&client, &long).await, "it ended with the blip");
         client.update(&long, SessionChange::new().set("seen", 1)).await.unwrap();

@@ -1,4 +1,5 @@
-//! The clock is thrown about under load: what has ended is never seen again, nothing lives much too long or dies early.
+//! Tests with a clock that jumps wildly under load. An ended session is never seen again, and no session lives much too
+//! long or ends early.
 
 use crate::common::Server;
 use crate::common::faketime::FakeTime;
@@ -18,22 +19,23 @@ const VISITORS: u64 = 24;
 /// Idle timeouts in milliseconds.
 const IDLE: std::ops::Range<u64> = 200..2_500;
 
-/// The time of sessions is off by a fiftieth at most, of which 4 ms may come at once; and moments are rounded to
+/// The time of sessions is off by a fiftieth at most, of which 4 ms may come at once. And moments are rounded to
 /// milliseconds.
 const OFF: u32 = 50;
 const ROUNDING: Duration = Duration::from_millis(4 + 2);
 
-/// Touches are written back so often. Those that are being written wait for others that are, and for their turn, each for as
-/// long as a change takes on this machine.
+/// How often touches are written. A touch that is being written waits for others and for its turn, each time as long as
+/// a change takes on this machine.
 const WRITTEN_BACK: Duration = Duration::from_millis(100);
 
-/// A kill lets the time of sessions go ahead by a fiftieth of the 15 s at most for which it was written down in advance.
+/// After a kill, the time of sessions may be ahead by a fiftieth of at most 15 s, the time for which it is written in
+/// advance.
 const AHEAD_BY_A_KILL: Duration = Duration::from_millis(300);
 
-/// For so long a session is looked for that has ended.
+/// How long an ended session is looked for.
 const AFTERLIFE: Duration = Duration::from_secs(2);
 
-/// What happens besides steps of the clock.
+/// The events besides steps of the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Restarts {
     /// The server is killed and started again; the machine goes on.
@@ -52,14 +54,14 @@ struct Storm {
     answers: AtomicU64,
 }
 
-/// When the server was killed, and when it was up again.
+/// When the server was killed, and when it was ready again.
 #[derive(Clone, Copy, Debug)]
 struct Kill {
     from: Instant,
     to: Option<Instant>,
 }
 
-/// A call by which a session was used: when it began and when it was answered.
+/// A call that used a session: when it began and when it was answered.
 #[derive(Clone, Copy, Debug)]
 struct Use {
     from: Instant,
@@ -137,7 +139,7 @@ impl Visit {
                 }
             }
             Err(Error::SessionNotFound) => {}
-            // The server is down. Whether it was touched is not known.
+            // The server is down, so nobody knows whether the touch took effect.
             Err(_) => {
                 self.used = if is_touch { answered } else { self.used };
                 sleep(Duration::from_millis(20)).await;
@@ -163,7 +165,7 @@ async fn visit(client: Client, mut rng: Rng, restarts: Restarts, storm: Arc<Stor
     Ok(())
 }
 
-/// Throws the clock about, in steps of seconds to days.
+/// Sets the clock wildly, in steps of seconds to days.
 async fn blow(server: &mut Server, clock: &FakeTime, rng: &mut Rng, restarts: Restarts, storm: &Storm) {
     let mut off_by = 0;
     for _ in 0..setting("SESSIOND_CLOCK_STEPS", 8) {
@@ -239,6 +241,6 @@ fn setting(name: &str, default: u64) -> u64 {
 
 /// Prints a line even if the test passes.
 fn say(line: &str) {
-    // Who closed the output does not want the line.
+    // A reader that closed the output does not want the line.
     writeln!(std::io::stderr(), "{line}").ok();
 }

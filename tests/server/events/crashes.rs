@@ -1,4 +1,4 @@
-//! Crashes: who resumes misses nothing and is told nothing twice.
+//! Tests of events across crashes: a watcher that resumes misses nothing and gets nothing twice.
 
 use crate::common::tokens::{sequence_in, token_of};
 use crate::common::{LONG, Server, eventually};
@@ -91,7 +91,7 @@ async fn a_watcher_that_resumes_misses_nothing_and_sees_nothing_twice() {
         server.restart();
     }
     let client = server.client();
-    // After the last crash there may be more than the watcher saw.
+    // After the last crash there may be more events than the watcher saw.
     let mut watch = client.watch(lively().resume(token_of(position))).await.unwrap();
     events.extend(collect(&client, &mut watch).await);
     assert!(
@@ -109,7 +109,7 @@ async fn a_watcher_that_resumes_misses_nothing_and_sees_nothing_twice() {
             if seen.len() > acknowledged.len() {
                 assert_eq!(seen.pop().as_ref(), ledger.unsure.get(handle), "{handle}: {acknowledged:?}");
             }
-            // A revocation is not acknowledged as one event, but its sessions are.
+            // The answer of a revocation acknowledges its sessions, not a single event.
             assert_eq!(seen, *acknowledged, "{handle}");
         }
     }
@@ -118,8 +118,8 @@ async fn a_watcher_that_resumes_misses_nothing_and_sees_nothing_twice() {
     assert!(seen.values().all(|kinds| *kinds == [EventKind::Created]), "{seen:?}");
 }
 
-/// Creates sessions and kills the server, several times; after each restart what is there was told of, once, and what
-/// was told of is there, if it has to be.
+/// Creates sessions and kills the server, several times. After each restart, every session that is there has had its
+/// event, once. And every session that an event told of is there, if it must be.
 async fn kill_while_watching(durability: &str, survives: bool) {
     let mut server = Server::start_with(&["--durability", durability, "--flush-interval", "50ms"]);
     let (mut told, mut sequences, mut position) = (HashSet::new(), Vec::new(), 0);
@@ -143,7 +143,7 @@ async fn kill_while_watching(durability: &str, survives: bool) {
             }
         }
         server.kill();
-        // What the connection still holds was told, too.
+        // Events that the connection still holds count as sent, too.
         while let Some(Ok(message)) = next(&mut watch).await {
             if let WatchMessage::Event(event) = message {
                 hear(event);
@@ -198,7 +198,7 @@ async fn each_expiry_is_one_event_even_across_crashes() {
     }
     let expected: HashSet<String> = creators.join_all().await.into_iter().flatten().collect();
     assert_eq!(expected.len(), SESSIONS);
-    // The first sweep comes at the start, and may have met some already.
+    // The first sweep comes at the start, and may have removed some already.
     let mut position = 0;
     server.kill();
 
@@ -222,7 +222,7 @@ async fn each_expiry_is_one_event_even_across_crashes() {
     server.restart_with(&["--sweep-interval", "100ms"]);
     let client = server.client();
     eventually("all are swept", async || client.statistics().await.unwrap().sessions == 0).await;
-    // The statistics may be ahead of what may be told; what is acknowledged after it comes after it.
+    // The statistics may be ahead of what watchers may see. An event that is acknowledged later comes later.
     client.create(CreateSessionRequest::new()).await.unwrap();
     let mut watch = client.watch(request().resume(token_of(position))).await.unwrap();
     events.extend(collect(&client, &mut watch).await);

@@ -1,4 +1,4 @@
-//! How far back the history goes.
+//! Tests of how far back the history goes.
 
 use crate::common::damage::check;
 use crate::common::tokens::{sequence_in, token_of};
@@ -25,7 +25,7 @@ async fn what_is_no_longer_kept_is_refused() {
     for after in [0, sequences[0], sequences[500]] {
         assert!(gone(after).await, "after {after}");
     }
-    // The count that the setting promises is there, to the event.
+    // The history holds exactly as many events as the setting promises.
     let mut watch = client.watch(lively().resume(token_of(sequences[1_000]))).await.unwrap();
     let kept: Vec<u64> =
         collect(&client, &mut watch).await.iter().map(|event| sequence_in(&event.resume_token)).collect();

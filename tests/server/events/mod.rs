@@ -1,4 +1,4 @@
-//! The stream of events: each once, in order, across crashes; and watchers that harm nobody.
+//! Tests of the stream of events: each event comes once, in order, across crashes. And watchers harm nobody.
 
 mod crashes;
 mod kept;

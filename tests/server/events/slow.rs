@@ -1,4 +1,4 @@
-//! Watchers that do not read, and servers that stop: they harm nobody.
+//! Tests with watchers that don't read, and servers that stop: they harm nobody.
 
 use crate::common::tokens::{sequence_in, token_of};
 use crate::common::{LONG, Server, eventually, reason};
@@ -17,7 +17,7 @@ fn wide() -> CreateSessionRequest {
     (0..16).fold(CreateSessionRequest::new(), |new, label| new.label(format!("label-{label}"), "x".repeat(256)))
 }
 
-/// Makes more events than the connection of one watcher takes while nobody reads.
+/// Makes more events than the connection of a watcher takes while nobody reads.
 async fn fill(client: &Client) {
     let id = client.create(wide()).await.unwrap().session_id;
     for n in 0..2_500 {
@@ -25,7 +25,7 @@ async fn fill(client: &Client) {
     }
 }
 
-/// Makes 20,000 events of some kilobytes each; how long that took.
+/// Makes 20,000 events of some kilobytes each. Returns how long that took.
 async fn flood(server: &Server) -> Duration {
     let start = Instant::now();
     let mut writers = JoinSet::new();
@@ -56,7 +56,7 @@ async fn a_watcher_that_stops_reading_harms_nobody() {
     }
     let disturbed = flood(&server).await;
     let grown = server.memory().saturating_sub(before);
-    // What was not read comes to more than 80 MB for each of the four.
+    // Each of the four watchers leaves more than 80 MB unread.
     assert!(grown < 96 << 20, "{} MiB more", grown >> 20);
     let bearable = undisturbed * 3 + Duration::from_secs(5);
     assert!(disturbed < bearable, "{disturbed:?} instead of {undisturbed:?}");

@@ -1,4 +1,4 @@
-//! What is told: each event once, with its session, to who asked for it.
+//! Tests of what watchers get: each event once, with its session, if they asked for it.
 
 use crate::common::tokens::{sequence_in, token_of};
 use crate::common::{LONG, Server, after, eventually, millis, now};
@@ -12,7 +12,7 @@ use sessiond_client::{Client, Event};
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
-/// Calls that lead to one event of each kind, and two of the first; those of `ada` are named so at their event.
+/// Makes calls that lead to at least one event of each kind. Returns the expected events: their kinds and handles.
 async fn do_one_of_each(client: &Client) -> Vec<(EventKind, String)> {
     let new = || CreateSessionRequest::new().attribute("theme", "dark").label("device", "x").principal("ada");
     let short = Timeouts::new().idle(Duration::from_millis(50));
@@ -117,7 +117,7 @@ async fn filters_let_through_what_they_name() {
     ];
     for ((watch, request), expected) in watches.iter_mut().zip(&requests).zip(&expected) {
         assert_eq!(told(&collect(&client, watch).await), *expected, "{request:?}");
-        // The same from the history.
+        // The history holds the same events.
         let mut late = client.watch(request.clone().resume(token_of(start))).await.unwrap();
         assert_eq!(sequence_in(late.resume_token()), start);
         assert_eq!(told(&collect(&client, &mut late).await), *expected, "{request:?}");

@@ -1,4 +1,4 @@
-//! Watchers, and how to wait for what they are told.
+//! Watchers, and how to wait for their events.
 
 use crate::common::LONG;
 use crate::common::tokens::sequence_in;
@@ -7,7 +7,7 @@ use sessiond_client::{Client, Error, Event, Watch, WatchMessage};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// With checkpoints as often as they can come.
+/// A watch with checkpoints as often as possible.
 pub(crate) fn lively() -> WatchSessionsRequest {
     WatchSessionsRequest::new().checkpoint_interval(Duration::from_millis(100))
 }

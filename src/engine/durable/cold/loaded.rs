@@ -1,4 +1,4 @@
-//! What a query or a transaction asked for and memory did not have, and what was read for it since.
+//! Cold reads: what memory did not have for a query or a transaction, and what was loaded for it since.
 
 use super::super::tables::Tables;
 use crate::clock::Millis;
@@ -7,26 +7,26 @@ use crate::engine::transaction::{Due, SessionList, View};
 use crate::model::{Handle, IdHash};
 use std::collections::BTreeSet;
 
-/// A query or a transaction runs again so often at most, before it may read the rest wherever it runs: what it asks for may
-/// be another thing each time.
+/// The most runs of a query or a transaction. It may ask for other data in each run. After this many, it may read from
+/// the disk wherever it runs.
 const MAX_RUNS: usize = 64;
 
-/// What has to be read from disk.
+/// What has to be read from the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) enum ColdRead {
     /// Records with their touches.
     Sessions(Vec<Handle>),
-    /// The same, and the index rows that lead to them.
+    /// The same, and their index rows.
     IndexRows(Vec<Handle>),
-    /// What leads from chosen IDs to their sessions, and these.
+    /// The lookup rows of chosen IDs, and the sessions to which they lead.
     Ids(Vec<IdHash>),
     /// The parts of a large record.
     Parts(Handle),
-    /// A part of the list of all sessions.
+    /// A part of the handles of all sessions.
     Handles(Option<Handle>, usize),
-    /// A part of a list.
+    /// A part of a list of sessions.
     Members(SessionList, Option<Handle>, usize),
-    /// Whether a session stands in a list.
+    /// Whether a session has a row in a list.
     Member(SessionList, Handle),
     /// A part of the sweeper's index.
     Due(Millis, usize),
@@ -36,7 +36,7 @@ pub(in super::super) enum ColdRead {
     Events(u64, usize),
     /// The events up to this number, which are to be dropped.
     DroppedEvents(u64),
-    /// The gaps in the numbers of events.
+    /// The sequence gaps.
     SequenceGaps,
 }
 
@@ -51,10 +51,10 @@ pub(in super::super) struct Loaded {
 }
 
 impl Loaded {
-    /// Reads what was asked for into memory. It blocks.
+    /// Reads into memory what was asked for. It blocks.
     pub(super) fn load(&mut self, read: ColdRead, tables: &Tables) {
         self.runs += 1;
-        // Whatever can't be read is met again, and told of, where it is asked for.
+        // Errors are ignored here. The next run meets and reports them.
         match &read {
             ColdRead::Sessions(handles) => self.load_sessions(handles, tables),
             ColdRead::IndexRows(handles) => self.load_index_rows(handles, tables),
@@ -81,7 +81,7 @@ impl Loaded {
         }
     }
 
-    /// Whether this was read, so that asking for it again does not wait for the disk.
+    /// Whether this was loaded, so that reading it again does not wait for the disk.
     pub(super) fn has(&self, read: &ColdRead) -> bool {
         if self.runs >= MAX_RUNS {
             return true;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-/// How many reads may wait for the disk at a time: each takes a thread.
+/// How many reads may wait for the disk at a time. Each takes a thread.
 const MAX_READS: usize = 16;
 
-/// Reads what memory does not have. Clones share its bound.
+/// Runs cold reads. Clones share the bound on them.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Loader {
     tables: Arc<Tables>,
@@ -22,7 +22,8 @@ impl Loader {
         Self { tables: Arc::new(tables), permits: Arc::new(Semaphore::new(MAX_READS)) }
     }
 
-    /// Runs a query over what is in memory, and what was loaded for it. What it lacks, if it can't be answered so.
+    /// Runs a query over memory and what was loaded for it. If it lacks something, the error is the cold read that it
+    /// needs.
     pub(in super::super) fn run(
         &self,
         query: Query<'_>,
@@ -33,7 +34,7 @@ impl Loader {
         gate.missed().map_or(Ok(result), Err)
     }
 
-    /// Runs a query until all that it asks for is loaded.
+    /// Runs a query again and again until all that it reads is loaded.
     pub(in super::super) async fn read(&self, query: Query<'_>, mut missed: ColdRead) -> Result<(), EngineError> {
         let mut loaded = Loaded::default();
         loop {
@@ -45,10 +46,10 @@ impl Loader {
         }
     }
 
-    /// Loads what was asked for, beside what was loaded before.
+    /// Loads what was asked for, in addition to what was loaded before.
     pub(in super::super) async fn load(&self, mut loaded: Loaded, read: ColdRead) -> Result<Loaded, EngineError> {
         let Ok(runtime) = Handle::try_current() else {
-            // Without a runtime nobody else is kept waiting.
+            // Without a runtime, no other task waits for this thread.
             loaded.load(read, &self.tables);
             return Ok(loaded);
         };

@@ -1,4 +1,4 @@
-//! What queries and transactions read from.
+//! The view that queries and transactions read from.
 
 use super::{ColdRead, Loaded};
 use crate::clock::Millis;
@@ -12,32 +12,32 @@ use crate::model::{Event, Handle, IdHash, Record};
 use std::cell::RefCell;
 use std::sync::Arc;
 
-/// Lets reads through that don't wait for the disk, and notes the first that would.
+/// Lets reads through that don't wait for the disk, and notes the first read that would.
 #[derive(Debug)]
 pub(in super::super) struct Gate<'a> {
-    /// `None` if nothing was loaded.
+    /// `None` if nothing was loaded yet.
     loaded: Option<&'a Loaded>,
     is_open: bool,
     missed: RefCell<Option<ColdRead>>,
 }
 
-/// Why a run is thrown away. Nobody outside sees it.
+/// The error of a run that is thrown away. No caller sees it.
 #[derive(Debug, thiserror::Error)]
 #[error("it is not in memory")]
 struct NotInMemory;
 
 impl<'a> Gate<'a> {
-    /// Lets through what was loaded.
+    /// A gate that lets through what was loaded.
     pub(in super::super) fn new(loaded: Option<&'a Loaded>) -> Self {
         Self { loaded, is_open: false, missed: RefCell::default() }
     }
 
-    /// Lets everything through: for where waiting for the disk keeps nobody waiting.
+    /// A gate that lets everything through, for a place where waiting for the disk blocks nobody.
     pub(in super::super) fn open() -> Self {
         Self { loaded: None, is_open: true, missed: RefCell::default() }
     }
 
-    /// Fails if this waits for the disk. The run is then thrown away, whatever comes of the error.
+    /// Fails if this read would wait for the disk. The run is then thrown away, whatever it does with the error.
     pub(in super::super) fn pass(&self, read: ColdRead) -> Result<(), EngineError> {
         if self.is_open || self.loaded.is_some_and(|loaded| loaded.has(&read)) {
             return Ok(());
@@ -46,18 +46,18 @@ impl<'a> Gate<'a> {
         Err(EngineError::Storage(Arc::new(NotInMemory)))
     }
 
-    /// Whether the run lacked something.
+    /// Whether a read did not pass.
     pub(in super::super) fn has_missed(&self) -> bool {
         self.missed.borrow().is_some()
     }
 
-    /// What the run lacked, if it did.
+    /// The first read that did not pass.
     pub(in super::super) fn missed(self) -> Option<ColdRead> {
         self.missed.into_inner()
     }
 }
 
-/// The tables, as far as reading them does not wait for the disk.
+/// The tables, limited to reads that don't wait for the disk.
 #[derive(Debug)]
 pub(in super::super) struct WarmView<'a> {
     tables: &'a Tables,
@@ -69,7 +69,7 @@ impl<'a> WarmView<'a> {
         Self { tables, gate }
     }
 
-    /// Whether memory tells of a row.
+    /// Whether the memtable has a row.
     fn is_recent(&self, table: Table, key: &[u8]) -> bool {
         self.tables.memtable.get(table, key).is_some()
     }
@@ -89,7 +89,7 @@ impl View for WarmView<'_> {
             return Ok(None);
         }
         self.gate.pass(ColdRead::Sessions(vec![handle]))?;
-        // Not through the cache, where one would wait for who is loading it.
+        // It is not read through the cache: that would wait for another reader that loads it.
         Ok(self.tables.stored_record(handle)?.map(|(record, _)| Arc::new(record)))
     }
 

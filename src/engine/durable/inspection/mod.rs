@@ -1,4 +1,4 @@
-//! A data folder that no engine has open, read as it is: sled's files, the sync watermark, and the redo log.
+//! Reads a data folder that no engine has open: sled's files, the sync watermark, and the redo log.
 
 mod rows;
 
@@ -17,12 +17,12 @@ use std::path::Path;
 pub(super) struct Inspection {
     sled: SledFiles,
     pub(super) watermark: StoredWatermark,
-    /// What is to come on top of the pages.
+    /// The redo log, whose rows override those in the pages.
     pub(super) redo: Redo,
 }
 
 impl Inspection {
-    /// Reads all that is in use. That takes about as long as reading the files.
+    /// Reads all data in use. That takes about as long as reading the files.
     pub(super) fn of(sled: &Path) -> io::Result<Self> {
         let watermark = sync_watermark::read(sled)?;
         let redo = Redo::read(sled, watermark.known().map(|watermark| watermark.redo))?;
@@ -40,7 +40,7 @@ impl Inspection {
         self.sled.damaged_pages()
     }
 
-    /// Whether acknowledged changes may be missing, without it being known of which sessions.
+    /// Whether acknowledged changes of unknown sessions may be missing.
     pub(super) fn is_uncertain(&self) -> bool {
         self.watermark == StoredWatermark::Damaged
             || self.lacks_watermark()
@@ -48,7 +48,7 @@ impl Inspection {
             || self.sled.is_uncertain()
     }
 
-    /// Whether there is data without a watermark that tells whether it is all there.
+    /// Whether there is data but no watermark, so that nobody can tell whether the data is complete.
     pub(super) fn lacks_watermark(&self) -> bool {
         self.watermark == StoredWatermark::Missing && (self.used_pages() > 0 || !self.redo.rows.is_empty())
     }
@@ -58,19 +58,19 @@ impl Inspection {
         self.watermark == StoredWatermark::Missing && !self.sled.has_log() && self.redo.rows.is_empty()
     }
 
-    /// Whether the redo log has this row as it was changed last, of which nothing is missing.
+    /// Whether the redo log has this row, and is complete, so that the row is the newest.
     pub(super) fn is_in_whole_redo_log(&self, table: Table, key: &[u8]) -> bool {
         let is_whole = self.redo.damage.is_none() && matches!(self.watermark, StoredWatermark::Whole(_));
         is_whole && self.redo.rows.rows(table).contains_key(key)
     }
 
-    /// Finds the pages of an index, of its newest generation.
+    /// Finds the pages of the newest generation of an index.
     pub(super) fn index(&self, table: Table) -> io::Result<InspectedTable> {
         let generation = self.number_in_meta(generation_key(table.name()).as_bytes())?;
         self.named(table, &tree_name(table.name(), generation))
     }
 
-    /// Events up to this number were dropped.
+    /// The sequence number up to which events were dropped.
     pub(super) fn events_dropped_through(&self) -> io::Result<u64> {
         self.number_in_meta(DROPPED_THROUGH)
     }
@@ -84,12 +84,12 @@ impl Inspection {
         Ok(number)
     }
 
-    /// Where in the file of sled's log segments begin that sled must not see.
+    /// The offsets in sled's log file of segments that sled must not see.
     pub(super) fn stray_segments(&self) -> &[u64] {
         self.sled.stray_segments()
     }
 
-    /// Why sled must not open the folder, if so.
+    /// Why sled must not open the folder; `None` if it may.
     pub(super) fn refusal(&self) -> Option<String> {
         if self.watermark == StoredWatermark::Damaged {
             return Some(
@@ -106,7 +106,7 @@ impl Inspection {
         self.damage_beside_watermark()
     }
 
-    /// The same for a folder of which it is accepted that it has no watermark.
+    /// The same for a folder that is accepted without a watermark.
     pub(super) fn damage_beside_watermark(&self) -> Option<String> {
         if let Some(damage) = &self.redo.damage {
             return Some(damage.clone());

@@ -1,4 +1,4 @@
-//! The rows of a data folder that no engine has open: those in sled, under what the redo log changes of them.
+//! The rows of a data folder that no engine has open: the rows in sled, overridden by those in the redo log.
 
 use super::super::sled::{PageRows, TablePages};
 use super::super::table::Table;
@@ -10,20 +10,20 @@ use std::io;
 /// A table whose rows can be read.
 #[derive(Debug)]
 pub(in super::super) struct InspectedTable {
-    /// Whose rows in the redo log come on top.
+    /// The table whose rows in the redo log override those in sled.
     table: Table,
     in_sled: TablePages,
 }
 
 impl InspectedTable {
-    /// How many ranges of keys are lost, since the page that covers them can't be read.
+    /// How many ranges of keys are lost because the page that covers them can't be read.
     pub(in super::super) fn missing_ranges(&self) -> usize {
         self.in_sled.missing_ranges
     }
 }
 
 impl Inspection {
-    /// Finds the pages of a table; without any if there is no such table.
+    /// Finds the pages of a table. There are none if the table does not exist.
     pub(in super::super) fn table(&self, table: Table) -> io::Result<InspectedTable> {
         self.named(table, table.name())
     }
@@ -32,8 +32,8 @@ impl Inspection {
         Ok(InspectedTable { table, in_sled: self.sled.table(name)? })
     }
 
-    /// The rows of each page of a table with what the redo log changes of them, in the order of the keys; and then those
-    /// that only the redo log has.
+    /// The rows of a table, page by page in the order of the keys, with the changes in the redo log. The rows that only
+    /// the redo log has come last.
     pub(in super::super) fn rows<'a>(
         &'a self,
         table: &'a InspectedTable,

@@ -1,4 +1,4 @@
-//! How entries look.
+//! The format of entries.
 
 use super::Position;
 use crate::engine::durable::keys::Key;
@@ -11,13 +11,13 @@ use prost::encoding::decode_varint;
 /// Length and checksum.
 const HEADER_BYTES: usize = 8;
 
-/// Larger entries are not found again behind damage, in bytes.
+/// Entries larger than this are not found behind damage, in bytes.
 const LARGE_ENTRY: u32 = 1 << 20;
 
-/// Added to the number of the table of a row that is removed.
+/// Added to the table's number if the row is removed.
 const REMOVED: u8 = 128;
 
-/// Appends the entry of a transaction that begins at this position. Without rows it ends the generation.
+/// Appends the entry of a transaction, which begins at this position. An entry without rows ends the generation.
 pub(super) fn append(buffer: &mut Vec<u8>, at: Position, rows: &[Row]) {
     let begin = buffer.len();
     buffer.put_bytes(0, HEADER_BYTES);
@@ -48,7 +48,8 @@ fn checksum(at: Position, content: &[u8]) -> u32 {
     sum.finalize()
 }
 
-/// Reads the entry at the begin of these bytes; `None` if none begins here. The second is its length.
+/// Reads the entry that begins at the start of these bytes: its rows, undecoded, and its length. `None` if no entry
+/// begins here.
 pub(super) fn read(bytes: &Bytes, at: Position) -> Option<(Bytes, usize)> {
     let (header, rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
     let (length, sum) = header.split_first_chunk::<4>()?;
@@ -56,7 +57,8 @@ pub(super) fn read(bytes: &Bytes, at: Position) -> Option<(Bytes, usize)> {
     (sum == checksum(at, content).to_be_bytes()).then(|| (bytes.slice_ref(content), HEADER_BYTES + content.len()))
 }
 
-/// Whether an entry that is not very large may begin here: a look that spares most checksums where one is searched for.
+/// Whether an entry of up to [`LARGE_ENTRY`] bytes may begin here. A search tries this first, which saves most
+/// checksums.
 pub(super) fn may_begin(bytes: &[u8]) -> bool {
     let Some((header, rest)) = bytes.split_first_chunk::<HEADER_BYTES>() else { return false };
     let length = header.first_chunk().map_or(0, |length| u32::from_be_bytes(*length));
@@ -64,7 +66,7 @@ pub(super) fn may_begin(bytes: &[u8]) -> bool {
     (1..=LARGE_ENTRY).contains(&length) && rest.first().is_some_and(is_table)
 }
 
-/// Reads the rows of an entry; `None` if they are not rows.
+/// Decodes the rows of an entry; `None` if they are not rows.
 pub(super) fn rows(mut content: Bytes) -> Option<Vec<Row>> {
     let mut rows = Vec::new();
     while content.has_remaining() {

@@ -1,21 +1,21 @@
-//! The redo log: what was changed and is not in sled for certain, in the order in which it was changed.
+//! The redo log: all changes that may not be in sled yet, in the order in which they were made.
 //!
-//! A transaction is durable once its entry is synced, with one `fdatasync` for all that wait. A checkpoint writes the rows
-//! into sled later, in bulk; after a crash the next opening reads them from here. So what sled has written and not synced
-//! is never missed, and a row that is changed often is written into sled once.
+//! A transaction is durable once its entry is synced, and one `fdatasync` serves all transactions that wait. A
+//! checkpoint writes the rows into sled later, in bulk. After a crash, the next opening reads the rows from here. So
+//! data that sled has written but not synced is never missed, and a row that changes often is written into sled once.
 //!
-//! There is one file for each generation, `redo.N`. A generation ends when its rows are to be written back; when they are
-//! in sled for certain, its file is renamed and used again for the generation after the next: writing over what is there
-//! costs a third less than appending, since the file's length and blocks stay. So at most two generations are needed at
-//! any time, and an opening applies them one after the other; what was in sled already does no harm.
+//! Each generation has a file, `redo.N`. A generation ends when its rows are to be written back. Once they are
+//! certainly in sled, the file is renamed and used for the generation after the next. Overwriting costs a third less
+//! than appending, because the file's length and blocks stay. So at most two generations are needed at any time, and an
+//! opening applies them one after the other. Applying rows that are in sled already does no harm.
 //!
 //! ```text
-//! entry    length of the rows (u32), checksum of generation, place, and rows (u32), rows
-//! row      number of the table, 128 added if it is removed; length of the key, key; and if not, length of the value, value
+//! entry    length of the rows (u32), checksum of generation, offset, and rows (u32), rows
+//! row      table number, plus 128 if removed; length of the key, key; unless removed, length of the value, value
 //! ```
 //!
-//! Numbers are big-endian, lengths in a row are varints. An entry without rows ends a generation. What stands behind the
-//! last entry is of an older generation, or zero; the checksum tells.
+//! Numbers are big-endian; lengths in a row are varints. An entry without rows ends a generation. Bytes behind the last
+//! entry are zeros, or of an older generation, which the checksum tells.
 
 mod entry;
 mod reader;
@@ -35,7 +35,7 @@ fn path_of(folder: &Path, generation: u64) -> PathBuf {
     folder.join(format!("{PREFIX}{generation}"))
 }
 
-/// The generations of which there are files, in order.
+/// The generations that have files, in order.
 fn generations(folder: &Path) -> io::Result<Vec<u64>> {
     let mut found = Vec::new();
     for file in fs::read_dir(folder)? {
@@ -46,23 +46,23 @@ fn generations(folder: &Path) -> io::Result<Vec<u64>> {
     Ok(found)
 }
 
-/// Empties the redo log, of which nothing is needed any more. It goes on with this generation.
+/// Empties the redo log when none of it is needed any more. It goes on with the generation `next`.
 pub(super) fn empty(folder: &Path, watermark: &WatermarkFile, next: u64) -> io::Result<()> {
-    // First what is expected, and only then what is there.
+    // The watermark comes first: it must not expect a file that is removed already.
     watermark.update(|watermark| watermark.redo = Position { generation: next, bytes: 0 })?;
     watermark.sync()?;
     for generation in generations(folder)? {
         fs::remove_file(path_of(folder, generation))?;
     }
-    // Of a later generation nothing may be synced while an older one might come back.
+    // Nothing of a later generation may be synced while a power cut could bring an older file back.
     fs::File::open(folder)?.sync_all()
 }
 
-/// Where a sync has come to: everything before this was synced.
+/// A position in the redo log. For a synced position, everything before it is synced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position {
-    /// The generation; 0 if there was none yet.
+    /// The generation; 0 if there was none.
     pub(super) generation: u64,
-    /// Bytes of its file.
+    /// The offset in its file, in bytes.
     pub(super) bytes: u64,
 }

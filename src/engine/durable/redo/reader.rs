@@ -1,4 +1,4 @@
-//! Reading the redo log at an opening, and telling what a crash cut short from what is damaged.
+//! Reads the redo log when a folder is opened. It tells writes that a crash cut short from damage.
 
 use super::{PREFIX, Position, entry, generations, path_of};
 use crate::engine::durable::memtable::Layer;
@@ -10,16 +10,16 @@ use std::path::Path;
 /// What the redo log holds.
 #[derive(Debug, Default)]
 pub(in super::super) struct Redo {
-    /// The newest state of every row that it changes.
+    /// Every row that it changes, in its newest state.
     pub(in super::super) rows: Layer,
-    /// What is damaged, if changes that were acknowledged may be missing for that.
+    /// What is damaged, if acknowledged changes may be missing because of it.
     pub(in super::super) damage: Option<String>,
-    /// A generation that is newer than all that are there.
+    /// A generation that is newer than all existing ones.
     pub(in super::super) next_generation: u64,
 }
 
 impl Redo {
-    /// Reads the log in this folder. `synced` is how far it was synced, as far as is known.
+    /// Reads the log in this folder. `synced` is how far it was synced, if known.
     pub(in super::super) fn read(folder: &Path, synced: Option<Position>) -> io::Result<Self> {
         let synced = synced.unwrap_or_default();
         let generations = generations(folder)?;
@@ -29,7 +29,7 @@ impl Redo {
             let file = Bytes::from(fs::read(path_of(folder, generation))?);
             let known = if generation == synced.generation { synced.bytes } else { 0 };
             let ended = redo.replay(generation, &file, known);
-            // Something of a later one is synced only after all of this one.
+            // A later generation is synced only after all of this one.
             if !ended && generation < synced.generation && synced.bytes > 0 {
                 redo.lose(generation, file.len() as u64);
             }
@@ -40,7 +40,8 @@ impl Redo {
         Ok(redo)
     }
 
-    /// Takes in the entries of one generation, of which so many bytes are known to have been synced. Whether it has ended.
+    /// Applies the entries of one generation, of which `synced` bytes are known to have been synced. Returns whether it
+    /// has ended.
     fn replay(&mut self, generation: u64, file: &Bytes, synced: u64) -> bool {
         let mut at = 0;
         loop {
@@ -54,7 +55,7 @@ impl Redo {
                     }
                     at += length;
                 }
-                // A write that was under way when the process ended, or was not synced when the power was cut.
+                // The write was under way when the process ended, or was not synced when the power was cut.
                 None if position.bytes >= synced => return false,
                 None => {
                     self.lose(generation, position.bytes);
@@ -76,7 +77,7 @@ impl Redo {
     }
 }
 
-/// Finds an entry behind damage, in what was synced.
+/// Finds an entry behind damage, within the synced bytes.
 fn next_entry(generation: u64, file: &Bytes, from: usize, synced: u64) -> Option<usize> {
     let end = usize::try_from(synced).map_or(file.len(), |synced| synced.min(file.len()));
     (from..end).find(|at| {
@@ -100,10 +101,10 @@ mod tests {
         redo.rows.rows(Table::Due).get(&[key][..]).and_then(|value| Some(value.as_ref()?[0]))
     }
 
-    /// Its number, the key and value of each row that is put, and whether it has ended.
+    /// A generation's number, the key and value of each row that it puts, and whether it has ended.
     type Generation<'a> = (u64, &'a [(u8, u8)], bool);
 
-    /// Writes generations of transactions, each of which puts one row. Returns where the last one ends.
+    /// Writes generations of transactions that put one row each. Returns the end of the last one.
     fn write(folder: &Path, generations: &[Generation<'_>]) -> Position {
         let mut end = Position::default();
         for (generation, rows, sealed) in generations {
@@ -181,7 +182,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let end = write(temp.path(), &[(1, &[(1, 1)], false), (2, &[(2, 1)], false)]);
         assert!(Redo::read(temp.path(), Some(end)).unwrap().damage.is_some());
-        // As after an opening that was interrupted before it removed the file.
+        // This is the state after an opening that was interrupted before it removed the file.
         assert!(Redo::read(temp.path(), Some(Position { bytes: 0, ..end })).unwrap().damage.is_none());
     }
 }

@@ -10,29 +10,30 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// By how much a file grows at a time, in bytes: what is written over zeros is synced faster than what is appended.
+/// By how much a file grows at a time, in bytes. The growth is filled with zeros, because overwritten bytes are synced
+/// faster than appended ones.
 pub(in super::super) const GROWTH: u64 = 1 << 20;
 
-/// A larger buffer is given back after use, in bytes.
+/// A buffer larger than this is freed after use, in bytes.
 const KEPT_BUFFER: usize = 4 << 20;
 
-/// What is to be written next.
+/// Collects entries to be written.
 #[derive(Debug)]
 pub(in super::super) struct RedoWriter {
     /// Entries that are not written yet.
     buffer: Vec<u8>,
-    /// Where the first of them belongs.
+    /// The position of the first of them.
     written: Position,
     file: Arc<RedoFile>,
 }
 
-/// Entries to be written, and where.
+/// Entries to be written, and their position.
 #[derive(Debug)]
 pub(in super::super) struct Write {
     buffer: Vec<u8>,
     at: u64,
     file: Arc<RedoFile>,
-    /// What is reached with it.
+    /// The position behind these entries.
     pub(in super::super) end: Position,
 }
 
@@ -44,13 +45,13 @@ pub(in super::super) struct RedoFile {
 }
 
 impl RedoWriter {
-    /// Begins to write a generation into a file of its own.
+    /// Begins a generation in this file.
     pub(in super::super) fn begin(generation: u64, file: RedoFile) -> Self {
         let written = Position { generation, bytes: 0 };
         Self { buffer: Vec::new(), written, file: Arc::new(file) }
     }
 
-    /// Appends the entry of a transaction, to be written later.
+    /// Appends the entry of a transaction. It is written later.
     pub(in super::super) fn append(&mut self, rows: &[Row]) {
         let at = self.end();
         entry::append(&mut self.buffer, at, rows);
@@ -61,27 +62,27 @@ impl RedoWriter {
         self.append(&[]);
     }
 
-    /// What is not handed out to be written yet, in bytes.
+    /// Bytes that are not yet handed out to be written.
     pub(in super::super) fn waiting_bytes(&self) -> usize {
         self.buffer.len()
     }
 
-    /// How much can be appended before its file has to grow.
+    /// How many bytes can be appended before the file has to grow.
     pub(in super::super) fn left_in_file(&self) -> u64 {
         self.file.length.load(Ordering::Relaxed).saturating_sub(self.end().bytes)
     }
 
-    /// Whether its file is longer than one has to be.
+    /// Whether the file is longer than a new one.
     pub(in super::super) fn has_grown(&self) -> bool {
         self.file.length.load(Ordering::Relaxed) > GROWTH
     }
 
-    /// Where the next entry begins.
+    /// The position where the next entry begins.
     pub(in super::super) fn end(&self) -> Position {
         Position { bytes: self.written.bytes + self.buffer.len() as u64, ..self.written }
     }
 
-    /// Hands out what is to be written; `buffer`, which is empty, takes what comes after it.
+    /// Hands out the entries to be written. `buffer` must be empty; it collects the next ones.
     pub(in super::super) fn take(&mut self, buffer: Vec<u8>) -> Write {
         let (at, end) = (self.written.bytes, self.end());
         self.written = end;
@@ -90,7 +91,7 @@ impl RedoWriter {
 }
 
 impl Write {
-    /// Writes it, and makes it durable if that is asked for. Returns the empty buffer.
+    /// Writes the entries, and syncs them if `sync` says so. Returns the emptied buffer.
     pub(in super::super) fn carry_out(mut self, sync: bool) -> io::Result<Vec<u8>> {
         let RedoFile { file, length } = &*self.file;
         if self.end.bytes > length.load(Ordering::Relaxed) {
@@ -114,8 +115,8 @@ impl Write {
 }
 
 impl RedoFile {
-    /// The file for a generation: that of a `retired` one, of which nothing is needed any more, or a new one.
-    /// With `reclaims` it is made as short as it may be.
+    /// The file for a generation: that of a `retired` generation, if one is given, or a new one. With `reclaims` it is
+    /// made as short as a new one.
     pub(in super::super) fn make(
         folder: &Path,
         generation: u64,
@@ -128,12 +129,12 @@ impl RedoFile {
         }
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(PRIVATE_FILE).open(path)?;
         if reclaims && file.metadata()?.len() > GROWTH {
-            // Of what is cut off nothing is needed any more; what a power cut brings back is of an older generation.
+            // Nothing that is cut off is needed. If a power cut brings it back, it is of an older generation.
             file.set_len(GROWTH)?;
         }
         let mut length = file.metadata()?.len();
         if length < GROWTH {
-            // So much has its place from the begin on, also if others fill the disk meanwhile.
+            // This space is allocated at once, so that it is there even if others fill the disk.
             let zeros = vec![0; usize::try_from(GROWTH - length).unwrap_or(0)];
             file.write_all_at(&zeros, length)?;
             length = GROWTH;

@@ -1,4 +1,4 @@
-//! sled's files, opened.
+//! Opens sled's files.
 
 use super::SEGMENT_BYTES;
 use super::error::refuse;
@@ -8,12 +8,12 @@ use crate::engine::durable::folder::DataFolder;
 use std::fmt;
 use std::time::Duration;
 
-/// How often, and how far apart, sled's file is tried.
+/// How often to try to open sled's files, and the pause between two tries.
 const MAX_LOCK_ATTEMPTS: u32 = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
-/// sled counts a page by its bytes in the log; as rows in memory it takes up to three times as much (2.3 times with a million
-/// small rows). sled's cache is told less than it may have, so that the setting is what it takes.
+/// sled counts a page by its bytes in the log. As rows in memory it takes up to three times as much (2.3 times with a
+/// million small rows). So sled is told a smaller cache than the setting, and takes what the setting says.
 const BYTES_PER_CACHED_BYTE: u64 = 3;
 
 /// An open database. Clones share it.
@@ -24,7 +24,7 @@ pub(in super::super) struct Database {
 }
 
 impl Database {
-    /// Opens the database in this folder, or makes it. Its pages may take so many bytes of memory.
+    /// Opens the database in this folder, or creates it. Its pages may take `cache_bytes` of memory.
     pub(in super::super) fn open(folder: &DataFolder, cache_bytes: u64) -> Result<Self, EngineError> {
         let config = ::sled::Config::new()
             .path(folder.sled_path())
@@ -36,12 +36,12 @@ impl Database {
         Ok(Self { db, config })
     }
 
-    /// The table with this name, which is made if there is none.
+    /// The table with this name. It is created if there is none.
     pub(in super::super) fn table(&self, name: &str) -> Result<RowTable, EngineError> {
         Ok(RowTable::new(self.db.open_tree(name)?))
     }
 
-    /// Tells how sled is.
+    /// Tells whether sled still works.
     pub(in super::super) fn health(&self) -> Health {
         Health(self.config.clone())
     }
@@ -60,18 +60,18 @@ impl fmt::Debug for Database {
     }
 }
 
-/// Tells how an open database is, without keeping it open.
+/// Tells whether an open database still works, without keeping it open.
 pub(in super::super) struct Health(::sled::Config);
 
 impl Health {
-    /// Whether a write in the background has failed. sled then works no more until it is opened again.
+    /// Whether a write in the background has failed. sled then stops working until it is opened again.
     pub(in super::super) fn has_failed(&self) -> bool {
         self.0.global_error().is_err()
     }
 }
 
-/// Opens sled's files. Nobody else uses the folder, but an engine of this process that was closed just now may still hold
-/// its file: sled's threads let go of it a moment later.
+/// Opens sled's files. No other process uses the folder. But an engine of this process that was just closed may still
+/// lock the file, until sled's threads release it a moment later.
 fn open(config: &::sled::Config) -> Result<::sled::Db, ::sled::Error> {
     for _ in 0..MAX_LOCK_ATTEMPTS {
         match config.open() {

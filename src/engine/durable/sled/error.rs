@@ -10,7 +10,7 @@ impl From<::sled::Error> for EngineError {
         match error {
             ::sled::Error::Corruption { .. } => Self::Corrupt("a page of the data can't be read".into()),
             error if is_full(&error) => Self::DiskFull,
-            // The file ends before the page does.
+            // The file ends inside the page.
             ::sled::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
                 Self::Corrupt("a page of the data is cut off".into())
             }
@@ -19,7 +19,8 @@ impl From<::sled::Error> for EngineError {
     }
 }
 
-/// sled may find damage itself while it opens its files. It is told like the damage that was looked for before.
+/// Turns an error from opening sled into a refusal. Damage that sled finds itself is reported like the damage that the
+/// inspection finds.
 pub(super) fn refuse(error: ::sled::Error, folder: &DataFolder) -> EngineError {
     match error {
         ::sled::Error::Io(error) if error.kind() != ErrorKind::UnexpectedEof => error.into(),
@@ -27,7 +28,7 @@ pub(super) fn refuse(error: ::sled::Error, folder: &DataFolder) -> EngineError {
     }
 }
 
-/// Whether sled met a disk without space; it tells some errors by their texts only.
+/// Whether the disk has no space left. sled keeps only the texts of some errors.
 fn is_full(error: &::sled::Error) -> bool {
     match error {
         ::sled::Error::Io(error) => folder::is_full(error) || error.to_string().contains("code: 28,"),

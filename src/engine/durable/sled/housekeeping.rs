@@ -1,4 +1,5 @@
-//! sled's files as sled needs them: what an interrupted open left is removed, and what sled does not see is opened.
+//! Keeps sled's files as sled needs them: removes what an interrupted opening left, and segments that sled must not
+//! see.
 
 use super::log_path;
 use std::fs::{self, File, OpenOptions};
@@ -6,17 +7,17 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// A descriptor of sled's log of our own: syncing it is what makes a flush durable.
+/// Opens a second descriptor of sled's log. A flush is durable only once this is synced.
 pub(in super::super) fn open_log(sled: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).open(log_path(sled))
 }
 
-/// How many blob files sled has written. It should have none: they are not synced.
+/// How many blob files sled has written. There should be none, because sled does not sync them.
 pub(in super::super) fn blob_files(sled: &Path) -> usize {
     fs::read_dir(sled.join("blobs")).map_or(0, Iterator::count)
 }
 
-/// Takes segments out of sled's log that follow a place at which it breaks off. None of what they hold was synced.
+/// Removes segments of sled's log that follow a break in it. Nothing in them was synced.
 pub(in super::super) fn remove_segments(sled: &Path, segments: &[u64]) -> io::Result<()> {
     if segments.is_empty() {
         return Ok(());
@@ -24,14 +25,14 @@ pub(in super::super) fn remove_segments(sled: &Path, segments: &[u64]) -> io::Re
     tracing::warn!(segments = segments.len(), "the log breaks off behind the last sync; removing what follows");
     let log = open_log(sled)?;
     for at in segments {
-        // sled takes no notice of a segment without a header.
+        // sled ignores a segment without a header.
         log.write_all_at(&[0; 20], *at)?;
     }
     log.sync_data()
 }
 
-/// Removes the half-written files of an interrupted open, with which sled would refuse to open: snapshots, and its settings.
-/// sled writes the settings again as they were, since they never change.
+/// Removes the half-written files of an interrupted opening, which would keep sled from opening: snapshots, and its
+/// settings. sled writes the same settings again, since they never change.
 pub(in super::super) fn clean_up_interrupted_open(sled: &Path) -> io::Result<()> {
     let settings = sled.join("conf");
     if fs::read(&settings).is_ok_and(|bytes| !is_whole(&bytes)) {
@@ -48,7 +49,7 @@ pub(in super::super) fn clean_up_interrupted_open(sled: &Path) -> io::Result<()>
     Ok(())
 }
 
-/// Whether sled's settings end in their checksum.
+/// Whether sled's settings match their checksum.
 fn is_whole(settings: &[u8]) -> bool {
     let parts = settings.split_last_chunk();
     parts.is_some_and(|(settings, checksum)| crc32fast::hash(settings) == u32::from_le_bytes(*checksum))

@@ -1,9 +1,10 @@
-//! sled's log: what it takes until what was written is on disk.
+//! sled's log: makes sure that what was written is on disk.
 //!
-//! sled takes what it has written for durable. What a new copy of a page replaces it uses again, or cuts off, once the second
-//! segment behind the new copy is begun; were that on disk before the new copy, a power cut would leave neither. So no
-//! more than a part of a segment may be written and not synced at any time. sled's own flusher keeps no such bound: it moves
-//! pages for a quarter of a second without a sync. It is off, and what it did is done here, step by step.
+//! sled assumes that everything it has written is durable. When a page is written anew, sled reuses or cuts off the
+//! space of the old copy as soon as the second segment behind the new copy is begun. If that reached the disk before
+//! the new copy, a power cut would leave neither. So no more than a part of a segment may be written and not synced at
+//! any time. sled's own flusher keeps no such bound: it moves pages for a quarter of a second without a sync. So it is
+//! off, and its work is done here, step by step.
 
 use super::database::Database;
 use super::{SEGMENT_BYTES, housekeeping};
@@ -15,20 +16,22 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The most that may be written and not synced, in bytes, as found out so often. That leaves room for what is written in
-/// between: a page that is written anew, and one that is moved, may each take 320 KiB for a few rows.
+/// The most bytes that may be written and not synced, and how many bytes of rows may pass between two checks of that.
+/// The bound leaves room for what is written between two checks: a page that is written anew, and a page that is moved,
+/// may each take 320 KiB for a few rows.
 const MAX_UNSYNCED_BYTES: u64 = SEGMENT_BYTES as u64 / 4;
 const BYTES_BETWEEN_LOOKS: usize = 64 << 10;
 
-/// What moving a page counts as, in bytes.
+/// What moving a page counts as for that bound, in bytes.
 const MOVED_BYTES: usize = 16 << 10;
 
-/// The tree of which the one row is written so that sled cleans up: it moves a page out of a segment that is mostly free
-/// whenever it writes a whole page anew, which it does after so many changes of it.
+/// A tree whose only row is written to make sled clean up. sled moves a page out of a mostly free segment whenever it
+/// writes a whole page anew, which it does after so many changes of the page.
 const CLEANING_TREE: &str = "cleaning";
 const CHANGES_TO_CLEAN: u64 = 10;
 
-/// How far the log goes on so that sled frees what was emptied, in segments, and what is written at a time for that, in bytes.
+/// How many segments the log must go on before sled frees emptied segments, how many pages are moved first, and how
+/// many bytes one write adds.
 const TURNED_SEGMENTS: u64 = 3;
 const TURNED_PAGES: usize = 2_048;
 const FILLING_BYTES: usize = 1 << 10;
@@ -37,14 +40,14 @@ const FILLING_BYTES: usize = 1 << 10;
 #[derive(Debug)]
 pub(in super::super) struct Log {
     db: Db,
-    /// A descriptor of our own: syncing it is what makes a flush durable.
+    /// A second descriptor. A flush is durable only once this is synced.
     file: File,
     watermark: Arc<WatermarkFile>,
     cleaning: Tree,
     cleaned: u64,
-    /// How far it was synced.
+    /// How far the log was synced.
     synced: u64,
-    /// Bytes of rows since sled was last made to write.
+    /// Bytes of rows since the last flush.
     unwritten: usize,
     space: Arc<Space>,
 }
@@ -65,33 +68,34 @@ impl Log {
         Ok(log)
     }
 
-    /// How much was ever written to it, in bytes.
+    /// The end of the log: all bytes that were ever written to it.
     pub(in super::super) fn end(&self) -> u64 {
         log_end(&self.db)
     }
 
-    /// How long its file is, with what is free in it.
+    /// The length of its file, including free space.
     pub(in super::super) fn file_bytes(&self) -> Result<u64, EngineError> {
         Ok(self.file.metadata()?.len())
     }
 
-    /// Notes a change of so many bytes, and syncs if no other change may follow before that.
+    /// Notes a change of so many bytes. Syncs if the bound on unsynced bytes is reached.
     pub(in super::super) fn note(&mut self, bytes: usize) -> Result<(), EngineError> {
         self.unwritten += bytes;
         if self.unwritten < BYTES_BETWEEN_LOOKS {
             return Ok(());
         }
-        // sled writes late, and tells how far it is only when it has written.
+        // sled buffers writes, and reports the end of its log only after a flush.
         self.db.flush()?;
         self.unwritten = 0;
         self.tell_space()?;
         if self.end().saturating_sub(self.synced) >= MAX_UNSYNCED_BYTES { self.sync() } else { Ok(()) }
     }
 
-    /// Makes all that was written durable, and marks it.
+    /// Makes everything written durable, and updates the sync watermark.
     pub(in super::super) fn sync(&mut self) -> Result<(), EngineError> {
         self.db.flush()?;
-        // Before the sync: sled may write on at any time, and what it writes after it is not synced.
+        // The end is read before the sync, because sled may write at any time, and what it writes after the sync is not
+        // synced.
         let (log_end, file_bytes) = (self.end(), self.file_bytes()?);
         // sled's flush only starts the write-back on Linux and leaves the file's size unsynced.
         self.file.sync_data()?;
@@ -100,33 +104,33 @@ impl Log {
         Ok(())
     }
 
-    /// Writes on until the log has come so far that sled frees what was emptied before: it waits for the end of the segment
-    /// behind that into which the last of it was moved, which might never come while nothing is changed.
+    /// Lets the log go on until sled frees the segments that were emptied. sled waits for the end of the segment behind
+    /// the one into which their last page was moved. Without changes that end might never come.
     pub(in super::super) fn turn_over(&mut self) -> Result<(), EngineError> {
-        // Pages that are free themselves take so little that moving them is hardly to be told from moving none.
+        // Freed pages are so small that moving them looks almost like moving none, so the number of moves is fixed.
         for _ in 0..TURNED_PAGES {
             self.clean()?;
         }
         let end = self.end() + TURNED_SEGMENTS * SEGMENT_BYTES as u64;
         let mut filling = vec![0; FILLING_BYTES];
         while self.end() < end {
-            // sled does not write what is there already.
+            // sled does not write an unchanged value, so each one differs.
             self.cleaned += 1;
             filling[..8].copy_from_slice(&self.cleaned.to_be_bytes());
             self.cleaning.insert(b"", &filling[..])?;
             self.note(FILLING_BYTES)?;
         }
-        // The page of the row is small again.
+        // This makes the page of the row small again.
         self.clean()?;
         self.sync()
     }
 
-    /// Segments of the file that are not free.
+    /// How many segments of the file are not free.
     pub(in super::super) fn segments_in_use(&self) -> usize {
         self.db.context.pagecache.log.iter_from(0).segments.len()
     }
 
-    /// Tells how much of the file is free, where that matters: it is for what sled writes next.
+    /// Reports how much of the file is free, if that matters. sled writes there next.
     fn tell_space(&self) -> Result<(), EngineError> {
         if !self.space.wants_count() {
             return Ok(());
@@ -137,7 +141,7 @@ impl Log {
         Ok(())
     }
 
-    /// Lets sled move a page out of a segment that is mostly free, if there is one.
+    /// Makes sled move a page out of a mostly free segment, if there is one.
     pub(in super::super) fn clean(&mut self) -> Result<(), EngineError> {
         for _ in 0..CHANGES_TO_CLEAN {
             self.cleaned += 1;
@@ -147,7 +151,7 @@ impl Log {
     }
 }
 
-/// Bytes of the log that this database has written.
+/// The end of what sled has written to its log.
 fn log_end(db: &Db) -> u64 {
     let last_byte = db.context.pagecache.log.stable_offset();
     u64::try_from(last_byte.saturating_add(1)).unwrap_or(0)

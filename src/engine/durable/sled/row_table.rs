@@ -1,4 +1,4 @@
-//! A table of sled in which every row stands for itself.
+//! A table of sled in which every row is stored by itself.
 
 use super::to_bytes;
 use crate::engine::EngineError;
@@ -8,7 +8,7 @@ use crate::engine::durable::merge::Direction;
 use ::sled::IVec;
 use bytes::Bytes;
 
-/// A table of sled, row by row. Clones share it.
+/// A table without leaves. Clones share it.
 #[derive(Clone, Debug)]
 pub(in super::super) struct RowTable(::sled::Tree);
 
@@ -39,7 +39,7 @@ impl RowTable {
         Ok(())
     }
 
-    /// The rows of a range, as they are asked for.
+    /// The rows of a range, fetched lazily.
     pub(in super::super) fn range(
         &self,
         range: &Range,

@@ -1,4 +1,4 @@
-//! How the rows of a table stand in sled.
+//! How sled stores the rows of a table.
 
 use super::leaf_table::LeafTable;
 use super::row_table::RowTable;
@@ -11,14 +11,14 @@ use bytes::Bytes;
 /// A table in sled.
 #[derive(Clone, Debug)]
 pub(in super::super) enum Store {
-    /// Each row for itself.
+    /// Each row by itself.
     Rows(RowTable),
-    /// Many small rows in one.
+    /// Many small rows in one leaf.
     Leaves(LeafTable),
 }
 
 impl Store {
-    /// A table with many small rows in one of sled's, if it `has_leaves`.
+    /// A leaf table if it `has_leaves`, else a row table.
     pub(in super::super) fn new(table: RowTable, has_leaves: bool) -> Self {
         if has_leaves { Self::Leaves(LeafTable::new(table)) } else { Self::Rows(table) }
     }
@@ -30,7 +30,7 @@ impl Store {
         }
     }
 
-    /// The rows of a range, as they are asked for.
+    /// The rows of a range, fetched lazily.
     pub(in super::super) fn range<'a>(
         &'a self,
         range: &Range,
@@ -42,7 +42,7 @@ impl Store {
         }
     }
 
-    /// Fails if the place of this row can't be read.
+    /// Fails if the page or leaf of this row can't be read.
     pub(in super::super) fn probe(&self, key: &[u8]) -> Result<(), EngineError> {
         match self {
             Self::Rows(table) => table.get(key).map(drop),
@@ -50,8 +50,8 @@ impl Store {
         }
     }
 
-    /// Changes these rows, which come in order; `None` removes. `wrote` is told after each step how many bytes it has, or why
-    /// a row has no place.
+    /// Writes these rows, which come in order; `None` removes a row. After each step, `wrote` gets its bytes, or the
+    /// error why a row can't be written.
     pub(in super::super) fn write_back<'a>(
         &self,
         rows: impl Iterator<Item = (&'a Key, &'a Option<Bytes>)>,

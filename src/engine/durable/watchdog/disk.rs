@@ -1,5 +1,5 @@
-//! What the disk says of itself. It is asked by a thread of its own: where the disk hangs, so does the question, and that is
-//! how a disk that hangs is noticed while nobody writes.
+//! Asks the disk how much space is free and used. A thread of its own asks, because the question hangs if the disk
+//! hangs. That is how a hanging disk is noticed while nobody writes.
 
 use super::super::folder::bytes_of;
 use super::super::space::Space;
@@ -12,24 +12,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread;
 
-/// What was last heard. The asking ends when this is dropped.
+/// The disk's last answers. The thread ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct DiskWatch {
     space: Arc<Space>,
     reclaimer: Reclaimer,
-    /// What the data folder takes.
+    /// The bytes of the data folder.
     used_bytes: AtomicU64,
-    /// Of the question that is being asked.
+    /// The progress of the question that is being asked.
     pub(super) progress: Progress,
 }
 
 impl DiskWatch {
-    /// Begins to ask, every now and then, about this folder and the disk on which it is.
+    /// Begins to ask regularly about this folder and its disk.
     pub(super) fn start(folder: PathBuf, space: Arc<Space>, reclaimer: Reclaimer) -> io::Result<Arc<Self>> {
         let used_bytes = AtomicU64::new(bytes_of(&folder));
         let watch = Arc::new(Self { space, reclaimer, used_bytes, progress: Progress::default() });
         let watching = Arc::downgrade(&watch);
-        // Nobody waits for its end, which a disk that hangs would put off.
+        // Nobody waits for the thread's end, because a hanging disk would delay it.
         thread::Builder::new().name("disk watch".into()).spawn(move || {
             while let Some(()) = ask(&watching, &folder) {
                 thread::sleep(LOOK_EVERY);
@@ -47,7 +47,7 @@ impl DiskWatch {
     }
 }
 
-/// Asks once; `None` if nobody wants to know any more.
+/// Asks once; `None` if the answers are no longer needed.
 fn ask(watch: &Weak<DiskWatch>, folder: &Path) -> Option<()> {
     let watch = watch.upgrade()?;
     watch.progress.begin();

@@ -1,5 +1,5 @@
-//! Watches what sled does not report: free space, a disk or a thread that makes no progress, a write in the background that
-//! failed, blob files.
+//! Watches what sled does not report: free space, a disk or thread that makes no progress, a failed write in the
+//! background, and blob files.
 
 mod disk;
 mod progress;
@@ -23,11 +23,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// What counts as trouble.
 #[derive(Clone, Debug)]
 pub struct WatchdogOptions {
-    /// With less free disk space than this many bytes, writes that need space are refused before sled is hurt: after one
-    /// failed write it works no more until it is opened again.
+    /// With less free disk space than this, in bytes, writes that need space are refused. That protects sled, which
+    /// stops working after one failed write until it is opened again.
     pub min_free_bytes: u64,
-    /// A thread that has been at one sync, or at a few rows, for so long has failed, and so has a disk that takes so long to
-    /// tell its free space; after a quarter of it, they count as stalled.
+    /// A thread that takes this long for one sync, or for a few rows, has failed. So has a disk that takes this long to
+    /// tell its free space. After a quarter of this time they count as stalled.
     pub stall_timeout: Duration,
 }
 
@@ -71,7 +71,7 @@ impl Watchdog {
         Ok(Self { stop, thread: Some(thread), disk, stalls })
     }
 
-    /// What the data folder takes, in bytes; asked for every now and then, so that a disk that hangs holds up nobody.
+    /// The bytes of the data folder, from the disk's last answer, so that a hanging disk blocks no caller.
     pub(super) fn disk_bytes(&self) -> u64 {
         self.disk.used_bytes()
     }
@@ -93,12 +93,12 @@ impl Drop for Watchdog {
     }
 }
 
-/// It asks the disk for nothing itself, so that it can tell of one that hangs.
+/// What the watching thread knows. It never asks the disk itself, so that it can report a disk that hangs.
 struct Watch {
     options: WatchdogOptions,
     threads: [Arc<Progress>; 2],
     disk: Arc<DiskWatch>,
-    /// Of sled, which notes a write that failed in the background.
+    /// Tells whether a write of sled failed in the background.
     health: Health,
     status: Arc<watch::Sender<EngineStatus>>,
     stalls: Arc<AtomicU64>,
@@ -114,13 +114,13 @@ impl Watch {
         if old == EngineStatus::Failed || old == new {
             return;
         }
-        // Told first: a server whose storage has failed ends at once.
+        // The report comes before the status, because a server whose storage has failed ends at once.
         self.report(&new, busy, background_failed);
         if busy >= self.stalled_after() && old != EngineStatus::Stalled {
             self.stalls.fetch_add(1, Ordering::Relaxed);
         }
         self.status.send_if_modified(|status| {
-            // The writer may have failed meanwhile, which is final.
+            // The writer may have set `Failed` meanwhile, which is final.
             let changes = *status != EngineStatus::Failed;
             if changes {
                 *status = new;

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Tells since when a thread has been at its present work.
+/// The time since which a thread has been at its present work.
 #[derive(Debug, Default)]
 pub(in super::super) struct Progress(Mutex<Option<Instant>>);
 

@@ -1,4 +1,4 @@
-//! The thread that writes back what has come together.
+//! The checkpoint thread, which writes generations back into sled.
 
 use super::Shared;
 use crate::engine::EngineError;
@@ -14,28 +14,30 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How far it may be ahead of what makes it necessary before it rests, in thousandths, and for how long.
+/// How far a checkpoint must be ahead of the filling of the next generation before it rests, in thousandths, and how
+/// long it rests.
 const LEAD: u64 = 50;
 const REST: Duration = Duration::from_millis(1);
 
-/// What was changed since the generation that waits, at most, in thousandths of what ends one.
+/// How full the next generation may be while cleaning up goes on and a generation waits, in thousandths.
 const LATEST: u64 = 500;
 
-/// While changes are made, cleaning up that is not urgent takes a tenth of the time; otherwise half of it.
+/// How long cleaning up rests under load, as a multiple of its work. So it takes a tenth of the time while changes are
+/// made, and half of the time if it is urgent or nothing changes.
 const BUSY_RESTS: u32 = 9;
 
-/// After so long without a generation nobody would have to wait.
+/// After so long without a generation, giving space back delays nobody.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// A generation that has ended, and is synced.
+/// A generation that has ended and is synced.
 pub(super) struct Ended {
     pub(super) generation: u64,
     pub(super) rows: Arc<Layer>,
-    /// Whether its file is to be made shorter.
+    /// Whether to shorten its file.
     pub(super) reclaims: bool,
 }
 
-/// Writes generations back that have ended.
+/// Writes back the generations that have ended.
 pub(super) struct CheckpointThread {
     pub(super) checkpoint: Checkpoint,
     pub(super) shared: Arc<Shared>,
@@ -44,7 +46,7 @@ pub(super) struct CheckpointThread {
 }
 
 impl CheckpointThread {
-    /// Works until there is nothing more to come, and hands over what it works with; `None` if it failed.
+    /// Works until no generation can come any more, and returns the checkpoint; `None` if it failed.
     pub(super) fn run(mut self, ended: &Receiver<Ended>) -> Option<Checkpoint> {
         match self.work(ended) {
             Ok(()) => Some(self.checkpoint),
@@ -70,8 +72,8 @@ impl CheckpointThread {
         }
     }
 
-    /// Waits for the next generation; `None` if there will be none. If it does not come soon, what is dead is given back, in
-    /// passes until one frees nothing: what one moves another one frees.
+    /// Waits for the next generation; `None` if there will be none. If none comes soon, it gives dead space back in
+    /// passes, until one frees nothing: the next pass frees what the last one moved.
     fn wait(&mut self, ended: &Receiver<Ended>) -> Result<Option<Ended>, EngineError> {
         if self.checkpoint.is_worth_giving_back() {
             let mut frees = true;
@@ -87,13 +89,13 @@ impl CheckpointThread {
         Ok(ended.recv().ok())
     }
 
-    /// How many bytes were written back.
+    /// Writes a generation back. Returns how many bytes that was.
     fn write_back(&mut self, ended: &Ended) -> Result<u64, EngineError> {
         let shared = Arc::clone(&self.shared);
         let written = ended.rows.bytes() as u64;
         self.checkpoint.write_back(&ended.rows, |done| shared.rest(done))?;
         if !shared.sync_all()? {
-            // The server ends, and writes back what was skipped before it forgets any redo log.
+            // The server is closing. It writes back the skipped rows before it empties the redo log.
             return Ok(written);
         }
         let Ended { generation, reclaims, .. } = *ended;
@@ -110,9 +112,9 @@ impl CheckpointThread {
         Ok(written)
     }
 
-    /// Cleans up after so many bytes were written back, with much rest, until there is nothing left to clean up or the next
-    /// generation waits, which is returned. If there is too much, it waits until as much is moved as was written: with less,
-    /// cleaning up would never catch up under lasting load.
+    /// Cleans up after `written` bytes were written back, with long rests, until nothing is left to clean up or the
+    /// next generation waits. It returns that generation. If cleaning up is urgent, the generation waits until as much
+    /// is moved as was written: otherwise cleaning up would never catch up under lasting load.
     fn clean_up(&mut self, written: u64, ended: &Receiver<Ended>) -> Result<Option<Ended>, EngineError> {
         let mut next = None;
         let mut cleaned = 0;
@@ -127,7 +129,7 @@ impl CheckpointThread {
             cleaned += grown;
             let is_urgent = self.checkpoint.is_bloated()?;
             if next.is_none() {
-                // Others have the processor, if there are any who need it.
+                // The rest leaves the processor to others.
                 let rests = if is_urgent || changed == self.shared.changed() { 1 } else { BUSY_RESTS };
                 match ended.recv_timeout(rests * began.elapsed()) {
                     Ok(generation) => next = Some(generation),
@@ -135,7 +137,7 @@ impl CheckpointThread {
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
             }
-            // Nobody should have to wait for room because of it.
+            // Cleaning up stops before changes would have to wait for room.
             let is_late = self.shared.filled() > LATEST;
             if next.is_some() && (!is_urgent || cleaned >= written || is_late) {
                 break;
@@ -145,11 +147,11 @@ impl CheckpointThread {
         Ok(next)
     }
 
-    /// Makes the file of a generation that is written back that of the one after the next.
+    /// Turns the file of a written-back generation into that of the generation after the next.
     fn use_again(&self, generation: u64, reclaims: bool) -> io::Result<(u64, RedoFile)> {
         let needed = Position { generation: generation + 1, bytes: 0 };
         self.watermark.update(|watermark| watermark.redo = watermark.redo.max(needed))?;
-        // It must not name the old file after a power cut.
+        // The watermark must not name the old file after a power cut.
         self.watermark.sync()?;
         let next = generation + 2;
         Ok((next, RedoFile::make(&self.folder, next, Some(generation), reclaims)?))
@@ -157,12 +159,12 @@ impl CheckpointThread {
 }
 
 impl Shared {
-    /// Where the redo log ends, which tells whether anything has changed.
+    /// The end of the redo log, which tells whether anything has changed.
     fn changed(&self) -> Option<Position> {
         self.lock().committer.as_ref().map(|committer| committer.redo.end())
     }
 
-    /// Waits until all that was changed so far is durable. False if nothing more will be, since the engine is closed.
+    /// Waits until all changes so far are durable. Returns false if the engine is closing and syncs nothing more.
     fn sync_all(&self) -> Result<bool, EngineError> {
         let mut state = self.lock();
         let Some(end) = state.committer.as_ref().map(|committer| committer.redo.end()) else {
@@ -182,14 +184,14 @@ impl Shared {
         Ok(true)
     }
 
-    /// Lets others have the processor, as long as the checkpoint is ahead of what makes it necessary.
+    /// Leaves the processor to others while the checkpoint is ahead of the filling of the next generation.
     fn rest(&self, done: u64) {
         if self.lock().closing.is_none() && done > self.filled() + LEAD {
             thread::sleep(REST);
         }
     }
 
-    /// How full what is changed now is, in thousandths of what ends a generation.
+    /// How full the generation is, in thousandths of the size at which it ends.
     fn filled(&self) -> u64 {
         self.lock().committer.as_ref().map_or(1_000, Committer::filled)
     }

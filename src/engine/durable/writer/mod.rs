@@ -1,9 +1,9 @@
-//! When a change is answered, and when it is on disk.
+//! Decides when a change is acknowledged, and when it is on disk.
 //!
-//! A transaction is carried out by the thread that brings it: its rows go into the redo log's buffer and before readers'
-//! eyes. The syncing thread writes the buffer and syncs it. With the durability `always` whoever brought a change waits for
-//! that, and all that came up during one sync share the next. When much has come together, the syncing thread ends the
-//! generation of the redo log and has the checkpoint thread write its rows back into sled.
+//! The caller's thread carries out a transaction: its rows go into the redo log's buffer and become visible to readers.
+//! The sync thread writes the buffer and syncs it. With the durability `always`, the caller waits for that, and all
+//! changes that arrive during one sync share the next one. When a generation of the redo log is full, the sync thread
+//! ends it, and the checkpoint thread writes its rows back into sled.
 
 mod checkpoint_thread;
 mod sync_thread;
@@ -25,7 +25,7 @@ use std::time::Duration;
 use sync_thread::SyncThread;
 use tokio::sync::{Notify, oneshot, watch};
 
-/// When an answered change is on disk.
+/// When an acknowledged change is on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// Before the answer: it survives a power cut.
@@ -36,54 +36,56 @@ pub enum Durability {
     None,
 }
 
-/// Without a promise, what was changed is given to the operating system so soon.
+/// With the durability `none`, changes go to the operating system after this time.
 const UNPROMISED: Duration = Duration::from_millis(500);
 
-/// How much may be kept in memory and in the redo log before something has to be done about it, in bytes.
+/// Limits of what is kept in memory and in the redo log, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Rows that are not written back; with twice as much, changes wait.
+    /// The size of the memtable at which a generation ends. At twice the size, changes wait.
     pub(super) memtable: usize,
-    /// A generation of the redo log; with twice as much, changes wait.
+    /// The size of the redo log's file at which a generation ends. At twice the size, changes wait.
     pub(super) redo: u64,
-    /// Changes that are not written to the redo log yet; with more, changes wait.
+    /// The most changes that may wait to be written to the redo log. With more, changes wait.
     pub(super) waiting: usize,
-    /// With so many of them they are written before their time, while they are still in the processor's cache.
+    /// With so many changes that wait, they are written before they are due, while they are still in the processor's
+    /// cache.
     pub(super) early: usize,
 }
 
-/// No generation is so small that it is hardly worth its end, in bytes; a redo file is never shorter than twice this.
+/// The least limits, in bytes: a smaller generation is hardly worth its end. A redo file is never shorter than twice
+/// `MIN_REDO`.
 const MIN_MEMTABLE: usize = 128 << 10;
 const MIN_REDO: u64 = redo::GROWTH / 2;
 
 impl Limits {
-    /// What fits a cache of this size. Under load there are two layers of rows, each of twice the limit: together they take
-    /// their quarter of it.
+    /// The limits for a cache of this size. Under load there are two layers of rows, each up to twice the limit, so
+    /// together they take their quarter of the cache.
     pub(super) fn of(cache_bytes: u64) -> Self {
         let memtable = usize::try_from(cache_bytes / 16).unwrap_or(usize::MAX).clamp(MIN_MEMTABLE, 256 << 20);
         Self { memtable, redo: 2 * memtable as u64, waiting: 16 << 20, early: 512 << 10 }
     }
 
-    /// The same for less space: a memtable, and a generation of the redo log, of no more than this.
+    /// The same limits with a memtable and a redo generation of at most so many bytes.
     pub(super) fn at_most(self, bytes: u64) -> Self {
         let memtable = usize::try_from(bytes).unwrap_or(usize::MAX).max(MIN_MEMTABLE);
         Self { memtable: self.memtable.min(memtable), redo: self.redo.min(bytes.max(MIN_REDO)), ..self }
     }
 }
 
-/// The handle by which the engine changes data.
+/// Changes data for the engine.
 pub(super) struct Writer {
     shared: Arc<Shared>,
     last_event: watch::Receiver<u64>,
 }
 
-/// Has what is dead given back.
+/// Lets the watchdog ask for dead space to be given back.
 #[derive(Clone)]
 pub(super) struct Reclaimer(Weak<Shared>);
 
 impl Reclaimer {
-    /// Has what was changed written back now, and cleaned up behind; nothing happens if there is nothing. Who waits for room
-    /// looks again whether there is some.
+    /// Ends the generation now, so that it is written back and cleaned up, if that gives space back. Callers that wait
+    /// for room check again.
     pub(super) fn reclaim(&self) {
         let Some(shared) = self.0.upgrade() else { return };
         shared.room.notify_waiters();
@@ -106,11 +108,11 @@ impl std::fmt::Debug for Reclaimer {
 
 struct Shared {
     state: Mutex<State>,
-    /// Wakes the syncing thread.
+    /// Wakes the sync thread.
     work: Condvar,
-    /// Wakes the checkpoint, which waits for a sync.
+    /// Wakes the checkpoint thread, which waits for a sync.
     synced: Condvar,
-    /// Wakes those for whom there was no room.
+    /// Wakes callers that found no room.
     room: Notify,
 }
 
@@ -121,31 +123,31 @@ struct State {
     closing: Option<oneshot::Sender<Result<(), EngineError>>>,
     /// How far the redo log is durable.
     synced: Position,
-    /// Whether the checkpoint waits for it to be durable to its end.
+    /// Whether the checkpoint thread waits until the redo log is durable up to its end.
     is_sync_wanted: bool,
-    /// Whether the syncing thread syncs no more.
+    /// Whether the sync thread syncs no more.
     has_stopped: bool,
-    /// Whether the syncing thread has ended.
+    /// Whether the sync thread has ended.
     has_ended: bool,
 }
 
-/// What the syncing thread waits for.
+/// What the sync thread waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sleep {
     Awake,
-    /// For a change.
+    /// It waits for a change.
     UntilWork,
-    /// For the time to sync what has changed, unless there is too much of it before.
+    /// It waits until changes are due for a sync, or too many.
     UntilDue,
 }
 
-/// What the threads of a writer are made of.
+/// The parts that a writer's threads need.
 pub(super) struct Parts {
     pub(super) committer: Committer,
     pub(super) checkpoint: Checkpoint,
     pub(super) folder: DataFolder,
     pub(super) watermark: Arc<WatermarkFile>,
-    /// Of the syncing thread.
+    /// The progress of the sync thread.
     pub(super) progress: Arc<Progress>,
 }
 
@@ -221,7 +223,7 @@ impl Writer {
         answered.await.map_err(|_| EngineError::Stopped)?
     }
 
-    /// Goes on until there is room for the transaction, and all that it asks for is loaded.
+    /// Runs the transaction again until there is room for it and all that it reads is loaded.
     async fn commit_later(
         &self,
         transaction: Transaction<'_>,
@@ -244,7 +246,7 @@ impl Writer {
         }
     }
 
-    /// Runs a transaction over what is in memory, and what was loaded for it.
+    /// Runs a transaction over memory and what was loaded for it.
     fn attempt(&self, transaction: Transaction<'_>, loaded: Option<&Loaded>) -> Attempt {
         let mut state = self.shared.lock();
         let State { committer, sleep, .. } = &mut *state;
@@ -266,7 +268,7 @@ impl Writer {
     }
 }
 
-/// Waits until a change is on disk, or is not.
+/// Waits until a change is on disk, or has failed.
 async fn answer(answered: Answered) -> Result<(), EngineError> {
     answered.await.map_err(|_| EngineError::Stopped)?
 }
@@ -276,7 +278,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Accepts nothing any more.
+    /// Accepts no change any more.
     fn fail(&self, error: &EngineError) {
         if let Some(committer) = &mut self.lock().committer {
             committer.fail(error);

@@ -1,4 +1,4 @@
-//! The thread that writes the redo log and syncs it.
+//! The sync thread, which writes and syncs the redo log.
 
 use super::checkpoint_thread::Ended;
 use super::{Durability, Shared, UNPROMISED};
@@ -15,26 +15,26 @@ use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// After so long without a change what is dead is given back: nobody would have to wait for it.
+/// After so long without a change, giving dead space back delays nobody.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// What is to be done now.
+/// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum NextStep {
-    /// To write what there is, and sync it.
+    /// Write the waiting changes and sync them.
     Sync,
-    /// To give what there is to the operating system.
+    /// Write the waiting changes without a sync.
     Write,
-    /// Nothing before so long.
+    /// Wait at most so long.
     In(Duration),
-    /// Nothing before something changes.
+    /// Wait for a change.
     Nothing,
 }
 
 pub(super) struct SyncThread {
     pub(super) durability: Durability,
     pub(super) shared: Arc<Shared>,
-    /// To the checkpoint.
+    /// To the checkpoint thread.
     pub(super) layers: Sender<Ended>,
     pub(super) checkpoint: JoinHandle<Option<Checkpoint>>,
     pub(super) watermark: Arc<WatermarkFile>,
@@ -57,7 +57,7 @@ impl SyncThread {
         self.end();
     }
 
-    /// Waits until something has to be synced; `None` once the engine is to be closed and nothing is left.
+    /// Waits until something has to be written; `None` once the engine is closing and nothing is left, or has failed.
     fn next_group(&self, buffer: &mut Vec<u8>) -> Option<CommitGroup> {
         let mut state = self.shared.lock();
         loop {
@@ -112,7 +112,7 @@ impl SyncThread {
         }
     }
 
-    /// Writes a group, makes it durable as promised, and answers it. Returns the empty buffer.
+    /// Writes a group, makes it as durable as promised, and answers its callers. Returns the emptied buffer.
     fn sync(&self, group: CommitGroup) -> Result<Vec<u8>, EngineError> {
         let CommitGroup { write, is_synced, answers, last_event, ended, reclaims } = group;
         let end = write.end;
@@ -129,7 +129,7 @@ impl SyncThread {
             }
         }
         for waiting in answers {
-            // The caller may have gone.
+            // The caller may no longer wait.
             waiting.send(answer.clone()).ok();
         }
         if let (Ok(_), Some(rows)) = (&written, ended) {
@@ -149,9 +149,9 @@ impl SyncThread {
         Ok(buffer)
     }
 
-    /// Once no more is to be synced: writes everything back, unless something failed.
+    /// Ends the threads and writes everything back, unless something has failed.
     fn end(self) {
-        // The checkpoint finishes what it is at.
+        // The checkpoint thread finishes its present generation.
         self.shared.lock().has_stopped = true;
         self.shared.synced.notify_one();
         drop(self.layers);
@@ -172,13 +172,13 @@ impl SyncThread {
             _ => Err(EngineError::Stopped),
         };
         if let Some(closing) = closing {
-            // The closer may have given up waiting.
+            // The caller of close may no longer wait.
             closing.send(closed).ok();
         }
     }
 }
 
-/// Writes everything back and releases the data, so that the folder can be opened again at once.
+/// Writes everything back and releases the data. The folder can then be opened again at once.
 fn close(
     mut committer: Committer,
     mut checkpoint: Checkpoint,
@@ -186,7 +186,7 @@ fn close(
     folder: &Path,
 ) -> Result<(), EngineError> {
     let next = committer.redo.end().generation + 1;
-    // sled must not be ahead of the redo log, of which without a promise nothing may be synced yet.
+    // sled must not be ahead of the redo log, which may be unsynced with the durability `none`.
     committer.redo.take(Vec::new()).carry_out(true)?;
     checkpoint.write_all_back()?;
     Ok(redo::empty(folder, watermark, next)?)

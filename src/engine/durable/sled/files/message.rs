@@ -1,27 +1,27 @@
-//! The messages of sled's log, as bytes.
+//! The encoding of the messages in sled's log.
 //!
-//! The log is a row of segments. Each begins with a header that tells which part of the log it holds, and goes on with
-//! messages one behind the other: a checksum, a kind, a length, the number of the segment, the page that it is about, and
-//! what it says of that page. A segment that is no longer needed is used again for a later part of the log.
+//! The log is a sequence of segments. Each begins with a header that tells which part of the log it holds. Messages
+//! follow: a checksum, a kind, a length, the number of the segment, the page that the message is about, and its
+//! payload. A segment that is no longer needed is reused for a later part of the log.
 
 /// Bytes of a segment's header.
 pub(super) const SEGMENT_HEADER_BYTES: usize = 20;
 
-/// No message begins so near to the end of a segment.
+/// No message begins this close to the end of a segment.
 const RED_ZONE: usize = 32;
 
 /// What a message does to its page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Nothing: it was given up, or only bounds others.
+    /// Nothing: the message was given up, or only marks a bound.
     Skip,
     /// The rest of the segment is empty.
     Cap,
     /// The page is no longer used.
     Free,
-    /// This is the page.
+    /// The payload is the page.
     Replace,
-    /// This changes the page.
+    /// The payload is a change of the page.
     Link,
 }
 
@@ -30,7 +30,7 @@ pub(super) enum Kind {
 pub(super) struct Message<'a> {
     pub(super) kind: Kind,
     pub(super) page: u64,
-    /// Where in the log its segment is, in segments.
+    /// The number of its segment in the log.
     pub(super) segment: u64,
     pub(super) payload: &'a [u8],
     /// Header and payload, in bytes.
@@ -52,7 +52,7 @@ pub(super) fn read_segment_header(header: &[u8; SEGMENT_HEADER_BYTES]) -> Option
     let (sum, rest) = header.split_first_chunk::<4>()?;
     let mut numbers = Reader(rest);
     let begins = u64::from_le_bytes(numbers.take_array()?) ^ MASK;
-    // The last byte that was written: -1 if there was none.
+    // sled stores the last byte that was written, -1 if there was none.
     let written_before = (u64::from_le_bytes(numbers.take_array()?) ^ MASK).wrapping_add(1);
     let whole = !u32::from_le_bytes(*sum) == crc32fast::hash(rest);
     (whole && i64::try_from(begins).is_ok()).then_some(SegmentHeader { begins, written_before })
@@ -86,7 +86,7 @@ pub(super) fn read_message(segment: &[u8], at: usize) -> Option<Message<'_>> {
     (!hasher.finalize() == sum).then_some(Message { kind, page, segment: number, payload, length })
 }
 
-/// Takes sled's numbers and strings off the front of a buffer; `None` at its end.
+/// Reads sled's numbers and strings from the front of a buffer; `None` at its end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 

@@ -1,5 +1,5 @@
-//! sled's files, read without sled and without changing them: to find damage before sled meets it, and to save what is
-//! whole from a folder that sled can't open.
+//! Reads sled's files without sled and without changing them. That finds damage before sled meets it, and saves what is
+//! whole in a folder that sled can't open.
 
 mod message;
 mod node;
@@ -18,7 +18,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// What was found in sled's files.
+/// What is in sled's files.
 #[derive(Debug)]
 pub(in super::super) struct SledFiles {
     /// `None` if there is no log.
@@ -28,8 +28,8 @@ pub(in super::super) struct SledFiles {
 }
 
 impl SledFiles {
-    /// Reads all that is in use. `watermark` tells how far the log was synced, as far as that is known. It takes about as long as
-    /// reading the files.
+    /// Reads all data in use. `watermark` tells how far the log was synced, if known. It takes about as long as reading
+    /// the files.
     pub(in super::super) fn read(sled: &Path, watermark: Option<SyncWatermark>) -> io::Result<Self> {
         let log = match File::open(log_path(sled)) {
             Ok(log) => log,
@@ -61,17 +61,17 @@ impl SledFiles {
         self.pages.as_ref().map_or(0, |pages| pages.damaged.len())
     }
 
-    /// Whether changes may be missing, without it being known of which rows.
+    /// Whether changes of unknown rows may be missing.
     pub(in super::super) fn is_uncertain(&self) -> bool {
         self.log_damage().is_some() || self.pages.as_ref().is_some_and(|pages| pages.uncertain)
     }
 
-    /// Where in the log's file segments begin that sled must not see; see [`Pages`].
+    /// The offsets in the log's file of segments that sled must not see; see [`Pages`].
     pub(in super::super) fn stray_segments(&self) -> &[u64] {
         self.pages.as_ref().map_or(&[], |pages| &pages.stray)
     }
 
-    /// Why sled must not open the files, if so.
+    /// Why sled must not open the files; `None` if it may.
     pub(in super::super) fn damage(&self) -> Option<String> {
         if self.snapshot_is_damaged {
             return Some("sled's snapshot is damaged".into());
@@ -79,7 +79,8 @@ impl SledFiles {
         self.log_damage()
     }
 
-    /// How sled's log is not what the other files say that it is. What it holds may then be of another time than they are.
+    /// How sled's log contradicts the other files; `None` if it does not. A log that does may be older or newer than
+    /// they are.
     fn log_damage(&self) -> Option<String> {
         let Some(pages) = &self.pages else {
             return self

@@ -1,4 +1,4 @@
-//! What sled's pages hold: the rows of a tree, or pointers to further pages of it.
+//! Decodes sled's pages: the rows of a tree, or pointers to further pages of it.
 
 use super::message::Reader;
 use std::collections::BTreeMap;
@@ -8,21 +8,21 @@ use std::collections::BTreeMap;
 pub(super) struct Node {
     /// The first key that belongs here.
     pub(super) low: Vec<u8>,
-    /// The first key that does not; empty if there is no end.
+    /// The first key that belongs to the next page; empty if there is none.
     pub(super) high: Vec<u8>,
     /// The page to the right.
     pub(super) next: Option<u64>,
     pub(super) content: Content,
 }
 
-/// What stands in a page of a tree.
+/// The content of a page of a tree.
 #[derive(Debug)]
 pub(super) enum Content {
     Rows(BTreeMap<Vec<u8>, Vec<u8>>),
     Pointers(Vec<u64>),
 }
 
-/// Decodes a page from its content and the changes of it.
+/// Decodes a page from its content and its changes.
 pub(super) fn decode(base: &[u8], changes: &[Vec<u8>]) -> Option<Node> {
     let mut rest = Reader(base);
     let next = Some(rest.number()?).filter(|page| *page != 0);
@@ -72,7 +72,7 @@ pub(super) fn decode(base: &[u8], changes: &[Vec<u8>]) -> Option<Node> {
     Some(Node { low, high, next, content })
 }
 
-/// The first page of every tree, by its name.
+/// The first page of every tree, by the name of the tree.
 pub(super) fn decode_roots(base: &[u8]) -> Option<BTreeMap<Vec<u8>, u64>> {
     let mut rest = Reader(base);
     let mut roots = BTreeMap::new();

@@ -1,9 +1,9 @@
-//! Where every page is, from the snapshot and the log behind it, and whether all that is read there is whole.
+//! Finds every page, from the snapshot and the log behind it, and checks whether it is whole.
 //!
-//! sled takes a damaged message in the part of the log that it replays for the end of what was written, and goes on
-//! without it: changes that were acknowledged would vanish without a word. The [watermark](crate::engine::durable::sync_watermark) tells how far
-//! the log was written and synced, so that here the two can be told apart before sled opens the folder (and wipes out
-//! what it takes for torn).
+//! sled takes a damaged message in the part of the log that it replays for the end of the log, and goes on without the
+//! rest: acknowledged changes would be lost silently. The [watermark](crate::engine::durable::sync_watermark) tells how
+//! far the log was written and synced. So damage and a torn end can be told apart here, before sled opens the folder
+//! and wipes out what it takes for torn.
 
 use super::message::{Kind, Message, SEGMENT_HEADER_BYTES, SegmentHeader, has_room, read_message, read_segment_header};
 use super::snapshot::{Address, Page, Snapshot};
@@ -13,11 +13,11 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// sled's pages that list the trees, and that count.
+/// sled's page that lists the trees, and its page with a counter.
 pub(super) const ROOTS_PAGE: u64 = 0;
 const COUNTER_PAGE: u64 = 1;
 
-/// What was written of a page.
+/// The content of a page as it was written: the page and its changes.
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) base: Vec<u8>,
@@ -32,21 +32,21 @@ pub(super) struct Pages {
     pub(super) table: Vec<Page>,
     /// Pages that can't be read.
     pub(super) damaged: BTreeSet<u64>,
-    /// What was written since the folder was last opened, and can't be read: each is where in the file it begins.
+    /// The offsets in the file of what was written since the folder was last opened and can't be read.
     pub(super) lost: Vec<u64>,
-    /// Those of them behind which changes of unknown pages may have stood.
+    /// Those of them that may have held changes of unknown pages.
     holes: Vec<u64>,
-    /// Where the file ends too early.
+    /// The offset where the file ends too early; the largest number if it does not.
     cut_at: u64,
-    /// Whether the file ends before places where something is known to be: sled then fails in the middle of its work.
+    /// Whether the file ends before known addresses. sled would then fail in the middle of its work.
     pub(super) cut_off: bool,
-    /// Whether the segment is damaged in which sled went on when the folder was last opened: it reads it from its begin,
-    /// and finds less than the snapshot tells of. A file that ends in the middle of it is damaged, too.
+    /// Whether the segment is damaged in which sled went on when the folder was last opened. sled reads this segment
+    /// from its start, and would find less than the snapshot lists. A file that ends inside it counts as damaged, too.
     pub(super) tip_damaged: bool,
-    /// Where in the file segments begin that follow a place at which the log breaks off. Nothing in them was synced, but
-    /// sled would go on with them as if nothing were missing.
+    /// The offsets in the file of segments that follow a break in the log. Nothing in them was synced, but sled would
+    /// go on with them as if nothing were missing.
     pub(super) stray: Vec<u64>,
-    /// Whether pages may have changes that are lost, without it being known which.
+    /// Whether changes of unknown pages may be lost.
     pub(super) uncertain: bool,
 }
 
@@ -80,7 +80,7 @@ impl Pages {
         Ok(pages)
     }
 
-    /// Whether sled can't do without what is damaged.
+    /// Whether a damaged page is one that sled can't do without.
     pub(super) fn is_headless(&self) -> bool {
         let used =
             |page: u64| matches!(usize::try_from(page).map(|page| self.table.get(page)), Ok(Some(Page::Used(_))));
@@ -88,7 +88,7 @@ impl Pages {
         damaged(ROOTS_PAGE) || damaged(COUNTER_PAGE) || self.table.contains(&Page::Unknown)
     }
 
-    /// What was written of a page; `None` if it is damaged or not used.
+    /// Reads a page; `None` if it is damaged or not used.
     pub(super) fn read(&self, page: u64) -> io::Result<Option<Content>> {
         let Some(Page::Used(addresses)) = usize::try_from(page).ok().and_then(|page| self.table.get(page)) else {
             return Ok(None);
@@ -108,7 +108,7 @@ impl Pages {
         Ok(payloads.pop().map(|base| Content { base, changes }))
     }
 
-    /// Goes through the log behind the snapshot.
+    /// Replays the log behind the snapshot.
     fn replay(&mut self, begin: u64, watermark: Option<SyncWatermark>) -> io::Result<()> {
         let length = self.segment_bytes as u64;
         let synced = watermark.map_or(0, |watermark| watermark.log_end);
@@ -126,7 +126,7 @@ impl Pages {
         let (mut expected, mut ended) = (begin / length, false);
         for (number, segment) in segments {
             let log = number * length;
-            // A gap further back is a segment that was no longer needed.
+            // A missing segment further back was no longer needed.
             ended |= number != expected && log > connected;
             ended |= !segment.header_is_whole && log >= synced;
             if ended {
@@ -135,7 +135,7 @@ impl Pages {
             }
             expected = number + 1;
             if !segment.header_is_whole {
-                // Nothing else of it is damaged, as far as is known yet.
+                // Only the header is known to be damaged so far.
                 self.lost.push(segment.at * length);
             }
             let bytes = self.segment(segment.at)?;
@@ -145,7 +145,7 @@ impl Pages {
         Ok(())
     }
 
-    /// Reads the segment that holds this byte of the log up to it, unless sled has freed it since.
+    /// Checks the segment that holds this byte of the log, up to the byte, unless sled has freed the segment since.
     fn check_tip(&mut self, log: u64, file: u64) -> io::Result<()> {
         let length = self.segment_bytes as u64;
         let (number, at) = (log / length, file / length);
@@ -168,14 +168,15 @@ impl Pages {
         Ok(())
     }
 
-    /// Whether a page is in this segment of the file. If none is, sled has freed it: all that it held stands further on, and
-    /// it is cut off the file, or wiped out, or used again, of which any part may have reached the disk.
+    /// Whether a page is in this segment of the file. If none is, sled has freed the segment, and its content stands
+    /// further on. The freed segment is cut off the file, wiped out, or reused, and any part of that may have reached
+    /// the disk.
     fn is_in_use(&self, segment: u64) -> bool {
         let is_there = |address: &Address| address.file / self.segment_bytes as u64 == segment;
         self.table.iter().any(|page| matches!(page, Page::Used(addresses) if addresses.iter().any(is_there)))
     }
 
-    /// Takes in the messages of one segment. Returns whether the log goes on behind it.
+    /// Applies the messages of one segment. Returns whether the log goes on behind it.
     fn replay_segment(&mut self, segment: &[u8], number: u64, file: u64, from: usize, synced: u64) -> bool {
         let log = number * self.segment_bytes as u64;
         let mut at = from;
@@ -190,9 +191,9 @@ impl Pages {
             }
             let behind = (at + 1..segment.len()).find_map(|at| Some((at, read_message(segment, at)?)));
             match behind {
-                // No longer needed, and being used for a later part of the log.
+                // The segment is no longer needed, and is being reused for a later part of the log.
                 Some((_, message)) if message.segment > number => return true,
-                // A write that was under way when the process ended, or was not synced when the power was cut.
+                // The write was under way when the process ended, or was not synced when the power was cut.
                 _ if log + at as u64 >= synced => return false,
                 Some((next, message)) if message.segment == number => {
                     self.lose(file + at as u64);
@@ -207,7 +208,7 @@ impl Pages {
         true
     }
 
-    /// What can't be read in segments that are not in use is no loss. Something missing at the end of the file is.
+    /// Unreadable bytes in unused segments are no loss. A missing end of the file is.
     fn forget_what_was_freed(&mut self) {
         let length = self.segment_bytes as u64;
         let is_lost = |at: &u64| *at == self.cut_at || self.is_in_use(at / length);
@@ -226,7 +227,7 @@ impl Pages {
             return;
         }
         if message.kind == Kind::Link && !matches!(self.table.get(page), Some(Page::Used(_))) {
-            // The page itself stands further on.
+            // The page itself is further on.
             return;
         }
         if self.table.len() <= page {
@@ -243,7 +244,7 @@ impl Pages {
         }
     }
 
-    /// Reads every page, in the order in which they are on disk.
+    /// Reads every page, in their order on disk.
     fn check(&mut self) -> io::Result<()> {
         let file_bytes = self.log.metadata()?.len();
         let mut by_segment: BTreeMap<u64, Vec<(u64, Address)>> = BTreeMap::new();
@@ -271,7 +272,7 @@ impl Pages {
         (message.page == page && message.segment == address.log / length).then_some(message)
     }
 
-    /// The segment at this place of the file, as far as the file goes.
+    /// The segment with this number in the file, as far as the file goes.
     fn segment(&self, at: u64) -> io::Result<Vec<u8>> {
         let mut segment = vec![0; self.segment_bytes];
         let mut filled = 0;
@@ -287,7 +288,7 @@ impl Pages {
         Ok(segment)
     }
 
-    /// Where the segments are that hold the log from this one on, in the order of the log.
+    /// Finds the segments that hold the log from the segment `first` on, in the order of the log.
     fn segments_from(&self, first: u64) -> io::Result<BTreeMap<u64, Segment>> {
         let length = self.segment_bytes as u64;
         let count = self.log.metadata()?.len().div_ceil(length);
@@ -319,7 +320,7 @@ impl Pages {
 /// A segment of the file.
 #[derive(Clone, Copy, Debug)]
 struct Segment {
-    /// Its place in the file, in segments.
+    /// Its number in the file.
     at: u64,
     header_is_whole: bool,
     /// The log was written up to here when this segment was begun.

@@ -1,4 +1,4 @@
-//! The rows of sled's tables, as far as their pages can be read.
+//! Reads the rows of sled's tables, as far as their pages can be read.
 
 use super::SledFiles;
 use super::node::{self, Content, Node};
@@ -11,9 +11,9 @@ use std::io;
 /// The pages of a table.
 #[derive(Debug, Default)]
 pub(in super::super::super) struct TablePages {
-    /// The first key of each page with rows, the first key beyond it (none at the end), and its number.
+    /// For each page with rows: its first key, the first key beyond it (empty at the end), and its number.
     pages: Vec<(Vec<u8>, Vec<u8>, u64)>,
-    /// How many ranges of keys are not covered by a page that can be read.
+    /// How many ranges of keys no readable page covers.
     pub(in super::super::super) missing_ranges: usize,
 }
 
@@ -21,7 +21,7 @@ pub(in super::super::super) struct TablePages {
 pub(in super::super::super) type PageRows = Vec<(Vec<u8>, Vec<u8>)>;
 
 impl SledFiles {
-    /// Finds the pages of a table; without any if there is no such table.
+    /// Finds the pages of a table. There are none if the table does not exist.
     pub(in super::super::super) fn table(&self, name: &str) -> io::Result<TablePages> {
         let Some(pages) = &self.pages else { return Ok(TablePages::default()) };
         let Some(roots) = pages.read(ROOTS_PAGE)? else {
@@ -33,7 +33,7 @@ impl SledFiles {
         }
     }
 
-    /// The rows of each page of a table, in the order of the keys. If it `has_leaves`, small rows are taken out of them.
+    /// The rows of each page of a table, in the order of the keys. If it `has_leaves`, its leaves are unpacked.
     pub(in super::super::super) fn rows<'a>(
         &'a self,
         table: &'a TablePages,
@@ -59,26 +59,27 @@ impl SledFiles {
             None => None,
         };
         let Some(Node { content: Content::Rows(rows), .. }) = node else { return Ok(PageRows::new()) };
-        // A page that is about to be merged away may still hold what its neighbour holds already.
+        // A page that is about to be merged away may still hold rows that its neighbour has already.
         let belongs = |key: &[u8]| key >= low && (high.is_empty() || key < high);
         Ok(rows.into_iter().filter(|(key, _)| belongs(key)).collect())
     }
 }
 
-/// Takes the small rows out of those in which many stand, page by page.
+/// Unpacks the rows of leaves, page by page.
 #[derive(Default)]
 struct Unpacking {
-    /// What may belong to the next page.
+    /// Rows that may belong to the next page.
     rest: PageRows,
 }
 
 impl Unpacking {
-    /// The small rows of a page, with what is left of the one before, as far as the next page can't know better.
+    /// Unpacks the leaves of a page, after the rows left from the page before. Rows that the next page may override are
+    /// kept for it.
     fn unpack(&mut self, page: PageRows, high: &[u8]) -> PageRows {
         let mut rows = std::mem::take(&mut self.rest);
         for (low, row) in page {
             rows.truncate(rows.partition_point(|(key, _)| *key < low));
-            // What can't be decoded is a hint less.
+            // Rows of leaf tables are hints, so one that can't be decoded is left out.
             let _ = leaf_table::read(&low, row.into(), |key, payload| {
                 rows.push((key.to_vec(), codec::encode_payload(&payload).to_vec()));
                 true
@@ -91,7 +92,7 @@ impl Unpacking {
     }
 }
 
-/// Finds the pages with rows by the pointers from above and from the left: one of them may be lost.
+/// Finds the pages with rows. It follows the pointers from above and from the left, because one of them may be lost.
 fn walk(pages: &Pages, root: u64) -> io::Result<TablePages> {
     let mut seen = BTreeSet::new();
     let mut waiting = vec![root];
@@ -108,7 +109,7 @@ fn walk(pages: &Pages, root: u64) -> io::Result<TablePages> {
         }
     }
     let mut table = TablePages::default();
-    // `None` behind the page that has no end.
+    // The first key that is not covered yet; `None` behind the page that has no end.
     let mut covered = Some(Vec::new());
     for (low, (high, page)) in found {
         let Some(end) = covered else { break };

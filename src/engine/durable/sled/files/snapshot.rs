@@ -1,4 +1,4 @@
-//! sled's snapshot: where on disk every page was when the folder was last opened. What came later stands in the log.
+//! Reads sled's snapshot: the addresses of all pages when the folder was last opened. Later changes are in the log.
 
 use super::super::SEGMENT_BYTES;
 use super::message::Reader;
@@ -6,34 +6,34 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Where a message stands, in the log and on disk.
+/// The address of a message, in the log and on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Address {
-    /// The byte of the log.
+    /// The offset in the log.
     pub(super) log: u64,
-    /// The byte of the file.
+    /// The offset in the file.
     pub(super) file: u64,
 }
 
-/// Where a page is.
+/// The state of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Page {
-    /// The table has a place for it, and nothing is known of it.
+    /// It has an entry in the table, but nothing is known about it.
     Unknown,
-    /// It is not used.
+    /// It is unused.
     Free,
-    /// Its content, and the changes of it.
+    /// The addresses of its content and of its changes.
     Used(Vec<Address>),
 }
 
 /// A snapshot.
 #[derive(Debug, Default)]
 pub(super) struct Snapshot {
-    /// The first byte of the log that it does not cover.
+    /// The first byte of the log that the snapshot does not cover.
     pub(super) end: u64,
-    /// Where in the file that byte belongs; `None` if a new segment begins there.
+    /// The offset of that byte in the file; `None` if a new segment begins there.
     pub(super) tip: Option<u64>,
-    /// By number.
+    /// The pages by their numbers.
     pub(super) pages: Vec<Page>,
 }
 
@@ -60,7 +60,7 @@ fn decode(file: &[u8]) -> Option<Snapshot> {
         return None;
     }
     let mut rest = Reader(body);
-    // Both numbers are one above what they stand for, so that 0 says "none".
+    // Both numbers are stored plus one, so that 0 means "none".
     let end = u64::from_le_bytes(rest.take_array()?).saturating_sub(1);
     let active_segment = rest.number()?.checked_sub(1);
     let tip = active_segment.map(|segment| segment + end % SEGMENT_BYTES as u64);
@@ -88,7 +88,7 @@ fn address(rest: &mut Reader<'_>) -> Option<Address> {
     let log = u64::from_le_bytes(rest.take_array()?);
     match rest.byte()? {
         0 => Some(Address { log, file: rest.number()? }),
-        // A page in a file of its own, which sessiond's rows are too small for.
+        // This is a blob file, for which sessiond's rows are too small.
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! Made-up logs: what is damage, and what sled does itself.
+//! Tests with made-up logs: they tell damage from what sled does itself.
 
 use super::message::SEGMENT_HEADER_BYTES;
 use super::pages::Pages;
@@ -11,7 +11,7 @@ const CAP: u8 = 2;
 const LINK: u8 = 10;
 const NODE: u8 = 8;
 
-/// A segment with this number in the log, and the messages in it: kind, page, and where each begins.
+/// A segment with its number in the log, and its messages: kind, page, and offset.
 struct Segment {
     bytes: Vec<u8>,
     number: u8,
@@ -27,7 +27,7 @@ impl Segment {
         Self { bytes, number }
     }
 
-    /// Adds a message; where in the segment it begins.
+    /// Adds a message. Returns its offset in the segment.
     fn add(&mut self, kind: u8, page: u8) -> usize {
         let at = self.bytes.len();
         let payload = [page; 20];
@@ -43,14 +43,14 @@ impl Segment {
     }
 }
 
-/// The pages of a log of these segments, of which the snapshot knew all before `tip`.
+/// The pages of a log with these segments. The snapshot covers all before `tip`.
 fn find(segments: &[&[u8]], tip: Address, known: Vec<Page>) -> Pages {
     let mut log = tempfile::tempfile().unwrap();
     for segment in segments {
         log.write_all(segment).unwrap();
         log.write_all(&vec![0; SEGMENT - segment.len()]).unwrap();
     }
-    // All was synced: the log ends in the first segment of the file.
+    // Everything was synced: the log ends in the first segment of the file.
     let watermark = SyncWatermark {
         log_end: (5 * SEGMENT + segments[0].len()) as u64,
         file_bytes: (segments.len() * SEGMENT) as u64,
@@ -59,7 +59,8 @@ fn find(segments: &[&[u8]], tip: Address, known: Vec<Page>) -> Pages {
     Pages::find(log, SEGMENT, Snapshot { end: tip.log, tip: Some(tip.file), pages: known }, Some(watermark)).unwrap()
 }
 
-/// Segment 4 of the log with page 2 in it, where that is, where the snapshot ends, and segment 5 with pages 0 to 2, all newer.
+/// Segment 4 of the log with page 2, the offset of that page, the end of the snapshot, and segment 5 with newer
+/// versions of the pages 0 to 2.
 fn log() -> (Segment, Address, Address, Segment) {
     let (mut old, mut new) = (Segment::new(4), Segment::new(5));
     let at = old.add(NODE, 2);
@@ -113,7 +114,7 @@ fn a_freed_segment_of_which_only_the_end_was_written_anew_is_no_damage() {
     let mut next = Segment::new(6);
     next.add(LINK, 0);
     next.add(LINK, 0);
-    // The first message of the next part has not reached the disk, nor has its header.
+    // Neither the first message of the next part nor its header has reached the disk.
     let half = &next.bytes[SEGMENT_HEADER_BYTES + 28..];
     let mut torn = old.bytes[..SEGMENT_HEADER_BYTES + 28].to_vec();
     torn.extend_from_slice(half);
@@ -127,7 +128,7 @@ fn a_freed_segment_of_which_only_the_end_was_written_anew_is_no_damage() {
 #[test]
 fn a_freed_segment_that_was_wiped_out_in_part_is_no_damage() {
     let (old, address, _, new) = log();
-    // The wiping was cut off: the header is gone, what stood behind it is not.
+    // The wiping was interrupted: the header is gone, the rest is still there.
     let mut torn = old.bytes.clone();
     torn[..SEGMENT_HEADER_BYTES + 4].fill(0);
     let known = || vec![Page::Unknown, Page::Unknown, Page::Used(vec![address])];
@@ -135,7 +136,7 @@ fn a_freed_segment_that_was_wiped_out_in_part_is_no_damage() {
     let pages = find(&[&new.bytes, &torn], begin, known());
     assert_eq!(pages.lost, [0_u64; 0]);
     assert!(!pages.uncertain && !pages.tip_damaged);
-    // With a page in it that stands nowhere else, it is.
+    // If a page is nowhere else but in this segment, the damage is a loss.
     let mut torn = Segment::new(4);
     for (kind, page) in [(NODE, 2), (LINK, 2), (NODE, 3), (CAP, 0)] {
         torn.add(kind, page);

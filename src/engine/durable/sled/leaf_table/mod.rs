@@ -1,12 +1,12 @@
-//! Small rows, of which many stand in one row of sled, a leaf.
+//! A leaf table: one row of sled, a leaf, holds many small rows.
 //!
-//! sled splits a page that has more than 16 rows, however small they are, and each change of a row costs it the same: some
-//! 20 us, and half a KiB of its log where the row itself has 20 B. In leaves, rows that are neighbours and are written
-//! back together cost that once.
+//! sled splits a page that has more than 16 rows, however small they are. Each change of a row costs it the same: some
+//! 20 us, and half a KiB of its log for a row of 20 B. In a leaf, neighbouring rows that are written back together cost
+//! that once.
 //!
-//! A leaf holds rows from its own key on, up to the key of the next leaf. Rows in it that belong to the next leaf do not
-//! count: a crash may come between the steps of a change. A row that older versions wrote stands for itself, and is a leaf
-//! with one row.
+//! A leaf holds the rows from its own key on, up to the key of the next leaf. Rows in it that belong to the next leaf
+//! do not count: a crash between the steps of a change may leave them. A row that older versions wrote is stored by
+//! itself, and counts as a leaf with one row.
 
 #[cfg(test)]
 mod tests;
@@ -23,34 +23,35 @@ use std::iter::Peekable;
 use std::ops::{Bound, RangeBounds};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-/// A larger leaf is divided, and a smaller one joined with the next, in bytes. Where leaves are made of many new rows, room is
-/// left for more.
+/// The size above which a leaf is divided, the size of new leaves, and the size below which a leaf is joined with the
+/// next, in bytes. New leaves are not full, so that they have room for more rows.
 const MAX_BYTES: usize = 2 << 10;
 const FILLED_BYTES: usize = MAX_BYTES / 4 * 3;
 const MIN_BYTES: usize = MAX_BYTES / 4;
 
-/// Rows are taken into one change until it is so large, in bytes: what is written and not synced is bounded (see `log`).
+/// The size up to which one change takes in rows, in bytes. It is bounded because unsynced bytes are (see `log`).
 const CHANGE_BYTES: usize = 16 << 10;
 
 /// A table of small rows. Clones share it.
 #[derive(Clone, Debug)]
 pub(in super::super) struct LeafTable {
     stored: RowTable,
-    /// Held while a change of several leaves is carried out: a reader would miss rows that move from one to another.
+    /// Locked while several leaves change. Without it, a reader would miss rows that move from one leaf to another.
     change: Arc<RwLock<()>>,
 }
 
-/// Keys, and what stands behind the headers of the rows; in order.
+/// Keys and contents of rows without their headers, in order.
 type Rows = Vec<(Key, Bytes)>;
 
-/// A leaf with its key.
+/// A leaf and its key.
 #[derive(Debug)]
 struct Leaf {
     low: Key,
     row: Bytes,
 }
 
-/// Where a key belongs: in the leaf with the key `low`, of which there need not be any yet, between its rows and the next.
+/// The span of keys that a leaf covers: from `low` up to the next leaf. The leaf need not exist yet. Rows that fall
+/// between this leaf's last row and the next leaf's first belong here.
 #[derive(Debug)]
 struct LeafSpan {
     low: Key,
@@ -87,7 +88,7 @@ impl LeafTable {
         Ok(found)
     }
 
-    /// The rows of a range, as they are asked for. Nothing can be changed until this is dropped.
+    /// The rows of a range, fetched lazily. The table can't be changed until the iterator is dropped.
     pub(in super::super) fn range<'a>(
         &'a self,
         range: &Range,
@@ -115,13 +116,13 @@ impl LeafTable {
         })
     }
 
-    /// Fails if the place of this row can't be read.
+    /// Fails if the leaf of this row can't be read.
     pub(in super::super) fn probe(&self, key: &[u8]) -> Result<(), EngineError> {
         self.span_of(key).map(drop)
     }
 
-    /// Changes these rows, which come in order; `None` removes. `wrote` is told after each step how many bytes it has, or why
-    /// the next row has no place.
+    /// Writes these rows, which come in order; `None` removes a row. After each step, `wrote` gets its bytes, or the
+    /// error why the next row can't be written.
     pub(in super::super) fn write_back<'a>(
         &self,
         rows: impl Iterator<Item = (&'a Key, &'a Option<Bytes>)>,
@@ -140,8 +141,8 @@ impl LeafTable {
         Ok(())
     }
 
-    /// The steps that change the leaf at this place by the rows that belong there. Each of them leaves all other rows where
-    /// they can be found.
+    /// Plans the steps that apply the changes of one span to its leaf. After each step, all other rows can still be
+    /// found.
     fn plan<'a>(
         &self,
         span: LeafSpan,
@@ -150,20 +151,20 @@ impl LeafTable {
         let LeafSpan { low, rows, mut next } = span;
         let mut rows = change(rows, changes, next.as_ref())?;
         let mut joined = Vec::new();
-        // Not before all changes of what is before it were taken.
+        // A leaf is joined only after all changes before it were taken.
         while bytes(&rows) < MIN_BYTES
             && let Some(leaf) = next.take_if(|leaf| changes.peek().is_none_or(|(key, _)| **key >= leaf.low))
         {
-            // A leaf that is not known to its end stays as it is.
+            // A leaf stays as it is if it, or the leaf behind it, can't be read.
             let (Ok(more), Ok(behind)) = (leaf.rows(), self.leaf_behind(Some(&leaf.low))) else { break };
             rows.extend(change(more, changes, behind.as_ref())?);
             joined.push(leaf.low);
             next = behind;
         }
         let mut leaves = divide(&rows);
-        // Not by its first row: what is to come before that belongs there, too.
+        // The first leaf keeps its key, because keys before its first row belong to it, too.
         leaves[0].0 = low;
-        // From the last on: what is divided off stands in its new place before it goes from its old one.
+        // The last leaf comes first: rows that move are in their new leaf before they leave the old one.
         let mut steps: Vec<_> = leaves.into_iter().rev().map(|(low, row)| (low, Some(row))).collect();
         let is_new = |low: &Key| steps.iter().any(|(new, _)| new == low);
         let removed: Vec<_> = joined.into_iter().filter(|low| !is_new(low)).map(|low| (low, None)).collect();
@@ -171,7 +172,7 @@ impl LeafTable {
         Ok(steps)
     }
 
-    /// Carries out the steps of a change. How many bytes were written.
+    /// Carries out the steps of a change. Returns how many bytes were written.
     fn carry_out(&self, steps: Vec<(Key, Option<Bytes>)>) -> Result<usize, EngineError> {
         let _changing = self.change.write().unwrap_or_else(PoisonError::into_inner);
         let mut written = 0;
@@ -185,7 +186,7 @@ impl LeafTable {
         Ok(written)
     }
 
-    /// Where this key belongs.
+    /// The span to which this key belongs.
     fn span_of(&self, key: &[u8]) -> Result<LeafSpan, EngineError> {
         let leaf = self.leaf_of(key)?;
         let next = self.leaf_behind(leaf.as_ref().map(|leaf| &leaf.low))?;
@@ -200,14 +201,14 @@ impl LeafTable {
         Ok(found.map(|(low, row)| Leaf { low, row }))
     }
 
-    /// The leaf behind the one with this key; the first one for none.
+    /// The leaf behind the one with this key; for `None` the first leaf.
     fn leaf_behind(&self, low: Option<&Key>) -> Result<Option<Leaf>, EngineError> {
         let from = low.map_or(Bound::Unbounded, Bound::Excluded);
         let found = self.stored.range(&(from.cloned(), Bound::Unbounded), Direction::Up).next().transpose()?;
         Ok(found.map(|(low, row)| Leaf { low, row }))
     }
 
-    /// The rows of each leaf in which there may be some of this range. After an error it ends.
+    /// The rows of each leaf that may hold rows of this range. It ends after an error.
     fn leaves(&self, range: &Range, direction: Direction) -> Box<dyn Iterator<Item = Result<Rows, EngineError>>> {
         let first = match &range.0 {
             Bound::Unbounded => Ok(None),
@@ -249,7 +250,8 @@ impl LeafTable {
     }
 }
 
-/// Shows the rows in a row of sled with this key, until `visit` wants no more: keys, and what stands behind their headers.
+/// Shows the rows in a row of sled with the key `low`: keys, and contents without headers. Ends when `visit` returns
+/// false.
 pub(in super::super) fn read(
     low: &[u8],
     row: Bytes,
@@ -268,7 +270,7 @@ pub(in super::super) fn read(
     Ok(())
 }
 
-/// Without the rows from this key on.
+/// Drops the rows from this key on.
 fn clip(mut rows: Rows, end: Option<&Key>) -> Rows {
     if let Some(end) = end {
         rows.truncate(rows.partition_point(|(key, _)| key < end));
@@ -276,7 +278,7 @@ fn clip(mut rows: Rows, end: Option<&Key>) -> Rows {
     rows
 }
 
-/// The rows of a leaf with the changes of them, as many as are taken; `next` is the leaf behind it.
+/// Applies changes to the rows of a leaf, up to [`CHANGE_BYTES`] of them. `next` is the leaf behind it.
 fn change<'a>(
     rows: Rows,
     changes: &mut Peekable<impl Iterator<Item = (&'a Key, &'a Option<Bytes>)>>,
@@ -295,18 +297,18 @@ fn change<'a>(
     Ok(merged.filter_map(|(key, payload)| Some((key, payload?))).collect())
 }
 
-/// What these rows take in a leaf.
+/// The bytes of these rows in a leaf.
 fn bytes(rows: &Rows) -> usize {
     sizes(rows).sum()
 }
 
-/// What each of these rows takes behind the one before.
+/// The bytes of each of these rows behind the one before it.
 fn sizes(rows: &Rows) -> impl Iterator<Item = usize> + use<'_> {
     let previous = std::iter::once(&[][..]).chain(rows.iter().map(|(key, _)| &**key));
     rows.iter().zip(previous).map(|((key, payload), previous)| codec::leaf_bytes(previous, key, payload))
 }
 
-/// Divides rows into leaves of about the same size, one at least, each under its first key.
+/// Divides rows into leaves of about the same size, each with its first row's key. There is at least one leaf.
 fn divide(rows: &Rows) -> Vec<(Key, Bytes)> {
     let all = bytes(rows);
     let count = if all <= MAX_BYTES { 1 } else { all.div_ceil(FILLED_BYTES) };

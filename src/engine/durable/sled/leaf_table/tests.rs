@@ -2,10 +2,10 @@ use super::super::Database;
 use super::*;
 use std::collections::BTreeMap;
 
-/// What should be there: keys, and what stands behind the headers.
+/// What the table should hold: keys, and contents without headers.
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// Changes, as a layer has them.
+/// Changes, as in a layer.
 type Changes = BTreeMap<Key, Option<Bytes>>;
 
 /// A source of numbers that look random.
@@ -101,7 +101,7 @@ fn rows_are_found_however_they_came_and_went() {
             apply(&mut model, &changes);
             check(&table, &model, &mut random, of);
         }
-        // An interrupted write-back is repeated.
+        // A write-back that was interrupted is repeated.
         let last = changes(&mut random, 500, 5, of);
         (0..2).for_each(|_| write_back(&table, &last));
         apply(&mut model, &last);
@@ -140,7 +140,7 @@ fn a_crash_between_two_steps_loses_no_row_and_brings_none_back() {
         write_back(&table, &first);
         apply(&mut model, &first);
         let second = changes(&mut random, 100, if round % 2 == 0 { 10 } else { 0 }, of);
-        // Some of the steps are carried out.
+        // Only some of the steps are carried out.
         let mut rows = second.iter().peekable();
         let mut left = random.below(12);
         while left > 0
@@ -163,7 +163,7 @@ fn a_crash_between_two_steps_loses_no_row_and_brings_none_back() {
             assert_eq!(got.as_ref(), found.get(&key));
             assert!(got.as_ref() == model.get(&key) || got.as_ref() == changed.get(&key), "{key:?}");
         }
-        // The next start repeats all of it, and goes on; what was left behind does not come back.
+        // The next start repeats all of it and goes on. The rows that were left over do not come back.
         write_back(&table, &second);
         apply(&mut model, &second);
         check(&table, &model, &mut random, of);
