@@ -178,6 +178,9 @@ impl Checkpoint {
 
     /// Moves what can be moved and makes sled free the emptied segments. Returns whether anything was freed.
     pub(super) fn give_back(&mut self) -> Result<bool, EngineError> {
+        if self.has_no_room() {
+            return Ok(false);
+        }
         let before = self.log.segments_in_use();
         self.clean_some()?;
         self.turn_over()?;
@@ -194,6 +197,9 @@ impl Checkpoint {
     pub(super) fn turn_over(&mut self) -> Result<(), EngineError> {
         let mut in_use = self.log.segments_in_use();
         for turn in 1.. {
+            if self.has_no_room() {
+                break;
+            }
             self.progress.begin();
             self.log.turn_over()?;
             self.progress.end();
@@ -206,6 +212,13 @@ impl Checkpoint {
         }
         self.turned_at = self.log.end();
         Ok(())
+    }
+
+    /// Whether others have taken the disk at this moment. A write that fails would end the server, and what only gives space
+    /// back can wait.
+    fn has_no_room(&self) -> bool {
+        self.space.look();
+        self.space.is_exhausted()
     }
 
     /// Whether cleaning up is urgent.
