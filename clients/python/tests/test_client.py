@@ -264,7 +264,7 @@ def test_a_reason_that_the_client_does_not_know_is_told_as_it_is(server, client)
     error = from_rpc_error(refused.value)
     assert type(error) is sessiond.SessiondError
     assert (error.reason, error.code) == ("NOT_EMPTY", grpc.StatusCode.FAILED_PRECONDITION)
-    assert "there are sessions or events already" in str(error)
+    assert "already holds sessions or events" in str(error)
 
 
 def wait_for_next_millisecond(after: datetime) -> None:
