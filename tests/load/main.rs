@@ -9,5 +9,4 @@ mod growth;
 mod hostile;
 mod large_backup;
 mod linearizability;
-mod memory;
 mod pressure;
