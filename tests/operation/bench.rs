@@ -96,7 +96,9 @@ async fn a_server_that_goes_away_ends_it() {
             duration,
         ]);
         let running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        crate::common::eventually("the sessions are made", async || sessions_left(&server).await == 200).await;
+        // The first event beyond the creations is an update of the measurement.
+        let has_begun = async || server.client().statistics().await.unwrap().events_kept > 200;
+        crate::common::eventually("the measurement begins", has_begun).await;
         server.kill();
         let ended = tokio::task::spawn_blocking(|| running.wait_with_output().unwrap()).await.unwrap();
         let [out, err] = [&ended.stdout, &ended.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
