@@ -10,34 +10,39 @@ use std::collections::BTreeMap;
 const VARINT_BYTES: usize = 10;
 
 /// The key of a field.
-pub(crate) const fn key(field: u8, wire_type: WireType) -> u8 {
+const fn key(field: u8, wire_type: WireType) -> u8 {
     (field << 3) | wire_type as u8
 }
 
-/// Writes a varint at the offset `at`. Returns the offset behind it.
-pub(crate) fn write_varint<const N: usize>(mut value: u64, encoded: &mut [u8; N], mut at: usize) -> usize {
-    while value >= 0x80 {
-        encoded[at] = value.to_le_bytes()[0] | 0x80;
+/// Writes a varint. Returns how many bytes it takes.
+#[inline]
+fn write_varint(mut value: u64, encoded: &mut [u8; VARINT_BYTES]) -> usize {
+    for (at, byte) in encoded.iter_mut().enumerate() {
+        *byte = value.to_le_bytes()[0];
         value >>= 7;
-        at += 1;
+        if value == 0 {
+            return at + 1;
+        }
+        *byte |= 0x80;
     }
-    encoded[at] = value.to_le_bytes()[0];
-    at + 1
+    VARINT_BYTES
 }
 
-/// Appends a varint.
+/// Appends a varint. Most are lengths below 128, which take one byte.
 pub(crate) fn put_varint(value: u64, message: &mut Vec<u8>) {
+    if value < 0x80 {
+        message.push(value.to_le_bytes()[0]);
+        return;
+    }
     let mut encoded = [0; VARINT_BYTES];
-    let end = write_varint(value, &mut encoded, 0);
-    message.extend_from_slice(&encoded[..end]);
+    let bytes = write_varint(value, &mut encoded);
+    message.extend_from_slice(&encoded[..bytes]);
 }
 
 /// Appends a number, even 0. It is for optional fields, and for those that must always be there.
 pub(crate) fn put_optional_number(field: u8, number: u64, message: &mut Vec<u8>) {
-    let mut encoded = [0; 1 + VARINT_BYTES];
-    encoded[0] = key(field, WireType::Varint);
-    let end = write_varint(number, &mut encoded, 1);
-    message.extend_from_slice(&encoded[..end]);
+    message.push(key(field, WireType::Varint));
+    put_varint(number, message);
 }
 
 /// Appends a number.
@@ -49,10 +54,54 @@ pub(crate) fn put_number(field: u8, number: u64, message: &mut Vec<u8>) {
 
 /// Appends the key and the length of a field. The caller then appends its content.
 pub(crate) fn put_head(field: u8, length: usize, message: &mut Vec<u8>) {
-    let mut encoded = [0; 1 + VARINT_BYTES];
-    encoded[0] = key(field, WireType::LengthDelimited);
-    let end = write_varint(length as u64, &mut encoded, 1);
-    message.extend_from_slice(&encoded[..end]);
+    message.push(key(field, WireType::LengthDelimited));
+    put_varint(length as u64, message);
+}
+
+/// Fields of numbers that follow each other. They are put together on the stack, since appending each to a message costs
+/// as much as encoding it.
+pub(crate) struct Numbers {
+    encoded: [u8; Self::ROOM],
+    end: usize,
+}
+
+impl Numbers {
+    /// Room for six messages of two numbers each, or for a dozen numbers.
+    const ROOM: usize = 160;
+
+    /// No fields yet.
+    pub(crate) fn new() -> Self {
+        Self { encoded: [0; Self::ROOM], end: 0 }
+    }
+
+    /// Adds a number.
+    pub(crate) fn put(&mut self, field: u8, number: u64) {
+        if number != 0 {
+            self.put_optional(field, number);
+        }
+    }
+
+    /// Adds a number, even 0.
+    pub(crate) fn put_optional(&mut self, field: u8, number: u64) {
+        self.encoded[self.end] = key(field, WireType::Varint);
+        let room = self.encoded[self.end + 1..].first_chunk_mut().expect("there is room for a dozen numbers");
+        self.end += 1 + write_varint(number, room);
+    }
+
+    /// Adds a message whose fields 1 and 2 are numbers.
+    pub(crate) fn put_pair(&mut self, field: u8, first: u64, second: u64) {
+        let head = self.end;
+        self.end += 2;
+        self.put(1, first);
+        self.put(2, second);
+        self.encoded[head] = key(field, WireType::LengthDelimited);
+        self.encoded[head + 1] = u8::try_from(self.end - head - 2).expect("two numbers take at most 22 bytes");
+    }
+
+    /// The fields as they go into a message.
+    pub(crate) fn encoded(&self) -> &[u8] {
+        &self.encoded[..self.end]
+    }
 }
 
 /// Appends bytes, even if they are empty: an entry of a repeated field, or a message.
@@ -98,5 +147,32 @@ mod tests {
                 assert_eq!(own, other, "{value}");
             }
         }
+    }
+
+    #[test]
+    fn numbers_are_as_any_encoder_writes_them() {
+        let mut numbers = Numbers::new();
+        for field in 1..=6 {
+            numbers.put_pair(field, u64::MAX, u64::MAX >> field);
+        }
+        let mut rest = numbers.encoded();
+        for field in 1..=6 {
+            let mut pair = Vec::new();
+            prost::encoding::uint64::encode(1, &u64::MAX, &mut pair);
+            prost::encoding::uint64::encode(2, &(u64::MAX >> field), &mut pair);
+            let mut other = Vec::new();
+            put_bytes(field, &pair, &mut other);
+            rest = rest.strip_prefix(&*other).unwrap();
+        }
+        assert!(rest.is_empty());
+        let (mut own, mut other) = (Numbers::new(), Vec::new());
+        own.put(1, 0);
+        for field in 2..=14 {
+            own.put(field, 1 << 40 << field);
+            prost::encoding::uint64::encode(field.into(), &(1 << 40 << field), &mut other);
+        }
+        own.put_optional(15, 0);
+        other.extend([15 << 3, 0]);
+        assert_eq!(own.encoded(), other);
     }
 }

@@ -4,7 +4,7 @@ use super::EngineError;
 use super::codec::corrupt;
 use crate::clock::Millis;
 use crate::model::{Attribute, Credential, Event, Handle, Record, SecretHash, Ticket};
-use crate::wire::{put_bytes, put_head, put_number, put_optional_number, put_text, put_texts};
+use crate::wire::{Numbers, put_bytes, put_head, put_number, put_optional_number, put_text, put_texts};
 use bytes::Bytes;
 use prost::Message;
 use prost::encoding::{bool, message, uint64};
@@ -81,15 +81,17 @@ pub(super) struct StoredCredential {
 pub(super) fn put_record(record: &Record, row: &mut Vec<u8>) {
     put_bytes(1, &record.handle.to_bytes(), row);
     put_text(2, &record.namespace, row);
-    put_number(3, record.version, row);
-    put_number(4, record.revision, row);
-    put_number(5, record.created, row);
-    put_number(6, record.updated, row);
-    put_number(7, record.accessed, row);
-    put_number(8, record.idle_timeout, row);
+    let mut numbers = Numbers::new();
+    numbers.put(3, record.version);
+    numbers.put(4, record.revision);
+    numbers.put(5, record.created);
+    numbers.put(6, record.updated);
+    numbers.put(7, record.accessed);
+    numbers.put(8, record.idle_timeout);
     if let Some(end) = record.ends_at {
-        put_optional_number(9, end, row);
+        numbers.put_optional(9, end);
     }
+    row.extend_from_slice(numbers.encoded());
     for credential in &record.credentials {
         put_credential(10, credential, row);
     }
@@ -107,9 +109,11 @@ pub(super) fn put_record(record: &Record, row: &mut Vec<u8>) {
 /// Writes the fields of an event up to its record, in the encoding of [`StoredEvent`]. `record_bytes` is the length of
 /// the encoded record that follows.
 pub(super) fn put_event_head(event: &Event, record_bytes: usize, row: &mut Vec<u8>) {
-    put_number(1, event.transaction, row);
-    put_number(2, u64::from(event.kind as u8), row);
-    put_number(3, event.time, row);
+    let mut numbers = Numbers::new();
+    numbers.put(1, event.transaction);
+    numbers.put(2, u64::from(event.kind as u8));
+    numbers.put(3, event.time);
+    row.extend_from_slice(numbers.encoded());
     put_head(4, record_bytes, row);
 }
 

@@ -4,7 +4,7 @@ use super::value::{self, MalformedValue};
 use crate::wire::put_varint;
 use bytes::{BufMut, Bytes};
 use prost::encoding::decode_varint;
-use std::collections::BTreeMap;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Field 4 of the contract's `Session`, length-delimited.
@@ -140,18 +140,22 @@ impl Attributes {
         }
         let removed = removed.iter().map(|name| (name.as_bytes(), None));
         let set = set.iter().map(|attribute| (attribute.name(), Some(&attribute.entry[..])));
-        let mut changes: BTreeMap<&[u8], Option<&[u8]>> = removed.chain(set).collect();
-        let added: usize = changes.values().flatten().map(|entry| entry.len() + 12).sum();
+        let mut changes: SmallVec<[(&[u8], Option<&[u8]>); 4]> = removed.chain(set).collect();
+        // Equal names stay in their order, so that the last of them is found last.
+        changes.sort_by_key(|(name, _)| *name);
+        let added: usize = changes.iter().filter_map(|(_, entry)| *entry).map(|entry| entry.len() + 12).sum();
         let mut builder = Builder { fields: Vec::with_capacity(self.fields.len() + added), count: 0, size: 0 };
+        let mut groups = changes.chunk_by(|(name, _), (next, _)| name == next).filter_map(<[_]>::last).peekable();
         for entry in self.entries() {
             let name = name_of(entry).unwrap_or_default();
-            while let Some(first) = changes.first_entry().filter(|first| *first.key() < name) {
-                builder.put(first.remove());
+            while let Some((_, new)) = groups.next_if(|(changed, _)| *changed < name) {
+                builder.put(*new);
             }
-            builder.put(changes.remove(name).unwrap_or(Some(entry)));
+            let changed = groups.next_if(|(changed, _)| *changed == name);
+            builder.put(changed.map_or(Some(entry), |(_, new)| *new));
         }
-        for entry in changes.into_values() {
-            builder.put(entry);
+        for (_, new) in groups {
+            builder.put(*new);
         }
         *self = builder.build();
     }
@@ -196,6 +200,7 @@ impl Builder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
     fn attribute(name: &str, text: &str) -> Attribute {
         let mut value = vec![0x2a, u8::try_from(text.len()).unwrap()];

@@ -19,13 +19,16 @@ impl Key {
     const INLINE_BYTES: usize = 24;
 }
 
-/// Keys are ordered by their bytes. Most keys differ in their first sixteen bytes, which are compared as one number: a
+/// Keys are ordered by their bytes. Most keys differ in their first eight bytes, which are compared as one number: a
 /// search in a memtable compares many keys.
 impl Ord for Key {
     fn cmp(&self, other: &Self) -> Ordering {
-        match (self.first_chunk::<16>(), other.first_chunk::<16>()) {
-            (Some(own), Some(others)) if own != others => u128::from_be_bytes(*own).cmp(&u128::from_be_bytes(*others)),
-            _ => self[..].cmp(&other[..]),
+        let (own, others) = (&self[..], &other[..]);
+        match (own.first_chunk::<8>(), others.first_chunk::<8>()) {
+            (Some(first), Some(other_first)) if first != other_first => {
+                u64::from_be_bytes(*first).cmp(&u64::from_be_bytes(*other_first))
+            }
+            _ => own.cmp(others),
         }
     }
 }

@@ -4,15 +4,12 @@
 use crate::clock::Millis;
 use crate::model::{Life, Record};
 use crate::session::Seen;
-use crate::wire::{key, put_bytes, put_number, put_text, put_texts, write_varint};
+use crate::wire::{Numbers, put_bytes, put_number, put_text, put_texts};
 use bytes::Bytes;
-use prost::encoding::WireType;
 use prost_types::{Duration, Timestamp};
 
 /// Room for the fields of fixed size: the handle, the version and the times.
 const FIXED_BYTES: usize = 160;
-/// The most that a time takes: a key and a length, and two numbers with a key and up to 10 bytes each.
-const TIME_BYTES: usize = 24;
 /// Room for the key and the length of a field of variable size.
 const KEY_BYTES: usize = 12;
 
@@ -53,32 +50,23 @@ fn encode(record: &Record, life: Life, with_attributes: bool) -> Bytes {
     session.extend_from_slice(attributes);
     put_text(5, &record.principal, &mut session);
     put_texts(6, &record.labels, &mut session);
-    put_time(7, record.created, &mut session);
-    put_time(8, life.accessed, &mut session);
-    put_time(9, record.updated, &mut session);
-    put_time(10, life.idle_timeout, &mut session);
+    let mut times = Numbers::new();
+    put_time(7, record.created, &mut times);
+    put_time(8, life.accessed, &mut times);
+    put_time(9, record.updated, &mut times);
+    put_time(10, life.idle_timeout, &mut times);
     if let Some(end) = life.ends_at {
-        put_time(11, end, &mut session);
+        put_time(11, end, &mut times);
     }
-    put_time(12, life.expires_at(), &mut session);
+    put_time(12, life.expires_at(), &mut times);
+    session.extend_from_slice(times.encoded());
     session.into()
 }
 
-/// Puts a timestamp or a duration, which have the same fields. A session has half a dozen of them, so each is put together on
-/// the stack.
-fn put_time(field: u8, time: Millis, message: &mut Vec<u8>) {
+/// Puts a timestamp or a duration, which have the same fields.
+fn put_time(field: u8, time: Millis, times: &mut Numbers) {
     let (seconds, nanos) = split(time);
-    let mut encoded = [0; TIME_BYTES];
-    encoded[0] = key(field, WireType::LengthDelimited);
-    let mut end = 2;
-    for (field, value) in [(1, seconds), (2, u64::from(nanos.cast_unsigned()))] {
-        if value != 0 {
-            encoded[end] = key(field, WireType::Varint);
-            end = write_varint(value, &mut encoded, end + 1);
-        }
-    }
-    encoded[1] = u8::try_from(end - 2).expect("it is below 24");
-    message.extend_from_slice(&encoded[..end]);
+    times.put_pair(field, seconds, nanos.cast_unsigned().into());
 }
 
 fn split(millis: Millis) -> (u64, i32) {

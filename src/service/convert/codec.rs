@@ -2,11 +2,15 @@
 //! field.
 
 use crate::service::errors::grpc::undecodable;
-use bytes::Buf;
+use bytes::{Buf, BufMut};
 use prost::Message;
 use std::marker::PhantomData;
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+
+/// Messages up to this size are encoded into memory of their own first, and then copied. Numbers are written byte by byte, which
+/// the buffer of an answer checks for room each time.
+const SMALL_BYTES: usize = 4 << 10;
 
 /// The codec of every method (see `build.rs`).
 pub(crate) struct MessageCodec<T, U>(PhantomData<(T, U)>);
@@ -43,8 +47,15 @@ impl<T: Message> Encoder for MessageEncoder<T> {
     type Error = Status;
 
     fn encode(&mut self, message: T, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.reserve(message.encoded_len());
-        message.encode_raw(buffer);
+        let length = message.encoded_len();
+        buffer.reserve(length);
+        if length <= SMALL_BYTES {
+            let mut encoded = Vec::with_capacity(length);
+            message.encode_raw(&mut encoded);
+            buffer.put_slice(&encoded);
+        } else {
+            message.encode_raw(buffer);
+        }
         Ok(())
     }
 }

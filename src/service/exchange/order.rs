@@ -3,13 +3,13 @@
 use crate::model::SessionId;
 use crate::proto::call::Method;
 use crate::proto::delete_session_request::Target;
-use std::collections::hash_map::RandomState;
+use foldhash::quality::RandomState;
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
 use tokio::sync::oneshot;
 
-/// Stands for a session in the order. It is a keyed hash: two sessions that share one by chance wait for each other
-/// needlessly, but nobody can bring that about on purpose.
+/// Stands for a session in the order. It is a hash with a random seed: two sessions that share one by chance wait for each
+/// other needlessly, but nobody can bring that about on purpose.
 type SessionKey = u64;
 
 /// Which sessions a call is about.
