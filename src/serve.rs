@@ -3,8 +3,8 @@
 use crate::logging;
 use crate::open_files;
 use crate::private;
-use sessiond::config::{ConfigError, Durability, Effective, EngineKind, Listen, ServeArgs, Settings};
-use sessiond::engine::{self, DataFolder, DurableOptions, WatchdogOptions};
+use sessiond::config::{ConfigError, Effective, EngineKind, Listen, ServeArgs, Settings};
+use sessiond::engine::{DataFolder, Durability, DurableOptions, WatchdogOptions};
 use sessiond::server::{self, Listener, ServeError, Storage};
 use std::io::{self, Write};
 use std::panic;
@@ -110,7 +110,7 @@ async fn run(effective: &Effective) -> Result<(), Failure> {
         EngineKind::Sled => {
             tracing::info!("stopped; everything is on disk");
             // A failure here only makes the next start slower.
-            if let Err(error) = engine::checkpoint(&settings.data_dir, &sled_options(&settings)) {
+            if let Err(error) = sessiond::engine::checkpoint(&settings.data_dir, &sled_options(&settings)) {
                 tracing::warn!(%error, "the next start has to replay the log");
             }
         }
@@ -133,11 +133,8 @@ fn claim_storage(effective: &Effective) -> Result<Storage, ConfigError> {
 fn sled_options(settings: &Settings) -> DurableOptions {
     DurableOptions {
         cache_bytes: settings.cache_size,
-        durability: match settings.durability {
-            Durability::Always => engine::Durability::Always,
-            Durability::Interval => engine::Durability::Interval(settings.flush_interval),
-            Durability::None => engine::Durability::None,
-        },
+        durability: settings.durability,
+        flush_interval: settings.flush_interval,
         accept_unmarked: settings.accept_unmarked_data,
         watchdog: WatchdogOptions { min_free_bytes: settings.min_free_space, stall_timeout: settings.stall_timeout },
     }

@@ -2,12 +2,11 @@
 //! readable.
 
 use super::*;
-use crate::engine::{DataFolder, Durability, DurableOptions, WatchdogOptions};
+use crate::engine::{DataFolder, DurableOptions};
 use crate::model::{Attribute, Attributes, Credential, EventKind, SecretHash, Ticket};
 use smallvec::smallvec;
 use std::collections::BTreeMap;
 use std::fs;
-use std::time::Duration;
 
 /// A fixed backup with one of everything.
 fn opening() -> Opening {
@@ -140,13 +139,7 @@ fn large_and_many_entries_take_many_chunks() {
 fn restored(bytes: &[u8]) -> (Result<Restored, RestoreError>, Vec<String>) {
     let temp = tempfile::tempdir().unwrap();
     let folder = DataFolder::claim_empty(temp.path()).unwrap();
-    let options = DurableOptions {
-        cache_bytes: 1 << 20,
-        durability: Durability::None,
-        accept_unmarked: false,
-        watchdog: WatchdogOptions { min_free_bytes: 0, stall_timeout: Duration::from_secs(60) },
-    };
-    let result = restore(bytes, &folder, &options).map(|built| built.install().unwrap());
+    let result = restore(bytes, &folder, &DurableOptions::unsynced(1 << 20)).map(|built| built.install().unwrap());
     let names = fs::read_dir(temp.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     (result, names.filter(|name| name != "lock").collect())
 }

@@ -7,11 +7,13 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
+use crate::engine::Durability;
+
 use super::environment::environment_name;
 use super::policy::PolicySettings;
 use super::values::{
-    Durability, EngineKind, Listen, LogFormat, OptionalDuration, at_least, between, count, duration, none_or_between,
-    path, size, socket_mode, text, workers,
+    EngineKind, Listen, LogFormat, OptionalDuration, at_least, between, count, duration, none_or_between, path, size,
+    socket_mode, text, workers,
 };
 
 // The name of a value in the help also says which TOML type the file must use for it; see file.rs.

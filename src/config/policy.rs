@@ -5,11 +5,10 @@ use std::time::Duration;
 use clap::{ArgAction, Args};
 
 use crate::model::message_with;
+use crate::session::AtSessionLimit;
 
 use super::args::{BOOL, COUNT, DURATION, SESSIONS, SIZE};
-use super::values::{
-    AtSessionLimit, OptionalCount, OptionalDuration, between, count, duration, none_or_between, none_or_count, size,
-};
+use super::values::{OptionalCount, OptionalDuration, between, count, duration, none_or_between, none_or_count, size};
 
 /// Limits and defaults of the sessions of a namespace. A default applies where a request gives no value. The comments
 /// are also the help texts.

@@ -8,8 +8,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::engine::Durability;
+use crate::session::AtSessionLimit;
 use bytesize::ByteSize;
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 
 /// A duration that can be switched off with "none". The alias keeps clap from reading it as an optional argument.
 pub type OptionalDuration = Option<Duration>;
@@ -108,24 +111,35 @@ pub enum EngineKind {
     Memory,
 }
 
-/// What an acknowledged write survives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Durability {
-    /// Crash and power cut: every change is on disk before its answer.
-    Always,
-    /// A crash or power cut loses at most the changes of the last flush-interval.
-    Interval,
-    /// A crash loses about the last half second, a power cut any amount.
-    None,
+// The engine and the session rules know nothing of settings, so the words for their own types are here.
+
+impl ValueEnum for Durability {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Always, Self::Interval, Self::None]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Always => ("always", "Crash and power cut: every change is on disk before its answer"),
+            Self::Interval => ("interval", "A crash or power cut loses at most the changes of the last flush-interval"),
+            Self::None => ("none", "A crash loses about the last half second, a power cut any amount"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
 }
 
-/// What happens when a principal has as many sessions as it may and would get another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum AtSessionLimit {
-    /// The new session is refused with `RESOURCE_EXHAUSTED`.
-    Refuse,
-    /// The principal's oldest session is revoked.
-    EndOldest,
+impl ValueEnum for AtSessionLimit {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Refuse, Self::EndOldest]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Refuse => ("refuse", "The new session is refused with `RESOURCE_EXHAUSTED`"),
+            Self::EndOldest => ("end-oldest", "The principal's oldest session is revoked"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
 }
 
 /// How log lines are written.

@@ -32,7 +32,7 @@ struct Contents {
     events: BTreeMap<u64, Event>,
     last_sequence: u64,
     dropped_through: u64,
-    gaps: Vec<SequenceGap>,
+    sequence_gaps: Vec<SequenceGap>,
     statistics: EngineStatistics,
 }
 
@@ -148,7 +148,7 @@ impl View for Contents {
     }
 
     fn sequence_gaps(&self) -> Result<Vec<SequenceGap>, EngineError> {
-        Ok(self.gaps.clone())
+        Ok(self.sequence_gaps.clone())
     }
 
     fn counts(&self) -> Counts {
@@ -223,7 +223,7 @@ impl Contents {
                 self.last_sequence = self.last_sequence.max(through);
             }
             Change::PutSequenceGap(gap) => {
-                self.gaps.push(gap);
+                self.sequence_gaps.push(gap);
                 self.last_sequence = self.last_sequence.max(gap.through);
             }
         }

@@ -140,21 +140,21 @@ impl Attributes {
         }
         let removed = removed.iter().map(|name| (name.as_bytes(), None));
         let set = set.iter().map(|attribute| (attribute.name(), Some(&attribute.entry[..])));
-        let mut changes: SmallVec<[(&[u8], Option<&[u8]>); 4]> = removed.chain(set).collect();
+        let mut changes: SmallVec<[EntryChange<'_>; 4]> = removed.chain(set).collect();
         // Equal names stay in their order, so that the last of them is found last.
         changes.sort_by_key(|(name, _)| *name);
         let added: usize = changes.iter().filter_map(|(_, entry)| *entry).map(|entry| entry.len() + 12).sum();
         let mut builder = Builder { fields: Vec::with_capacity(self.fields.len() + added), count: 0, size: 0 };
-        let mut groups = changes.chunk_by(|(name, _), (next, _)| name == next).filter_map(<[_]>::last).peekable();
+        let mut changes = changes.chunk_by(|(name, _), (next, _)| name == next).filter_map(<[_]>::last).peekable();
         for entry in self.entries() {
             let name = name_of(entry).unwrap_or_default();
-            while let Some((_, new)) = groups.next_if(|(changed, _)| *changed < name) {
+            while let Some((_, new)) = changes.next_if(|(other, _)| *other < name) {
                 builder.put(*new);
             }
-            let changed = groups.next_if(|(changed, _)| *changed == name);
-            builder.put(changed.map_or(Some(entry), |(_, new)| *new));
+            let change = changes.next_if(|(other, _)| *other == name);
+            builder.put(change.map_or(Some(entry), |(_, new)| *new));
         }
-        for (_, new) in groups {
+        for (_, new) in changes {
             builder.put(*new);
         }
         *self = builder.build();
@@ -174,6 +174,9 @@ impl FromIterator<Attribute> for Attributes {
         collected
     }
 }
+
+/// A name, and the entry that it gets, if any.
+type EntryChange<'a> = (&'a [u8], Option<&'a [u8]>);
 
 /// Puts attributes together in the order of their names.
 struct Builder {

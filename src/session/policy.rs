@@ -44,9 +44,9 @@ pub struct Policy {
 /// What happens when a principal has as many sessions as it may and would get another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtSessionLimit {
-    /// The new one is refused.
+    /// The new session is refused with `RESOURCE_EXHAUSTED`.
     Refuse,
-    /// The oldest one is ended.
+    /// The principal's oldest session is revoked.
     EndOldest,
 }
 

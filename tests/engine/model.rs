@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sessiond::clock::{Clock, ClockHand, Millis};
-use sessiond::engine::{DataFolder, Durability, DurableEngine, DurableOptions, Engine, MemoryEngine, WatchdogOptions};
+use sessiond::engine::{DataFolder, DurableEngine, DurableOptions, Engine, MemoryEngine};
 use sessiond::model::{Attribute, Attributes, Record, SessionId};
 use sessiond::session::{
     Access, DeleteTarget, Error, NewSession, Past, Policies, Policy, Rotation, SessionChange, Sessions, Timeouts,
@@ -13,7 +13,6 @@ use sessiond::session::{
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::runtime::Runtime;
 
 const START: Millis = 1_000_000;
@@ -343,12 +342,7 @@ impl World {
 }
 
 fn open(folder: &Path) -> Arc<dyn Engine> {
-    let options = DurableOptions {
-        cache_bytes: 16 << 20,
-        durability: Durability::None,
-        accept_unmarked: false,
-        watchdog: WatchdogOptions { min_free_bytes: 0, stall_timeout: Duration::from_secs(60) },
-    };
+    let options = DurableOptions::unsynced(16 << 20);
     Arc::new(DurableEngine::open(DataFolder::claim(folder).unwrap(), &options).unwrap())
 }
 

@@ -12,7 +12,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use sessiond::backup::{Restored, restore};
 use sessiond::clock::ClockFile;
-use sessiond::engine::{DataFolder, Durability, DurableOptions, WatchdogOptions};
+use sessiond::engine::{DataFolder, DurableOptions, WatchdogOptions};
 use sessiond::model::ResumeToken;
 use sessiond_client::{Address, BackupSummary, Client};
 use tokio::sync::mpsc;
@@ -102,10 +102,8 @@ fn unreadable(file: &Path, error: &io::Error) -> Failure {
 
 async fn into_folder(source: impl Read + Send + 'static, folder: PathBuf) -> Result<BackupSummary, Failure> {
     let options = DurableOptions {
-        cache_bytes: CACHE_BYTES,
-        durability: Durability::None,
-        accept_unmarked: false,
         watchdog: WatchdogOptions { min_free_bytes: MIN_FREE_BYTES, stall_timeout: STALL_TIMEOUT },
+        ..DurableOptions::unsynced(CACHE_BYTES)
     };
     let work = move || {
         let is_new = !folder.exists();

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::{AtSessionLimit, Effective, PolicySettings};
+use super::super::{Effective, PolicySettings};
 use super::load;
+use crate::session::AtSessionLimit;
 
 fn with_file(text: &str) -> Effective {
     load("", &[], Some(text)).expect("valid settings")

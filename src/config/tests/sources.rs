@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 
+use crate::engine::Durability;
+use crate::session::AtSessionLimit;
+
 use super::super::values::workers;
-use super::super::{
-    AtSessionLimit, Durability, Effective, EngineKind, Listen, LogFormat, Origin, PolicySettings, ServeArgs, Settings,
-};
+use super::super::{Effective, EngineKind, Listen, LogFormat, Origin, PolicySettings, ServeArgs, Settings};
 use super::{CommandLine, File, Subcommand, load};
 
 fn settings(flags: &str) -> Settings {

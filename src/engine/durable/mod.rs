@@ -50,6 +50,7 @@ use sled::{Database, Log, housekeeping};
 use space::Space;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use sync_watermark::{SyncWatermark, WatermarkFile};
 use tables::Tables;
 use tokio::sync::watch;
@@ -66,12 +67,29 @@ const PAGES_SHARE: u64 = 4;
 pub struct DurableOptions {
     /// Memory that the caches and the memtable may take together, in bytes.
     pub cache_bytes: u64,
-    /// When an acknowledged change is on disk.
+    /// What an acknowledged change survives.
     pub durability: Durability,
+    /// With [`Durability::Interval`], the longest time from a change to its sync.
+    pub flush_interval: Duration,
     /// Whether to open a folder without a sync watermark, as older versions left it.
     pub accept_unmarked: bool,
     /// The limits from which on the watchdog reports trouble.
     pub watchdog: WatchdogOptions,
+}
+
+impl DurableOptions {
+    /// For a folder that is worth nothing until it is complete: nothing is synced before it is closed, and the watchdog
+    /// reports nothing.
+    #[must_use]
+    pub fn unsynced(cache_bytes: u64) -> Self {
+        Self {
+            cache_bytes,
+            durability: Durability::None,
+            flush_interval: Duration::from_secs(1),
+            accept_unmarked: false,
+            watchdog: WatchdogOptions { min_free_bytes: 0, stall_timeout: Duration::from_secs(3_600) },
+        }
+    }
 }
 
 /// Keeps records in sled.
@@ -157,8 +175,14 @@ impl DurableEngine {
             is_reclaiming: false,
             has_failed: false,
         };
-        let parts =
-            Parts { committer, checkpoint, folder: folder.clone(), watermark, progress: Arc::clone(&progress[0]) };
+        let parts = Parts {
+            committer,
+            checkpoint,
+            folder: folder.clone(),
+            watermark,
+            progress: Arc::clone(&progress[0]),
+            flush_interval: options.flush_interval,
+        };
         let writer = Writer::start(parts, last_event)?;
         let (watched, health) = (options.watchdog.clone(), database.health());
         let watchdog = Watchdog::start(&folder, watched, progress, status_sender, space, writer.reclaimer(), health)?;

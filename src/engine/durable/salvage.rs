@@ -7,14 +7,16 @@ use super::record::read_record;
 use super::recovery::SEQUENCE_JUMP;
 use super::sync_watermark::StoredWatermark;
 use super::table::Table;
-use super::{Durability, DurableEngine, DurableOptions, WatchdogOptions};
+use super::{DurableEngine, DurableOptions};
 use crate::clock::Millis;
 use crate::engine::codec;
 use crate::engine::{Engine, EngineError, Outcome};
 use crate::model::{Event, Handle, IdHash, Record};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
-use std::time::Duration;
+
+/// Memory for the engine that is filled, in bytes.
+const CACHE_BYTES: u64 = 64 << 20;
 
 /// The number of records written in one transaction.
 const BATCH: usize = 256;
@@ -49,13 +51,7 @@ pub async fn salvage(old: &Path, new: &Path, doubtful: bool) -> Result<Salvaged,
     let evidence = Evidence::read(&inspection)?;
     // The new folder is created last, so that a folder that can't be read leaves none behind.
     let new = DataFolder::claim_new(new)?;
-    let options = DurableOptions {
-        cache_bytes: 64 << 20,
-        durability: Durability::None,
-        accept_unmarked: false,
-        watchdog: WatchdogOptions { min_free_bytes: 0, stall_timeout: Duration::from_secs(3_600) },
-    };
-    let engine = DurableEngine::open(new, &options)?;
+    let engine = DurableEngine::open(new, &DurableOptions::unsynced(CACHE_BYTES))?;
     let result = Salvage { inspection: &inspection, evidence, engine: &engine, take_doubtful: doubtful }.run().await;
     engine.close().await?;
     result

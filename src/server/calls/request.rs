@@ -51,8 +51,7 @@ pub(super) async fn one_message(
     let (first, length) = in_time(share, arrival.timeout, begin(body, arrival.max_message_size)).await?;
     let Some(length) = length else { return Ok((first, None)) };
     if !share.has_room() {
-        let missing = (PREFIX + length).saturating_sub(first.len());
-        let _on_its_way = share.wait(missing).ok_or(NotReceived::NoRoom)?;
+        let _on_its_way = share.wait(PREFIX + length).ok_or(NotReceived::NoRoom)?;
         tokio::select! {
             biased;
             room = timeout(arrival.wait, share.room()) => room.map_err(|_| NotReceived::NoRoom)?,
@@ -60,6 +59,7 @@ pub(super) async fn one_message(
         }
     }
     let held = share.hold(PREFIX + length);
+    let_more_come(body, first.len());
     let message = in_time(share, time_for(length, arrival.timeout), complete(body, first, length)).await?;
     Ok((message, Some(held)))
 }
@@ -81,15 +81,17 @@ async fn in_time<T>(
     }
 }
 
-/// What has arrived when it is known how long the message is, and its length; no length if nothing more is to be read.
+/// What has arrived when it is known how long the message is, and its length; no length if nothing more is to be read. The
+/// peer may not send more in its place yet: so what is here and what is on its way of a message that waits for room take no
+/// more than the stream's window.
 async fn begin(body: &mut RecvStream, max_message_size: usize) -> Result<(Bytes, Option<usize>), NotReceived> {
-    let Some(mut first) = piece(body).await? else { return Ok((Bytes::new(), None)) };
+    let Some(mut first) = next_piece(body).await? else { return Ok((Bytes::new(), None)) };
     while !body.is_end_stream() {
         if let Some(length) = length(&first) {
             let is_allowed = length <= max_message_size && first.len() <= PREFIX + length;
             return Ok((first, is_allowed.then_some(length)));
         }
-        let Some(next) = piece(body).await? else { break };
+        let Some(next) = next_piece(body).await? else { break };
         first = [first, next].concat().into();
     }
     Ok((first, None))
@@ -112,15 +114,19 @@ async fn complete(body: &mut RecvStream, first: Bytes, length: usize) -> Result<
 
 /// The next piece of a body; the peer may send as much again.
 async fn piece(body: &mut RecvStream) -> Result<Option<Bytes>, NotReceived> {
-    match poll_fn(|cx| body.poll_data(cx)).await {
-        Some(Ok(piece)) => {
-            // It can't be more than was received.
-            body.flow_control().release_capacity(piece.len()).ok();
-            Ok(Some(piece))
-        }
-        Some(Err(_)) => Err(NotReceived::Gone),
-        None => Ok(None),
-    }
+    let piece = next_piece(body).await?;
+    let_more_come(body, piece.as_ref().map_or(0, Bytes::len));
+    Ok(piece)
+}
+
+async fn next_piece(body: &mut RecvStream) -> Result<Option<Bytes>, NotReceived> {
+    poll_fn(|cx| body.poll_data(cx)).await.transpose().map_err(|_| NotReceived::Gone)
+}
+
+/// Lets the peer send so many bytes again.
+fn let_more_come(body: &mut RecvStream, bytes: usize) {
+    // It can't be more than was received.
+    body.flow_control().release_capacity(bytes).ok();
 }
 
 /// The length of the message that begins here, if it has got so far.
@@ -207,8 +213,7 @@ impl Stream {
                 if self.progress.advance(&piece, |length| received.begin(length.min(max))) {
                     self.too_slow = None;
                 }
-                // It can't be more than was received.
-                self.body.flow_control().release_capacity(piece.len()).ok();
+                let_more_come(&mut self.body, piece.len());
                 Poll::Ready(Some(Ok(piece)))
             }
             Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(Status::cancelled("the caller is gone")))),

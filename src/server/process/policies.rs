@@ -1,8 +1,8 @@
 //! From the settings to what the session rules take.
 
 use crate::clock::Millis;
-use crate::config::{self, PolicySettings, Settings};
-use crate::session::{AtSessionLimit, HistoryBounds, MaintenanceOptions, Policies, Policy};
+use crate::config::{PolicySettings, Settings};
+use crate::session::{HistoryBounds, MaintenanceOptions, Policies, Policy};
 use std::time::Duration;
 
 pub(in crate::server) fn policies(settings: &Settings) -> Policies {
@@ -22,10 +22,7 @@ fn policy(settings: &PolicySettings) -> Policy {
         max_session_bytes: settings.max_session_size,
         max_attributes: settings.max_attributes,
         max_sessions_per_principal: settings.max_sessions_per_principal,
-        at_session_limit: match settings.at_session_limit {
-            config::AtSessionLimit::Refuse => AtSessionLimit::Refuse,
-            config::AtSessionLimit::EndOldest => AtSessionLimit::EndOldest,
-        },
+        at_session_limit: settings.at_session_limit,
         touch_granularity: millis(settings.touch_granularity),
         max_rotation_grace: millis(settings.max_rotation_grace),
         event_attributes: settings.event_attributes,

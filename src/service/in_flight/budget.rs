@@ -19,7 +19,7 @@ const FEW: usize = 4;
 /// Room is scarce when less than this part of it is free.
 const SCARCE_PART: usize = 4;
 
-/// This part of the bytes is kept for messages that wait for room: what is on its way of each has left the peer already.
+/// This part of the bytes is kept for messages that wait for room: what is here or on its way of each has left the peer.
 /// With the settings as they are by default, every stream that one connection may have can wait.
 const WAITING_PART: usize = 2;
 
@@ -180,7 +180,7 @@ impl Share {
         }
     }
 
-    /// Lets a message wait for room, of which so many bytes are still to come. The connection's window is opened by what may
+    /// Lets a message of so many bytes wait for room, of which as much may be here as its stream's window allows. The connection's window is opened by what may
     /// be on its way: otherwise messages that wait would fill it, and those that have room could never arrive. `None` if too
     /// many wait already, or if this connection has more than its part of them.
     pub fn wait(self: &Arc<Self>, bytes: usize) -> Option<OnItsWay> {

@@ -86,10 +86,9 @@ impl Subject {
 
 pub(crate) fn open_sled(folder: &Path, min_free_bytes: u64) -> Arc<dyn Engine> {
     let options = DurableOptions {
-        cache_bytes: 32 << 20,
         durability: Durability::Always,
-        accept_unmarked: false,
         watchdog: WatchdogOptions { min_free_bytes, stall_timeout: Duration::from_secs(30) },
+        ..DurableOptions::unsynced(32 << 20)
     };
     Arc::new(DurableEngine::open(DataFolder::claim(folder).unwrap(), &options).unwrap())
 }

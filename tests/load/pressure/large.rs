@@ -3,6 +3,7 @@
 use crate::common::{LONG, Server};
 use crate::pressure::uploads::Uploads;
 use bytes::Bytes;
+use h2::SendStream;
 use prost::Message;
 use sessiond_client::proto::call::Method;
 use sessiond_client::proto::reply::Result as Answer;
@@ -11,6 +12,7 @@ use sessiond_client::proto::{
     Call, CreateSessionRequest, ExchangeRequest, GetSessionRequest, SessionChange, UpdateSessionRequest,
 };
 use std::future::poll_fn;
+use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -44,18 +46,35 @@ async fn unary_calls_wait_for_room() {
     timeout(LONG, calls.join_all()).await.unwrap();
 }
 
-/// Messages that have room arrive, although others wait that have sent as much as they may.
-#[tokio::test(flavor = "multi_thread")]
-async fn messages_that_wait_do_not_keep_others_from_arriving() {
-    let server = Server::start_with(&["--message-memory", "16MiB", "--message-memory-per-connection", "16MiB"]);
+/// The flags of a server that has room for 40 of the messages of [`update`].
+const SOME_ROOM: [&str; 4] = ["--message-memory", "16MiB", "--message-memory-per-connection", "16MiB"];
+
+/// What is sent of a message at first. The server knows from this how long the message is.
+const BEGINNING: usize = 40 << 10;
+
+/// A large update of a session of this server, with the prefix of gRPC.
+async fn update(server: &Server) -> Vec<u8> {
     let id = server.client().create(CreateSessionRequest::new()).await.unwrap().session_id;
     let message = UpdateSessionRequest::new(id, SessionChange::new().set("data", data())).encode_to_vec();
     let mut bytes = vec![0];
     bytes.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
     bytes.extend(message);
-    // The server knows from this how long the message is.
-    let (beginning, rest) = bytes.split_at(40 << 10);
+    bytes
+}
 
+async fn send_beginning(stream: &mut SendStream<Bytes>, bytes: &[u8]) {
+    stream.reserve_capacity(BEGINNING);
+    while stream.capacity() < BEGINNING {
+        poll_fn(|cx| stream.poll_capacity(cx)).await.unwrap().unwrap();
+    }
+    stream.send_data(Bytes::copy_from_slice(&bytes[..BEGINNING]), false).unwrap();
+}
+
+/// Messages that have room arrive, although others wait that have sent as much as they may.
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_wait_do_not_keep_others_from_arriving() {
+    let server = Server::start_with(&SOME_ROOM);
+    let bytes = update(&server).await;
     let mut uploads = Uploads::connect(&server).await;
     let mut answers = JoinSet::new();
     let mut call = async || {
@@ -72,21 +91,46 @@ async fn messages_that_wait_do_not_keep_others_from_arriving() {
     let mut begun = Vec::new();
     for _ in 0..45 {
         let mut stream = call().await;
-        stream.reserve_capacity(beginning.len());
-        while stream.capacity() < beginning.len() {
-            poll_fn(|cx| stream.poll_capacity(cx)).await.unwrap().unwrap();
-        }
-        stream.send_data(Bytes::copy_from_slice(beginning), false).unwrap();
+        send_beginning(&mut stream, &bytes).await;
         begun.push(stream);
     }
     for _ in 0..20 {
         call().await.send_data(Bytes::copy_from_slice(&bytes), true).unwrap();
     }
     for mut stream in begun {
-        stream.send_data(Bytes::copy_from_slice(rest), true).unwrap();
+        stream.send_data(Bytes::copy_from_slice(&bytes[BEGINNING..]), true).unwrap();
     }
     for trailers in timeout(LONG, answers.join_all()).await.unwrap() {
         assert_eq!(trailers.unwrap()["grpc-status"], "0");
+    }
+}
+
+/// What is counted of a message that waits is all that its peer can send of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_than_a_window_of_a_message_that_waits_is_taken() {
+    const WINDOW: usize = 65_535;
+    let server = Server::start_with(&SOME_ROOM);
+    let bytes = update(&server).await;
+    let mut uploads = Uploads::connect(&server).await;
+    let mut begun = Vec::new();
+    for _ in 0..45 {
+        let (answer, mut stream) = uploads.begin("UpdateSession").await;
+        send_beginning(&mut stream, &bytes).await;
+        begun.push((answer, stream));
+    }
+    let (_, last) = begun.last_mut().unwrap();
+    last.reserve_capacity(WINDOW);
+    let more = async {
+        while last.capacity() <= WINDOW - BEGINNING {
+            poll_fn(|cx| last.poll_capacity(cx)).await.unwrap().unwrap();
+        }
+    };
+    assert!(timeout(Duration::from_millis(500), more).await.is_err(), "the server makes room for more of it");
+    // Once there is room, it goes on.
+    let (_, mut last) = begun.pop().unwrap();
+    drop(begun);
+    while last.capacity() < WINDOW {
+        timeout(LONG, poll_fn(|cx| last.poll_capacity(cx))).await.unwrap().unwrap().unwrap();
     }
 }
 

@@ -25,14 +25,14 @@ use std::time::Duration;
 use sync_thread::SyncThread;
 use tokio::sync::{Notify, oneshot, watch};
 
-/// When an acknowledged change is on disk.
+/// What an acknowledged change survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// Before the answer: it survives a power cut.
+    /// Crash and power cut: every change is on disk before its answer.
     Always,
-    /// At most this long after the answer: a crash or a power cut loses that much.
-    Interval(Duration),
-    /// When the operating system writes it: a crash of the process loses about half a second, a power cut any amount.
+    /// A crash or a power cut loses at most the changes of the last flush interval.
+    Interval,
+    /// A crash loses about the last half second, a power cut any amount: the operating system writes when it likes.
     None,
 }
 
@@ -149,11 +149,12 @@ pub(super) struct Parts {
     pub(super) watermark: Arc<WatermarkFile>,
     /// The progress of the sync thread.
     pub(super) progress: Arc<Progress>,
+    pub(super) flush_interval: Duration,
 }
 
 impl Writer {
     pub(super) fn start(parts: Parts, last_event: watch::Receiver<u64>) -> io::Result<Self> {
-        let Parts { committer, checkpoint, folder, watermark, progress } = parts;
+        let Parts { committer, checkpoint, folder, watermark, progress, flush_interval } = parts;
         let durability = committer.durability;
         let state = State {
             synced: committer.redo.end(),
@@ -181,6 +182,7 @@ impl Writer {
         let checkpoint = thread.spawn(move || checkpoint.run(&to_write_back))?;
         let syncing = SyncThread {
             durability,
+            flush_interval,
             shared: Arc::clone(&shared),
             layers,
             checkpoint,

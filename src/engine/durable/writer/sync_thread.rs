@@ -33,6 +33,7 @@ enum NextStep {
 
 pub(super) struct SyncThread {
     pub(super) durability: Durability,
+    pub(super) flush_interval: Duration,
     pub(super) shared: Arc<Shared>,
     /// To the checkpoint thread.
     pub(super) layers: Sender<Ended>,
@@ -103,10 +104,10 @@ impl SyncThread {
         let age = committer.changed_since.map(|since| since.elapsed());
         match (self.durability, age) {
             (Durability::Always, _) if !committer.waiting.is_empty() => NextStep::Sync,
-            (Durability::Interval(interval), Some(age)) if age >= interval => NextStep::Sync,
+            (Durability::Interval, Some(age)) if age >= self.flush_interval => NextStep::Sync,
             (Durability::None, Some(age)) if age >= UNPROMISED => NextStep::Write,
             _ if committer.is_urgent() => NextStep::Write,
-            (Durability::Interval(interval), Some(age)) => NextStep::In(interval.saturating_sub(age)),
+            (Durability::Interval, Some(age)) => NextStep::In(self.flush_interval.saturating_sub(age)),
             (Durability::None, Some(age)) => NextStep::In(UNPROMISED.saturating_sub(age)),
             _ => NextStep::Nothing,
         }
