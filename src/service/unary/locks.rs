@@ -25,9 +25,9 @@ impl StoreService {
             wait: request::lock_wait(request.wait, renewed.is_some())?,
             renewed,
         };
-        let (namespace, id) = (wanted.namespace.clone(), wanted.id.clone());
+        let read_again = request.include_session.then(|| (wanted.namespace.clone(), wanted.id.clone()));
         let Locked { token, until, mut session } = sessions.lock(wanted).await?;
-        let session = if request.include_session {
+        let session = if let Some((namespace, id)) = read_again {
             if !share.has_room_to_answer() {
                 // Many locks may end at once, and nobody take what those who waited for them are told.
                 let size = session.record.attributes.fields().len();
