@@ -5,6 +5,7 @@
 use std::env;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
@@ -13,6 +14,15 @@ use std::time::Duration;
 
 use sessiond_client::{Client, ClientBuilder};
 use tempfile::TempDir;
+
+/// An address at which nothing listens: the port was free a moment ago.
+///
+/// # Panics
+/// If no port is free.
+#[must_use]
+pub fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
 
 /// Long enough for a busy machine.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -57,7 +67,16 @@ impl Server {
     /// # Panics
     /// If it does not start.
     pub fn restart(&mut self) {
-        (self.process, self.address) = launch(&self.folder, &self.address);
+        let address = self.address.clone();
+        self.restart_at(&address);
+    }
+
+    /// Starts it again at another address, on the same data: another process of the same store.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn restart_at(&mut self, address: &str) {
+        (self.process, self.address) = launch(&self.folder, address);
     }
 
     /// A client with a namespace that no other test uses.

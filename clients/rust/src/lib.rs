@@ -28,7 +28,8 @@
 //! ```
 //!
 //! A [`Client`] is cheap to clone and safe to share. It connects at the first call and again whenever the connection
-//! was lost. Every call has a deadline. A call is repeated while the server is unavailable, but not if it may have been
+//! was lost. Of several addresses, which are the processes of one store, it uses one at a time: when that can't be
+//! reached, is starting or shuts down, it goes on with the next. Every call has a deadline. A call is repeated while the server is unavailable, but not if it may have been
 //! carried out and a second time would make a difference. Only the stream of [`Client::watch`], a backup, a
 //! restore and a check of the data have no deadline once they have begun.
 //!
@@ -46,6 +47,7 @@ mod csrf;
 mod directory;
 mod error;
 mod events;
+mod follow;
 mod handoff;
 pub mod json;
 mod json_data;
@@ -54,6 +56,7 @@ mod locks;
 mod mapped_id;
 mod redact;
 mod retry;
+mod servers;
 mod sessions;
 mod value;
 mod verify;
@@ -65,6 +68,7 @@ pub use client::{Client, ClientBuilder, DEFAULT_DEADLINE};
 pub use directory::{Listing, Page};
 pub use error::{Error, Violation};
 pub use events::{Event, Watch, WatchMessage};
+pub use follow::Follow;
 pub use handoff::{Handoff, Redeemed};
 pub use lane::Lane;
 pub use locks::Lock;

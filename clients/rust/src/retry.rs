@@ -33,7 +33,7 @@ impl RetryPolicy {
         Self { attempts: 1, pause: Duration::ZERO }
     }
 
-    fn pause_after(&self, attempt: u32) -> Duration {
+    pub(crate) fn pause_after(&self, attempt: u32) -> Duration {
         let longest = self.pause.saturating_mul(2_u32.saturating_pow(attempt - 1));
         // The standard library's only source of randomness; good enough to spread pauses.
         let random = RandomState::new().hash_one(attempt) % 1024;
@@ -61,8 +61,18 @@ impl Failure {
         }
     }
 
+    /// Whether the server can't be used now: it is not there, or is starting or shutting down.
+    pub(crate) fn is_absence(&self) -> bool {
+        match self {
+            Self::Answered(status) | Self::NotCarriedOut(status) | Self::Unknown(status) => {
+                status.code() == Code::Unavailable
+            }
+            Self::Refused => false,
+        }
+    }
+
     /// The one rule of what is repeated.
-    fn may_be_repeated(&self) -> bool {
+    pub(crate) fn may_be_repeated(&self) -> bool {
         match self {
             Self::Answered(status) | Self::NotCarriedOut(status) => status.code() == Code::Unavailable,
             Self::Unknown(_) | Self::Refused => false,

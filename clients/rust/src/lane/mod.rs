@@ -15,7 +15,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::client::LARGEST_MESSAGE;
+use crate::client::store;
 use crate::proto::call::Method;
 use crate::proto::reply::Result as Answer;
 use crate::proto::session_store_client::SessionStoreClient;
@@ -51,7 +51,7 @@ pub(crate) enum Failure {
     Refused,
 }
 
-/// The lane of a client. It opens its stream at the first call, and again after it was lost.
+/// The lane to a server. It opens its stream at the first call, and again after it was lost.
 #[derive(Debug)]
 pub(crate) struct FastLane {
     channel: Channel,
@@ -107,8 +107,7 @@ impl FastLane {
         }
         let (queue, pending) = mpsc::channel(QUEUED_CALLS);
         let waiting = Arc::new(Waiting::default());
-        let stub = SessionStoreClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_MESSAGE);
-        tokio::spawn(run(stub, pending, Arc::clone(&waiting)));
+        tokio::spawn(run(store(self.channel.clone()), pending, Arc::clone(&waiting)));
         let stream = Stream { queue, waiting };
         *state = State::Open(stream.clone());
         Some(stream)
