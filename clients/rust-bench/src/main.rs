@@ -44,7 +44,7 @@ struct Settings {
     rounds: usize,
 }
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings::parse();
     let mut rounds = Vec::new();

@@ -1,6 +1,6 @@
 //! The quick start of README.md does what it says.
 
-#[path = "../examples/quick_start.rs"]
+#[path = "../examples/visits.rs"]
 #[expect(dead_code, reason = "its main would wait for visitors")]
 mod quick_start;
 
@@ -8,7 +8,7 @@ use sessiond_testing::{Server, Visitor, assert_quoted};
 
 #[test]
 fn the_quick_start_is_the_example() {
-    assert_quoted(include_str!("../README.md"), include_str!("../examples/quick_start.rs"));
+    assert_quoted(include_str!("../README.md"), include_str!("../examples/visits.rs"));
 }
 
 #[tokio::test]

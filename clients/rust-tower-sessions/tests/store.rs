@@ -195,11 +195,11 @@ async fn a_server_that_is_killed_under_load_costs_errors_in_time_but_no_acknowle
     let mut server = Server::start();
     let store = SessiondStore::new(server.client_builder().deadline(DEADLINE).connect_lazy().unwrap());
     let record = created(&store, []).await;
-    let (stops, saves) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let (stops, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let mut tasks = Vec::new();
     for task in 0..8 {
         let (store, mut record) = (store.clone(), record.clone());
-        let (stops, saves) = (Arc::clone(&stops), Arc::clone(&saves));
+        let (stops, acknowledged) = (Arc::clone(&stops), Arc::clone(&acknowledged));
         tasks.push(tokio::spawn(async move {
             let mut saved = 0;
             for n in 1_u64.. {
@@ -211,7 +211,7 @@ async fn a_server_that_is_killed_under_load_costs_errors_in_time_but_no_acknowle
                 match store.save(&record).await {
                     Ok(()) => {
                         saved = n;
-                        saves.fetch_add(1, SeqCst);
+                        acknowledged.fetch_add(1, SeqCst);
                     }
                     Err(error) => assert!(!error.to_string().contains("nothing was saved"), "{error}"),
                 }
@@ -221,8 +221,8 @@ async fn a_server_that_is_killed_under_load_costs_errors_in_time_but_no_acknowle
         }));
     }
     let goes_on = async || {
-        let (start, wanted) = (Instant::now(), saves.load(SeqCst) + 100);
-        while saves.load(SeqCst) < wanted {
+        let (start, wanted) = (Instant::now(), acknowledged.load(SeqCst) + 100);
+        while acknowledged.load(SeqCst) < wanted {
             assert!(start.elapsed() < Duration::from_secs(20), "it does not go on");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

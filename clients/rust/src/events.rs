@@ -161,7 +161,7 @@ impl Client {
             self.fill_namespace(&mut request.namespace);
         }
         // The deadline is not sent along: the server would end the stream then.
-        let begin = |_left, server: &Server| {
+        let begin = |_time, server: &Server| {
             let (mut stub, request) = (store(server.channel()), request.clone());
             async move {
                 let mut stream = stub.watch_sessions(request).await?.into_inner();

@@ -1,12 +1,11 @@
 //! The processes of one store. One is used at a time, and the next in turn when it is away.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::time::Duration;
 
-use tokio::time::Instant;
 use tonic::transport::Channel;
 
 use crate::lane::{Failure, FastLane, Lane};
+use crate::retry::Time;
 
 /// All processes of the store that the client knows, in the order of their addresses.
 #[derive(Debug)]
@@ -58,27 +57,27 @@ impl Servers {
     }
 
     /// Makes a call at the process in use, and while that is away, at the others in turn, each once. The call is told how much
-    /// time is left.
+    /// time it has.
     pub(crate) async fn in_turn<'a, T, F>(
         &'a self,
-        left: Duration,
-        call: impl Fn(Duration, &'a Server) -> F,
+        mut time: Time,
+        call: impl Fn(Time, &'a Server) -> F,
     ) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let start = Instant::now();
         let mut untried = self.all.len();
         loop {
             untried -= 1;
             let turn = self.turn.load(Relaxed);
             let server = self.at(turn);
-            match call(left.saturating_sub(start.elapsed()), server).await {
+            match call(time, server).await {
                 Err(failure) if failure.is_absence() => {
                     self.leave(turn);
                     if untried == 0 || !failure.may_be_repeated() {
                         return Err(failure);
                     }
+                    time = time.rest();
                 }
                 result => {
                     server.note_answer();

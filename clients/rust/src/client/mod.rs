@@ -12,7 +12,7 @@ use crate::address::Address;
 use crate::error::Error;
 use crate::lane::Failure;
 use crate::proto::session_store_client::SessionStoreClient;
-use crate::retry::{self, RetryPolicy};
+use crate::retry::{self, RetryPolicy, Time};
 use crate::servers::{Server, Servers};
 use crate::sessions::HotCall;
 
@@ -81,13 +81,13 @@ impl Client {
 
     /// A call on a single session, over the fast lane where there is one.
     pub(crate) async fn hot<Q: HotCall>(&self, request: Q) -> Result<Q::Response, Error> {
-        let attempt = |left, server| Self::try_hot(&request, left, server);
+        let attempt = |time, server| Self::try_hot(&request, time, server);
         self.repeat(attempt).await.map_err(|status| self.error(&status))
     }
 
-    async fn try_hot<Q: HotCall>(request: &Q, left: Duration, server: &Server) -> Result<Q::Response, Failure> {
+    async fn try_hot<Q: HotCall>(request: &Q, time: Time, server: &Server) -> Result<Q::Response, Failure> {
         if let Some(lane) = server.lane() {
-            match lane.call(request.clone().into_method(), left).await {
+            match lane.call(request.clone().into_method(), time).await {
                 Ok(answer) => {
                     let mismatch = || Failure::Answered(Status::internal("a reply to another call"));
                     return Q::response(answer).ok_or_else(mismatch);
@@ -98,7 +98,7 @@ impl Client {
             }
         }
         let mut request = Request::new(request.clone());
-        request.set_timeout(left);
+        request.set_timeout(time.rest().left);
         let answer = Q::unary(store(server.channel()), request).await;
         answer.map(Response::into_inner).map_err(|status| Failure::of_unary(status, Q::IS_IDEMPOTENT))
     }
@@ -124,22 +124,22 @@ impl Client {
         Q: Clone,
         F: Future<Output = Result<Response<A>, Status>>,
     {
-        let attempt = |left, server: &Server| {
+        let attempt = |time: Time, server: &Server| {
             let mut request = Request::new(request.clone());
-            request.set_timeout(left);
+            request.set_timeout(time.left);
             let answer = send(server.channel(), request);
             async { answer.await.map_err(|status| Failure::of_unary(status, false)) }
         };
         self.repeat(attempt).await.map(Response::into_inner)
     }
 
-    /// Runs `attempt` with the client's deadline and repetitions. It is told how much time is left, and which server to call.
-    pub(crate) async fn repeat<'a, T, F>(&'a self, attempt: impl Fn(Duration, &'a Server) -> F) -> Result<T, Status>
+    /// Runs `attempt` with the client's deadline and repetitions. It is told how much time it has, and which server to call.
+    pub(crate) async fn repeat<'a, T, F>(&'a self, attempt: impl Fn(Time, &'a Server) -> F) -> Result<T, Status>
     where
         F: Future<Output = Result<T, Failure>>,
     {
         let Settings { deadline, retry, .. } = *self.settings;
-        let result = retry::within(deadline, retry, |left| self.servers.in_turn(left, &attempt)).await;
+        let result = retry::within(deadline, retry, |time| self.servers.in_turn(time, &attempt)).await;
         if result.as_ref().is_err_and(|status| status.code() == Code::DeadlineExceeded) {
             self.servers.leave_if_silent();
         }

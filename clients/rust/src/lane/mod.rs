@@ -19,6 +19,7 @@ use crate::client::store;
 use crate::proto::call::Method;
 use crate::proto::reply::Result as Answer;
 use crate::proto::session_store_client::SessionStoreClient;
+use crate::retry::Time;
 use calls::{Calls, Pending};
 use replies::Waiting;
 
@@ -79,10 +80,11 @@ impl FastLane {
     }
 
     /// Makes a call that has this much time.
-    pub(crate) async fn call(&self, method: Method, timeout: Duration) -> Result<Answer, Failure> {
+    pub(crate) async fn call(&self, method: Method, time: Time) -> Result<Answer, Failure> {
         let length = calls::length(&method).ok_or(Failure::Refused)?;
         let stream = self.stream().ok_or(Failure::Refused)?;
-        let suspicious = Instant::now() + timeout / 2;
+        let Time { end, left: timeout } = time;
+        let suspicious = end.checked_sub(timeout / 2).unwrap_or(end);
         let mut watch = Watch { lane: self, stream: &stream, suspicious, ended: false };
         let (answer, answered) = oneshot::channel();
         let sent = stream.queue.send(Pending { method, length, timeout, answer }).await;
