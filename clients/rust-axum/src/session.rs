@@ -121,7 +121,7 @@ impl Session {
     /// The value of this name; `None` if there is none, or one of another shape.
     #[must_use]
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        let data = self.lock().value(name).map(to_data)?;
+        let data = self.lock().value(name).cloned().map(to_data)?;
         serde_json::from_value(data).ok()
     }
 

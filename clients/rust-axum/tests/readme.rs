@@ -4,32 +4,20 @@
 #[expect(dead_code, reason = "its main would wait for visitors")]
 mod quick_start;
 
-use axum::body::Body;
-use axum::http::{Request, header};
-use http_body_util::BodyExt as _;
-use sessiond_testing::Server;
-use tower::ServiceExt as _;
+use sessiond_testing::{Server, Visitor, assert_quoted};
 
 #[test]
 fn the_quick_start_is_the_example() {
-    let (_, example) = include_str!("../examples/quick_start.rs").split_once("\n\n").unwrap();
-    assert!(include_str!("../README.md").contains(example));
+    assert_quoted(include_str!("../README.md"), include_str!("../examples/quick_start.rs"));
 }
 
 #[tokio::test]
 async fn the_quick_start_counts_visits_across_a_log_in() {
     let server = Server::start();
-    let app = quick_start::app(server.client()).unwrap();
-    let mut cookie = String::new();
-    for (method, path, expected) in
+    let mut visitor = Visitor::new(&quick_start::app(server.client()).unwrap());
+    for (method, uri, expected) in
         [("GET", "/", "visit 1"), ("GET", "/", "visit 2"), ("POST", "/log-in", "welcome"), ("GET", "/", "visit 3")]
     {
-        let request = Request::builder().method(method).uri(path).header(header::COOKIE, &cookie);
-        let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-        if let Some(set) = response.headers().get(header::SET_COOKIE) {
-            set.to_str().unwrap().split(';').next().unwrap().clone_into(&mut cookie);
-        }
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        assert_eq!(body, expected);
+        assert_eq!(visitor.ask(method, uri).await.1, expected);
     }
 }

@@ -7,28 +7,38 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use sessiond_client::json::{from_data, to_data};
 use sessiond_client::proto::{SessionChange, Value};
 
-/// The name of the copy among a record's data; no attribute of the session.
+/// The name of the copy among a record's data; no attribute of the session. It is a list of names and values in turn, sorted by
+/// the names: a load makes it for every request, and only a save looks anything up in it.
 const LOADED: &str = "sessiond.loaded";
 
 /// The data of a record.
 pub(crate) type Data = HashMap<String, Json>;
 
 /// The data of a record that is loaded.
-pub(crate) fn data(attributes: &BTreeMap<String, Value>) -> Data {
-    let mut data = attributes.iter().map(|(name, value)| (name.clone(), to_data(value))).collect();
-    remember(&mut data);
+pub(crate) fn data(attributes: BTreeMap<String, Value>) -> Data {
+    let mut copy = Vec::with_capacity(2 * attributes.len());
+    // With a place for the copy.
+    let mut data = Data::with_capacity(attributes.len() + 1);
+    for (name, value) in attributes {
+        let value = to_data(value);
+        copy.extend([Json::String(name.clone()), value.clone()]);
+        data.insert(name, value);
+    }
+    data.insert(LOADED.to_owned(), Json::Array(copy));
     data
 }
 
 /// Notes that the session has this data.
 pub(crate) fn remember(data: &mut Data) {
     data.remove(LOADED);
-    let copy: Map<String, Json> = data.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    data.insert(LOADED.to_owned(), Json::Object(copy));
+    let mut pairs: Vec<_> = data.iter().collect();
+    pairs.sort_unstable_by_key(|(name, _)| *name);
+    let copy = pairs.into_iter().flat_map(|(name, value)| [Json::String(name.clone()), value.clone()]).collect();
+    data.insert(LOADED.to_owned(), copy);
 }
 
 /// All data as attributes.
@@ -39,15 +49,17 @@ pub(crate) fn attributes(data: &Data) -> BTreeMap<String, Value> {
 
 /// What has changed since the record was loaded.
 pub(crate) fn change(data: &Data) -> SessionChange {
-    let Some(Json::Object(loaded)) = data.get(LOADED) else {
+    let Some(Json::Array(copy)) = data.get(LOADED) else {
         let set_attributes = attributes(data);
         return SessionChange { set_attributes, clear_attributes: true, ..SessionChange::default() };
     };
-    let changed = data.iter().filter(|(name, value)| *name != LOADED && loaded.get(*name) != Some(value));
-    let removed = loaded.keys().filter(|name| !data.contains_key(*name));
+    let pairs = copy.chunks_exact(2).filter_map(|pair| Some((pair[0].as_str()?, &pair[1])));
+    let loaded: HashMap<&str, &Json> = pairs.collect();
+    let changed = data.iter().filter(|(name, value)| *name != LOADED && loaded.get(name.as_str()) != Some(value));
+    let removed = loaded.keys().filter(|name| !data.contains_key(**name));
     SessionChange {
         set_attributes: changed.map(|(name, value)| (name.clone(), from_data(value.clone()))).collect(),
-        remove_attributes: removed.cloned().collect(),
+        remove_attributes: removed.map(|name| (*name).to_owned()).collect(),
         ..SessionChange::default()
     }
 }
@@ -57,7 +69,7 @@ mod tests {
     use super::*;
 
     fn loaded() -> Data {
-        data(&BTreeMap::from([
+        data(BTreeMap::from([
             ("kept".to_owned(), 1.into()),
             ("changed".to_owned(), 1.into()),
             ("gone".to_owned(), 1.into()),

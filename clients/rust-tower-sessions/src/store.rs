@@ -101,8 +101,8 @@ impl SessionStore for SessiondStore {
         match self.client.get(GetSessionRequest::new(session_id(*id)).peek()).await {
             Ok(found) => Ok(Some(Record {
                 id: *id,
-                data: loaded::data(&found.session.attributes),
                 expiry_date: expiry_date(found.session.expire_time),
+                data: loaded::data(found.session.attributes),
             })),
             Err(Error::SessionNotFound) => Ok(None),
             Err(error) => Err(failed(error)),

@@ -14,13 +14,14 @@ pub const DEFAULT_ADDRESS: &str = "127.0.0.1:50051";
 /// The longest path that the kernel takes for a Unix socket, in bytes.
 const MAX_SOCKET_PATH: usize = 107;
 
-/// Where a sessiond listens: `HOST:PORT`, `http://HOST:PORT` or `unix:PATH`.
+/// Where a sessiond listens: `HOST:PORT`, `http://HOST:PORT` or `unix:PATH`; or where each of the processes of one store
+/// does, separated by commas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     /// As the caller wrote it: errors name the address in the words of the setting.
     text: String,
-    /// `HOST:PORT` or `unix:PATH`.
-    normal: String,
+    /// Each is `HOST:PORT` or `unix:PATH`; there is one at least.
+    normal: Vec<String>,
 }
 
 /// An address that can't be used.
@@ -32,9 +33,12 @@ pub struct AddressError {
 }
 
 impl Address {
-    pub(crate) fn endpoint(&self) -> Result<Endpoint, AddressError> {
-        let uri = if is_socket(&self.normal) { self.normal.clone() } else { format!("http://{}", self.normal) };
-        Endpoint::from_shared(uri).map_err(|_| problem(&self.text, "it holds a character that no address has"))
+    pub(crate) fn endpoints(&self) -> Result<Vec<Endpoint>, AddressError> {
+        let endpoint = |normal: &String| {
+            let uri = if is_socket(normal) { normal.clone() } else { format!("http://{normal}") };
+            Endpoint::from_shared(uri).map_err(|_| problem(&self.text, "it holds a character that no address has"))
+        };
+        self.normal.iter().map(endpoint).collect()
     }
 }
 
@@ -42,13 +46,9 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut addresses = list(text).map_err(|found| problem(text, found))?;
-        let normal = addresses.pop().unwrap_or_default();
-        if !addresses.is_empty() {
-            return Err(problem(text, "this client takes one address, not several"));
-        }
+        let normal = list(text).map_err(|found| problem(text, found))?;
         let address = Self { text: text.trim().to_owned(), normal };
-        address.endpoint()?;
+        address.endpoints()?;
         Ok(address)
     }
 }
@@ -141,39 +141,22 @@ mod tests {
 
     use super::*;
 
-    /// The cases that all clients share.
-    fn cases() -> Vec<Value> {
-        serde_json::from_str(include_str!("../../conformance/addresses.json")).expect("a list")
-    }
-
     #[test]
     fn addresses_are_what_they_are_in_every_client() {
-        for case in cases() {
+        let cases: Vec<Value> = serde_json::from_str(include_str!("../../conformance/addresses.json")).expect("a list");
+        for case in cases {
             let text = case["address"].as_str().expect("a text");
-            match list(text) {
-                Ok(normal) => assert_eq!(Value::from(normal), case["normal"], "{text:?}"),
-                Err(problem) => assert_eq!(problem, case["refused"], "{text:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn this_client_takes_one() {
-        for case in cases() {
-            let text = case["address"].as_str().expect("a text");
-            let taken = text.parse::<Address>();
-            match case["normal"].as_array().map(Vec::len) {
-                Some(1) => assert_eq!(taken.expect(text).to_string(), text.trim(), "as it is written"),
-                Some(_) => {
-                    let error = taken.expect_err(text).to_string();
-                    assert!(error.contains("this client takes one address, not several"), "{error}");
+            match text.parse::<Address>() {
+                Ok(address) => {
+                    assert_eq!(address.to_string(), text.trim(), "as it is written");
+                    assert_eq!(Value::from(address.normal), case["normal"], "{text:?}");
                 }
-                None => {
-                    let refused = case["refused"].as_str().expect("a text");
+                Err(error) => {
+                    let refused = case["refused"].as_str().expect(text);
                     let line = format!(
                         "{text:?} is not an address: {refused}; write HOST:PORT, http://HOST:PORT or unix:PATH"
                     );
-                    assert_eq!(taken.expect_err(text).to_string(), line);
+                    assert_eq!(error.to_string(), line);
                 }
             }
         }

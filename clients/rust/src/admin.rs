@@ -26,8 +26,8 @@ impl Client {
     /// Asks how the server is. The empty name means the server as a whole.
     pub async fn health(&self, service: impl Into<String>) -> Result<Health, Error> {
         let request = HealthCheckRequest { service: service.into() };
-        let send = |request| {
-            let mut stub = HealthClient::new(self.channel());
+        let send = |channel, request| {
+            let mut stub = HealthClient::new(channel);
             async move { stub.check(request).await }
         };
         match self.call(request, send).await {
@@ -43,8 +43,8 @@ impl Client {
 
     /// What the server holds and does.
     pub async fn statistics(&self) -> Result<Statistics, Error> {
-        let send = |request| {
-            let mut stub = AdminClient::new(self.channel());
+        let send = |channel, request| {
+            let mut stub = AdminClient::new(channel);
             async move { stub.get_statistics(request).await }
         };
         let answer = self.call(GetStatisticsRequest {}, send).await;
@@ -53,8 +53,8 @@ impl Client {
 
     /// Removes every session that has expired by now, instead of waiting for the sweeper's next turn. Answers how many.
     pub async fn sweep_now(&self) -> Result<u64, Error> {
-        let send = |request| {
-            let mut stub = AdminClient::new(self.channel());
+        let send = |channel, request| {
+            let mut stub = AdminClient::new(channel);
             async move { stub.sweep_now(request).await }
         };
         let answer = self.call(SweepNowRequest {}, send).await;

@@ -1,7 +1,5 @@
 //! Backups, and restoring them.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use tonic::codegen::tokio_stream::{Stream, StreamExt as _};
 use tonic::{Status, Streaming};
@@ -10,6 +8,8 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::proto::admin_client::AdminClient;
 use crate::proto::{BackupRequest, BackupResponse, BackupSummary, RestoreRequest};
+use crate::retry::Time;
+use crate::servers::Server;
 
 /// The bytes of a backup, as they come. Dropping it ends it and leaves nothing behind on the server.
 ///
@@ -54,8 +54,8 @@ impl Client {
     /// Begins a backup of all sessions and events, of every namespace, as they are at one moment. Beginning it has the
     /// deadline of a call; the stream itself has none.
     pub async fn backup(&self) -> Result<Backup, Error> {
-        let begin = |_left: Duration| {
-            let mut stub = AdminClient::new(self.channel());
+        let begin = |_time: Time, server: &Server| {
+            let mut stub = AdminClient::new(server.channel());
             async move { Ok(stub.backup(BackupRequest {}).await?.into_inner()) }
         };
         let stream = self.repeat(begin).await.map_err(|status: Status| self.error(&status))?;

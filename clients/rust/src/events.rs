@@ -8,11 +8,12 @@ use std::time::Duration;
 use tonic::Streaming;
 use tonic::codegen::tokio_stream::Stream;
 
-use crate::client::Client;
+use crate::client::{Client, store};
 use crate::convert::{Complete, duration};
 use crate::error::Error;
 use crate::proto::watch_sessions_response::Message;
 use crate::proto::{Checkpoint, EventKind, Session, SessionEvent, WatchSessionsRequest, WatchSessionsResponse};
+use crate::servers::Server;
 use crate::{Address, Timestamp};
 
 impl WatchSessionsRequest {
@@ -93,6 +94,7 @@ pub enum WatchMessage {
 ///
 /// It has no deadline. When it ends, by an error or without one, watch again and [`resume`](WatchSessionsRequest::resume)
 /// with its [`resume_token`](Watch::resume_token); nothing is missed as long as the server keeps the events.
+/// [`Client::follow`] does so by itself.
 #[derive(Debug)]
 pub struct Watch {
     stream: Streaming<WatchSessionsResponse>,
@@ -159,8 +161,8 @@ impl Client {
             self.fill_namespace(&mut request.namespace);
         }
         // The deadline is not sent along: the server would end the stream then.
-        let begin = |_left| {
-            let (mut stub, request) = (self.stub(), request.clone());
+        let begin = |_time, server: &Server| {
+            let (mut stub, request) = (store(server.channel()), request.clone());
             async move {
                 let mut stream = stub.watch_sessions(request).await?.into_inner();
                 let first = stream.message().await?;

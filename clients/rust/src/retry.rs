@@ -4,10 +4,13 @@ use std::error::Error as _;
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{Code, Status};
 
 use crate::lane::{Failure, was_not_connected};
+
+/// Stands for a deadline that lies beyond all time: ten years.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// How often a call is repeated that met `UNAVAILABLE`; no other error is repeated, nor is a call that may have been carried
 /// out, unless twice is the same as once.
@@ -33,7 +36,7 @@ impl RetryPolicy {
         Self { attempts: 1, pause: Duration::ZERO }
     }
 
-    fn pause_after(&self, attempt: u32) -> Duration {
+    pub(crate) fn pause_after(&self, attempt: u32) -> Duration {
         let longest = self.pause.saturating_mul(2_u32.saturating_pow(attempt - 1));
         // The standard library's only source of randomness; good enough to spread pauses.
         let random = RandomState::new().hash_one(attempt) % 1024;
@@ -61,8 +64,18 @@ impl Failure {
         }
     }
 
+    /// Whether the server can't be used now: it is not there, or is starting or shutting down.
+    pub(crate) fn is_absence(&self) -> bool {
+        match self {
+            Self::Answered(status) | Self::NotCarriedOut(status) | Self::Unknown(status) => {
+                status.code() == Code::Unavailable
+            }
+            Self::Refused => false,
+        }
+    }
+
     /// The one rule of what is repeated.
-    fn may_be_repeated(&self) -> bool {
+    pub(crate) fn may_be_repeated(&self) -> bool {
         match self {
             Self::Answered(status) | Self::NotCarriedOut(status) => status.code() == Code::Unavailable,
             Self::Unknown(_) | Self::Refused => false,
@@ -77,21 +90,38 @@ impl Failure {
     }
 }
 
-/// Runs `attempt` until it succeeds, fails for good, or the deadline has passed. It is told how much time is left.
+/// The time that an attempt has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Time {
+    pub(crate) end: Instant,
+    /// How much is left, for the server.
+    pub(crate) left: Duration,
+}
+
+impl Time {
+    /// What is left of it now.
+    pub(crate) fn rest(self) -> Self {
+        Self { left: self.end.saturating_duration_since(Instant::now()), ..self }
+    }
+}
+
+/// Runs `attempt` until it succeeds, fails for good, or the deadline has passed. It is told how much time it has.
 pub(crate) async fn within<T, F>(
     deadline: Duration,
     policy: RetryPolicy,
-    mut attempt: impl FnMut(Duration) -> F,
+    mut attempt: impl FnMut(Time) -> F,
 ) -> Result<T, Status>
 where
     F: Future<Output = Result<T, Failure>>,
 {
     let start = Instant::now();
+    // A deadline that is too far away is none.
+    let end = start.checked_add(deadline).unwrap_or_else(|| start + LONGEST);
+    let mut time = Time { end, left: deadline };
     let mut number = 1;
     let mut unavailable = None;
     loop {
-        let left = deadline.saturating_sub(start.elapsed());
-        match timeout(left, attempt(left)).await {
+        match timeout_at(end, attempt(time)).await {
             // That the server was unavailable a moment ago says more than that time is up.
             Err(_) => return Err(unavailable.unwrap_or_else(|| Status::deadline_exceeded("no answer"))),
             Ok(Err(failure)) if failure.may_be_repeated() && number < policy.attempts => {
@@ -101,6 +131,7 @@ where
                     return Err(status);
                 }
                 sleep(pause).await;
+                time = time.rest();
                 unavailable = Some(status);
                 number += 1;
             }
@@ -122,7 +153,7 @@ mod tests {
     async fn unavailable_is_repeated_and_the_time_left_shrinks() {
         let calls = Cell::new(0);
         let previous = Cell::new(SECOND + Duration::from_nanos(1));
-        let result = within(SECOND, RetryPolicy::default(), |left| {
+        let result = within(SECOND, RetryPolicy::default(), |Time { left, .. }| {
             assert!(left < previous.replace(left));
             calls.set(calls.get() + 1);
             let result =

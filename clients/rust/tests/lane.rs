@@ -13,7 +13,7 @@ use sessiond_client::proto::{
     Call, CallError, CreateSessionRequest, ExchangeRequest, ExchangeResponse, GetSessionRequest, GetSessionResponse,
     Reply, Session,
 };
-use sessiond_client::{Client, Error};
+use sessiond_client::{Client, Error, RetryPolicy};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::body::Body;
@@ -35,6 +35,8 @@ enum Manner {
     /// Ends the first stream without a reply, with this code, or as a server that drains.
     Breaks,
     Drains,
+    /// Carries nothing out, on no stream.
+    NeverReady,
     /// Ends every stream, and says that a message was too large.
     Refuses,
     /// Never replies to calls on the session "silent-session-id".
@@ -134,6 +136,7 @@ impl Fake {
             let end = match self.manner {
                 Manner::Breaks if stream == 1 => Some(Status::internal("broken")),
                 Manner::Drains if stream == 1 => Some(not_ready()),
+                Manner::NeverReady => Some(not_ready()),
                 Manner::Refuses => Some(too_large()),
                 _ => None,
             };
@@ -196,13 +199,18 @@ fn not_found() -> Answer {
 }
 
 async fn start(manner: Manner) -> (Client, Arc<Mutex<Seen>>) {
+    let (address, seen) = serve(manner).await;
+    let client = Client::builder().address(address).deadline(Duration::from_secs(5)).connect_lazy().expect("good");
+    (client, seen)
+}
+
+async fn serve(manner: Manner) -> (String, Arc<Mutex<Seen>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("the port").to_string();
     let seen = Arc::new(Mutex::new(Seen::default()));
     let fake = Fake { manner, seen: Arc::clone(&seen) };
     tokio::spawn(Server::builder().add_service(fake).serve_with_incoming(TcpListenerStream::new(listener)));
-    let client = Client::builder().address(address).deadline(Duration::from_secs(5)).connect_lazy().expect("good");
-    (client, seen)
+    (address, seen)
 }
 
 fn id(number: usize) -> String {
@@ -268,6 +276,27 @@ async fn what_a_draining_server_left_is_repeated() {
     let (one, two) = tokio::join!(client.get(id(1)), client.get(id(2)));
     assert_eq!((one.expect("repeated").session.handle, two.expect("repeated").session.handle), (id(1), id(2)));
     assert_eq!(seen.lock().expect("no panic").streams, 2);
+}
+
+#[tokio::test]
+async fn a_process_that_is_not_ready_is_left_for_the_next_without_a_pause() {
+    let (standby, seen_by_standby) = serve(Manner::NeverReady).await;
+    let (active, _) = serve(Manner::Backwards).await;
+    let builder = Client::builder().address(format!("{standby},{active}")).retry(RetryPolicy::never());
+    let client = builder.deadline(Duration::from_secs(5)).connect_lazy().expect("good");
+    for number in 0..10 {
+        assert_eq!(client.get(id(number)).await.expect("an answer").session.handle, id(number));
+    }
+    assert_eq!(seen_by_standby.lock().expect("no panic").streams, 1);
+}
+
+#[tokio::test]
+async fn where_no_process_is_ready_the_error_says_so() {
+    let (one, _) = serve(Manner::NeverReady).await;
+    let (other, _) = serve(Manner::NeverReady).await;
+    let address = format!("{one},{other}");
+    let client = Client::builder().address(&address).connect_lazy().expect("good");
+    assert_eq!(client.get(id(1)).await.expect_err("nothing is ready"), Error::NotReady { address });
 }
 
 #[tokio::test]

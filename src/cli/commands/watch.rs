@@ -102,7 +102,7 @@ impl WatchArgs {
                     out.flush()?;
                 }
                 Some(Ok(WatchMessage::Checkpoint(_))) => {}
-                Some(Err(error)) if !passes(&error) => return Err(explained(error).into()),
+                Some(Err(error)) if !error.is_transient() => return Err(explained(error).into()),
                 ended => {
                     let reason = ended.and_then(Result::err).map_or_else(
                         || format!("sessiond at {} ended the stream", client.address()),
@@ -146,22 +146,10 @@ async fn resume(client: &Client, request: WatchSessionsRequest) -> Result<Watch,
     loop {
         sleep(PAUSE).await;
         match client.watch(request.clone()).await {
-            Err(error) if passes(&error) => {}
+            Err(error) if error.is_transient() => {}
             result => return result.map_err(explained),
         }
     }
-}
-
-/// Whether the error passes by itself.
-fn passes(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Unavailable { .. }
-            | Error::NotReady { .. }
-            | Error::DeadlineExceeded { .. }
-            | Error::TooManyRequests { .. }
-            | Error::WatcherTooSlow { .. }
-    )
 }
 
 fn explained(error: Error) -> Failure {

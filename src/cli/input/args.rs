@@ -65,7 +65,7 @@ pub(crate) struct OutputArgs {
 /// Which server to call, and how.
 #[derive(Debug, Args)]
 pub(crate) struct ServerArgs {
-    /// Where the server listens: HOST:PORT, http://HOST:PORT or unix:PATH
+    /// Where the server listens: HOST:PORT, http://HOST:PORT or unix:PATH; several of one store are separated by commas
     #[arg(long, value_name = "ADDRESS", env = "SESSIOND_ADDR", hide_env_values = true,
           default_value = sessiond_client::DEFAULT_ADDRESS, help_heading = "Server")]
     addr: Address,

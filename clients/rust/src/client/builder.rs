@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::{Client, Settings};
 use crate::address::{Address, AddressError, DEFAULT_ADDRESS};
-use crate::lane::{FastLane, Lane};
+use crate::lane::Lane;
 use crate::retry::RetryPolicy;
+use crate::servers::Servers;
 
 /// How long a call may take, its repetitions included, if nothing else is said.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(1);
@@ -39,7 +40,8 @@ impl ClientBuilder {
         }
     }
 
-    /// `HOST:PORT`, `http://HOST:PORT` or `unix:PATH`. Left out, the environment variable `SESSIOND_ADDR` says it;
+    /// `HOST:PORT`, `http://HOST:PORT` or `unix:PATH`. Several, separated by commas, are the processes of one store: one is
+    /// used at a time, and the next in turn when it can't be reached, is starting or is shutting down. Left out, the environment variable `SESSIOND_ADDR` says it;
     /// without that it is [`DEFAULT_ADDRESS`].
     #[must_use]
     pub fn address(mut self, address: impl Into<String>) -> Self {
@@ -83,14 +85,18 @@ impl ClientBuilder {
         let from_environment = || env::var("SESSIOND_ADDR").ok().filter(|address| !address.is_empty());
         let address = self.address.or_else(from_environment);
         let address: Address = address.as_deref().unwrap_or(DEFAULT_ADDRESS).parse()?;
-        let channel = address
-            .endpoint()?
-            .connect_timeout(self.deadline)
-            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
-            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-            .connect_lazy();
         let Self { namespace, deadline, retry, lane, .. } = self;
-        let lane = (lane == Lane::Auto).then(|| Arc::new(FastLane::new(channel.clone())));
-        Ok(Client { channel, lane, settings: Arc::new(Settings { address, namespace, deadline, retry }) })
+        let endpoints = address.endpoints()?;
+        // A call has time to try them all.
+        let connect_timeout = deadline / u32::try_from(endpoints.len()).unwrap_or(u32::MAX);
+        let channels = endpoints.into_iter().map(|endpoint| {
+            endpoint
+                .connect_timeout(connect_timeout)
+                .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+                .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+                .connect_lazy()
+        });
+        let servers = Arc::new(Servers::new(channels, lane));
+        Ok(Client { servers, settings: Arc::new(Settings { address, namespace, deadline, retry }) })
     }
 }

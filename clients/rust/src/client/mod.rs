@@ -1,4 +1,4 @@
-//! The client: one connection, shared by all its clones, and what every call gets.
+//! The client: its servers, shared by all its clones, and what every call gets.
 
 mod builder;
 
@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tonic::transport::Channel;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use crate::address::Address;
 use crate::error::Error;
-use crate::lane::{Failure, FastLane};
+use crate::lane::Failure;
 use crate::proto::session_store_client::SessionStoreClient;
-use crate::retry::{self, RetryPolicy};
+use crate::retry::{self, RetryPolicy, Time};
+use crate::servers::{Server, Servers};
 use crate::sessions::HotCall;
 
 pub use builder::{ClientBuilder, DEFAULT_DEADLINE};
@@ -20,14 +21,12 @@ pub use builder::{ClientBuilder, DEFAULT_DEADLINE};
 /// The largest answer that is read: the largest that a server can be set to send.
 pub(crate) const LARGEST_MESSAGE: usize = 64 * 1024 * 1024;
 
-/// A handle on a sessiond. Clones share one connection.
+/// A handle on a sessiond, or on one of several processes of a store. Clones share one connection.
 ///
 /// A request whose namespace is empty works in the client's namespace.
 #[derive(Debug, Clone)]
 pub struct Client {
-    channel: Channel,
-    /// None if every call is to be unary.
-    lane: Option<Arc<FastLane>>,
+    servers: Arc<Servers>,
     settings: Arc<Settings>,
 }
 
@@ -50,19 +49,20 @@ impl Client {
     #[must_use]
     pub fn with_deadline(&self, deadline: Duration) -> Self {
         let settings = Settings { deadline, ..(*self.settings).clone() };
-        Self { channel: self.channel.clone(), lane: self.lane.clone(), settings: Arc::new(settings) }
+        Self { servers: Arc::clone(&self.servers), settings: Arc::new(settings) }
     }
 
-    /// The server's address.
+    /// The server's address, or the addresses, as they were written.
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.settings.address
     }
 
-    /// The connection, for other services of the same server. Calls on it have no deadline of their own.
+    /// The connection, for other services of the same server. Calls on it have no deadline of their own. Of several
+    /// addresses it is the connection to the one that is in use now.
     #[must_use]
     pub fn channel(&self) -> Channel {
-        self.channel.clone()
+        self.servers.current().channel()
     }
 
     pub(crate) fn deadline(&self) -> Duration {
@@ -75,19 +75,19 @@ impl Client {
         }
     }
 
-    pub(crate) fn stub(&self) -> SessionStoreClient<Channel> {
-        SessionStoreClient::new(self.channel()).max_decoding_message_size(LARGEST_MESSAGE)
+    pub(crate) fn retry(&self) -> RetryPolicy {
+        self.settings.retry
     }
 
     /// A call on a single session, over the fast lane where there is one.
     pub(crate) async fn hot<Q: HotCall>(&self, request: Q) -> Result<Q::Response, Error> {
-        let attempt = |left| self.try_hot(&request, left);
+        let attempt = |time, server| Self::try_hot(&request, time, server);
         self.repeat(attempt).await.map_err(|status| self.error(&status))
     }
 
-    async fn try_hot<Q: HotCall>(&self, request: &Q, left: Duration) -> Result<Q::Response, Failure> {
-        if let Some(lane) = &self.lane {
-            match lane.call(request.clone().into_method(), left).await {
+    async fn try_hot<Q: HotCall>(request: &Q, time: Time, server: &Server) -> Result<Q::Response, Failure> {
+        if let Some(lane) = server.lane() {
+            match lane.call(request.clone().into_method(), time).await {
                 Ok(answer) => {
                     let mismatch = || Failure::Answered(Status::internal("a reply to another call"));
                     return Q::response(answer).ok_or_else(mismatch);
@@ -98,8 +98,8 @@ impl Client {
             }
         }
         let mut request = Request::new(request.clone());
-        request.set_timeout(left);
-        let answer = Q::unary(self.stub(), request).await;
+        request.set_timeout(time.rest().left);
+        let answer = Q::unary(store(server.channel()), request).await;
         answer.map(Response::into_inner).map_err(|status| Failure::of_unary(status, Q::IS_IDEMPOTENT))
     }
 
@@ -113,32 +113,37 @@ impl Client {
         Q: Clone,
         F: Future<Output = Result<Response<A>, Status>>,
     {
-        self.call(request, |request| send(self.stub(), request)).await.map_err(|status| self.error(&status))
+        let send = |channel, request| send(store(channel), request);
+        self.call(request, send).await.map_err(|status| self.error(&status))
     }
 
     /// Every call with a single answer goes through here: it gets its deadline, which the server is told too, and its
     /// repetitions.
-    pub(crate) async fn call<Q, A, F>(&self, request: Q, send: impl Fn(Request<Q>) -> F) -> Result<A, Status>
+    pub(crate) async fn call<Q, A, F>(&self, request: Q, send: impl Fn(Channel, Request<Q>) -> F) -> Result<A, Status>
     where
         Q: Clone,
         F: Future<Output = Result<Response<A>, Status>>,
     {
-        let attempt = |left| {
+        let attempt = |time: Time, server: &Server| {
             let mut request = Request::new(request.clone());
-            request.set_timeout(left);
-            let answer = send(request);
+            request.set_timeout(time.left);
+            let answer = send(server.channel(), request);
             async { answer.await.map_err(|status| Failure::of_unary(status, false)) }
         };
         self.repeat(attempt).await.map(Response::into_inner)
     }
 
-    /// Runs `attempt` with the client's deadline and repetitions. It is told how much time is left.
-    pub(crate) async fn repeat<T, F>(&self, attempt: impl FnMut(Duration) -> F) -> Result<T, Status>
+    /// Runs `attempt` with the client's deadline and repetitions. It is told how much time it has, and which server to call.
+    pub(crate) async fn repeat<'a, T, F>(&'a self, attempt: impl Fn(Time, &'a Server) -> F) -> Result<T, Status>
     where
         F: Future<Output = Result<T, Failure>>,
     {
         let Settings { deadline, retry, .. } = *self.settings;
-        retry::within(deadline, retry, attempt).await
+        let result = retry::within(deadline, retry, |time| self.servers.in_turn(time, &attempt)).await;
+        if result.as_ref().is_err_and(|status| status.code() == Code::DeadlineExceeded) {
+            self.servers.leave_if_silent();
+        }
+        result
     }
 
     /// Why a stream ended that has no deadline to miss.
@@ -154,4 +159,9 @@ impl Client {
     pub(crate) fn error(&self, status: &Status) -> Error {
         Error::from_status(status, &self.settings.address, self.settings.deadline)
     }
+}
+
+/// The stub of the store.
+pub(crate) fn store(channel: Channel) -> SessionStoreClient<Channel> {
+    SessionStoreClient::new(channel).max_decoding_message_size(LARGEST_MESSAGE)
 }

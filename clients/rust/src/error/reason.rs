@@ -17,6 +17,20 @@ impl Error {
         self.names().1
     }
 
+    /// Whether the same call may succeed in a moment: the server is away, busy, or did not answer in time. It may have been
+    /// carried out nevertheless.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable { .. }
+                | Self::NotReady { .. }
+                | Self::DeadlineExceeded { .. }
+                | Self::TooManyRequests { .. }
+                | Self::WatcherTooSlow { .. }
+        )
+    }
+
     fn names(&self) -> (&'static str, Code) {
         match self {
             Self::SessionNotFound => ("SESSION_NOT_FOUND", Code::NotFound),

@@ -15,10 +15,11 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::client::LARGEST_MESSAGE;
+use crate::client::store;
 use crate::proto::call::Method;
 use crate::proto::reply::Result as Answer;
 use crate::proto::session_store_client::SessionStoreClient;
+use crate::retry::Time;
 use calls::{Calls, Pending};
 use replies::Waiting;
 
@@ -51,7 +52,7 @@ pub(crate) enum Failure {
     Refused,
 }
 
-/// The lane of a client. It opens its stream at the first call, and again after it was lost.
+/// The lane to a server. It opens its stream at the first call, and again after it was lost.
 #[derive(Debug)]
 pub(crate) struct FastLane {
     channel: Channel,
@@ -79,10 +80,11 @@ impl FastLane {
     }
 
     /// Makes a call that has this much time.
-    pub(crate) async fn call(&self, method: Method, timeout: Duration) -> Result<Answer, Failure> {
+    pub(crate) async fn call(&self, method: Method, time: Time) -> Result<Answer, Failure> {
         let length = calls::length(&method).ok_or(Failure::Refused)?;
         let stream = self.stream().ok_or(Failure::Refused)?;
-        let suspicious = Instant::now() + timeout / 2;
+        let Time { end, left: timeout } = time;
+        let suspicious = end.checked_sub(timeout / 2).unwrap_or(end);
         let mut watch = Watch { lane: self, stream: &stream, suspicious, ended: false };
         let (answer, answered) = oneshot::channel();
         let sent = stream.queue.send(Pending { method, length, timeout, answer }).await;
@@ -107,8 +109,7 @@ impl FastLane {
         }
         let (queue, pending) = mpsc::channel(QUEUED_CALLS);
         let waiting = Arc::new(Waiting::default());
-        let stub = SessionStoreClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_MESSAGE);
-        tokio::spawn(run(stub, pending, Arc::clone(&waiting)));
+        tokio::spawn(run(store(self.channel.clone()), pending, Arc::clone(&waiting)));
         let stream = Stream { queue, waiting };
         *state = State::Open(stream.clone());
         Some(stream)
