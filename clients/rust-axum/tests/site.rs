@@ -1,5 +1,7 @@
 //! The example site, over HTTP.
 
+#![allow(clippy::unwrap_used, reason = "what can't be set up fails the test")]
+
 #[path = "../examples/site/main.rs"]
 #[expect(dead_code, reason = "its main would wait for visitors")]
 mod example;
@@ -20,7 +22,7 @@ const LONG: Duration = Duration::from_secs(20);
 const DEADLINE: Duration = Duration::from_secs(1);
 
 /// A site at an address of its own, with a sister if it has one.
-async fn serve(listener: TcpListener, client: Client, sister: Option<String>) -> String {
+fn serve(listener: TcpListener, client: Client, sister: Option<String>) -> String {
     let origin = format!("http://{}", listener.local_addr().unwrap());
     let app = example::app(client, origin.clone(), sister).unwrap();
     tokio::spawn(async { axum::serve(listener, app).await });
@@ -108,7 +110,7 @@ const ADA: [(&str, &str); 2] = [("name", "ada"), ("password", "correct horse")];
 #[tokio::test(flavor = "multi_thread")]
 async fn the_site_keeps_what_a_visitor_does() {
     let server = Server::start();
-    let mut visitor = Browser::new(&serve(listen().await, server.client(), None).await);
+    let mut visitor = Browser::new(&serve(listen().await, server.client(), None));
     visitor.get("/").await.shows(StatusCode::OK, &["Hello, visitor", "<td>visits</td><td>1</td>"]);
     visitor.get("/").await.shows(StatusCode::OK, &["<td>visits</td><td>2</td>", "It ends on"]);
     let preferences = [("theme", "dark"), ("language", "de")];
@@ -134,7 +136,7 @@ async fn the_site_keeps_what_a_visitor_does() {
 #[tokio::test(flavor = "multi_thread")]
 async fn accounts_and_their_devices() {
     let server = Server::start();
-    let site = serve(listen().await, server.client(), None).await;
+    let site = serve(listen().await, server.client(), None);
     let (mut laptop, mut phone) = (Browser::new(&site), Browser::new(&site));
     let short = [("name", "ada"), ("password", "short")];
     let page = laptop.send("/sign-up", "/sign-up", &short).await;
@@ -175,7 +177,7 @@ async fn accounts_and_their_devices() {
 async fn a_session_ends_when_its_lifetime_does() {
     let server = Server::start();
     let client = server.client();
-    let mut visitor = Browser::new(&serve(listen().await, client.clone(), None).await);
+    let mut visitor = Browser::new(&serve(listen().await, client.clone(), None));
     for name in ["an hour in all", "two hours idle", "a second idle"] {
         let page = visitor.send("/lifetime", "/lifetime", &[("lifetime", name)]).await;
         page.shows(StatusCode::OK, &["It was changed."]);
@@ -193,7 +195,7 @@ async fn a_session_ends_when_its_lifetime_does() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forged_form_is_refused() {
     let server = Server::start();
-    let mut visitor = Browser::new(&serve(listen().await, server.client(), None).await);
+    let mut visitor = Browser::new(&serve(listen().await, server.client(), None));
     visitor.send("/sign-up", "/sign-up", &ADA).await;
     let forged = visitor.request(Method::POST, "/log-out", &[("csrf_token", "forged")]).await;
     forged.shows(StatusCode::FORBIDDEN, &[]);
@@ -205,8 +207,8 @@ async fn a_visitor_goes_to_the_sister_site_and_is_logged_in_there() {
     let server = Server::start();
     let (client, here, there) = (server.client(), listen().await, listen().await);
     let sister = format!("http://{}", there.local_addr().unwrap());
-    let site = serve(here, client.clone(), Some(sister)).await;
-    let sister = serve(there, client, Some(site.clone())).await;
+    let site = serve(here, client.clone(), Some(sister));
+    let sister = serve(there, client, Some(site.clone()));
     let (mut at_site, mut at_sister) = (Browser::new(&site), Browser::new(&sister));
     at_site.send("/sign-up", "/sign-up", &ADA).await;
     let way = at_site.post("/", "/go", &[]).await.location.unwrap();
@@ -224,7 +226,7 @@ async fn a_visitor_goes_to_the_sister_site_and_is_logged_in_there() {
 async fn while_the_store_is_away_the_site_says_so_and_then_the_visitor_is_still_logged_in() {
     let mut server = Server::start();
     let client = server.client_builder().deadline(DEADLINE).connect_lazy().unwrap();
-    let mut visitor = Browser::new(&serve(listen().await, client, None).await);
+    let mut visitor = Browser::new(&serve(listen().await, client, None));
     visitor.send("/sign-up", "/sign-up", &ADA).await.shows(StatusCode::OK, &["Hello, ada"]);
     server.kill();
     for _ in 0..3 {

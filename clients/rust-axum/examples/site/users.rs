@@ -44,14 +44,12 @@ impl Users {
             Argon2::default().verify_password(password.as_bytes(), &stored)?;
             password_hash::Result::Ok(())
         };
-        match stored {
-            Some(stored) => verify(&stored).is_ok(),
-            // As long as for an account that is there.
-            None => {
-                let _ = Argon2::default().hash_password_with_salt(password.as_bytes(), &[0; RECOMMENDED_SALT_LEN]);
-                false
-            }
+        if let Some(stored) = stored {
+            return verify(&stored).is_ok();
         }
+        // It takes as long as for an account that is there.
+        let _ = Argon2::default().hash_password_with_salt(password.as_bytes(), &[0; RECOMMENDED_SALT_LEN]);
+        false
     }
 
     /// Gives an account another password. The error says what is wrong.
