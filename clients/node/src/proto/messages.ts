@@ -101,7 +101,6 @@ export interface RawSession {
 export function readSession(outer: Reader): RawSession {
   // Its own: the attributes are decoded later, when the message's reader has gone on.
   const r = new Reader(outer.bytes, outer.position, outer.end);
-  r.coverTexts();
   let handle = "";
   let namespace = "";
   let version = 0;

@@ -88,7 +88,7 @@ export class Mapping {
     return {
       change: {
         set,
-        remove: [...remove],
+        remove: remove.size > 0 ? [...remove] : undefined,
         clear: !loaded,
         principal,
         timeouts: isTimeoutOther || !loaded ? { idleTimeout } : undefined,
@@ -154,8 +154,9 @@ export class Mapping {
   private encodeCookie(cookie: CookieData | null | undefined): Buffer {
     if (!cookie) return this.codec.encode(COOKIE, NO_COOKIE);
     const end = endOf(cookie);
-    const lasting = lastingPart(cookie);
-    return this.codec.encode(COOKIE, end === undefined ? lasting : { ...lasting, expires: new Date(end) });
+    const stored = lastingPart(cookie);
+    if (end !== undefined) stored.expires = new Date(end);
+    return this.codec.encode(COOKIE, stored);
   }
 }
 

@@ -31,7 +31,10 @@ export function decodeValue(bytes: Buffer, shapes: Shapes = PLAIN): Value {
 export function readAttributes(attributes: Attributes, shapes: Shapes): { [name: string]: Value } {
   const record: { [name: string]: Value } = {};
   const r = attributes.reader();
-  if (r) readEntries(r, r.end, ATTRIBUTE, shapes, record);
+  if (r) {
+    r.coverTexts();
+    readEntries(r, r.end, ATTRIBUTE, shapes, record);
+  }
   return record;
 }
 
