@@ -32,6 +32,6 @@ final class Batches {
                     default -> Status.Code.UNKNOWN;
                 };
         return SessiondException.of(
-                new ErrorDetails(code, reason, error.getReason(), error.getMessage(), List.of(), Map.of()));
+                new ErrorDetails(code, reason, error.getReason(), error.getMessage(), List.of(), Map.of(), true));
     }
 }

@@ -5,6 +5,7 @@ import dev.sessiond.v1.BatchDeleteSessionsRequest;
 import dev.sessiond.v1.BatchDeleteSessionsResponse;
 import dev.sessiond.v1.BatchGetSessionsRequest;
 import dev.sessiond.v1.BatchGetSessionsResponse;
+import dev.sessiond.v1.Call;
 import dev.sessiond.v1.CountSessionsRequest;
 import dev.sessiond.v1.CountSessionsResponse;
 import dev.sessiond.v1.CreateSessionRequest;
@@ -25,6 +26,7 @@ import dev.sessiond.v1.LockSessionRequest;
 import dev.sessiond.v1.LockSessionResponse;
 import dev.sessiond.v1.RedeemHandoffRequest;
 import dev.sessiond.v1.RedeemHandoffResponse;
+import dev.sessiond.v1.Reply;
 import dev.sessiond.v1.RevokeSessionsRequest;
 import dev.sessiond.v1.RevokeSessionsResponse;
 import dev.sessiond.v1.RotateSessionRequest;
@@ -44,17 +46,35 @@ import dev.sessiond.v1.VerifyCsrfTokenResponse;
 /** The methods of the contract that have a single answer, and whether twice is the same as once. */
 final class Methods {
     static final Method<CreateSessionRequest, CreateSessionResponse> CREATE =
-            new Method<>(SessionStoreGrpc.getCreateSessionMethod(), false);
+            new Method<>(
+                    SessionStoreGrpc.getCreateSessionMethod(),
+                    false,
+                    new Method.OnLane<>(Call.Builder::setCreate, Reply.ResultCase.CREATE, Reply::getCreate));
     static final Method<GetSessionRequest, GetSessionResponse> GET =
-            new Method<>(SessionStoreGrpc.getGetSessionMethod(), true);
+            new Method<>(
+                    SessionStoreGrpc.getGetSessionMethod(),
+                    true,
+                    new Method.OnLane<>(Call.Builder::setGet, Reply.ResultCase.GET, Reply::getGet));
     static final Method<UpdateSessionRequest, UpdateSessionResponse> UPDATE =
-            new Method<>(SessionStoreGrpc.getUpdateSessionMethod(), false);
+            new Method<>(
+                    SessionStoreGrpc.getUpdateSessionMethod(),
+                    false,
+                    new Method.OnLane<>(Call.Builder::setUpdate, Reply.ResultCase.UPDATE, Reply::getUpdate));
     static final Method<TouchSessionRequest, TouchSessionResponse> TOUCH =
-            new Method<>(SessionStoreGrpc.getTouchSessionMethod(), true);
+            new Method<>(
+                    SessionStoreGrpc.getTouchSessionMethod(),
+                    true,
+                    new Method.OnLane<>(Call.Builder::setTouch, Reply.ResultCase.TOUCH, Reply::getTouch));
     static final Method<RotateSessionRequest, RotateSessionResponse> ROTATE =
-            new Method<>(SessionStoreGrpc.getRotateSessionMethod(), false);
+            new Method<>(
+                    SessionStoreGrpc.getRotateSessionMethod(),
+                    false,
+                    new Method.OnLane<>(Call.Builder::setRotate, Reply.ResultCase.ROTATE, Reply::getRotate));
     static final Method<DeleteSessionRequest, DeleteSessionResponse> DELETE =
-            new Method<>(SessionStoreGrpc.getDeleteSessionMethod(), false);
+            new Method<>(
+                    SessionStoreGrpc.getDeleteSessionMethod(),
+                    false,
+                    new Method.OnLane<>(Call.Builder::setDelete, Reply.ResultCase.DELETE, Reply::getDelete));
     static final Method<BatchGetSessionsRequest, BatchGetSessionsResponse> BATCH_GET =
             new Method<>(SessionStoreGrpc.getBatchGetSessionsMethod(), true);
     static final Method<BatchDeleteSessionsRequest, BatchDeleteSessionsResponse> BATCH_DELETE =

@@ -59,7 +59,7 @@ public final class SessionLock implements AutoCloseable {
      * @throws SessiondException with {@link Reason#LOCK_LOST} if the lock no longer holds
      */
     public void renew(Duration lease) {
-        expireTime = client.caller().await(client.renewLock(id, token, lease)).expireTime();
+        expireTime = Caller.await(client.renewLock(id, token, lease)).expireTime();
     }
 
     /**
@@ -69,7 +69,7 @@ public final class SessionLock implements AutoCloseable {
      * @throws SessiondException if the server could not be asked
      */
     public boolean unlock() {
-        return client.caller().await(client.unlock(id, token));
+        return Caller.await(client.unlock(id, token));
     }
 
     /** Releases the lock. Where that fails the lease ends by itself, and nothing is thrown. */

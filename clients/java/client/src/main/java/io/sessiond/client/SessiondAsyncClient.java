@@ -435,7 +435,7 @@ public final class SessiondAsyncClient {
         return patient.call(
                 Methods.LOCK,
                 request.setNamespace(caller.namespace()).build(),
-                answer -> new SessionLock(this, id, answer));
+                answer -> new SessionLock(new SessiondAsyncClient(caller.completingDirectly()), id, answer));
     }
 
     /**
@@ -553,9 +553,5 @@ public final class SessiondAsyncClient {
      */
     public CompletableFuture<Long> sweepNow() {
         return caller.call(Methods.SWEEP, SweepNowRequest.getDefaultInstance(), answer -> answer.getRemoved());
-    }
-
-    Caller caller() {
-        return caller;
     }
 }

@@ -31,10 +31,12 @@ import java.util.stream.Stream;
 public final class SessiondClient implements AutoCloseable {
     private final Caller caller;
     private final SessiondAsyncClient async;
+    private final SessiondAsyncClient calls;
 
     private SessiondClient(Caller caller) {
         this.caller = caller;
         async = new SessiondAsyncClient(caller);
+        calls = new SessiondAsyncClient(caller.completingDirectly());
     }
 
     /**
@@ -94,7 +96,7 @@ public final class SessiondClient implements AutoCloseable {
      * @see #create(NewSession)
      */
     public IssuedSession create() {
-        return caller.await(async.create());
+        return Caller.await(calls.create());
     }
 
     /**
@@ -105,7 +107,7 @@ public final class SessiondClient implements AutoCloseable {
      * @see #create(NewSession)
      */
     public IssuedSession create(Consumer<NewSession.Builder> session) {
-        return caller.await(async.create(session));
+        return Caller.await(calls.create(session));
     }
 
     /**
@@ -118,7 +120,7 @@ public final class SessiondClient implements AutoCloseable {
      *     {@link Reason#SESSION_LIMIT_REACHED} or {@link Reason#STORAGE_FULL}
      */
     public IssuedSession create(NewSession session) {
-        return caller.await(async.create(session));
+        return Caller.await(calls.create(session));
     }
 
     /**
@@ -130,7 +132,7 @@ public final class SessiondClient implements AutoCloseable {
      * @see #get(String, ReadOptions)
      */
     public Session get(String id) {
-        return caller.await(async.get(id));
+        return Caller.await(calls.get(id));
     }
 
     /**
@@ -143,7 +145,7 @@ public final class SessiondClient implements AutoCloseable {
      * @throws SessiondException with {@link Reason#SESSION_CORRUPT}
      */
     public Session get(String id, ReadOptions options) {
-        return caller.await(async.get(id, options));
+        return Caller.await(calls.get(id, options));
     }
 
     /**
@@ -156,7 +158,7 @@ public final class SessiondClient implements AutoCloseable {
      * @see #update(String, SessionChange, UpdateOptions)
      */
     public Session update(String id, Consumer<SessionChange.Builder> change) {
-        return caller.await(async.update(id, change));
+        return Caller.await(calls.update(id, change));
     }
 
     /**
@@ -169,7 +171,7 @@ public final class SessiondClient implements AutoCloseable {
      * @see #update(String, SessionChange, UpdateOptions)
      */
     public Session update(String id, SessionChange change) {
-        return caller.await(async.update(id, change));
+        return Caller.await(calls.update(id, change));
     }
 
     /**
@@ -186,7 +188,7 @@ public final class SessiondClient implements AutoCloseable {
      *     {@link Reason#LOCK_LOST} or {@link Reason#STORAGE_FULL}
      */
     public Session update(String id, SessionChange change, UpdateOptions options) {
-        return caller.await(async.update(id, change, options));
+        return Caller.await(calls.update(id, change, options));
     }
 
     /**
@@ -197,7 +199,7 @@ public final class SessiondClient implements AutoCloseable {
      * @throws SessionNotFoundException if it is not there
      */
     public TouchResult touch(String id) {
-        return caller.await(async.touch(id));
+        return Caller.await(calls.touch(id));
     }
 
     /**
@@ -209,7 +211,7 @@ public final class SessiondClient implements AutoCloseable {
      * @see #rotate(String, RotateOptions)
      */
     public IssuedSession rotate(String id) {
-        return caller.await(async.rotate(id));
+        return Caller.await(calls.rotate(id));
     }
 
     /**
@@ -225,7 +227,7 @@ public final class SessiondClient implements AutoCloseable {
      *     {@link Reason#SESSION_TOO_LARGE} or {@link Reason#STORAGE_FULL}
      */
     public IssuedSession rotate(String id, RotateOptions options) {
-        return caller.await(async.rotate(id, options));
+        return Caller.await(calls.rotate(id, options));
     }
 
     /**
@@ -235,7 +237,7 @@ public final class SessiondClient implements AutoCloseable {
      * @return whether there was one
      */
     public boolean delete(String id) {
-        return caller.await(async.delete(id));
+        return Caller.await(calls.delete(id));
     }
 
     /**
@@ -245,7 +247,7 @@ public final class SessiondClient implements AutoCloseable {
      * @return whether there was one
      */
     public boolean deleteByHandle(String handle) {
-        return caller.await(async.deleteByHandle(handle));
+        return Caller.await(calls.deleteByHandle(handle));
     }
 
     /**
@@ -257,7 +259,7 @@ public final class SessiondClient implements AutoCloseable {
      *     {@link Reason#INVALID_ARGUMENT}, {@link Reason#SESSION_CORRUPT} and {@link Reason#BATCH_TOO_LARGE}
      */
     public List<BatchResult<Session>> batchGet(Collection<String> ids, ReadOptions options) {
-        return caller.await(async.batchGet(ids, options));
+        return Caller.await(calls.batchGet(ids, options));
     }
 
     /**
@@ -267,7 +269,7 @@ public final class SessiondClient implements AutoCloseable {
      * @return for each ID, in their order, whether there was a session
      */
     public List<BatchResult<Boolean>> batchDelete(Collection<String> ids) {
-        return caller.await(async.batchDelete(ids));
+        return Caller.await(calls.batchDelete(ids));
     }
 
     /**
@@ -293,7 +295,7 @@ public final class SessiondClient implements AutoCloseable {
      * @return the page
      */
     public SessionPage listPage(ListOptions options, String pageToken) {
-        return caller.await(async.listPage(options, pageToken));
+        return Caller.await(calls.listPage(options, pageToken));
     }
 
     /**
@@ -303,7 +305,7 @@ public final class SessiondClient implements AutoCloseable {
      * @see #withTimeout
      */
     public long count() {
-        return caller.await(async.count());
+        return Caller.await(calls.count());
     }
 
     /**
@@ -313,7 +315,7 @@ public final class SessiondClient implements AutoCloseable {
      * @return how many there are
      */
     public long count(String principal) {
-        return caller.await(async.count(principal));
+        return Caller.await(calls.count(principal));
     }
 
     /**
@@ -323,7 +325,7 @@ public final class SessiondClient implements AutoCloseable {
      * @return how many this call ended
      */
     public long revoke(String principal) {
-        return caller.await(async.revoke(principal));
+        return Caller.await(calls.revoke(principal));
     }
 
     /**
@@ -335,7 +337,7 @@ public final class SessiondClient implements AutoCloseable {
      * @throws SessionNotFoundException if there is no such session; then nothing is ended
      */
     public long revokeOthers(String principal, String exceptId) {
-        return caller.await(async.revokeOthers(principal, exceptId));
+        return Caller.await(calls.revokeOthers(principal, exceptId));
     }
 
     /**
@@ -345,7 +347,7 @@ public final class SessiondClient implements AutoCloseable {
      * @return how many this call ended
      */
     public long revokeHandles(Collection<String> handles) {
-        return caller.await(async.revokeHandles(handles));
+        return Caller.await(calls.revokeHandles(handles));
     }
 
     /**
@@ -355,7 +357,7 @@ public final class SessiondClient implements AutoCloseable {
      * @see #withTimeout
      */
     public long revokeNamespace() {
-        return caller.await(async.revokeNamespace());
+        return Caller.await(calls.revokeNamespace());
     }
 
     /**
@@ -405,7 +407,7 @@ public final class SessiondClient implements AutoCloseable {
      * @throws SessiondException with {@link Reason#SESSION_ID_RETIRED}
      */
     public SessionLock lock(String id, LockOptions options) {
-        return caller.await(async.lock(id, options));
+        return Caller.await(calls.lock(id, options));
     }
 
     /**
@@ -419,7 +421,7 @@ public final class SessiondClient implements AutoCloseable {
      * @throws SessiondException with {@link Reason#SESSION_ID_RETIRED} or {@link Reason#STORAGE_FULL}
      */
     public HandoffTicket issueHandoff(String id, String audience, Duration lifetime) {
-        return caller.await(async.issueHandoff(id, audience, lifetime));
+        return Caller.await(calls.issueHandoff(id, audience, lifetime));
     }
 
     /**
@@ -431,7 +433,7 @@ public final class SessiondClient implements AutoCloseable {
      * @throws SessiondException with {@link Reason#HANDOFF_INVALID} or {@link Reason#STORAGE_FULL}
      */
     public IssuedSession redeemHandoff(Secret ticket, String audience) {
-        return caller.await(async.redeemHandoff(ticket, audience));
+        return Caller.await(calls.redeemHandoff(ticket, audience));
     }
 
     /**
@@ -443,7 +445,7 @@ public final class SessiondClient implements AutoCloseable {
      * @throws SessionNotFoundException if the session is not there
      */
     public String issueCsrfToken(String id) {
-        return caller.await(async.issueCsrfToken(id));
+        return Caller.await(calls.issueCsrfToken(id));
     }
 
     /**
@@ -455,7 +457,7 @@ public final class SessiondClient implements AutoCloseable {
      * @throws SessionNotFoundException if the session is not there
      */
     public boolean verifyCsrfToken(String id, String token) {
-        return caller.await(async.verifyCsrfToken(id, token));
+        return Caller.await(calls.verifyCsrfToken(id, token));
     }
 
     /**
@@ -464,7 +466,7 @@ public final class SessiondClient implements AutoCloseable {
      * @return the figures
      */
     public Statistics statistics() {
-        return caller.await(async.statistics());
+        return Caller.await(calls.statistics());
     }
 
     /**
@@ -474,7 +476,7 @@ public final class SessiondClient implements AutoCloseable {
      * @see #withTimeout
      */
     public long sweepNow() {
-        return caller.await(async.sweepNow());
+        return Caller.await(calls.sweepNow());
     }
 
     /**
@@ -580,7 +582,7 @@ public final class SessiondClient implements AutoCloseable {
          * @throws IllegalArgumentException if a setting is out of its bounds
          */
         public SessiondClient build() {
-            return new SessiondClient(Caller.connect(settings));
+            return new SessiondClient(settings.connect());
         }
     }
 }

@@ -83,13 +83,8 @@ public class SessiondException extends RuntimeException {
         };
     }
 
-    /**
-     * The same error, raised in this thread: the stack trace shows who called, and the cause where the answer arrived.
-     */
+    /** The same error with the stack of this thread: it shows who called, not where the answer arrived. */
     SessiondException raisedHere() {
-        SessiondException raised =
-                of(new ErrorDetails(code, reason, reasonName, getMessage(), fields(), metadata()));
-        raised.initCause(getCause() == null ? this : getCause());
-        return raised;
+        return of(new ErrorDetails(code, reason, reasonName, getMessage(), fields(), metadata(), true));
     }
 }
