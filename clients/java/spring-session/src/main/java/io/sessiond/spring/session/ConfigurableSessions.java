@@ -2,7 +2,6 @@ package io.sessiond.spring.session;
 
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
-import org.springframework.session.FindByIndexNameSessionRepository;
 import org.springframework.session.IndexResolver;
 import org.springframework.session.SaveMode;
 import org.springframework.session.Session;
@@ -12,7 +11,11 @@ import org.springframework.util.Assert;
 /** The settings that both repositories have. They are to be set before the first session is made. */
 abstract class ConfigurableSessions {
 
-    final SessionSettings settings = new SessionSettings();
+    final SessionSettings settings;
+
+    ConfigurableSessions(String principalIndex) {
+        settings = new SessionSettings(principalIndex);
+    }
 
     /**
      * Sets how long sessions last without an access; 30 minutes unless it is set.
@@ -73,7 +76,7 @@ abstract class ConfigurableSessions {
     }
 
     /**
-     * Sets what finds the principal of a session, under {@link FindByIndexNameSessionRepository#PRINCIPAL_NAME_INDEX_NAME}.
+     * Sets what finds the principal of a session, under the name of the index of principals.
      *
      * @param indexResolver the resolver
      */

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * The values that every language has, and what they are in Java.
@@ -33,12 +34,15 @@ final class NeutralValues {
     private static final Instant EARLIEST = Instant.parse("0001-01-01T00:00:00Z");
     private static final Instant LATEST = Instant.parse("9999-12-31T23:59:59.999999999Z");
 
-    /** Immutable collections have many classes, of which nobody knows the names. */
+    /** Immutable collections are of several classes each, which have no public names. */
     private static final Set<Class<?>> LISTS =
-            Set.of(ArrayList.class, Arrays.asList().getClass(), List.of().getClass(), List.of(1).getClass(), List.of(1, 2, 3).getClass());
+            classes(new ArrayList<>(), Arrays.asList(), List.of(), List.of(1), List.of(1, 2, 3));
 
-    private static final Set<Class<?>> MAPS =
-            Set.of(LinkedHashMap.class, HashMap.class, Map.of(1, 1).getClass(), Map.of(1, 1, 2, 2).getClass());
+    private static final Set<Class<?>> MAPS = classes(new LinkedHashMap<>(), new HashMap<>(), Map.of(1, 1), Map.of());
+
+    private static Set<Class<?>> classes(Object... samples) {
+        return Arrays.stream(samples).map(Object::getClass).collect(Collectors.toUnmodifiableSet());
+    }
 
     private NeutralValues() {}
 

@@ -43,6 +43,7 @@ public final class ReactiveSessiondSessionRepository extends ConfigurableSession
      * @param client the client, with the namespace of the sessions; it is not closed by the repository
      */
     public ReactiveSessiondSessionRepository(SessiondClient client) {
+        super(PRINCIPAL_NAME_INDEX_NAME);
         Assert.notNull(client, "client must not be null");
         this.client = client;
         this.async = client.async();

@@ -22,11 +22,20 @@ final class SessionSettings {
     SaveMode saveMode = SaveMode.ON_SET_ATTRIBUTE;
     FlushMode flushMode = FlushMode.ON_SAVE;
     SessionIdGenerator idGenerator = UuidSessionIdGenerator.getInstance();
-    IndexResolver<Session> indexResolver = new DelegatingIndexResolver<>(new PrincipalNameIndexResolver<>());
+
+    /** The attribute that names the principal, and the index: Spring has two names for it, one for each kind of application. */
+    final String principalIndex;
+
+    IndexResolver<Session> indexResolver;
     /** Whether other attributes than those of Spring may name the principal. */
     boolean hasOwnIndexes;
 
     AttributeCodec codec = new AttributeCodec(AllowedClasses.defaults(), ClassUtils.getDefaultClassLoader());
+
+    SessionSettings(String principalIndex) {
+        this.principalIndex = principalIndex;
+        indexResolver = new DelegatingIndexResolver<>(new PrincipalNameIndexResolver<>(principalIndex));
+    }
 
     void setIndexResolver(IndexResolver<Session> indexResolver) {
         this.indexResolver = indexResolver;

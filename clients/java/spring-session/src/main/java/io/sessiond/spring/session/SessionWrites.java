@@ -11,13 +11,11 @@ import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
-import org.springframework.session.FindByIndexNameSessionRepository;
 import org.springframework.session.SaveMode;
 
 /** Decides by which call a session is saved. */
 final class SessionWrites {
 
-    private static final String PRINCIPAL_NAME = FindByIndexNameSessionRepository.PRINCIPAL_NAME_INDEX_NAME;
     private static final String SECURITY_CONTEXT = "SPRING_SECURITY_CONTEXT";
 
     /** Set by Spring Security's session registry, to true, on a session that is to end. */
@@ -138,11 +136,12 @@ final class SessionWrites {
     private static boolean mayChangePrincipal(SessiondSession session, Map<String, @Nullable Object> taken) {
         return session.settings().hasOwnIndexes
                 ? !taken.isEmpty()
-                : taken.containsKey(PRINCIPAL_NAME) || taken.containsKey(SECURITY_CONTEXT);
+                : taken.containsKey(session.settings().principalIndex) || taken.containsKey(SECURITY_CONTEXT);
     }
 
     private static String principal(SessiondSession session) {
-        String name = session.settings().indexResolver.resolveIndexesFor(session).get(PRINCIPAL_NAME);
+        SessionSettings settings = session.settings();
+        String name = settings.indexResolver.resolveIndexesFor(session).get(settings.principalIndex);
         return name == null ? "" : Principals.of(name);
     }
 

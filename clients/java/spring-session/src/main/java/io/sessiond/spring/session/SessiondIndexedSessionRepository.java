@@ -46,6 +46,7 @@ public final class SessiondIndexedSessionRepository extends ConfigurableSessions
      * @param client the client, with the namespace of the sessions; it is not closed by the repository
      */
     public SessiondIndexedSessionRepository(SessiondClient client) {
+        super(PRINCIPAL_NAME_INDEX_NAME);
         Assert.notNull(client, "client must not be null");
         this.client = client;
     }

@@ -50,8 +50,9 @@ class IndexTest {
     }
 
     @ParameterizedTest
-    @CsvSource({PRINCIPAL_NAME_INDEX_NAME + ", false", PRINCIPAL_NAME_INDEX_NAME + ", true", CONTEXT + ", false", CONTEXT + ", true"})
-    void aPrincipalIsFoundChangedAndRemoved(String attribute, boolean reload) {
+    @CsvSource({"false, false", "false, true", "true, false", "true, true"})
+    void aPrincipalIsFoundChangedAndRemoved(boolean bySecurityContext, boolean reload) {
+        String attribute = bySecurityContext ? CONTEXT : PRINCIPAL_NAME_INDEX_NAME;
         String user = "user-" + UUID.randomUUID();
         String other = "other-" + UUID.randomUUID();
         SessiondSession session = saved(attribute, user);
