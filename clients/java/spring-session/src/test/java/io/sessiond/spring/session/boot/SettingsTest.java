@@ -9,10 +9,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.springframework.boot.autoconfigure.AutoConfigurations;
+import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.boot.context.properties.source.InvalidConfigurationPropertyValueException;
 import org.springframework.boot.session.autoconfigure.SessionAutoConfiguration;
 import org.springframework.boot.test.context.runner.ReactiveWebApplicationContextRunner;
 import org.springframework.boot.test.context.runner.WebApplicationContextRunner;
+import org.springframework.boot.web.server.autoconfigure.ServerProperties;
 import org.springframework.session.MapSession;
 import org.springframework.session.MapSessionRepository;
 import org.springframework.session.SessionRepository;
@@ -28,6 +30,9 @@ class SettingsTest {
             .withConfiguration(CONFIGURATIONS)
             .withPropertyValues("spring.session.sessiond.events.enabled=false");
 
+    @EnableConfigurationProperties(ServerProperties.class)
+    static class ServerSettings {}
+
     @Test
     void aServletApplicationHasItsBeans() {
         runner.run(context -> assertThat(context)
@@ -40,6 +45,7 @@ class SettingsTest {
     void aReactiveApplicationHasItsBeans() {
         new ReactiveWebApplicationContextRunner()
                 .withConfiguration(CONFIGURATIONS)
+                .withUserConfiguration(ServerSettings.class)
                 .withPropertyValues("spring.session.sessiond.events.enabled=false")
                 .run(context -> assertThat(context)
                         .hasSingleBean(ReactiveSessiondSessionRepository.class)

@@ -1,4 +1,4 @@
-package io.sessiond.spring.session.boot;
+package io.sessiond.spring.session.application;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
