@@ -6,6 +6,7 @@ import io.sessiond.spring.session.ReactiveSessiondSessionRepository;
 import io.sessiond.spring.session.ResumeTokenStore;
 import io.sessiond.spring.session.SessiondIndexedSessionRepository;
 import io.sessiond.spring.session.UnavailableStoreFilter;
+import io.sessiond.spring.session.UnavailableStoreHandler;
 import io.sessiond.spring.session.config.SessiondHttpSessionConfiguration;
 import io.sessiond.spring.session.config.SessiondWebSessionConfiguration;
 import java.nio.file.Path;
@@ -126,6 +127,12 @@ public final class SessiondSessionAutoConfiguration {
                 repository.setSaveMode(properties.getSaveMode());
                 repository.setPublishEvents(properties.getEvents().isEnabled());
             };
+        }
+
+        @Bean
+        @ConditionalOnBooleanProperty(name = "spring.session.sessiond.answer-unavailable", matchIfMissing = true)
+        UnavailableStoreHandler sessiondUnavailableStoreHandler() {
+            return new UnavailableStoreHandler();
         }
     }
 }

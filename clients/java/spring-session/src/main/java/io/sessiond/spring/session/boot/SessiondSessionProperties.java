@@ -42,7 +42,7 @@ public class SessiondSessionProperties {
     /** Whether classes in the package of the application's main class, and below it, are allowed too. */
     private boolean allowApplicationClasses = true;
 
-    /** Whether a request gets status 503 when the store is out of reach. Otherwise the error is the application's to handle. Not supported with a reactive session repository. */
+    /** Whether a request gets status 503 when the store is out of reach. Otherwise the error is the application's to handle. */
     private boolean answerUnavailable = true;
 
     private final Events events = new Events();

@@ -81,7 +81,7 @@ class ReactiveApplicationTest {
             assertThat(cookies.getCookieStore().getCookies().toString()).isNotEqualTo(before);
             server.kill();
             long begin = System.nanoTime();
-            assertThat(get(http, site + "/visits").statusCode()).isEqualTo(500);
+            assertThat(get(http, site + "/visits").statusCode()).isEqualTo(503);
             assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(Duration.ofSeconds(3));
             server.start();
             Awaitility.await().until(() -> get(http, site + "/renew").statusCode() == 200);
