@@ -489,6 +489,10 @@ public final class SessiondClient implements AutoCloseable {
         return caller.connection().channel();
     }
 
+    Caller caller() {
+        return caller;
+    }
+
     /** Ends the connection. Calls that are under way fail with {@link Reason#CANCELED}, and so do later ones. */
     @Override
     public void close() {
