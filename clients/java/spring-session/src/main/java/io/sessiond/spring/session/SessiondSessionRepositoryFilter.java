@@ -35,8 +35,11 @@ public final class SessiondSessionRepositoryFilter extends SessionRepositoryFilt
     @Override
     protected void doFilterInternal(HttpServletRequest request, HttpServletResponse response, FilterChain filterChain)
             throws ServletException, IOException {
-        try (RequestSessions.CurrentRequest ignored = sessions.begin()) {
+        RequestSessions.CurrentRequest current = sessions.begin();
+        try {
             delegate.doFilter(request, response, filterChain);
+        } finally {
+            current.close();
         }
     }
 }

@@ -11,6 +11,7 @@ import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
 import org.apache.commons.logging.Log;
 import org.apache.commons.logging.LogFactory;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Answers 503, "Service Unavailable", to a request that fails because the store is out of reach. It belongs before Spring Session's
@@ -43,7 +44,7 @@ public final class UnavailableStoreFilter extends HttpFilter {
         }
     }
 
-    private static Throwable storeFailure(Throwable e) {
+    private static @Nullable Throwable storeFailure(Throwable e) {
         Throwable cause = e;
         // Who wraps an exception in itself would have this go on for ever.
         for (int depth = 0; cause != null && depth < 10; depth++) {

@@ -20,7 +20,6 @@ import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean
 import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplication;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplication.Type;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
-import org.springframework.boot.session.autoconfigure.SessionAutoConfiguration;
 import org.springframework.boot.session.autoconfigure.SessionProperties;
 import org.springframework.boot.session.autoconfigure.SessionTimeout;
 import org.springframework.boot.web.servlet.FilterRegistrationBean;
@@ -35,17 +34,20 @@ import org.springframework.session.SessionRepository;
 import org.springframework.session.config.ReactiveSessionRepositoryCustomizer;
 import org.springframework.session.config.SessionRepositoryCustomizer;
 
-/** Keeps the sessions of a web application in sessiond, unless it has a repository of its own. */
+/**
+ * Keeps the sessions of a web application in sessiond, unless it has a repository of its own. Spring Boot 3 has no {@link
+ * SessionTimeout}: there it stands back, and {@code @EnableSessiondHttpSession} does the same.
+ */
 @AutoConfiguration(
-        before = SessionAutoConfiguration.class,
         beforeName = {
+            "org.springframework.boot.session.autoconfigure.SessionAutoConfiguration",
             "org.springframework.boot.session.data.redis.autoconfigure.SessionDataRedisAutoConfiguration",
             "org.springframework.boot.session.jdbc.autoconfigure.JdbcSessionAutoConfiguration",
             "org.springframework.boot.webflux.autoconfigure.HttpHandlerAutoConfiguration",
             "org.springframework.boot.webflux.autoconfigure.WebFluxAutoConfiguration"
         },
         afterName = "org.springframework.boot.webflux.autoconfigure.WebSessionIdResolverAutoConfiguration")
-@ConditionalOnClass(Session.class)
+@ConditionalOnClass({Session.class, SessionTimeout.class})
 @ConditionalOnWebApplication
 @ConditionalOnMissingBean({SessionRepository.class, ReactiveSessionRepository.class})
 @EnableConfigurationProperties(SessiondSessionProperties.class)
@@ -73,7 +75,7 @@ public final class SessiondSessionAutoConfiguration {
     @Bean
     @ConditionalOnMissingBean
     ResumeTokenStore sessiondResumeTokenStore(SessiondSessionProperties properties) {
-        Path file = properties.getEvents().getResumeFile();
+        Path file = properties.events().resumeFile();
         return file == null ? ResumeTokenStore.inMemory() : ResumeTokenStore.inFile(file);
     }
 
@@ -92,9 +94,9 @@ public final class SessiondSessionAutoConfiguration {
                 }
                 repository.setAbsoluteTimeout(settings.absoluteTimeout());
                 repository.setRotationGrace(settings.rotationGrace());
-                repository.setFlushMode(properties.getFlushMode());
-                repository.setSaveMode(properties.getSaveMode());
-                repository.setPublishEvents(properties.getEvents().isEnabled());
+                repository.setFlushMode(properties.flushMode());
+                repository.setSaveMode(properties.saveMode());
+                repository.setPublishEvents(properties.events().enabled());
             };
         }
 
@@ -124,8 +126,8 @@ public final class SessiondSessionAutoConfiguration {
                 }
                 repository.setAbsoluteTimeout(settings.absoluteTimeout());
                 repository.setRotationGrace(settings.rotationGrace());
-                repository.setSaveMode(properties.getSaveMode());
-                repository.setPublishEvents(properties.getEvents().isEnabled());
+                repository.setSaveMode(properties.saveMode());
+                repository.setPublishEvents(properties.events().enabled());
             };
         }
 

@@ -25,16 +25,16 @@ final class SessiondSettings {
     }
 
     SessiondClient client() {
-        String namespace = properties.getNamespace();
+        String namespace = properties.namespace();
         if (!NAMESPACE.matcher(namespace).matches()) {
             throw wrong("namespace", namespace, "It has 1 to 63 of the characters a-z, 0-9, '-', '_' and '.', and begins with a letter or digit.");
         }
-        Duration timeout = properties.getCallTimeout();
+        Duration timeout = properties.callTimeout();
         if (timeout.isNegative() || timeout.isZero()) {
             throw wrong("call-timeout", timeout, "It is more than 0.");
         }
         SessiondClient.Builder builder = SessiondClient.builder().namespace(namespace).timeout(timeout);
-        String address = properties.getAddress();
+        String address = properties.address();
         try {
             if (address != null && !address.isBlank()) {
                 builder.address(address);
@@ -47,7 +47,7 @@ final class SessiondSettings {
 
     AllowedClasses allowedClasses(Collection<String> applicationPackages) {
         List<String> names = new ArrayList<>();
-        for (String name : properties.getAllowedClasses()) {
+        for (String name : properties.allowedClasses()) {
             try {
                 AllowedClasses.defaultsAnd(List.of(name));
             } catch (IllegalArgumentException e) {
@@ -55,14 +55,14 @@ final class SessiondSettings {
             }
             names.add(name);
         }
-        if (properties.isAllowApplicationClasses()) {
+        if (properties.allowApplicationClasses()) {
             applicationPackages.stream().filter(name -> !name.isEmpty()).map(name -> name + ".**").forEach(names::add);
         }
         return AllowedClasses.defaultsAnd(names);
     }
 
     @Nullable Duration absoluteTimeout() {
-        Duration timeout = properties.getAbsoluteTimeout();
+        Duration timeout = properties.absoluteTimeout();
         if (timeout != null && (timeout.compareTo(Duration.ofMillis(1)) < 0 || timeout.compareTo(LONGEST) > 0)) {
             throw wrong("absolute-timeout", timeout, "It is from 1 ms to 3660 days.");
         }
@@ -70,7 +70,7 @@ final class SessiondSettings {
     }
 
     Duration rotationGrace() {
-        Duration grace = properties.getRotationGrace();
+        Duration grace = properties.rotationGrace();
         if (grace.isNegative() || grace.compareTo(LONGEST_GRACE) > 0) {
             throw wrong("rotation-grace", grace, "It is from 0 to 60 s.");
         }
