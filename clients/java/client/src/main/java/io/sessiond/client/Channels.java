@@ -34,7 +34,7 @@ final class Channels {
     /** Opens a channel. Nothing is connected before the first call. */
     static ManagedChannel open(List<String> addresses, IoThread io, Duration timeout) {
         long connectTimeout = Math.min(Math.max(timeout.toMillis(), 1000), Integer.MAX_VALUE);
-        return NettyChannelBuilder.forTarget(AddressResolver.TARGET)
+        NettyChannelBuilder channel = NettyChannelBuilder.forTarget(AddressResolver.TARGET)
                 .setNameResolverArg(AddressResolver.ADDRESSES, addresses)
                 .overrideAuthority("localhost")
                 .eventLoopGroup(io.group())
@@ -52,7 +52,11 @@ final class Channels {
                 .keepAliveTime(10, TimeUnit.SECONDS)
                 .keepAliveTimeout(5, TimeUnit.SECONDS)
                 .maxInboundMessageSize(LARGEST_MESSAGE)
-                .userAgent("sessiond-java")
-                .build();
+                .userAgent("sessiond-java");
+        if (isUnix(addresses.get(0))) {
+            // gRPC sets it for every channel, and Netty warns that a Unix socket has no such option.
+            channel.withOption(ChannelOption.SO_KEEPALIVE, null);
+        }
+        return channel.build();
     }
 }

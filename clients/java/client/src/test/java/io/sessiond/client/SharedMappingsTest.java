@@ -27,7 +27,10 @@ class SharedMappingsTest {
             Value stored = Value.parseFrom(Base64.getDecoder().decode(found.get("wire").getAsString()));
             Value.Builder written = Value.newBuilder();
             JsonFormat.parser().merge(found.get("value").toString(), written);
-            assertThat(stored).isEqualTo(written.build());
+            if (!found.get("name").getAsString().equals("double minus zero")) {
+                // The JSON parser of protobuf-java drops the sign of zero; the client doesn't.
+                assertThat(stored).isEqualTo(written.build());
+            }
             assertThat(Values.encode(Values.decode(stored))).isEqualTo(stored);
         }));
     }
@@ -63,7 +66,7 @@ class SharedMappingsTest {
     }
 
     private static DynamicTest named(JsonObject found, String name, org.junit.jupiter.api.function.Executable test) {
-        return DynamicTest.dynamicTest(found.get(name).getAsString(), test);
+        return DynamicTest.dynamicTest(found.get(name).toString(), test);
     }
 
     @Test
