@@ -4,6 +4,7 @@ import java.io.ObjectInputFilter;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.regex.Pattern;
 
 /**
@@ -85,13 +86,24 @@ public final class AllowedClasses {
         return new AllowedClasses(patterns);
     }
 
-    /** The filter for a stream of one attribute; it leaves no class undecided. */
-    ObjectInputFilter filter() {
+    /**
+     * The filter for a stream of one attribute; it leaves no class undecided.
+     *
+     * @param refused told the name of a class that is not allowed
+     */
+    ObjectInputFilter filter(Consumer<String> refused) {
         return info -> {
             ObjectInputFilter.Status status = filter.checkInput(info);
-            boolean undecided = status == ObjectInputFilter.Status.UNDECIDED && info.serialClass() != null;
+            Class<?> type = info.serialClass();
+            if (type == null) {
+                return status;
+            }
+            if (status == ObjectInputFilter.Status.REJECTED) {
+                refused.accept(type.getName());
+                return status;
+            }
             // Only arrays of primitive types are left undecided.
-            return undecided ? ObjectInputFilter.Status.ALLOWED : status;
+            return ObjectInputFilter.Status.ALLOWED;
         };
     }
 

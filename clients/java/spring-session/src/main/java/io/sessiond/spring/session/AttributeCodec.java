@@ -3,12 +3,13 @@ package io.sessiond.spring.session;
 import io.sessiond.client.JavaSerialization;
 import io.sessiond.client.Opaque;
 import java.io.IOException;
-import java.io.ObjectStreamException;
+import java.io.InvalidClassException;
 import java.io.Serializable;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicReference;
 import org.apache.commons.logging.Log;
 import org.apache.commons.logging.LogFactory;
 
@@ -115,19 +116,24 @@ final class AttributeCodec {
             warn(name, opaque.encoding(), "is left alone: it was stored by another language");
             return Optional.empty();
         }
+        AtomicReference<String> refused = new AtomicReference<>();
         try {
-            return Optional.ofNullable(JavaSerialization.decode(opaque, allowed.filter(), classLoader));
+            return Optional.ofNullable(JavaSerialization.decode(opaque, allowed.filter(refused::set), classLoader));
         } catch (IOException | ClassNotFoundException | RuntimeException | LinkageError e) {
             // The data is a stranger's as far as this code knows: whatever its reading throws is no fault of the request.
-            warn(name, reason(e), "can't be read, and counts as absent; it stays in the store");
+            if (refused.get() != null) {
+                warn(name, refused.get(), "counts as absent, and stays in the store: " + ADVICE);
+            } else {
+                warn(name, reason(e), "can't be read: it counts as absent, and stays in the store");
+            }
             return Optional.empty();
         }
     }
 
-    /** The kind of fault and the class it names; a message of Java's own can hold values. */
+    /** The kind of fault, and the class that it is about; other messages of Java can hold values. */
     private static String reason(Throwable e) {
         String kind = e.getClass().getSimpleName();
-        boolean namesClass = e instanceof ClassNotFoundException || e instanceof ObjectStreamException;
+        boolean namesClass = e instanceof ClassNotFoundException || e instanceof InvalidClassException;
         return namesClass && e.getMessage() != null ? kind + ": " + e.getMessage() : kind;
     }
 
