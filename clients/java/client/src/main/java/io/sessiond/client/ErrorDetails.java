@@ -22,8 +22,7 @@ record ErrorDetails(
         boolean isNamed) {
     private static final String DOMAIN = "sessiond";
     private static final Metadata.Key<com.google.rpc.Status> TRAILER = Metadata.Key.of(
-            "grpc-status-details-bin",
-            ProtoUtils.metadataMarshaller(com.google.rpc.Status.getDefaultInstance()));
+            "grpc-status-details-bin", ProtoUtils.metadataMarshaller(com.google.rpc.Status.getDefaultInstance()));
 
     /** An error that the client finds itself. */
     static ErrorDetails of(Status.Code code, Reason reason, String message) {

@@ -43,7 +43,9 @@ public final class EventStream implements Iterator<SessionEvent>, AutoCloseable 
         request = builder.build();
         resumeToken = request.getResumeToken();
         // Silence means that the connection is dead: a checkpoint comes at each interval.
-        patience = caller.timeout().plus(Times.duration(request.getCheckpointInterval())).toNanos();
+        patience = caller.timeout()
+                .plus(Times.duration(request.getCheckpointInterval()))
+                .toNanos();
     }
 
     /**
@@ -169,9 +171,8 @@ public final class EventStream implements Iterator<SessionEvent>, AutoCloseable 
         failures = 0;
         silentUntil = System.nanoTime() + patience;
         // The point is kept before the event is handed out, so that it does not come twice.
-        request = request.toBuilder()
-                .setResumeToken(Events.resumeToken(message))
-                .build();
+        request =
+                request.toBuilder().setResumeToken(Events.resumeToken(message)).build();
     }
 
     /** Pauses before the next stream, or gives up. */

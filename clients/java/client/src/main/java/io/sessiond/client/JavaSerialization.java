@@ -30,7 +30,8 @@ public final class JavaSerialization {
         try (ObjectOutputStream objects = new ObjectOutputStream(out)) {
             objects.writeObject(value);
         } catch (IOException e) {
-            throw new IllegalArgumentException("a " + value.getClass().getName() + " can't be serialised: " + e.getMessage(), e);
+            throw new IllegalArgumentException(
+                    "a " + value.getClass().getName() + " can't be serialised: " + e.getMessage(), e);
         }
         return Opaque.of(ENCODING, out.toByteArray());
     }

@@ -13,10 +13,12 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * but that queue belongs to the I/O thread, so there are no locks.
  */
 final class Lane {
-    // A message is sent once its calls take so many bytes. Below what every server takes (its setting max-message-size).
+    // A message is sent once its calls take so many bytes. Below what every server takes (its setting
+    // max-message-size).
     static final int MESSAGE_BYTES = 48 << 10;
 
-    // How long calls travel one by one after the stream was refused, before it is tried again: the server may be newer then,
+    // How long calls travel one by one after the stream was refused, before it is tried again: the server may be newer
+    // then,
     // and the proxy gone.
     private static final long UNARY_PERIOD = TimeUnit.MINUTES.toNanos(1);
 

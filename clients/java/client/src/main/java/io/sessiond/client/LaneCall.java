@@ -44,9 +44,8 @@ final class LaneCall<Q extends Message, A extends Message> {
         long left = Math.max(invocation.deadline() - now, SHORTEST_TIMEOUT);
         Call.Builder call = Call.newBuilder()
                 .setTag(tag)
-                .setTimeout(Duration.newBuilder()
-                        .setSeconds(left / 1_000_000_000)
-                        .setNanos((int) (left % 1_000_000_000)));
+                .setTimeout(
+                        Duration.newBuilder().setSeconds(left / 1_000_000_000).setNanos((int) (left % 1_000_000_000)));
         invocation.method().lane().put().accept(call, invocation.request());
         return call.build();
     }

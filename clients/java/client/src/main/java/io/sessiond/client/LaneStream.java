@@ -23,7 +23,8 @@ final class LaneStream extends ClientCall.Listener<ExchangeResponse> {
     private final ClientCall<ExchangeRequest, ExchangeResponse> exchange;
     private final Queue<LaneCall<?, ?>> waiting = new ArrayDeque<>();
 
-    // A call in flight has a slot until its reply arrives, also if nobody waits for it any more. Its tag is the slot's number.
+    // A call in flight has a slot until its reply arrives, also if nobody waits for it any more. Its tag is the slot's
+    // number.
     private final LaneCall<?, ?>[] slots = new LaneCall<?, ?>[CALLS_IN_FLIGHT];
     private final int[] free = new int[CALLS_IN_FLIGHT];
     private int freeCount = CALLS_IN_FLIGHT;
@@ -98,7 +99,8 @@ final class LaneStream extends ClientCall.Listener<ExchangeResponse> {
         for (LaneCall<?, ?> call : slots) {
             if (call != null && !call.isAbandoned()) {
                 if (call.deadline() - now <= 0) {
-                    // If the stream is not even accepted by the end of a long wait, something on the way holds it back, as
+                    // If the stream is not even accepted by the end of a long wait, something on the way holds it back,
+                    // as
                     // proxies do that wait for the end of a request.
                     isHeldBack |= isSent && !isAccepted && call.hasWaitedLong(now);
                     call.fail(Failure.late(Outcome.UNKNOWN));

@@ -21,7 +21,8 @@ public final class LockOptions {
      * @return these options, with the lease
      */
     public LockOptions lease(Duration lease) {
-        return new LockOptions(request.toBuilder().setLease(Times.duration(lease)).build());
+        return new LockOptions(
+                request.toBuilder().setLease(Times.duration(lease)).build());
     }
 
     /**

@@ -45,36 +45,30 @@ import dev.sessiond.v1.VerifyCsrfTokenResponse;
 
 /** The methods of the contract that have a single answer, and whether twice is the same as once. */
 final class Methods {
-    static final Method<CreateSessionRequest, CreateSessionResponse> CREATE =
-            new Method<>(
-                    SessionStoreGrpc.getCreateSessionMethod(),
-                    false,
-                    new Method.OnLane<>(Call.Builder::setCreate, Reply.ResultCase.CREATE, Reply::getCreate));
-    static final Method<GetSessionRequest, GetSessionResponse> GET =
-            new Method<>(
-                    SessionStoreGrpc.getGetSessionMethod(),
-                    true,
-                    new Method.OnLane<>(Call.Builder::setGet, Reply.ResultCase.GET, Reply::getGet));
-    static final Method<UpdateSessionRequest, UpdateSessionResponse> UPDATE =
-            new Method<>(
-                    SessionStoreGrpc.getUpdateSessionMethod(),
-                    false,
-                    new Method.OnLane<>(Call.Builder::setUpdate, Reply.ResultCase.UPDATE, Reply::getUpdate));
-    static final Method<TouchSessionRequest, TouchSessionResponse> TOUCH =
-            new Method<>(
-                    SessionStoreGrpc.getTouchSessionMethod(),
-                    true,
-                    new Method.OnLane<>(Call.Builder::setTouch, Reply.ResultCase.TOUCH, Reply::getTouch));
-    static final Method<RotateSessionRequest, RotateSessionResponse> ROTATE =
-            new Method<>(
-                    SessionStoreGrpc.getRotateSessionMethod(),
-                    false,
-                    new Method.OnLane<>(Call.Builder::setRotate, Reply.ResultCase.ROTATE, Reply::getRotate));
-    static final Method<DeleteSessionRequest, DeleteSessionResponse> DELETE =
-            new Method<>(
-                    SessionStoreGrpc.getDeleteSessionMethod(),
-                    false,
-                    new Method.OnLane<>(Call.Builder::setDelete, Reply.ResultCase.DELETE, Reply::getDelete));
+    static final Method<CreateSessionRequest, CreateSessionResponse> CREATE = new Method<>(
+            SessionStoreGrpc.getCreateSessionMethod(),
+            false,
+            new Method.OnLane<>(Call.Builder::setCreate, Reply.ResultCase.CREATE, Reply::getCreate));
+    static final Method<GetSessionRequest, GetSessionResponse> GET = new Method<>(
+            SessionStoreGrpc.getGetSessionMethod(),
+            true,
+            new Method.OnLane<>(Call.Builder::setGet, Reply.ResultCase.GET, Reply::getGet));
+    static final Method<UpdateSessionRequest, UpdateSessionResponse> UPDATE = new Method<>(
+            SessionStoreGrpc.getUpdateSessionMethod(),
+            false,
+            new Method.OnLane<>(Call.Builder::setUpdate, Reply.ResultCase.UPDATE, Reply::getUpdate));
+    static final Method<TouchSessionRequest, TouchSessionResponse> TOUCH = new Method<>(
+            SessionStoreGrpc.getTouchSessionMethod(),
+            true,
+            new Method.OnLane<>(Call.Builder::setTouch, Reply.ResultCase.TOUCH, Reply::getTouch));
+    static final Method<RotateSessionRequest, RotateSessionResponse> ROTATE = new Method<>(
+            SessionStoreGrpc.getRotateSessionMethod(),
+            false,
+            new Method.OnLane<>(Call.Builder::setRotate, Reply.ResultCase.ROTATE, Reply::getRotate));
+    static final Method<DeleteSessionRequest, DeleteSessionResponse> DELETE = new Method<>(
+            SessionStoreGrpc.getDeleteSessionMethod(),
+            false,
+            new Method.OnLane<>(Call.Builder::setDelete, Reply.ResultCase.DELETE, Reply::getDelete));
     static final Method<BatchGetSessionsRequest, BatchGetSessionsResponse> BATCH_GET =
             new Method<>(SessionStoreGrpc.getBatchGetSessionsMethod(), true);
     static final Method<BatchDeleteSessionsRequest, BatchDeleteSessionsResponse> BATCH_DELETE =
@@ -99,8 +93,7 @@ final class Methods {
             new Method<>(SessionStoreGrpc.getVerifyCsrfTokenMethod(), true);
     static final Method<GetStatisticsRequest, GetStatisticsResponse> STATISTICS =
             new Method<>(AdminGrpc.getGetStatisticsMethod(), true);
-    static final Method<SweepNowRequest, SweepNowResponse> SWEEP =
-            new Method<>(AdminGrpc.getSweepNowMethod(), false);
+    static final Method<SweepNowRequest, SweepNowResponse> SWEEP = new Method<>(AdminGrpc.getSweepNowMethod(), false);
 
     private Methods() {}
 }

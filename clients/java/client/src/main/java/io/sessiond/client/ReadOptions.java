@@ -6,12 +6,12 @@ import dev.sessiond.v1.GetSessionRequest;
 /** How a session is read: {@code ReadOptions.PEEK.omitAttributes()}. */
 public final class ReadOptions {
     /** The read counts as activity of the visitor: it slides the idle timeout. */
-    public static final ReadOptions TOUCH =
-            new ReadOptions(GetSessionRequest.newBuilder().setAccess(Access.ACCESS_TOUCH).build());
+    public static final ReadOptions TOUCH = new ReadOptions(
+            GetSessionRequest.newBuilder().setAccess(Access.ACCESS_TOUCH).build());
 
     /** The read changes nothing: for polling and monitoring. */
-    public static final ReadOptions PEEK =
-            new ReadOptions(GetSessionRequest.newBuilder().setAccess(Access.ACCESS_PEEK).build());
+    public static final ReadOptions PEEK = new ReadOptions(
+            GetSessionRequest.newBuilder().setAccess(Access.ACCESS_PEEK).build());
 
     private final GetSessionRequest request;
 

@@ -92,8 +92,7 @@ public final class SessiondAsyncClient {
         return caller.call(
                 Methods.CREATE,
                 session.request().toBuilder().setNamespace(caller.namespace()).build(),
-                answer -> new IssuedSession(
-                        Secret.of(answer.getSessionId()), new Session(answer.getSession(), false)));
+                answer -> new IssuedSession(Secret.of(answer.getSessionId()), new Session(answer.getSession(), false)));
     }
 
     /**
@@ -215,8 +214,7 @@ public final class SessiondAsyncClient {
                         .setNamespace(caller.namespace())
                         .setSessionId(id)
                         .build(),
-                answer -> new IssuedSession(
-                        Secret.of(answer.getSessionId()), new Session(answer.getSession(), false)));
+                answer -> new IssuedSession(Secret.of(answer.getSessionId()), new Session(answer.getSession(), false)));
     }
 
     /**
@@ -408,7 +406,8 @@ public final class SessiondAsyncClient {
      */
     public CompletableFuture<SessionLock> lock(String id, LockOptions options) {
         Duration wait = Times.duration(options.request().getWait());
-        Caller patient = wait.isNegative() ? caller : caller.withTimeout(caller.timeout().plus(wait));
+        Caller patient =
+                wait.isNegative() ? caller : caller.withTimeout(caller.timeout().plus(wait));
         return lock(patient, options.request().toBuilder().setSessionId(id));
     }
 
@@ -475,8 +474,7 @@ public final class SessiondAsyncClient {
                         .setAudience(audience)
                         .setLifetime(Times.duration(lifetime))
                         .build(),
-                answer -> new HandoffTicket(
-                        Secret.of(answer.getTicket()), Times.instant(answer.getExpireTime())));
+                answer -> new HandoffTicket(Secret.of(answer.getTicket()), Times.instant(answer.getExpireTime())));
     }
 
     /**
@@ -495,8 +493,7 @@ public final class SessiondAsyncClient {
                         .setTicket(ticket.value())
                         .setAudience(audience)
                         .build(),
-                answer -> new IssuedSession(
-                        Secret.of(answer.getSessionId()), new Session(answer.getSession(), true)));
+                answer -> new IssuedSession(Secret.of(answer.getSessionId()), new Session(answer.getSession(), true)));
     }
 
     /**

@@ -56,7 +56,9 @@ final class Values {
                 || value instanceof Byte) {
             return Value.newBuilder().setIntValue(((Number) value).longValue()).build();
         } else if (value instanceof Double || value instanceof Float) {
-            return Value.newBuilder().setDoubleValue(((Number) value).doubleValue()).build();
+            return Value.newBuilder()
+                    .setDoubleValue(((Number) value).doubleValue())
+                    .build();
         } else if (value instanceof byte[] bytes) {
             return Value.newBuilder().setBytesValue(ByteString.copyFrom(bytes)).build();
         } else if (value instanceof Instant moment) {
@@ -101,9 +103,8 @@ final class Values {
             if (!(entry.getKey() instanceof String key)) {
                 throw unsupported("the keys of a map are not all strings");
             }
-            map.addEntries(MapEntry.newBuilder()
-                    .setKey(valid(key, "a key"))
-                    .setValue(encode(entry.getValue(), depth + 1)));
+            map.addEntries(
+                    MapEntry.newBuilder().setKey(valid(key, "a key")).setValue(encode(entry.getValue(), depth + 1)));
         }
         return Value.newBuilder().setMapValue(map).build();
     }
@@ -131,9 +132,10 @@ final class Values {
             case TIMESTAMP_VALUE -> Times.instant(value.getTimestampValue());
             case LIST_VALUE -> decodeList(value.getListValue());
             case MAP_VALUE -> decodeMap(value.getMapValue());
-            case OPAQUE_VALUE -> Opaque.of(
-                    value.getOpaqueValue().getEncoding(),
-                    value.getOpaqueValue().getData().toByteArray());
+            case OPAQUE_VALUE ->
+                Opaque.of(
+                        value.getOpaqueValue().getEncoding(),
+                        value.getOpaqueValue().getData().toByteArray());
             case KIND_NOT_SET -> new UnknownValue(value);
         };
     }

@@ -78,8 +78,9 @@ public final class WatchOptions {
      * @return these options, with the interval
      */
     public WatchOptions checkpointInterval(Duration interval) {
-        return new WatchOptions(
-                request.toBuilder().setCheckpointInterval(Times.duration(interval)).build());
+        return new WatchOptions(request.toBuilder()
+                .setCheckpointInterval(Times.duration(interval))
+                .build());
     }
 
     /** The request; its namespace is left out. */

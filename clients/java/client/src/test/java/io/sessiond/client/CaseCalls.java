@@ -37,7 +37,8 @@ final class CaseCalls {
     /** Finds a method by its name in a case: CreateSession, or Admin.SweepNow. */
     static MethodDescriptor<?, ?> descriptor(String name) {
         boolean isAdmin = name.startsWith("Admin.");
-        ServiceDescriptor service = isAdmin ? AdminGrpc.getServiceDescriptor() : SessionStoreGrpc.getServiceDescriptor();
+        ServiceDescriptor service =
+                isAdmin ? AdminGrpc.getServiceDescriptor() : SessionStoreGrpc.getServiceDescriptor();
         String full = service.getName() + "/" + (isAdmin ? name.substring("Admin.".length()) : name);
         return service.getMethods().stream()
                 .filter(method -> method.getFullMethodName().equals(full))
@@ -65,11 +66,11 @@ final class CaseCalls {
 
     /** Makes a message of a template; its namespace is that of the case unless it names one. */
     Message request(MethodDescriptor<?, ?> descriptor, JsonElement template) {
-        Message.Builder builder = ((Message) ((PrototypeMarshaller<?>) descriptor.getRequestMarshaller()).getMessagePrototype())
+        Message.Builder builder = ((Message)
+                        ((PrototypeMarshaller<?>) descriptor.getRequestMarshaller()).getMessagePrototype())
                 .newBuilderForType();
-        JsonObject request = template == null
-                ? new JsonObject()
-                : variables.expand(template).getAsJsonObject();
+        JsonObject request =
+                template == null ? new JsonObject() : variables.expand(template).getAsJsonObject();
         Descriptors.FieldDescriptor namespace = builder.getDescriptorForType().findFieldByName("namespace");
         if (namespace != null && !request.has("namespace") && !request.has("allNamespaces")) {
             request.addProperty("namespace", variables.get("namespace"));
@@ -77,7 +78,8 @@ final class CaseCalls {
         try {
             JsonFormat.parser().merge(request.toString(), builder);
         } catch (InvalidProtocolBufferException e) {
-            throw new CaseFault("the request is no " + builder.getDescriptorForType().getName() + ": " + e.getMessage());
+            throw new CaseFault(
+                    "the request is no " + builder.getDescriptorForType().getName() + ": " + e.getMessage());
         }
         fillNamespaceOfCalls(builder);
         return builder.build();
@@ -91,12 +93,17 @@ final class CaseCalls {
         }
         for (int i = 0; i < builder.getRepeatedFieldCount(calls); i++) {
             Message.Builder call = ((Message) builder.getRepeatedField(calls, i)).toBuilder();
-            for (Descriptors.FieldDescriptor field : List.copyOf(call.getAllFields().keySet())) {
+            for (Descriptors.FieldDescriptor field :
+                    List.copyOf(call.getAllFields().keySet())) {
                 if (field.getJavaType() == Descriptors.FieldDescriptor.JavaType.MESSAGE) {
                     Message.Builder request = ((Message) call.getField(field)).toBuilder();
-                    Descriptors.FieldDescriptor namespace = request.getDescriptorForType().findFieldByName("namespace");
+                    Descriptors.FieldDescriptor namespace =
+                            request.getDescriptorForType().findFieldByName("namespace");
                     if (namespace != null && request.getField(namespace).equals("")) {
-                        call.setField(field, request.setField(namespace, variables.get("namespace")).build());
+                        call.setField(
+                                field,
+                                request.setField(namespace, variables.get("namespace"))
+                                        .build());
                     }
                 }
             }

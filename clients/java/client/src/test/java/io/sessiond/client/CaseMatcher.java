@@ -12,8 +12,7 @@ import java.util.Map;
 
 /** Compares what a step led to with what its case expects. */
 final class CaseMatcher {
-    private static final List<String> MATCHERS =
-            List.of("$present", "$absent", "$not", "$contains", "$near", "$after");
+    private static final List<String> MATCHERS = List.of("$present", "$absent", "$not", "$contains", "$near", "$after");
 
     private final CaseVariables variables;
 
@@ -30,10 +29,7 @@ final class CaseMatcher {
             int size = wanted.getAsJsonArray().size();
             check(found.getAsJsonArray().size() == size, path + " has not " + size + " entries: " + found);
             for (int i = 0; i < size; i++) {
-                match(
-                        wanted.getAsJsonArray().get(i),
-                        found.getAsJsonArray().get(i),
-                        path + "[" + i + "]");
+                match(wanted.getAsJsonArray().get(i), found.getAsJsonArray().get(i), path + "[" + i + "]");
             }
         } else if (isText(wanted)) {
             String text = variables.expandText(wanted.getAsString());
@@ -78,12 +74,13 @@ final class CaseMatcher {
                 }
                 check(contains, path + " does not contain " + want + ": " + found);
             }
-            case "$after" -> check(
-                    time(found, path).isAfter(Instant.parse(variables.expandText(want.getAsString()))),
-                    path + " is " + found + ", not after " + want);
+            case "$after" ->
+                check(
+                        time(found, path).isAfter(Instant.parse(variables.expandText(want.getAsString()))),
+                        path + " is " + found + ", not after " + want);
             default -> {
-                Duration distance = Duration.between(
-                        Instant.parse(variables.expandText(want.getAsString())), time(found, path));
+                Duration distance =
+                        Duration.between(Instant.parse(variables.expandText(want.getAsString())), time(found, path));
                 Duration within = CaseVariables.duration(wanted.get("within").getAsString());
                 check(distance.abs().compareTo(within) <= 0, path + " is " + distance + " from " + want);
             }
@@ -127,7 +124,10 @@ final class CaseMatcher {
     }
 
     private static boolean isEqual(JsonElement wanted, JsonElement found) {
-        if (wanted instanceof JsonPrimitive one && found instanceof JsonPrimitive other && one.isNumber() && other.isNumber()) {
+        if (wanted instanceof JsonPrimitive one
+                && found instanceof JsonPrimitive other
+                && one.isNumber()
+                && other.isNumber()) {
             // JSON has one kind of number.
             return one.getAsDouble() == other.getAsDouble();
         }
@@ -144,7 +144,8 @@ final class CaseMatcher {
         }
         String reason = want.get("reason").getAsString();
         check(
-                reason.equals(found.reasonName()) && reason.equals(found.reason().name()),
+                reason.equals(found.reasonName())
+                        && reason.equals(found.reason().name()),
                 "the reason is " + found.reasonName() + ", not " + reason);
         if (want.has("code")) {
             check(want.get("code").getAsString().equals(found.code().name()), "the code is " + found.code());

@@ -29,8 +29,10 @@ final class CaseRun implements AutoCloseable {
     private final ExecutorService threads = Executors.newCachedThreadPool();
 
     CaseRun(SessiondClient client) {
-        this(client, new CaseVariables(() ->
-                client.withNamespace("default").create().id().value()));
+        this(
+                client,
+                new CaseVariables(
+                        () -> client.withNamespace("default").create().id().value()));
         variables.set("namespace", TestServer.namespace());
     }
 
@@ -129,7 +131,8 @@ final class CaseRun implements AutoCloseable {
     }
 
     private void eventually(JsonObject step) {
-        long deadline = System.nanoTime() + CaseVariables.duration(text(step, "within")).toNanos();
+        long deadline =
+                System.nanoTime() + CaseVariables.duration(text(step, "within")).toNanos();
         while (true) {
             try {
                 call(step);
@@ -236,7 +239,9 @@ final class CaseRun implements AutoCloseable {
     private void save(String name, String path, JsonElement answer) {
         JsonElement value = answer;
         for (String part : path.split("\\.")) {
-            value = value != null && value.isJsonObject() ? value.getAsJsonObject().get(part) : null;
+            value = value != null && value.isJsonObject()
+                    ? value.getAsJsonObject().get(part)
+                    : null;
         }
         if (value == null) {
             throw new CaseFault("the answer has no " + path + " to save");

@@ -93,8 +93,8 @@ final class CaseVariables {
                     .repeat(template.get("times").getAsInt()));
         }
         if (template.has("$bytes")) {
-            return new JsonPrimitive(
-                    Base64.getEncoder().encodeToString(new byte[template.get("$bytes").getAsInt()]));
+            return new JsonPrimitive(Base64.getEncoder()
+                    .encodeToString(new byte[template.get("$bytes").getAsInt()]));
         }
         if (template.has("$nested")) {
             return nested(template.get("$nested").getAsInt());

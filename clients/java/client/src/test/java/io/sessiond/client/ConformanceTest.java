@@ -34,7 +34,8 @@ class ConformanceTest {
 
     @BeforeAll
     static void start() {
-        String config = SharedFiles.FOLDER.resolve("server.toml").toAbsolutePath().toString();
+        String config =
+                SharedFiles.FOLDER.resolve("server.toml").toAbsolutePath().toString();
         servers = List.of(TestServer.create("--config", config), TestServer.create("--config", config));
         // As long as a lock may make a call wait.
         Duration timeout = Duration.ofSeconds(20);

@@ -29,7 +29,8 @@ class LaneTest {
 
     private static void assertReason(Reason reason, Runnable call) {
         assertThatThrownBy(call::run)
-                .isInstanceOfSatisfying(SessiondException.class, e -> assertThat(e.reason()).isEqualTo(reason));
+                .isInstanceOfSatisfying(
+                        SessiondException.class, e -> assertThat(e.reason()).isEqualTo(reason));
     }
 
     @ParameterizedTest
@@ -109,7 +110,8 @@ class LaneTest {
                         replies.onNext(ExchangeResponse.newBuilder()
                                 .addReplies(Reply.newBuilder()
                                         .setTag(message.getCalls(0).getTag())
-                                        .setCreate(CreateSessionResponse.newBuilder().setSessionId("second")))
+                                        .setCreate(CreateSessionResponse.newBuilder()
+                                                .setSessionId("second")))
                                 .build());
                     }
                 });
@@ -139,7 +141,9 @@ class LaneTest {
                 silent.add(call.getTag());
             } else {
                 if (silent != null && silent.contains(call.getTag())) {
-                    replies.onError(Status.FAILED_PRECONDITION.withDescription("a tag is used twice").asException());
+                    replies.onError(Status.FAILED_PRECONDITION
+                            .withDescription("a tag is used twice")
+                            .asException());
                     return;
                 }
                 answer.addReplies(ScriptedServer.touched(call, 1));
@@ -196,7 +200,10 @@ class LaneTest {
         try (ScriptedServer server = new ScriptedServer((message, replies) -> {});
                 SessiondClient client = server.client(PATIENCE)) {
             byte[] large = new byte[Lane.MESSAGE_BYTES];
-            assertThat(client.create(session -> session.attribute("large", large)).id().value()).isEqualTo("unary");
+            assertThat(client.create(session -> session.attribute("large", large))
+                            .id()
+                            .value())
+                    .isEqualTo("unary");
             assertThat(server.streams).hasValue(0);
         }
     }
@@ -204,7 +211,8 @@ class LaneTest {
     @Test
     void closeEndsCallsInFlight() throws Exception {
         AtomicInteger calls = new AtomicInteger();
-        try (ScriptedServer server = new ScriptedServer((message, replies) -> calls.addAndGet(message == null ? 0 : 1))) {
+        try (ScriptedServer server =
+                new ScriptedServer((message, replies) -> calls.addAndGet(message == null ? 0 : 1))) {
             SessiondClient client = server.client(PATIENCE);
             CompletableFuture<IssuedSession> future = client.async().create();
             Await.until(() -> calls.get() > 0);

@@ -104,10 +104,12 @@ class RecoveryTest {
         try (TestServer first = TestServer.create();
                 TestServer second = TestServer.create();
                 SessiondClient client = SessiondClient.builder()
-                        .address("127.0.0.1:" + TestServer.freePort() + "," + first.address() + ", http://" + second.address())
+                        .address("127.0.0.1:" + TestServer.freePort() + "," + first.address() + ", http://"
+                                + second.address())
                         .timeout(Duration.ofSeconds(10))
                         .build();
-                SessiondClient toFirst = SessiondClient.builder().address(first.address()).build()) {
+                SessiondClient toFirst =
+                        SessiondClient.builder().address(first.address()).build()) {
             String id = client.create().id().value();
             assertThat(toFirst.get(id).version()).isEqualTo(1);
             first.kill();
@@ -154,6 +156,7 @@ class RecoveryTest {
     }
 
     @Test
+    @SuppressWarnings("try")
     void listenerIsToldAndClosed() {
         try (SessiondClient client = TestServer.shared().client().build()) {
             AtomicLong told = new AtomicLong();
@@ -161,9 +164,9 @@ class RecoveryTest {
             SessionEventListener listener = new SessionEventListener() {
                 @Override
                 public void onEvent(SessionEvent event) {
-                    told.incrementAndGet();
                     // A listener may make calls, and may fail.
                     client.count();
+                    told.incrementAndGet();
                     throw new IllegalStateException("a listener that fails is told the next event all the same");
                 }
 

@@ -32,7 +32,8 @@ class SessiondClientTest {
             assertThat(session.attributes()).containsEntry("theme", "dark").containsEntry("visits", 1L);
             assertThat(session.labels()).containsEntry("device", "laptop");
             assertThat(session.idleTimeout()).isEqualTo(Duration.ofMinutes(30));
-            assertThat(session.absoluteExpireTime()).contains(session.createTime().plus(Duration.ofHours(12)));
+            assertThat(session.absoluteExpireTime())
+                    .contains(session.createTime().plus(Duration.ofHours(12)));
 
             SessionChange change = SessionChange.builder()
                     .setAttribute("theme", "light")
@@ -46,7 +47,8 @@ class SessiondClientTest {
                     () -> client.update(id, change, UpdateOptions.DEFAULT.ifVersion(1)));
             assertThat(mismatch.currentVersion()).isEqualTo(2);
 
-            assertThat(client.get(id, ReadOptions.TOUCH.ifVersionNot(2)).hasAttributes()).isFalse();
+            assertThat(client.get(id, ReadOptions.TOUCH.ifVersionNot(2)).hasAttributes())
+                    .isFalse();
             assertThat(client.touch(id).version()).isEqualTo(2);
 
             IssuedSession rotated = client.rotate(id, RotateOptions.DEFAULT.change(c -> c.setPrincipal("user-42")));
@@ -70,7 +72,10 @@ class SessiondClientTest {
                     .mapToObj(n -> client.create(s -> s.principal("user-1").attribute("n", n)))
                     .toList();
             client.create(session -> session.principal("user-2"));
-            assertThat(client.list(ListOptions.ALL.principal("user-1").pageSize(2).withAttributes())
+            assertThat(client.list(ListOptions.ALL
+                                    .principal("user-1")
+                                    .pageSize(2)
+                                    .withAttributes())
                             .map(session -> session.attribute("n")))
                     .containsExactly(4L, 3L, 2L, 1L, 0L);
             assertThat(client.count()).isEqualTo(6);
@@ -91,9 +96,11 @@ class SessiondClientTest {
             String id = issued.id().value();
             SessionChange change = SessionChange.builder().setAttribute("a", 1).build();
             Secret token;
-            try (SessionLock lock = client.lock(id, LockOptions.DEFAULT.lease(Duration.ofSeconds(20)).withSession())) {
+            try (SessionLock lock = client.lock(
+                    id, LockOptions.DEFAULT.lease(Duration.ofSeconds(20)).withSession())) {
                 token = lock.token();
-                assertThat(lock.session().orElseThrow().handle()).isEqualTo(issued.session().handle());
+                assertThat(lock.session().orElseThrow().handle())
+                        .isEqualTo(issued.session().handle());
                 LockHeldException held = catchThrowableOfType(
                         LockHeldException.class,
                         () -> client.lock(id, LockOptions.DEFAULT.waitUpTo(Duration.ofMillis(50))));
@@ -131,10 +138,12 @@ class SessiondClientTest {
     @ValueSource(booleans = {true, false})
     void errorsNameTheField(boolean fastLane) {
         try (SessiondClient client = client(fastLane)) {
-            SessiondException error = catchThrowableOfType(
-                    SessiondException.class, () -> client.create(session -> session.id("short")));
+            SessiondException error =
+                    catchThrowableOfType(SessiondException.class, () -> client.create(session -> session.id("short")));
             assertThat(error.reason()).isEqualTo(Reason.INVALID_ARGUMENT);
-            assertThat(error.fields()).isNotEmpty().allSatisfy(field -> assertThat(field.problem()).isNotEmpty());
+            assertThat(error.fields())
+                    .isNotEmpty()
+                    .allSatisfy(field -> assertThat(field.problem()).isNotEmpty());
         }
     }
 
@@ -149,7 +158,8 @@ class SessiondClientTest {
                     .toArray(CompletableFuture<?>[]::new);
             CompletableFuture.allOf(all).join();
             Session session = client.get(id);
-            IntStream.range(0, 64).forEach(n -> assertThat(session.attribute("key" + n)).isEqualTo((long) n));
+            IntStream.range(0, 64)
+                    .forEach(n -> assertThat(session.attribute("key" + n)).isEqualTo((long) n));
         }
     }
 
@@ -159,7 +169,9 @@ class SessiondClientTest {
     void everyCallerGetsItsOwnAnswer(boolean fastLane) {
         try (SessiondClient client = client(fastLane)) {
             Threads.run(32, owner -> {
-                String id = client.create(session -> session.attribute("owner", owner)).id().value();
+                String id = client.create(session -> session.attribute("owner", owner))
+                        .id()
+                        .value();
                 for (int n = 0; n < 50; n++) {
                     if (n % 7 == 0) {
                         // Some give up early: their replies come when their tags could be those of others.
@@ -180,9 +192,20 @@ class SessiondClientTest {
                     catchThrowableOfType(SessiondException.class, () -> client.create(session -> session.id(id)));
             SessionLock lock = client.lock(id);
             HandoffTicket ticket = client.issueHandoff(id, "shop", Duration.ofSeconds(5));
-            assertThat(List.of(issued, client, client.get(id), taken, taken.metadata(), lock, ticket,
-                            NewSession.builder().id(id).attribute("a", "swordfish").build(),
-                            client.async().get(id), client.async()))
+            assertThat(List.of(
+                            issued,
+                            client,
+                            client.get(id),
+                            taken,
+                            taken.metadata(),
+                            lock,
+                            ticket,
+                            NewSession.builder()
+                                    .id(id)
+                                    .attribute("a", "swordfish")
+                                    .build(),
+                            client.async().get(id),
+                            client.async()))
                     .allSatisfy(shown -> assertThat(shown.toString())
                             .doesNotContain(id)
                             .doesNotContain("swordfish")
@@ -195,8 +218,7 @@ class SessiondClientTest {
     void blockingInTheIoThreadIsRefused() throws Exception {
         try (SessiondClient client = client(true)) {
             String id = client.create().id().value();
-            CompletableFuture<Session> future =
-                    client.async().get(id).thenApply(session -> client.get(id));
+            CompletableFuture<Session> future = client.async().get(id).thenApply(session -> client.get(id));
             assertThatThrownBy(future::get)
                     .isInstanceOf(ExecutionException.class)
                     .hasCauseInstanceOf(IllegalStateException.class);
@@ -210,8 +232,9 @@ class SessiondClientTest {
                 .completionExecutor(task -> new Thread(task, "completes").start())
                 .build()) {
             String id = client.create().id().value();
-            CompletableFuture<String> name =
-                    client.async().get(id).thenApply(session -> Thread.currentThread().getName());
+            CompletableFuture<String> name = client.async()
+                    .get(id)
+                    .thenApply(session -> Thread.currentThread().getName());
             assertThat(name.join()).isIn("completes", Thread.currentThread().getName());
         }
     }

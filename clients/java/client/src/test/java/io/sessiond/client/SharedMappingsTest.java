@@ -23,26 +23,29 @@ import org.junit.jupiter.api.TestFactory;
 class SharedMappingsTest {
     @TestFactory
     Stream<DynamicTest> values() {
-        return SharedFiles.objects("values.json").map(found -> named(found, "name", () -> {
-            Value stored = Value.parseFrom(Base64.getDecoder().decode(found.get("wire").getAsString()));
-            Value.Builder written = Value.newBuilder();
-            JsonFormat.parser().merge(found.get("value").toString(), written);
-            if (!found.get("name").getAsString().equals("double minus zero")) {
-                // The JSON parser of protobuf-java drops the sign of zero; the client doesn't.
-                assertThat(stored).isEqualTo(written.build());
-            }
-            assertThat(Values.encode(Values.decode(stored))).isEqualTo(stored);
-        }));
+        return SharedFiles.objects("values.json")
+                .map(found -> named(found, "name", () -> {
+                    Value stored = Value.parseFrom(
+                            Base64.getDecoder().decode(found.get("wire").getAsString()));
+                    Value.Builder written = Value.newBuilder();
+                    JsonFormat.parser().merge(found.get("value").toString(), written);
+                    if (!found.get("name").getAsString().equals("double minus zero")) {
+                        // The JSON parser of protobuf-java drops the sign of zero; the client doesn't.
+                        assertThat(stored).isEqualTo(written.build());
+                    }
+                    assertThat(Values.encode(Values.decode(stored))).isEqualTo(stored);
+                }));
     }
 
     @TestFactory
     Stream<DynamicTest> ids() {
-        return SharedFiles.objects("ids.json").map(found -> named(found, "name", () -> {
-            Optional<String> wanted = found.get("session_id").isJsonNull()
-                    ? Optional.empty()
-                    : Optional.of(found.get("session_id").getAsString());
-            assertThat(SessionIds.map(found.get("id").getAsString())).isEqualTo(wanted);
-        }));
+        return SharedFiles.objects("ids.json")
+                .map(found -> named(found, "name", () -> {
+                    Optional<String> wanted = found.get("session_id").isJsonNull()
+                            ? Optional.empty()
+                            : Optional.of(found.get("session_id").getAsString());
+                    assertThat(SessionIds.map(found.get("id").getAsString())).isEqualTo(wanted);
+                }));
     }
 
     @Test
@@ -52,17 +55,18 @@ class SharedMappingsTest {
 
     @TestFactory
     Stream<DynamicTest> addresses() {
-        return SharedFiles.objects("addresses.json").map(found -> named(found, "address", () -> {
-            String address = found.get("address").getAsString();
-            if (found.has("refused")) {
-                assertThatThrownBy(() -> Addresses.parse(address))
-                        .hasMessage(found.get("refused").getAsString());
-            } else {
-                List<String> normal = new ArrayList<>();
-                found.getAsJsonArray("normal").forEach(item -> normal.add(item.getAsString()));
-                assertThat(Addresses.parse(address)).isEqualTo(normal);
-            }
-        }));
+        return SharedFiles.objects("addresses.json")
+                .map(found -> named(found, "address", () -> {
+                    String address = found.get("address").getAsString();
+                    if (found.has("refused")) {
+                        assertThatThrownBy(() -> Addresses.parse(address))
+                                .hasMessage(found.get("refused").getAsString());
+                    } else {
+                        List<String> normal = new ArrayList<>();
+                        found.getAsJsonArray("normal").forEach(item -> normal.add(item.getAsString()));
+                        assertThat(Addresses.parse(address)).isEqualTo(normal);
+                    }
+                }));
     }
 
     private static DynamicTest named(JsonObject found, String name, org.junit.jupiter.api.function.Executable test) {
@@ -137,8 +141,8 @@ class SharedMappingsTest {
         ClassLoader loader = getClass().getClassLoader();
         assertThat(JavaSerialization.decode(opaque, info -> java.io.ObjectInputFilter.Status.ALLOWED, loader))
                 .isEqualTo(Duration.ofSeconds(3));
-        assertThatThrownBy(() -> JavaSerialization.decode(
-                        opaque, info -> java.io.ObjectInputFilter.Status.UNDECIDED, loader))
+        assertThatThrownBy(() ->
+                        JavaSerialization.decode(opaque, info -> java.io.ObjectInputFilter.Status.UNDECIDED, loader))
                 .isInstanceOf(java.io.InvalidClassException.class);
     }
 }

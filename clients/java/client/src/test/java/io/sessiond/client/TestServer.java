@@ -56,8 +56,7 @@ final class TestServer implements AutoCloseable {
     /** Starts a server at an address. */
     static TestServer createAt(String address, String... arguments) {
         try {
-            TestServer server =
-                    new TestServer(address, Files.createTempDirectory("sessiond-test"), List.of(arguments));
+            TestServer server = new TestServer(address, Files.createTempDirectory("sessiond-test"), List.of(arguments));
             server.start();
             return server;
         } catch (IOException e) {
@@ -79,10 +78,7 @@ final class TestServer implements AutoCloseable {
 
     /** A client of this server with a namespace of its own, and more patience than a busy machine needs. */
     SessiondClient.Builder client() {
-        return SessiondClient.builder()
-                .address(address)
-                .namespace(namespace())
-                .timeout(Duration.ofSeconds(10));
+        return SessiondClient.builder().address(address).namespace(namespace()).timeout(Duration.ofSeconds(10));
     }
 
     /** Starts the server, or starts it again. */
@@ -92,7 +88,12 @@ final class TestServer implements AutoCloseable {
             throw new IllegalStateException("SESSIOND_BIN is not set: it names the sessiond to test with");
         }
         List<String> command = new ArrayList<>(List.of(
-                binary, "serve", "--listen", address, "--data-dir", folder.resolve("data").toString()));
+                binary,
+                "serve",
+                "--listen",
+                address,
+                "--data-dir",
+                folder.resolve("data").toString()));
         command.addAll(arguments);
         ProcessBuilder builder = new ProcessBuilder(command)
                 .redirectErrorStream(true)
@@ -179,7 +180,8 @@ final class TestServer implements AutoCloseable {
     public void close() {
         kill();
         try (Stream<Path> files = Files.walk(folder)) {
-            files.sorted(Comparator.reverseOrder()).forEach(file -> file.toFile().delete());
+            files.sorted(Comparator.reverseOrder())
+                    .forEach(file -> file.toFile().delete());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
