@@ -25,7 +25,10 @@ class SiteTest {
     @BeforeEach
     void start() {
         application = SpringApplication.run(
-                Site.class, "--server.port=0", "--spring.session.sessiond.address=" + server.address());
+                Site.class,
+                "--server.port=0",
+                "--spring.session.sessiond.address=" + server.address(),
+                "--spring.session.sessiond.call-timeout=2s");
     }
 
     @AfterEach
@@ -63,6 +66,10 @@ class SiteTest {
         assertThat(visitor.logIn("ada").body()).contains("Hello, ada", "data-theme=\"dark\"");
         assertThat(visitor.cookie()).isNotEqualTo(before);
         visitor.send("/", "/logout", Map.of());
+        // Spring Security remembers in the session which page was asked for.
+        visitor.get("/devices");
+        assertThat(visitor.logIn("ada").body()).contains("Where you are logged in");
+        visitor.send("/devices", "/logout", Map.of());
         assertThat(visitor.get("/").body()).contains("Hello, visitor", "Visits: 1");
     }
 

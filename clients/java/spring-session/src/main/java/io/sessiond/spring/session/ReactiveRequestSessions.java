@@ -5,8 +5,8 @@ import org.springframework.session.ReactiveSessionRepository;
 import reactor.core.publisher.Mono;
 
 /**
- * The sessions as the requests of visitors find them: by their ID alone, since a handle is no secret. Finding one is an access, so
- * that a request which only reads costs one call.
+ * The sessions as the requests of visitors find them. They are found by their ID alone, since a handle is no secret. Finding one is
+ * an access, so that a request which only reads costs one call.
  */
 public final class ReactiveRequestSessions implements ReactiveSessionRepository<SessiondSession> {
 
@@ -23,7 +23,7 @@ public final class ReactiveRequestSessions implements ReactiveSessionRepository<
 
     @Override
     public Mono<SessiondSession> createSession() {
-        return repository.createSession();
+        return CurrentRequestFilter.note(repository.createSession());
     }
 
     @Override
@@ -35,7 +35,7 @@ public final class ReactiveRequestSessions implements ReactiveSessionRepository<
     public Mono<SessiondSession> findById(String id) {
         return Handles.isMadeOfHandle(id)
                 ? Mono.empty()
-                : repository.find(id, ReadOptions.TOUCH).map(SessiondSession::countAccess);
+                : CurrentRequestFilter.note(repository.find(id, ReadOptions.TOUCH).map(SessiondSession::countAccess));
     }
 
     @Override

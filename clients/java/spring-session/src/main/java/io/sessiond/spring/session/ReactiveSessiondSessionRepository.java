@@ -11,6 +11,7 @@ import io.sessiond.client.SessiondException;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.function.Supplier;
@@ -26,8 +27,7 @@ import reactor.core.scheduler.Schedulers;
 /**
  * Keeps sessions in sessiond, without ever blocking a thread.
  *
- * <p>Its promises are those of {@link SessiondIndexedSessionRepository}. Sessions that were listed always have IDs that are made of
- * their handles. What it publishes fails with {@link SessiondException}, at the latest when the client's timeout is over.
+ * <p>Its promises are those of {@link SessiondIndexedSessionRepository}. What it publishes fails with {@link SessiondException}, at the latest when the client's timeout is over.
  */
 public final class ReactiveSessiondSessionRepository extends ConfigurableSessions
         implements ReactiveSessionRepository<SessiondSession>, ReactiveFindByIndexNameSessionRepository<SessiondSession> {
@@ -134,7 +134,7 @@ public final class ReactiveSessiondSessionRepository extends ConfigurableSession
         ListOptions options = ListOptions.ALL.handles(List.of(handle)).withAttributes();
         return answer(() -> async.listPage(options, ""))
                 .flatMap(page -> Mono.justOrEmpty(page.sessions().stream().findFirst()))
-                .map(this::listed)
+                .map(stored -> listed(stored, Optional.empty()))
                 .onErrorResume(e -> hasReason(e, Reason.INVALID_ARGUMENT), e -> Mono.empty());
     }
 
@@ -159,7 +159,8 @@ public final class ReactiveSessiondSessionRepository extends ConfigurableSession
      *
      * @param indexName only {@link #PRINCIPAL_NAME_INDEX_NAME} finds anything
      * @param indexValue the name of the principal
-     * @return the sessions by their IDs, which are {@linkplain SessiondSession made of their handles}
+     * @return the sessions by their IDs, which are {@linkplain SessiondSession made of their handles}; the session of the request
+     *     that asks has its own
      */
     @Override
     public Mono<Map<String, SessiondSession>> findByIndexNameAndIndexValue(String indexName, String indexValue) {
@@ -167,15 +168,16 @@ public final class ReactiveSessiondSessionRepository extends ConfigurableSession
             return Mono.just(Map.of());
         }
         ListOptions options = ListOptions.ALL.principal(Principals.of(indexValue)).withAttributes();
-        return answer(() -> async.listPage(options, ""))
+        return Mono.deferContextual(context -> answer(() -> async.listPage(options, ""))
                 .expand(page -> page.hasNext() ? answer(() -> async.listPage(options, page.nextPageToken())) : Mono.empty())
                 .flatMap(page -> Flux.fromIterable(page.sessions()))
-                .map(this::listed)
-                .collect(LinkedHashMap::new, (sessions, session) -> sessions.put(session.getId(), session));
+                .map(stored -> listed(stored, CurrentRequestFilter.idOf(context, stored.handle())))
+                .collect(LinkedHashMap::new, (sessions, session) -> sessions.put(session.getId(), session)));
     }
 
-    private SessiondSession listed(io.sessiond.client.Session stored) {
-        return new SessiondSession(settings, session -> {}, Handles.toId(stored.handle()), stored, stored::attributes);
+    private SessiondSession listed(io.sessiond.client.Session stored, Optional<String> ownId) {
+        String id = ownId.orElseGet(() -> Handles.toId(stored.handle()));
+        return new SessiondSession(settings, session -> {}, id, stored, stored::attributes);
     }
 
     /** Answers come on the client's I/O thread, on which a subscriber must not block: it goes on elsewhere. */

@@ -111,6 +111,19 @@ class ReactiveRepositoryTest {
     }
 
     @Test
+    void theRequestsOwnSessionHasItsId() {
+        SessiondSession own = saved(PRINCIPAL, "grace");
+        saved(PRINCIPAL, "grace");
+        var found = new ReactiveRequestSessions(repository)
+                .findById(own.getId())
+                .then(repository.findByPrincipalName("grace"))
+                .contextWrite(CurrentRequestFilter::begin)
+                .block();
+        assertThat(found).hasSize(2).containsKey(own.getId());
+        assertThat(repository.findByPrincipalName("grace").block()).hasSize(2).doesNotContainKey(own.getId());
+    }
+
+    @Test
     void strangeIdsNameNoSession() {
         for (String id : new String[] {"", "1", "handle:", "handle:nobody", "\ud800"}) {
             assertThat(find(id)).isNull();

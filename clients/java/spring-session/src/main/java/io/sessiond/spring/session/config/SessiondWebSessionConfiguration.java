@@ -2,6 +2,7 @@ package io.sessiond.spring.session.config;
 
 import io.sessiond.client.SessiondClient;
 import io.sessiond.spring.session.AllowedClasses;
+import io.sessiond.spring.session.CurrentRequestFilter;
 import io.sessiond.spring.session.ReactiveRequestSessions;
 import io.sessiond.spring.session.ReactiveSessiondSessionRepository;
 import io.sessiond.spring.session.ResumeTokenStore;
@@ -89,6 +90,16 @@ public class SessiondWebSessionConfiguration extends SpringWebSessionConfigurati
             ApplicationEventPublisher publisher,
             ObjectProvider<ResumeTokenStore> tokens) {
         return new SessionEventPublisher(repository, publisher, tokens.getIfAvailable(ResumeTokenStore::inMemory));
+    }
+
+    /**
+     * Has the repository know which session a request has.
+     *
+     * @return the filter
+     */
+    @Bean
+    public CurrentRequestFilter sessiondCurrentRequestFilter() {
+        return new CurrentRequestFilter();
     }
 
     /** Spring's manager, in which a session is found by nothing but its ID. */

@@ -2,6 +2,7 @@ package io.sessiond.spring.session.application;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.sessiond.spring.session.ReactiveSessiondSessionRepository;
 import io.sessiond.spring.session.SessiondServer;
 import java.net.CookieManager;
 import java.net.URI;
@@ -36,19 +37,34 @@ class ReactiveApplicationTest {
         }
 
         @Bean
-        Pages pages() {
-            return new Pages();
+        Pages pages(ReactiveSessiondSessionRepository sessions) {
+            return new Pages(sessions);
         }
     }
 
     @RestController
     static class Pages {
 
+        private final ReactiveSessiondSessionRepository sessions;
+
+        Pages(ReactiveSessiondSessionRepository sessions) {
+            this.sessions = sessions;
+        }
+
         @GetMapping("/visits")
         int visits(WebSession session) {
             int visits = session.getAttributeOrDefault("visits", 0) + 1;
             session.getAttributes().put("visits", visits);
             return visits;
+        }
+
+        /** How many sessions of this principal are named by their ID: the request's own is. */
+        @GetMapping("/own")
+        Mono<Long> own(WebSession session) {
+            session.getAttributes().put(ReactiveSessiondSessionRepository.PRINCIPAL_NAME_INDEX_NAME, "ada");
+            return session.save()
+                    .then(sessions.findByPrincipalName("ada"))
+                    .map(found -> found.keySet().stream().filter(session.getId()::equals).count());
         }
 
         @GetMapping("/renew")
@@ -69,13 +85,15 @@ class ReactiveApplicationTest {
                         .properties(
                                 "server.port=0",
                                 "spring.main.web-application-type=reactive",
-                                "spring.session.sessiond.address=" + server.address())
+                                "spring.session.sessiond.address=" + server.address(),
+                                "spring.session.sessiond.call-timeout=2s")
                         .run()) {
             CookieManager cookies = new CookieManager();
             HttpClient http = HttpClient.newBuilder().cookieHandler(cookies).build();
             String site = "http://localhost:" + application.getEnvironment().getProperty("local.server.port");
             assertThat(get(http, site + "/visits").body()).isEqualTo("1");
             assertThat(get(http, site + "/visits").body()).isEqualTo("2");
+            assertThat(get(http, site + "/own").body()).isEqualTo("1");
             String before = cookies.getCookieStore().getCookies().toString();
             assertThat(get(http, site + "/renew").body()).isEqualTo("renewed");
             assertThat(cookies.getCookieStore().getCookies().toString()).isNotEqualTo(before);

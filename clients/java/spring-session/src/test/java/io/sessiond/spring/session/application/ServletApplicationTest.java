@@ -88,6 +88,8 @@ class ServletApplicationTest {
                         "server.port=0",
                         "spring.main.web-application-type=servlet",
                         "spring.session.sessiond.address=" + server.address(),
+                        // More patience than a busy machine needs.
+                        "spring.session.sessiond.call-timeout=10s",
                         "management.endpoints.web.exposure.include=health,sessions",
                         "management.endpoint.health.show-components=always")
                 .properties(more)
@@ -209,7 +211,7 @@ class ServletApplicationTest {
 
     @Test
     void anOutageIsToldAndEndsByItself() throws Exception {
-        start();
+        start("spring.session.sessiond.call-timeout=2s");
         Browser browser = new Browser();
         browser.logIn();
         assertThat(browser.get("/actuator/health").body()).contains("\"sessiond\":{\"status\":\"UP\"}");
