@@ -22,6 +22,8 @@ public record Retry(int attempts, Duration pause) {
     /**
      * Makes a rule.
      *
+     * @param attempts attempts in all, 1 or more
+     * @param pause the longest pause after the first attempt
      * @throws IllegalArgumentException if there is no attempt, or the pause is negative or longer than a minute
      */
     public Retry {

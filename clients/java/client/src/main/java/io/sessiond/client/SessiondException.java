@@ -12,9 +12,15 @@ import java.util.Map;
 public class SessiondException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
+    /** The gRPC status code. */
     private final Status.Code code;
+
+    /** The reason, for programs. */
     private final Reason reason;
+
+    /** The reason as the server named it. */
     private final String reasonName;
+
     private final transient List<FieldViolation> fields;
     private final transient Map<String, String> metadata;
 
