@@ -59,15 +59,22 @@ public final class Benchmark {
         row("requests, 32 in flight, per second", results, Figures::requests);
     }
 
-    private static void row(String what, Map<Store, List<Figures>> results, java.util.function.ToDoubleFunction<Figures> of) {
+    private static void row(
+            String what, Map<Store, List<Figures>> results, java.util.function.ToDoubleFunction<Figures> of) {
         double[] medians = new double[Store.values().length];
         results.forEach((store, figures) -> {
             double[] sorted = figures.stream().mapToDouble(of).sorted().toArray();
             medians[store.ordinal()] = sorted[sorted.length / 2];
         });
         System.out.printf(
-                Locale.ROOT, "%-38s %12.0f %14.0f %12.0f   ratio %.2f, to indexed %.2f%n",
-                what, medians[0], medians[1], medians[2], medians[2] / medians[0], medians[2] / medians[1]);
+                Locale.ROOT,
+                "%-38s %12.0f %14.0f %12.0f   ratio %.2f, to indexed %.2f%n",
+                what,
+                medians[0],
+                medians[1],
+                medians[2],
+                medians[2] / medians[0],
+                medians[2] / medians[1]);
     }
 
     private Figures measure(Store store) throws Exception {
@@ -80,7 +87,8 @@ public final class Benchmark {
             for (int i = 0; i < ids.length; i++) {
                 Session session = repository.createSession();
                 for (int key = 0; key < 8; key++) {
-                    session.setAttribute("key" + key, Character.toString('a' + key).repeat(110));
+                    session.setAttribute(
+                            "key" + key, Character.toString('a' + key).repeat(110));
                 }
                 repository.save(session);
                 ids[i] = session.getId();
@@ -119,16 +127,18 @@ public final class Benchmark {
         long begin = System.nanoTime();
         Thread[] threads = new Thread[IN_FLIGHT];
         Throwable[] failure = new Throwable[1];
-        Arrays.setAll(threads, i -> new Thread(() -> {
-            try {
-                while (System.nanoTime() - begin < period) {
-                    step.call();
-                    done.increment();
-                }
-            } catch (Exception e) {
-                failure[0] = e;
-            }
-        }));
+        Arrays.setAll(
+                threads,
+                i -> new Thread(() -> {
+                    try {
+                        while (System.nanoTime() - begin < period) {
+                            step.call();
+                            done.increment();
+                        }
+                    } catch (Exception e) {
+                        failure[0] = e;
+                    }
+                }));
         for (Thread thread : threads) {
             thread.start();
         }

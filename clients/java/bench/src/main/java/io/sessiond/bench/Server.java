@@ -28,14 +28,42 @@ final class Server implements AutoCloseable {
         List<String> command = new ArrayList<>(List.of("taskset", "--cpu-list", core));
         if (store == Store.SESSIOND) {
             command.addAll(List.of(
-                    System.getenv("SESSIOND_BIN"), "serve", "--listen", "127.0.0.1:" + port, "--data-dir", folder + "/data",
-                    "--durability", "interval", "--workers", "1", "--log", "warn"));
+                    System.getenv("SESSIOND_BIN"),
+                    "serve",
+                    "--listen",
+                    "127.0.0.1:" + port,
+                    "--data-dir",
+                    folder + "/data",
+                    "--durability",
+                    "interval",
+                    "--workers",
+                    "1",
+                    "--log",
+                    "warn"));
         } else {
             command.addAll(List.of(
-                    "redis-server", "--port", "" + port, "--bind", "127.0.0.1", "--dir", folder.toString(), "--save", "",
-                    "--appendonly", "yes", "--appendfsync", "everysec", "--loglevel", "warning", "--logfile", folder + "/log"));
+                    "redis-server",
+                    "--port",
+                    "" + port,
+                    "--bind",
+                    "127.0.0.1",
+                    "--dir",
+                    folder.toString(),
+                    "--save",
+                    "",
+                    "--appendonly",
+                    "yes",
+                    "--appendfsync",
+                    "everysec",
+                    "--loglevel",
+                    "warning",
+                    "--logfile",
+                    folder + "/log"));
         }
-        process = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.INHERIT).start();
+        process = new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.INHERIT)
+                .start();
         long end = System.nanoTime() + 30_000_000_000L;
         while (!listens()) {
             if (System.nanoTime() > end || !process.isAlive()) {

@@ -15,8 +15,12 @@ public class Site {
     static ConfigurableApplicationContext start(Store store, Server server) {
         return new SpringApplicationBuilder(Site.class)
                 .logStartupInfo(false)
-                .properties("server.port=0", "server.address=127.0.0.1", "server.tomcat.max-keep-alive-requests=-1",
-                        "logging.level.root=warn", "spring.main.banner-mode=off")
+                .properties(
+                        "server.port=0",
+                        "server.address=127.0.0.1",
+                        "server.tomcat.max-keep-alive-requests=-1",
+                        "logging.level.root=warn",
+                        "spring.main.banner-mode=off")
                 .properties(store.properties(server))
                 .run();
     }

@@ -19,7 +19,8 @@ class Pages {
 
     /** The look that a visitor has chosen; every language's part of a site can read it. */
     @ModelAttribute("preferences")
-    Map<String, Object> preferences(@SessionAttribute(name = "preferences", required = false) Map<String, Object> chosen) {
+    Map<String, Object> preferences(
+            @SessionAttribute(name = "preferences", required = false) Map<String, Object> chosen) {
         return chosen == null ? Map.of("theme", "light", "language", "en") : chosen;
     }
 
@@ -35,7 +36,10 @@ class Pages {
     /** The message is kept in the session until the next page has shown it. */
     @PostMapping("/preferences")
     String choose(
-            @RequestParam String theme, @RequestParam String language, HttpSession session, RedirectAttributes redirect) {
+            @RequestParam String theme,
+            @RequestParam String language,
+            HttpSession session,
+            RedirectAttributes redirect) {
         Map<String, Object> chosen = new LinkedHashMap<>();
         chosen.put("theme", theme);
         chosen.put("language", language);

@@ -34,7 +34,10 @@ class Security {
     UserDetailsService users(PasswordEncoder encoder) {
         InMemoryUserDetailsManager users = new InMemoryUserDetailsManager();
         for (String name : new String[] {"ada", "grace"}) {
-            users.createUser(User.withUsername(name).password(encoder.encode("correct horse")).roles("USER").build());
+            users.createUser(User.withUsername(name)
+                    .password(encoder.encode("correct horse"))
+                    .roles("USER")
+                    .build());
         }
         return users;
     }
@@ -45,7 +48,8 @@ class Security {
     }
 
     @Bean
-    SecurityFilterChain filters(HttpSecurity http, SpringSessionBackedSessionRegistry<SessiondSession> registry) throws Exception {
+    SecurityFilterChain filters(HttpSecurity http, SpringSessionBackedSessionRegistry<SessiondSession> registry)
+            throws Exception {
         var toHome = new SavedRequestAwareAuthenticationSuccessHandler();
         return http.authorizeHttpRequests(requests -> requests.requestMatchers("/devices/**")
                         .authenticated()

@@ -53,7 +53,8 @@ final class Browser {
                 .collect(Collectors.joining());
         return send(HttpRequest.newBuilder(URI.create(site + to))
                 .header("Content-Type", "application/x-www-form-urlencoded")
-                .POST(HttpRequest.BodyPublishers.ofString("_csrf=" + URLEncoder.encode(token, StandardCharsets.UTF_8) + fields)));
+                .POST(HttpRequest.BodyPublishers.ofString(
+                        "_csrf=" + URLEncoder.encode(token, StandardCharsets.UTF_8) + fields)));
     }
 
     HttpResponse<String> logIn(String name) throws Exception {

@@ -42,7 +42,8 @@ final class SessiondServer implements AutoCloseable {
         command.addAll(List.of("--event-attributes", "true", "--sweep-interval", "100ms"));
         ProcessBuilder builder = new ProcessBuilder(command)
                 .redirectErrorStream(true)
-                .redirectOutput(ProcessBuilder.Redirect.appendTo(folder.resolve("log").toFile()));
+                .redirectOutput(
+                        ProcessBuilder.Redirect.appendTo(folder.resolve("log").toFile()));
         builder.environment().keySet().removeIf(name -> name.startsWith("SESSIOND_"));
         try {
             process = builder.start();

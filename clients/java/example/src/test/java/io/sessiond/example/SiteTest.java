@@ -54,7 +54,9 @@ class SiteTest {
     void aForgedFormIsRefused() throws Exception {
         Browser visitor = browser();
         visitor.get("/");
-        assertThat(visitor.post("/preferences", Map.of("theme", "dark", "language", "de"), "forged").statusCode()).isEqualTo(403);
+        assertThat(visitor.post("/preferences", Map.of("theme", "dark", "language", "de"), "forged")
+                        .statusCode())
+                .isEqualTo(403);
         assertThat(visitor.get("/").body()).contains("data-theme=\"light\"");
     }
 
@@ -90,12 +92,17 @@ class SiteTest {
             others.add(id.group(1));
         }
         assertThat(others).hasSize(2).allSatisfy(id -> assertThat(id).startsWith("handle:"));
-        assertThat(stranger.send("/devices", "/devices/end", Map.of("id", others.get(0))).body()).contains("There is no such device.");
+        assertThat(stranger.send("/devices", "/devices/end", Map.of("id", others.get(0)))
+                        .body())
+                .contains("There is no such device.");
         // Newest first: the tablet.
-        assertThat(laptop.send("/devices", "/devices/end", Map.of("id", others.get(0))).body()).contains("The device is logged out.");
+        assertThat(laptop.send("/devices", "/devices/end", Map.of("id", others.get(0)))
+                        .body())
+                .contains("The device is logged out.");
         assertThat(tablet.get("/").body()).contains("Hello, visitor");
         assertThat(phone.get("/").body()).contains("Hello, ada");
-        assertThat(laptop.send("/devices", "/devices/end-others", Map.of()).body()).contains("All other devices are logged out.");
+        assertThat(laptop.send("/devices", "/devices/end-others", Map.of()).body())
+                .contains("All other devices are logged out.");
         assertThat(phone.get("/").body()).contains("Hello, visitor");
         assertThat(laptop.get("/").body()).contains("Hello, ada");
         assertThat(stranger.get("/").body()).contains("Hello, grace");
@@ -107,7 +114,9 @@ class SiteTest {
         ada.logIn("ada");
         for (int round = 0; round < 3; round++) {
             String theme = round % 2 == 0 ? "dark" : "light";
-            assertThat(ada.send("/", "/preferences", Map.of("theme", theme, "language", "en")).body()).contains("Saved.");
+            assertThat(ada.send("/", "/preferences", Map.of("theme", theme, "language", "en"))
+                            .body())
+                    .contains("Saved.");
             server.kill();
             long begin = System.nanoTime();
             assertThat(ada.get("/").statusCode()).isEqualTo(503);

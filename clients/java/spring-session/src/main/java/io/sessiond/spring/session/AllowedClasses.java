@@ -17,32 +17,31 @@ import java.util.regex.Pattern;
 public final class AllowedClasses {
 
     /** How a class, a package or a package with all below it is written. */
-    private static final Pattern NAME = Pattern.compile("[\\p{L}_$][\\p{L}\\p{N}_$]*(\\.[\\p{L}_$][\\p{L}\\p{N}_$]*)*(\\.\\*{1,2})?");
+    private static final Pattern NAME =
+            Pattern.compile("[\\p{L}_$][\\p{L}\\p{N}_$]*(\\.[\\p{L}_$][\\p{L}\\p{N}_$]*)*(\\.\\*{1,2})?");
 
     /** Bounds on one attribute: what the store takes is far smaller. */
     private static final String BOUNDS = "maxdepth=100;maxrefs=1000000;maxbytes=67108864;maxarray=67108864";
 
-    private static final List<String> JAVA =
-            List.of(
-                    "!java.lang.Class",
-                    "java.lang.*",
-                    "java.math.*",
-                    "java.time.*",
-                    "java.time.chrono.*",
-                    "java.net.URI",
-                    "java.util.*",
-                    "java.util.concurrent.*",
-                    "java.util.concurrent.atomic.*",
-                    "java.util.concurrent.locks.*",
-                    "sun.util.calendar.ZoneInfo");
+    private static final List<String> JAVA = List.of(
+            "!java.lang.Class",
+            "java.lang.*",
+            "java.math.*",
+            "java.time.*",
+            "java.time.chrono.*",
+            "java.net.URI",
+            "java.util.*",
+            "java.util.concurrent.*",
+            "java.util.concurrent.atomic.*",
+            "java.util.concurrent.locks.*",
+            "sun.util.calendar.ZoneInfo");
 
-    private static final List<String> SPRING =
-            List.of(
-                    "org.springframework.security.**",
-                    "org.springframework.web.servlet.FlashMap",
-                    "org.springframework.util.LinkedMultiValueMap",
-                    "org.springframework.util.MultiValueMapAdapter",
-                    "org.springframework.util.LinkedCaseInsensitiveMap*");
+    private static final List<String> SPRING = List.of(
+            "org.springframework.security.**",
+            "org.springframework.web.servlet.FlashMap",
+            "org.springframework.util.LinkedMultiValueMap",
+            "org.springframework.util.MultiValueMapAdapter",
+            "org.springframework.util.LinkedCaseInsensitiveMap*");
 
     private final ObjectInputFilter filter;
 

@@ -78,8 +78,8 @@ final class AttributeCodec {
 
     private Opaque serialize(String name, Object value) {
         if (!(value instanceof Serializable serializable)) {
-            throw new IllegalArgumentException(
-                    "The session attribute \"" + name + "\" can't be stored: " + value.getClass().getName() + " is not Serializable");
+            throw new IllegalArgumentException("The session attribute \"" + name + "\" can't be stored: "
+                    + value.getClass().getName() + " is not Serializable");
         }
         if (!allowed.allows(value.getClass())) {
             warn(name, value.getClass().getName(), "will not be read back: " + ADVICE);
@@ -87,7 +87,8 @@ final class AttributeCodec {
         try {
             return JavaSerialization.encode(serializable);
         } catch (IllegalArgumentException e) {
-            throw new IllegalArgumentException("The session attribute \"" + name + "\" can't be stored: " + e.getMessage(), e);
+            throw new IllegalArgumentException(
+                    "The session attribute \"" + name + "\" can't be stored: " + e.getMessage(), e);
         }
     }
 
@@ -120,7 +121,8 @@ final class AttributeCodec {
         try {
             return Optional.ofNullable(JavaSerialization.decode(opaque, allowed.filter(refused::set), classLoader));
         } catch (IOException | ClassNotFoundException | RuntimeException | LinkageError e) {
-            // The data is a stranger's as far as this code knows: whatever its reading throws is no fault of the request.
+            // The data is a stranger's as far as this code knows: whatever its reading throws is no fault of the
+            // request.
             if (refused.get() != null) {
                 warn(name, refused.get(), "counts as absent, and stays in the store: " + ADVICE);
             } else {

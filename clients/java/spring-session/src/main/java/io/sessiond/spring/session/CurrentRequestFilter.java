@@ -43,7 +43,8 @@ public final class CurrentRequestFilter implements WebFilter {
 
     /** Notes a session as that of the request in whose context it is found. */
     static Mono<SessiondSession> note(Mono<SessiondSession> found) {
-        return Mono.deferContextual(context -> found.doOnNext(session -> context.<CurrentRequest>getOrEmpty(CurrentRequest.class)
-                .ifPresent(request -> request.session = session)));
+        return Mono.deferContextual(
+                context -> found.doOnNext(session -> context.<CurrentRequest>getOrEmpty(CurrentRequest.class)
+                        .ifPresent(request -> request.session = session)));
     }
 }

@@ -63,7 +63,9 @@ enum NumberType {
 
     /** Whether a stored number can be one of this type; another language may have set the attribute since. */
     boolean fits(Number stored) {
-        return this == FLOAT ? stored instanceof Double : stored instanceof Long && neutral((Number) typed(stored)).equals(stored);
+        return this == FLOAT
+                ? stored instanceof Double
+                : stored instanceof Long && neutral((Number) typed(stored)).equals(stored);
     }
 
     /** The number as Java's type. */

@@ -35,7 +35,8 @@ public final class ReactiveRequestSessions implements ReactiveSessionRepository<
     public Mono<SessiondSession> findById(String id) {
         return Handles.isMadeOfHandle(id)
                 ? Mono.empty()
-                : CurrentRequestFilter.note(repository.find(id, ReadOptions.TOUCH).map(SessiondSession::countAccess));
+                : CurrentRequestFilter.note(
+                        repository.find(id, ReadOptions.TOUCH).map(SessiondSession::countAccess));
     }
 
     @Override

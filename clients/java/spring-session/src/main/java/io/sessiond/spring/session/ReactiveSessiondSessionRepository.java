@@ -30,7 +30,8 @@ import reactor.core.scheduler.Schedulers;
  * <p>Its promises are those of {@link SessiondIndexedSessionRepository}. What it publishes fails with {@link SessiondException}, at the latest when the client's timeout is over.
  */
 public final class ReactiveSessiondSessionRepository extends ConfigurableSessions
-        implements ReactiveSessionRepository<SessiondSession>, ReactiveFindByIndexNameSessionRepository<SessiondSession> {
+        implements ReactiveSessionRepository<SessiondSession>,
+                ReactiveFindByIndexNameSessionRepository<SessiondSession> {
 
     private static final Log logger = LogFactory.getLog(ReactiveSessiondSessionRepository.class);
 
@@ -99,7 +100,8 @@ public final class ReactiveSessiondSessionRepository extends ConfigurableSession
             return async.update(update.id().value(), update.change()).thenAccept(session::saved);
         }
         if (write instanceof SessionWrite.Rotate rotate) {
-            return async.rotate(rotate.id().value(), rotate.options()).thenAccept(rotated -> session.saved(rotated.session()));
+            return async.rotate(rotate.id().value(), rotate.options())
+                    .thenAccept(rotated -> session.saved(rotated.session()));
         }
         if (write instanceof SessionWrite.Touch touch) {
             return async.touch(touch.id().value());
@@ -167,9 +169,11 @@ public final class ReactiveSessiondSessionRepository extends ConfigurableSession
         if (!PRINCIPAL_NAME_INDEX_NAME.equals(indexName) || indexValue.isEmpty()) {
             return Mono.just(Map.of());
         }
-        ListOptions options = ListOptions.ALL.principal(Principals.of(indexValue)).withAttributes();
+        ListOptions options =
+                ListOptions.ALL.principal(Principals.of(indexValue)).withAttributes();
         return Mono.deferContextual(context -> answer(() -> async.listPage(options, ""))
-                .expand(page -> page.hasNext() ? answer(() -> async.listPage(options, page.nextPageToken())) : Mono.empty())
+                .expand(page ->
+                        page.hasNext() ? answer(() -> async.listPage(options, page.nextPageToken())) : Mono.empty())
                 .flatMap(page -> Flux.fromIterable(page.sessions()))
                 .map(stored -> listed(stored, CurrentRequestFilter.idOf(context, stored.handle())))
                 .collect(LinkedHashMap::new, (sessions, session) -> sessions.put(session.getId(), session)));

@@ -58,7 +58,9 @@ public interface ResumeTokenStore {
             @Override
             public String read() {
                 try {
-                    return Files.exists(file) ? Files.readString(file, StandardCharsets.US_ASCII).strip() : "";
+                    return Files.exists(file)
+                            ? Files.readString(file, StandardCharsets.US_ASCII).strip()
+                            : "";
                 } catch (IOException e) {
                     throw new IllegalStateException("The resume token can't be read from " + file, e);
                 }

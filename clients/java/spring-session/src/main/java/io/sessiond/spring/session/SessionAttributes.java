@@ -36,7 +36,8 @@ final class SessionAttributes {
         this.stored = SingletonSupplier.of(stored);
     }
 
-    @Nullable Object get(String name) {
+    @Nullable
+    Object get(String name) {
         Object value = values.containsKey(name) ? values.get(name) : load(name);
         if (value != null && saveMode == SaveMode.ON_GET_ATTRIBUTE) {
             changes.put(name, value);
@@ -48,7 +49,8 @@ final class SessionAttributes {
         Object found = AttributeCodec.isTypeName(name) ? null : stored.get().get(name);
         Object value = found == null
                 ? null
-                : codec.decode(name, found, stored.get().get(AttributeCodec.typeName(name))).orElse(null);
+                : codec.decode(name, found, stored.get().get(AttributeCodec.typeName(name)))
+                        .orElse(null);
         values.put(name, value);
         return value;
     }
@@ -86,7 +88,6 @@ final class SessionAttributes {
     boolean isChanged() {
         return !changes.isEmpty();
     }
-
 
     boolean isSetTo(String name, Object value) {
         return value.equals(changes.get(name));

@@ -65,7 +65,9 @@ public final class SessionEventPublisher implements SmartLifecycle {
      * @param tokens keeps how far the events were seen
      */
     public SessionEventPublisher(
-            ReactiveSessiondSessionRepository repository, ApplicationEventPublisher publisher, ResumeTokenStore tokens) {
+            ReactiveSessiondSessionRepository repository,
+            ApplicationEventPublisher publisher,
+            ResumeTokenStore tokens) {
         this(repository, repository.settings, session -> {}, repository.client(), publisher, tokens);
     }
 
@@ -136,7 +138,10 @@ public final class SessionEventPublisher implements SmartLifecycle {
                 publisher.publishEvent(toSpring(event));
             } catch (RuntimeException e) {
                 // A listener's fault must not keep the others from later events.
-                logger.error("A listener failed on the event of session " + event.session().handle(), e);
+                logger.error(
+                        "A listener failed on the event of session "
+                                + event.session().handle(),
+                        e);
             }
             tokens.write(event.resumeToken());
         }
@@ -152,13 +157,16 @@ public final class SessionEventPublisher implements SmartLifecycle {
                 return;
             }
             if (error.reason() == Reason.EVENTS_GONE || error.reason() == Reason.INVALID_ARGUMENT) {
-                logger.warn("Session events were missed: the store no longer keeps those since the last one seen here.");
+                logger.warn(
+                        "Session events were missed: the store no longer keeps those since the last one seen here.");
                 tokens.write("");
                 restart("");
                 return;
             }
-            logger.warn("Session events can't be watched, and are tried again in " + SECONDS_BEFORE_RETRY + " s", error);
-            CompletableFuture.delayedExecutor(SECONDS_BEFORE_RETRY, TimeUnit.SECONDS).execute(() -> restart(tokens.read()));
+            logger.warn(
+                    "Session events can't be watched, and are tried again in " + SECONDS_BEFORE_RETRY + " s", error);
+            CompletableFuture.delayedExecutor(SECONDS_BEFORE_RETRY, TimeUnit.SECONDS)
+                    .execute(() -> restart(tokens.read()));
         }
     }
 
@@ -166,10 +174,13 @@ public final class SessionEventPublisher implements SmartLifecycle {
         io.sessiond.client.Session stored = event.session();
         String id = Handles.toId(stored.handle());
         return switch (event.kind()) {
-            case CREATED -> new SessionCreatedEvent(
-                    source, new SessiondSession(settings, saver, id, stored, () -> present(stored.handle())));
-            case EXPIRED -> new SessionExpiredEvent(source, new SessiondSession(settings, saver, id, stored, () -> last(stored)));
-            default -> new SessionDeletedEvent(source, new SessiondSession(settings, saver, id, stored, () -> last(stored)));
+            case CREATED ->
+                new SessionCreatedEvent(
+                        source, new SessiondSession(settings, saver, id, stored, () -> present(stored.handle())));
+            case EXPIRED ->
+                new SessionExpiredEvent(source, new SessiondSession(settings, saver, id, stored, () -> last(stored)));
+            default ->
+                new SessionDeletedEvent(source, new SessiondSession(settings, saver, id, stored, () -> last(stored)));
         };
     }
 

@@ -16,7 +16,10 @@ import org.springframework.util.ClassUtils;
 /** What both repositories can be told, with the defaults of Spring Session. */
 final class SessionSettings {
     Duration maxInactiveInterval = MapSession.DEFAULT_MAX_INACTIVE_INTERVAL;
-    @Nullable Duration absoluteTimeout;
+
+    @Nullable
+    Duration absoluteTimeout;
+
     Duration rotationGrace = Duration.ZERO;
     boolean publishEvents = true;
     SaveMode saveMode = SaveMode.ON_SET_ATTRIBUTE;

@@ -64,11 +64,13 @@ final class SessionWrites {
 
     private static SessionWrite byHandle(SessiondSession session) {
         String handle = Handles.fromId(session.getId());
-        if (session.attributes().isSetTo(MARK_OF_THE_END, true) || session.getMaxInactiveInterval().isZero()) {
+        if (session.attributes().isSetTo(MARK_OF_THE_END, true)
+                || session.getMaxInactiveInterval().isZero()) {
             return new SessionWrite.DeleteByHandle(handle);
         }
         if (session.attributes().isChanged() || session.isIntervalChanged()) {
-            throw new IllegalStateException("A session that is known by its handle can be read and ended, but not changed");
+            throw new IllegalStateException(
+                    "A session that is known by its handle can be read and ended, but not changed");
         }
         return new SessionWrite.Nothing();
     }
@@ -155,7 +157,7 @@ final class SessionWrites {
     }
 
     private static Secret sent(String id) {
-        return Secret.of(
-                SessionIds.map(id).orElseThrow(() -> new IllegalArgumentException("the session ID generator made no text")));
+        return Secret.of(SessionIds.map(id)
+                .orElseThrow(() -> new IllegalArgumentException("the session ID generator made no text")));
     }
 }

@@ -113,7 +113,8 @@ public final class SessiondIndexedSessionRepository extends ConfigurableSessions
     }
 
     /** Finds a session by its ID, and only by that. */
-    @Nullable SessiondSession find(String id, ReadOptions options) {
+    @Nullable
+    SessiondSession find(String id, ReadOptions options) {
         Optional<String> sent = SessionIds.map(id);
         if (sent.isEmpty()) {
             return null;

@@ -202,7 +202,8 @@ public final class SessiondSession implements Session {
     }
 
     /** The ID in the store; null for a session that is not there yet. */
-    @Nullable String storedId() {
+    @Nullable
+    String storedId() {
         return storedId;
     }
 
@@ -211,7 +212,8 @@ public final class SessiondSession implements Session {
         return storedPrincipal;
     }
 
-    @Nullable Instant absoluteExpireTime() {
+    @Nullable
+    Instant absoluteExpireTime() {
         return absoluteExpireTime;
     }
 

@@ -27,7 +27,8 @@ public final class UnavailableStoreHandler implements WebExceptionHandler {
     @Override
     public Mono<Void> handle(ServerWebExchange exchange, Throwable failure) {
         ServerHttpResponse response = exchange.getResponse();
-        boolean ofStore = failure instanceof SessiondUnavailableException || failure instanceof SessiondTimeoutException;
+        boolean ofStore =
+                failure instanceof SessiondUnavailableException || failure instanceof SessiondTimeoutException;
         if (!ofStore || response.isCommitted()) {
             return Mono.error(failure);
         }

@@ -53,14 +53,49 @@ class AttributesTest {
 
     static Stream<Object> values() {
         return Stream.of(
-                "text", "", "Gr\u00fc\u00dfe \ud83d\ude80", "half \ud800", true, 1, -1, 0, Integer.MAX_VALUE, Integer.MIN_VALUE,
-                1L, 0L, -5L, Long.MAX_VALUE, 1L << 31, (short) 3, (byte) 4, 2.5f, Float.NaN, 2.5, -0.0, Double.NaN, 'x',
-                new BigDecimal("1.10"), BigInteger.TEN, Instant.parse("2026-11-27T12:00:00.123456789Z"), Instant.MAX,
-                Duration.ofSeconds(5), LocalDate.of(2026, 11, 27), new Date(5), UUID.randomUUID(), Locale.GERMANY, TimeUnit.DAYS,
-                new ArrayList<>(Arrays.asList("a", 1, 2.5, null, true)), new ArrayList<>(List.of(1L)), new HashSet<>(Set.of("a", "b")),
-                new LinkedHashMap<>(Map.of("a", 1)), new TreeMap<>(Map.of("b", 2)), new ConcurrentHashMap<>(Map.of("c", 3)),
-                new HashMap<>(Map.of(1, "key that is no text")), new LinkedHashMap<>(Map.of("nested", new ArrayList<>(List.of(1)))),
-                new DefaultCsrfToken("X-CSRF", "_csrf", "token").getHeaderName(), new FlashMap());
+                "text",
+                "",
+                "Gr\u00fc\u00dfe \ud83d\ude80",
+                "half \ud800",
+                true,
+                1,
+                -1,
+                0,
+                Integer.MAX_VALUE,
+                Integer.MIN_VALUE,
+                1L,
+                0L,
+                -5L,
+                Long.MAX_VALUE,
+                1L << 31,
+                (short) 3,
+                (byte) 4,
+                2.5f,
+                Float.NaN,
+                2.5,
+                -0.0,
+                Double.NaN,
+                'x',
+                new BigDecimal("1.10"),
+                BigInteger.TEN,
+                Instant.parse("2026-11-27T12:00:00.123456789Z"),
+                Instant.MAX,
+                Duration.ofSeconds(5),
+                LocalDate.of(2026, 11, 27),
+                new Date(5),
+                UUID.randomUUID(),
+                Locale.GERMANY,
+                TimeUnit.DAYS,
+                new ArrayList<>(Arrays.asList("a", 1, 2.5, null, true)),
+                new ArrayList<>(List.of(1L)),
+                new HashSet<>(Set.of("a", "b")),
+                new LinkedHashMap<>(Map.of("a", 1)),
+                new TreeMap<>(Map.of("b", 2)),
+                new ConcurrentHashMap<>(Map.of("c", 3)),
+                new HashMap<>(Map.of(1, "key that is no text")),
+                new LinkedHashMap<>(Map.of("nested", new ArrayList<>(List.of(1)))),
+                new DefaultCsrfToken("X-CSRF", "_csrf", "token").getHeaderName(),
+                new FlashMap());
     }
 
     private Object back(Object value) {
@@ -80,12 +115,16 @@ class AttributesTest {
 
     @Test
     void collectionsComeBackAsEqualOnes() {
-        assertThat(back(new HashMap<>(Map.of("a", 1)))).isInstanceOf(HashMap.class).isEqualTo(Map.of("a", 1));
+        assertThat(back(new HashMap<>(Map.of("a", 1))))
+                .isInstanceOf(HashMap.class)
+                .isEqualTo(Map.of("a", 1));
         assertThat(back(List.of("a", "b"))).isEqualTo(List.of("a", "b"));
         assertThat(back(Map.of("a", List.of(1)))).isEqualTo(Map.of("a", List.of(1)));
         assertThat((byte[]) back(new byte[] {1, 2})).containsExactly(1, 2);
         assertThat((int[]) back(new int[] {1, 2})).containsExactly(1, 2);
-        assertThat((Throwable) back(new BadCredentialsException("wrong"))).isInstanceOf(BadCredentialsException.class).hasMessage("wrong");
+        assertThat((Throwable) back(new BadCredentialsException("wrong")))
+                .isInstanceOf(BadCredentialsException.class)
+                .hasMessage("wrong");
     }
 
     @Test
@@ -108,11 +147,13 @@ class AttributesTest {
         SessiondSession copy = repository.findById(session.getId());
         copy.setAttribute("n", 43);
         repository.save(copy);
-        assertThat(repository.findById(session.getId()).<Object>getAttribute("n")).isEqualTo(43);
+        assertThat(repository.findById(session.getId()).<Object>getAttribute("n"))
+                .isEqualTo(43);
         session.setAttribute("n", 44L);
         repository.save(session);
         client.update(session.getId(), change -> change.setAttribute("n", "another language was here"));
-        assertThat(repository.findById(session.getId()).<Object>getAttribute("n")).isEqualTo("another language was here");
+        assertThat(repository.findById(session.getId()).<Object>getAttribute("n"))
+                .isEqualTo("another language was here");
         session.removeAttribute("n");
         repository.save(session);
         assertThat(client.get(session.getId()).attributes()).isEmpty();
@@ -123,11 +164,14 @@ class AttributesTest {
     void whatIsNotSerializableIsRefusedByName() {
         SessiondSession session = repository.createSession();
         session.setAttribute("thread", new ArrayList<>(List.of(new Object())));
-        assertThatIllegalArgumentException().isThrownBy(() -> repository.save(session)).withMessageContaining("thread");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> repository.save(session))
+                .withMessageContaining("thread");
         session.removeAttribute("thread");
         session.setAttribute("a", "b");
         repository.save(session);
-        assertThat(repository.findById(session.getId()).<String>getAttribute("a")).isEqualTo("b");
+        assertThat(repository.findById(session.getId()).<String>getAttribute("a"))
+                .isEqualTo("b");
     }
 
     /** Whoever could have it read would run its code. */
@@ -155,12 +199,17 @@ class AttributesTest {
         }
         assertThat(Gadget.run).isFalse();
         // One line each, the first already when it was stored.
-        assertThat(output.getAll().lines().filter(line -> line.contains("WARN") && line.contains(Gadget.class.getName())))
+        assertThat(output.getAll()
+                        .lines()
+                        .filter(line -> line.contains("WARN") && line.contains(Gadget.class.getName())))
                 .satisfiesExactlyInAnyOrder(
                         line -> assertThat(line).contains("\"gadget\"", "will not be read back"),
                         line -> assertThat(line).contains("\"nested\"", "counts as absent"));
-        repository.setAllowedClasses(AllowedClasses.defaultsAnd(List.of(Gadget.class.getName())), getClass().getClassLoader());
-        assertThat(repository.findById(session.getId()).<Object>getAttribute("gadget")).isInstanceOf(Gadget.class);
+        repository.setAllowedClasses(
+                AllowedClasses.defaultsAnd(List.of(Gadget.class.getName())),
+                getClass().getClassLoader());
+        assertThat(repository.findById(session.getId()).<Object>getAttribute("gadget"))
+                .isInstanceOf(Gadget.class);
         assertThat(Gadget.run).isTrue();
     }
 
@@ -174,9 +223,11 @@ class AttributesTest {
         SessiondSession session = repository.createSession();
         session.setAttribute("a", "b");
         repository.save(session);
-        client.update(session.getId(), change -> change.setAttribute("removed", removedClass)
-                .setAttribute("python", ofPython)
-                .setAttribute("damaged", Opaque.of("java-serialized", new byte[] {1, 2, 3})));
+        client.update(
+                session.getId(),
+                change -> change.setAttribute("removed", removedClass)
+                        .setAttribute("python", ofPython)
+                        .setAttribute("damaged", Opaque.of("java-serialized", new byte[] {1, 2, 3})));
         SessiondSession found = repository.findById(session.getId());
         assertThat(found.getAttributeNames()).containsExactly("a");
         found.setAttribute("a", "c");
@@ -187,7 +238,9 @@ class AttributesTest {
                 .containsEntry("python", ofPython)
                 .containsKey("damaged")
                 .containsEntry("a", "c");
-        assertThat(output.getAll()).contains("\"removed\"", "\"python\"", "\"damaged\"").doesNotContain(found.getId());
+        assertThat(output.getAll())
+                .contains("\"removed\"", "\"python\"", "\"damaged\"")
+                .doesNotContain(found.getId());
     }
 
     @Test
@@ -195,6 +248,7 @@ class AttributesTest {
         assertThatIllegalArgumentException().isThrownBy(() -> AllowedClasses.defaultsAnd(List.of("!com.example.*")));
         assertThatIllegalArgumentException().isThrownBy(() -> AllowedClasses.defaultsAnd(List.of("*")));
         assertThat(AllowedClasses.defaults().allows(java.net.URL.class)).isFalse();
-        assertThat(AllowedClasses.defaultsAnd(List.of("java.net.*")).allows(java.net.URL.class)).isTrue();
+        assertThat(AllowedClasses.defaultsAnd(List.of("java.net.*")).allows(java.net.URL.class))
+                .isTrue();
     }
 }

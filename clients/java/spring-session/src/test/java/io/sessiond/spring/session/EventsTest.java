@@ -50,13 +50,16 @@ class EventsTest {
 
     private List<? extends Class<?>> eventsOf(SessiondSession session) {
         return events.stream()
-                .filter(event -> event.getSessionId().equals("handle:" + session.getHandle().orElseThrow()))
+                .filter(event -> event.getSessionId()
+                        .equals("handle:" + session.getHandle().orElseThrow()))
                 .map(Object::getClass)
                 .toList();
     }
 
     private void await(SessiondSession session, Class<?>... wanted) {
-        Awaitility.await().atMost(Duration.ofSeconds(30)).until(() -> eventsOf(session).equals(List.of(wanted)));
+        Awaitility.await()
+                .atMost(Duration.ofSeconds(30))
+                .until(() -> eventsOf(session).equals(List.of(wanted)));
     }
 
     @Test
@@ -64,7 +67,8 @@ class EventsTest {
         SessionEventPublisher publisher = publisher(ResumeTokenStore.inMemory());
         SessiondSession deleted = saved(Duration.ofMinutes(5));
         await(deleted, SessionCreatedEvent.class);
-        assertThat(events.get(0).<Session>getSession().<Object>getAttribute("visits")).isEqualTo(3);
+        assertThat(events.get(0).<Session>getSession().<Object>getAttribute("visits"))
+                .isEqualTo(3);
         assertThat(events.get(0).getSource()).isSameAs(repository);
         deleted.changeSessionId();
         repository.save(deleted);
@@ -77,8 +81,10 @@ class EventsTest {
         await(revoked, SessionCreatedEvent.class, SessionDeletedEvent.class);
         for (AbstractSessionEvent event : events) {
             if (!(event instanceof SessionCreatedEvent)) {
-                assertThat(event.<Session>getSession().<Object>getAttribute("visits")).isEqualTo(3);
-                assertThat(event.<Session>getSession().<Object>getAttribute(PRINCIPAL_NAME_INDEX_NAME)).isEqualTo("ada");
+                assertThat(event.<Session>getSession().<Object>getAttribute("visits"))
+                        .isEqualTo(3);
+                assertThat(event.<Session>getSession().<Object>getAttribute(PRINCIPAL_NAME_INDEX_NAME))
+                        .isEqualTo("ada");
             }
         }
         publisher.stop();

@@ -91,7 +91,8 @@ class IndexTest {
         String id = found.keySet().iterator().next();
         assertThat(id).startsWith("handle:").doesNotContain(session.getId());
         assertThat(found.get(id).getId()).isEqualTo(id);
-        assertThat(found.get(id).<String>getAttribute(PRINCIPAL_NAME_INDEX_NAME)).isEqualTo("ada");
+        assertThat(found.get(id).<String>getAttribute(PRINCIPAL_NAME_INDEX_NAME))
+                .isEqualTo("ada");
         repository.deleteById(id);
         assertThat(repository.findById(session.getId())).isNull();
         assertThat(repository.findById(id)).isNull();
@@ -101,7 +102,8 @@ class IndexTest {
     void theRequestsOwnSessionHasItsId() {
         SessiondSession own = saved(PRINCIPAL_NAME_INDEX_NAME, "ada");
         saved(PRINCIPAL_NAME_INDEX_NAME, "ada");
-        try (RequestSessions.CurrentRequest request = repository.requestSessions().begin()) {
+        try (RequestSessions.CurrentRequest request =
+                repository.requestSessions().begin()) {
             repository.requestSessions().findById(own.getId());
             assertThat(repository.findByPrincipalName("ada")).hasSize(2).containsKey(own.getId());
         }

@@ -92,7 +92,11 @@ class ReactiveRepositoryTest {
         second.changeSessionId();
         Mono.when(repository.save(first), repository.save(second)).block();
         assertThat(find(old)).isNull();
-        assertThat(Flux.just(first.getId(), second.getId()).flatMap(repository::findById).count().block()).isEqualTo(1);
+        assertThat(Flux.just(first.getId(), second.getId())
+                        .flatMap(repository::findById)
+                        .count()
+                        .block())
+                .isEqualTo(1);
     }
 
     @Test
@@ -107,7 +111,8 @@ class ReactiveRepositoryTest {
         repository.deleteById(id).block();
         assertThat(find(session.getId())).isNull();
         assertThat(repository.findByPrincipalName("ada").block()).isEmpty();
-        assertThat(repository.findByIndexNameAndIndexValue("other", "ada").block()).isEmpty();
+        assertThat(repository.findByIndexNameAndIndexValue("other", "ada").block())
+                .isEmpty();
     }
 
     @Test
@@ -148,10 +153,12 @@ class ReactiveRepositoryTest {
     void sixtyFourSavesOfOtherAttributesAllWin() {
         String id = saved("a", "b").getId();
         Flux.fromStream(IntStream.range(0, 64).boxed())
-                .flatMap(i -> repository.findById(id).flatMap(copy -> {
-                    copy.setAttribute("attribute" + i, i);
-                    return repository.save(copy);
-                }), 64)
+                .flatMap(
+                        i -> repository.findById(id).flatMap(copy -> {
+                            copy.setAttribute("attribute" + i, i);
+                            return repository.save(copy);
+                        }),
+                        64)
                 .blockLast();
         assertThat(find(id).getAttributeNames()).hasSize(65);
     }

@@ -59,8 +59,10 @@ class RepositoryTest {
         repository.save(session);
         SessiondSession found = repository.findById(session.getId());
         assertThat(found.getAttributeNames()).isEmpty();
-        assertThat(found.getCreationTime()).isBetween(
-                session.getCreationTime().minusMillis(1), session.getCreationTime().plusMillis(1));
+        assertThat(found.getCreationTime())
+                .isBetween(
+                        session.getCreationTime().minusMillis(1),
+                        session.getCreationTime().plusMillis(1));
         assertThat(found.getHandle()).isEqualTo(session.getHandle()).isPresent();
     }
 
@@ -110,12 +112,14 @@ class RepositoryTest {
         assertThat(repository.findById(session.getId()).getAttributeNames()).isEmpty();
         session.setAttribute("name", "value3");
         repository.save(session);
-        assertThat(repository.findById(session.getId()).<String>getAttribute("name")).isEqualTo("value3");
+        assertThat(repository.findById(session.getId()).<String>getAttribute("name"))
+                .isEqualTo("value3");
     }
 
     @Test
     void aLargeAttributeIsSaved() {
-        assertThat(saved("large", new byte[200_000]).<byte[]>getAttribute("large")).hasSize(200_000);
+        assertThat(saved("large", new byte[200_000]).<byte[]>getAttribute("large"))
+                .hasSize(200_000);
     }
 
     @Test
@@ -163,7 +167,8 @@ class RepositoryTest {
         assertThat(session.getMaxInactiveInterval()).isNegative();
         session.setMaxInactiveInterval(Duration.ofMinutes(5));
         repository.save(session);
-        assertThat(repository.findById(session.getId()).getMaxInactiveInterval()).isEqualTo(Duration.ofMinutes(5));
+        assertThat(repository.findById(session.getId()).getMaxInactiveInterval())
+                .isEqualTo(Duration.ofMinutes(5));
     }
 
     @Test
@@ -257,7 +262,8 @@ class RepositoryTest {
         repository.setFlushMode(FlushMode.IMMEDIATE);
         SessiondSession session = repository.createSession();
         session.setAttribute("a", "b");
-        assertThat(repository.findById(session.getId()).<String>getAttribute("a")).isEqualTo("b");
+        assertThat(repository.findById(session.getId()).<String>getAttribute("a"))
+                .isEqualTo("b");
         session.removeAttribute("a");
         session.setMaxInactiveInterval(Duration.ofMinutes(5));
         String old = session.getId();
@@ -269,7 +275,9 @@ class RepositoryTest {
     @Test
     void noIdIsPrinted() {
         SessiondSession session = saved("a", "b");
-        assertThat(session.toString()).doesNotContain(session.getId()).contains(session.getHandle().orElseThrow());
+        assertThat(session.toString())
+                .doesNotContain(session.getId())
+                .contains(session.getHandle().orElseThrow());
     }
 
     @Test
@@ -297,6 +305,7 @@ class RepositoryTest {
         assertThat(repository.findById(old)).isNotNull();
         parallel.setAttribute("a", "late");
         repository.save(parallel);
-        assertThat(repository.findById(session.getId()).<String>getAttribute("a")).isEqualTo("b");
+        assertThat(repository.findById(session.getId()).<String>getAttribute("a"))
+                .isEqualTo("b");
     }
 }

@@ -69,7 +69,8 @@ public final class SessiondSessionAutoConfiguration {
     @Bean
     @ConditionalOnMissingBean
     AllowedClasses sessiondAllowedClasses(SessiondSettings settings, BeanFactory beans) {
-        return settings.allowedClasses(AutoConfigurationPackages.has(beans) ? AutoConfigurationPackages.get(beans) : List.of());
+        return settings.allowedClasses(
+                AutoConfigurationPackages.has(beans) ? AutoConfigurationPackages.get(beans) : List.of());
     }
 
     @Bean

@@ -51,5 +51,6 @@ public record SessiondSessionProperties(
      * @param resumeFile File that keeps how far the events were seen, so that those which happen while the application is down
      *     arrive later. Each instance needs its own. If it is not set, an application begins with the events of its start.
      */
-    public record Events(@DefaultValue("true") boolean enabled, @Nullable Path resumeFile) {}
+    public record Events(
+            @DefaultValue("true") boolean enabled, @Nullable Path resumeFile) {}
 }

@@ -27,13 +27,17 @@ final class SessiondSettings {
     SessiondClient client() {
         String namespace = properties.namespace();
         if (!NAMESPACE.matcher(namespace).matches()) {
-            throw wrong("namespace", namespace, "It has 1 to 63 of the characters a-z, 0-9, '-', '_' and '.', and begins with a letter or digit.");
+            throw wrong(
+                    "namespace",
+                    namespace,
+                    "It has 1 to 63 of the characters a-z, 0-9, '-', '_' and '.', and begins with a letter or digit.");
         }
         Duration timeout = properties.callTimeout();
         if (timeout.isNegative() || timeout.isZero()) {
             throw wrong("call-timeout", timeout, "It is more than 0.");
         }
-        SessiondClient.Builder builder = SessiondClient.builder().namespace(namespace).timeout(timeout);
+        SessiondClient.Builder builder =
+                SessiondClient.builder().namespace(namespace).timeout(timeout);
         String address = properties.address();
         try {
             if (address != null && !address.isBlank()) {
@@ -56,12 +60,16 @@ final class SessiondSettings {
             names.add(name);
         }
         if (properties.allowApplicationClasses()) {
-            applicationPackages.stream().filter(name -> !name.isEmpty()).map(name -> name + ".**").forEach(names::add);
+            applicationPackages.stream()
+                    .filter(name -> !name.isEmpty())
+                    .map(name -> name + ".**")
+                    .forEach(names::add);
         }
         return AllowedClasses.defaultsAnd(names);
     }
 
-    @Nullable Duration absoluteTimeout() {
+    @Nullable
+    Duration absoluteTimeout() {
         Duration timeout = properties.absoluteTimeout();
         if (timeout != null && (timeout.compareTo(Duration.ofMillis(1)) < 0 || timeout.compareTo(LONGEST) > 0)) {
             throw wrong("absolute-timeout", timeout, "It is from 1 ms to 3660 days.");
@@ -77,7 +85,8 @@ final class SessiondSettings {
         return grace;
     }
 
-    private static InvalidConfigurationPropertyValueException wrong(String name, @Nullable Object value, String reason) {
+    private static InvalidConfigurationPropertyValueException wrong(
+            String name, @Nullable Object value, String reason) {
         return new InvalidConfigurationPropertyValueException(PREFIX + name, value, reason);
     }
 }

@@ -33,7 +33,8 @@ class ReactiveApplicationTest {
 
         @Bean
         SecurityWebFilterChain security(ServerHttpSecurity http) {
-            return http.authorizeExchange(exchange -> exchange.anyExchange().permitAll()).build();
+            return http.authorizeExchange(exchange -> exchange.anyExchange().permitAll())
+                    .build();
         }
 
         @Bean
@@ -64,7 +65,9 @@ class ReactiveApplicationTest {
             session.getAttributes().put(ReactiveSessiondSessionRepository.PRINCIPAL_NAME_INDEX_NAME, "ada");
             return session.save()
                     .then(sessions.findByPrincipalName("ada"))
-                    .map(found -> found.keySet().stream().filter(session.getId()::equals).count());
+                    .map(found -> found.keySet().stream()
+                            .filter(session.getId()::equals)
+                            .count());
         }
 
         @GetMapping("/renew")
@@ -111,7 +114,9 @@ class ReactiveApplicationTest {
 
     private static HttpResponse<String> get(HttpClient http, String page) throws Exception {
         return http.send(
-                HttpRequest.newBuilder(URI.create(page)).timeout(Duration.ofSeconds(10)).build(),
+                HttpRequest.newBuilder(URI.create(page))
+                        .timeout(Duration.ofSeconds(10))
+                        .build(),
                 HttpResponse.BodyHandlers.ofString());
     }
 }

@@ -62,21 +62,24 @@ class ServletApplicationTest {
 
         @Bean
         UserDetailsService users() {
-            return new InMemoryUserDetailsManager(
-                    User.withUsername("ada").password("{noop}secret").roles("USER").build());
+            return new InMemoryUserDetailsManager(User.withUsername("ada")
+                    .password("{noop}secret")
+                    .roles("USER")
+                    .build());
         }
 
         @Bean
         SecurityFilterChain security(HttpSecurity http, SessiondIndexedSessionRepository sessions) throws Exception {
-            return http.authorizeHttpRequests(requests -> requests
-                            .requestMatchers("/actuator/**", "/token", "/visits", "/login")
-                            .permitAll()
-                            .anyRequest()
-                            .authenticated())
+            return http.authorizeHttpRequests(
+                            requests -> requests.requestMatchers("/actuator/**", "/token", "/visits", "/login")
+                                    .permitAll()
+                                    .anyRequest()
+                                    .authenticated())
                     .csrf(csrf -> csrf.csrfTokenRepository(new HttpSessionCsrfTokenRepository())
                             .ignoringRequestMatchers("/actuator/**"))
                     .formLogin(form -> form.defaultSuccessUrl("/visits", true))
-                    .sessionManagement(management -> management.maximumSessions(2)
+                    .sessionManagement(management -> management
+                            .maximumSessions(2)
                             .sessionRegistry(new SpringSessionBackedSessionRegistry<>(sessions)))
                     .build();
         }
@@ -114,8 +117,8 @@ class ServletApplicationTest {
         }
 
         private HttpRequest.Builder to(String path) {
-            return HttpRequest.newBuilder(
-                    URI.create("http://localhost:" + application.getEnvironment().getProperty("local.server.port") + path));
+            return HttpRequest.newBuilder(URI.create(
+                    "http://localhost:" + application.getEnvironment().getProperty("local.server.port") + path));
         }
 
         HttpResponse<String> get(String path) throws Exception {
@@ -128,8 +131,7 @@ class ServletApplicationTest {
 
         HttpResponse<String> post(String path, String form) throws Exception {
             String token = java.net.URLEncoder.encode(get("/token").body(), java.nio.charset.StandardCharsets.UTF_8);
-            return send(to(path)
-                    .header("Content-Type", "application/x-www-form-urlencoded")
+            return send(to(path).header("Content-Type", "application/x-www-form-urlencoded")
                     .POST(HttpRequest.BodyPublishers.ofString(form + "&_csrf=" + token)));
         }
 
@@ -173,7 +175,8 @@ class ServletApplicationTest {
         Matcher id = Pattern.compile("\"id\":\"(handle:[^\"]+)\"").matcher(list);
         assertThat(id.find()).as(list).isTrue();
         assertThat(admin.get("/actuator/sessions/" + id.group(1)).statusCode()).isEqualTo(200);
-        assertThat(admin.delete("/actuator/sessions/" + id.group(1)).statusCode()).isEqualTo(204);
+        assertThat(admin.delete("/actuator/sessions/" + id.group(1)).statusCode())
+                .isEqualTo(204);
         assertThat(admin.get("/actuator/sessions/" + id.group(1)).statusCode()).isEqualTo(404);
         assertThat(laptop.get("/visits").body()).isEqualTo("1");
     }
@@ -197,11 +200,20 @@ class ServletApplicationTest {
         start();
         Browser laptop = new Browser();
         laptop.logIn();
-        String handle = application.getBean(SessiondIndexedSessionRepository.class).findByPrincipalName("ada").keySet().iterator().next();
+        String handle = application
+                .getBean(SessiondIndexedSessionRepository.class)
+                .findByPrincipalName("ada")
+                .keySet()
+                .iterator()
+                .next();
         HttpResponse<String> answer = HttpClient.newHttpClient()
                 .send(
-                        new Browser().to("/form")
-                                .header("Cookie", "SESSION=" + java.util.Base64.getEncoder().encodeToString(handle.getBytes()))
+                        new Browser()
+                                .to("/form")
+                                .header(
+                                        "Cookie",
+                                        "SESSION="
+                                                + java.util.Base64.getEncoder().encodeToString(handle.getBytes()))
                                 .POST(HttpRequest.BodyPublishers.noBody())
                                 .build(),
                         HttpResponse.BodyHandlers.ofString());
@@ -238,6 +250,9 @@ class ServletApplicationTest {
                 "spring.session.sessiond.events.enabled=false");
         var repository = application.getBean(SessiondIndexedSessionRepository.class);
         assertThat(repository.createSession().getMaxInactiveInterval()).isEqualTo(Duration.ofMinutes(7));
-        assertThat(application.getBean(io.sessiond.spring.session.SessionEventPublisher.class).isRunning()).isFalse();
+        assertThat(application
+                        .getBean(io.sessiond.spring.session.SessionEventPublisher.class)
+                        .isRunning())
+                .isFalse();
     }
 }

@@ -60,10 +60,11 @@ class SettingsTest {
 
     @Test
     void listedClassesAreAllowed() {
-        runner.withPropertyValues("spring.session.sessiond.allowed-classes=java.net.*").run(context -> assertThat(
-                        context.getBean(AllowedClasses.class).allows(java.net.URL.class))
-                .isTrue());
-        runner.run(context -> assertThat(context.getBean(AllowedClasses.class).allows(MapSession.class)).isFalse());
+        runner.withPropertyValues("spring.session.sessiond.allowed-classes=java.net.*")
+                .run(context -> assertThat(context.getBean(AllowedClasses.class).allows(java.net.URL.class))
+                        .isTrue());
+        runner.run(context -> assertThat(context.getBean(AllowedClasses.class).allows(MapSession.class))
+                .isFalse());
     }
 
     @ParameterizedTest
@@ -78,12 +79,13 @@ class SettingsTest {
         "allowed-classes, !com.example.Cart"
     })
     void aWrongSettingIsNamed(String name, String value) {
-        runner.withPropertyValues("spring.session.sessiond." + name + "=" + value).run(context -> {
-            assertThat(context).hasFailed();
-            assertThat(context.getStartupFailure())
-                    .hasRootCauseInstanceOf(InvalidConfigurationPropertyValueException.class)
-                    .rootCause()
-                    .hasMessageContaining("spring.session.sessiond." + name);
-        });
+        runner.withPropertyValues("spring.session.sessiond." + name + "=" + value)
+                .run(context -> {
+                    assertThat(context).hasFailed();
+                    assertThat(context.getStartupFailure())
+                            .hasRootCauseInstanceOf(InvalidConfigurationPropertyValueException.class)
+                            .rootCause()
+                            .hasMessageContaining("spring.session.sessiond." + name);
+                });
     }
 }
