@@ -26,7 +26,6 @@ final class Invocation<Q extends Message, A extends Message, R> extends Completa
 
     private int attempts;
     private Failure unavailable;
-    private volatile Runnable giveUp = () -> {};
 
     Invocation(Caller caller, Method<Q, A> method, Q request, Function<A, R> convert) {
         this.caller = caller;
@@ -64,11 +63,7 @@ final class Invocation<Q extends Message, A extends Message, R> extends Completa
     }
 
     private void attemptUnary() {
-        giveUp = Unary.start(caller.connection(), this);
-        if (isDone()) {
-            // Canceled before there was anything to give up.
-            giveUp.run();
-        }
+        Unary.start(caller.connection(), this);
     }
 
     void succeed(A answer) {
@@ -116,13 +111,6 @@ final class Invocation<Q extends Message, A extends Message, R> extends Completa
     private void end(Failure failure) {
         SessiondException error = SessiondException.of(failure.details());
         caller.completion().execute(() -> completeExceptionally(error));
-    }
-
-    @Override
-    public boolean cancel(boolean mayInterruptIfRunning) {
-        boolean canceled = super.cancel(mayInterruptIfRunning);
-        giveUp.run();
-        return canceled;
     }
 
     /** Dependent stages are plain futures: this one is bound to its call. */

@@ -21,9 +21,11 @@ final class Unary<Q extends Message, A extends Message> extends ClientCall.Liste
         this.invocation = invocation;
     }
 
-    /** Starts an attempt. What it answers gives it up. */
-    static <Q extends Message, A extends Message> Runnable start(
-            Connection connection, Invocation<Q, A, ?> invocation) {
+    /**
+     * Starts an attempt. It is never taken back, only not waited for: servers of HTTP/2 end the connection of a client that
+     * resets many streams, and so the calls of all others on it.
+     */
+    static <Q extends Message, A extends Message> void start(Connection connection, Invocation<Q, A, ?> invocation) {
         long left = invocation.deadline() - System.nanoTime();
         ClientCall<Q, A> call = connection
                 .channel()
@@ -34,7 +36,6 @@ final class Unary<Q extends Message, A extends Message> extends ClientCall.Liste
         call.request(2);
         call.sendMessage(invocation.request());
         call.halfClose();
-        return () -> call.cancel("the caller has given up", null);
     }
 
     @Override
