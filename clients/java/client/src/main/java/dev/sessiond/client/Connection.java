@@ -1,0 +1,82 @@
+package dev.sessiond.client;
+
+import io.grpc.ManagedChannel;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+
+/** What the clients of one builder share: the channel, its I/O thread, and the fast lane. */
+final class Connection implements AutoCloseable {
+    // gRPC waits up to two minutes before it connects again. A server that comes back is to be found sooner.
+    private static final long CONNECT_AGAIN = TimeUnit.MILLISECONDS.toNanos(50);
+
+    private final List<String> addresses;
+    private final Retry retry;
+    private final IoThread io;
+    private final ManagedChannel channel;
+    private final Lane lane;
+    private final AtomicLong connectAgain = new AtomicLong(System.nanoTime());
+    private volatile boolean closed;
+
+    Connection(List<String> addresses, Settings settings) {
+        this.addresses = addresses;
+        retry = settings.retry;
+        io = new IoThread();
+        channel = Channels.open(addresses, io, settings.timeout);
+        lane = settings.fastLane ? new Lane(this) : null;
+    }
+
+    ManagedChannel channel() {
+        return channel;
+    }
+
+    /** The fast lane; null if calls travel one by one. */
+    Lane lane() {
+        return lane;
+    }
+
+    Retry retry() {
+        return retry;
+    }
+
+    IoThread io() {
+        return io;
+    }
+
+    boolean isIoThread() {
+        return io.isCurrent();
+    }
+
+    boolean isClosed() {
+        return closed;
+    }
+
+    /** Runs a task in the I/O thread after so many nanoseconds; false if the connection is closed. */
+    boolean schedule(Runnable task, long delay) {
+        return !closed && io.schedule(task, delay);
+    }
+
+    /** Lets the channel connect again now, not when gRPC's pause is over. */
+    void connectSoon() {
+        long now = System.nanoTime();
+        long next = connectAgain.get();
+        if (now - next >= 0 && connectAgain.compareAndSet(next, now + CONNECT_AGAIN)) {
+            channel.resetConnectBackoff();
+        }
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        if (lane != null) {
+            lane.close();
+        }
+        channel.shutdownNow();
+        io.close();
+    }
+
+    @Override
+    public String toString() {
+        return String.join(",", addresses);
+    }
+}

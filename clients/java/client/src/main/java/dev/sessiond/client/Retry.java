@@ -1,0 +1,44 @@
+package dev.sessiond.client;
+
+import java.time.Duration;
+import java.util.Objects;
+import java.util.concurrent.ThreadLocalRandom;
+
+/**
+ * How often a call is repeated that met an unavailable store. No other error is repeated, nor is a call that may have been
+ * carried out, unless twice is the same as once.
+ *
+ * @param attempts attempts in all, the first one included; 1 or more
+ * @param pause the longest pause after the first attempt; it doubles from attempt to attempt. What is taken is random
+ *     between half of it and all of it, so that many clients don't come back at the same moment.
+ */
+public record Retry(int attempts, Duration pause) {
+    /** Three attempts, with a pause of at most 100 ms after the first. */
+    public static final Retry DEFAULT = new Retry(3, Duration.ofMillis(100));
+
+    /** No call is repeated. */
+    public static final Retry NONE = new Retry(1, Duration.ZERO);
+
+    /**
+     * Makes a rule.
+     *
+     * @param attempts attempts in all, 1 or more
+     * @param pause the longest pause after the first attempt
+     * @throws IllegalArgumentException if there is no attempt, or the pause is negative or longer than a minute
+     */
+    public Retry {
+        Objects.requireNonNull(pause, "pause");
+        if (attempts < 1) {
+            throw new IllegalArgumentException("the retry has " + attempts + " attempts; there must be 1 or more");
+        }
+        if (pause.isNegative() || pause.compareTo(Duration.ofMinutes(1)) > 0) {
+            throw new IllegalArgumentException("the retry has a pause of " + pause + "; it must be from 0 to 1 min");
+        }
+    }
+
+    /** A pause in nanoseconds after so many attempts. */
+    long pauseAfter(int attempt) {
+        long longest = pause.toNanos() << Math.min(attempt - 1, 10);
+        return longest / 2 + ThreadLocalRandom.current().nextLong(longest / 2 + 1);
+    }
+}

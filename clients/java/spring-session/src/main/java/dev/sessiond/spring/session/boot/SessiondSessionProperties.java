@@ -1,0 +1,56 @@
+package dev.sessiond.spring.session.boot;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.springframework.boot.context.properties.ConfigurationProperties;
+import org.springframework.boot.context.properties.bind.DefaultValue;
+import org.springframework.session.FlushMode;
+import org.springframework.session.SaveMode;
+
+/**
+ * The settings of sessions in sessiond. How long a session lasts without an access is Spring Boot's {@code spring.session.timeout}.
+ *
+ * @param address Address of the store: HOST:PORT, unix:PATH, or several separated by commas. If it is not set, the environment
+ *     variable SESSIOND_ADDR is used, or else 127.0.0.1:50051.
+ * @param namespace Namespace of the sessions: 1 to 63 of a-z, 0-9, '-', '_' and '.'.
+ * @param callTimeout Longest time that a call to the store may take, repetitions included.
+ * @param absoluteTimeout Time after its creation at which a session ends, however busy it is: 1 ms to 3660 days. If it is not set,
+ *     sessions have no such end.
+ * @param rotationGrace Time in which an old session ID can still be read after it was changed, for the parallel requests of one page:
+ *     0 to 60 s.
+ * @param flushMode When changes of a session are sent to the store. Not supported with a reactive session repository.
+ * @param saveMode Which attributes of a session are saved.
+ * @param allowedClasses Classes (com.example.Cart), packages (com.example.*) or packages with all below them (com.example.**) whose
+ *     serialized objects are read from a session, beside those of Java and Spring Security.
+ * @param allowApplicationClasses Whether classes in the package of the application's main class, and below it, are allowed too.
+ * @param answerUnavailable Whether a request gets status 503 when the store is out of reach. Otherwise the error is the
+ *     application's to handle.
+ * @param events Settings of the events of sessions.
+ */
+@ConfigurationProperties("spring.session.sessiond")
+public record SessiondSessionProperties(
+        @Nullable String address,
+        @DefaultValue("default") String namespace,
+        @DefaultValue("1s") Duration callTimeout,
+        @Nullable Duration absoluteTimeout,
+        @DefaultValue("0s") Duration rotationGrace,
+        @DefaultValue("on-save") FlushMode flushMode,
+        @DefaultValue("on-set-attribute") SaveMode saveMode,
+        @DefaultValue List<String> allowedClasses,
+        @DefaultValue("true") boolean allowApplicationClasses,
+        @DefaultValue("true") boolean answerUnavailable,
+        @DefaultValue Events events) {
+
+    /**
+     * The settings of events.
+     *
+     * @param enabled Whether what happens to sessions is published as SessionCreatedEvent, SessionDeletedEvent and
+     *     SessionExpiredEvent.
+     * @param resumeFile File that keeps how far the events were seen, so that those which happen while the application is down
+     *     arrive later. Each instance needs its own. If it is not set, an application begins with the events of its start.
+     */
+    public record Events(
+            @DefaultValue("true") boolean enabled, @Nullable Path resumeFile) {}
+}

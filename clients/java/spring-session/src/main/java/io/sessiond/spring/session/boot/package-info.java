@@ -1,5 +1,0 @@
-/** Spring Boot's auto-configuration, with settings under {@code spring.session.sessiond}, and health. */
-@NullMarked
-package io.sessiond.spring.session.boot;
-
-import org.jspecify.annotations.NullMarked;

@@ -1,5 +1,0 @@
-/** Spring's configuration: an annotation for servlet applications, and one for reactive applications. */
-@NullMarked
-package io.sessiond.spring.session.config;
-
-import org.jspecify.annotations.NullMarked;
