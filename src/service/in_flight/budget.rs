@@ -180,9 +180,9 @@ impl Share {
         }
     }
 
-    /// Lets a message of so many bytes wait for room, of which as much may be here as its stream's window allows. The connection's window is opened by what may
-    /// be on its way: otherwise messages that wait would fill it, and those that have room could never arrive. `None` if too
-    /// many wait already, or if this connection has more than its part of them.
+    /// Lets a message of so many bytes wait for room. As much of it may be here as its stream's window allows. The
+    /// connection's window is opened by as much: otherwise messages that wait would fill it, and those that have room could
+    /// never arrive. `None` if too many wait already, or if this connection has more than its part of them.
     pub fn wait(self: &Arc<Self>, bytes: usize) -> Option<OnItsWay> {
         let bytes = bytes.min(STREAM_WINDOW as usize);
         let own = self.on_their_way.fetch_add(bytes, Ordering::Relaxed);

@@ -40,9 +40,9 @@ impl ClientBuilder {
         }
     }
 
-    /// `HOST:PORT`, `http://HOST:PORT` or `unix:PATH`. Several, separated by commas, are the processes of one store: one is
-    /// used at a time, and the next in turn when it can't be reached, is starting or is shutting down. Left out, the environment variable `SESSIOND_ADDR` says it;
-    /// without that it is [`DEFAULT_ADDRESS`].
+    /// `HOST:PORT`, `http://HOST:PORT` or `unix:PATH`. Several, separated by commas, are the processes of one store. One is
+    /// used at a time, and the next in turn when it can't be reached, is starting or is shutting down. Left out, the
+    /// environment variable `SESSIOND_ADDR` says it; without that it is [`DEFAULT_ADDRESS`].
     #[must_use]
     pub fn address(mut self, address: impl Into<String>) -> Self {
         self.address = Some(address.into());

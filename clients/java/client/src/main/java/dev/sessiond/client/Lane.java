@@ -18,9 +18,8 @@ final class Lane {
     // max-message-size).
     static final int MESSAGE_BYTES = 48 << 10;
 
-    // How long calls travel one by one after the stream was refused, before it is tried again: the server may be newer
-    // then,
-    // and the proxy gone.
+    // How long calls travel one by one after the stream was refused, before it is tried again.
+    // The server may be newer then, and the proxy gone.
     private static final long UNARY_PERIOD = TimeUnit.MINUTES.toNanos(1);
 
     // Calls that wait to be sent; more are refused, as the server is far behind then.

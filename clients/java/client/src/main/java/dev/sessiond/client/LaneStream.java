@@ -101,9 +101,8 @@ final class LaneStream extends ClientCall.Listener<ExchangeResponse> {
         for (LaneCall<?, ?> call : slots) {
             if (call != null && !call.isAbandoned()) {
                 if (call.deadline() - now <= 0) {
-                    // If the stream is not even accepted by the end of a long wait, something on the way holds it back,
-                    // as
-                    // proxies do that wait for the end of a request.
+                    // A stream that is not even accepted by the end of a long wait is held back on the way.
+                    // Proxies do so that wait for the end of a request.
                     isHeldBack |= isSent && !isAccepted && call.hasWaitedLong(now);
                     call.fail(Failure.late(Outcome.UNKNOWN));
                 } else {
