@@ -3,7 +3,7 @@
 //!
 //! The disk is real: a file system in a file, or in memory if there are no loop devices. Mounting it needs root.
 
-use crate::common::{Server, binary, eventually, run as common_run};
+use crate::common::{LONG, Server, binary, eventually, run as common_run};
 use crate::{say, seed, setting};
 use fastrand::Rng;
 use sessiond_client::proto::{CreateSessionRequest, DeleteSessionRequest, GetSessionRequest};
@@ -268,6 +268,30 @@ fn take_the_rest(disk: &SmallDisk) -> PathBuf {
     path
 }
 
+/// Fills the disk under a server, down to the last block, and waits until the server has noticed. A disk that is full in
+/// the middle of a write ends the server; then it is started again, and the disk filled again.
+async fn fill_under(server: &mut Server, disk: &SmallDisk) -> PathBuf {
+    for _ in 0..20 {
+        until_it_rests(server).await;
+        let taken = take_the_rest(disk);
+        let client = server.client();
+        let mut runs = true;
+        eventually("the server takes no writes, or has ended", async || {
+            let health = client.health("sessiond.writes").await;
+            runs = health.is_ok();
+            health != Ok(Health::Serving)
+        })
+        .await;
+        if runs {
+            return taken;
+        }
+        assert_eq!(server.wait(LONG).code(), Some(1), "{}", server.log());
+        std::fs::remove_file(taken).unwrap();
+        server.restart();
+    }
+    panic!("the server wrote each time that the disk was filled");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_can_not_start_for_a_full_disk_says_so_and_loses_nothing() {
     let name = "starting on a full disk";
@@ -279,14 +303,8 @@ async fn a_server_that_can_not_start_for_a_full_disk_says_so_and_loses_nothing()
     for _ in 0..200 {
         doomed.push(server.client().create(CreateSessionRequest::new()).await.unwrap().session_id);
     }
-    // A disk that others fill during a write ends the server. Here the server is to meet a disk that is already full.
-    until_it_rests(&server).await;
-    let taken = take_the_rest(&disk);
+    let taken = fill_under(&mut server, &disk).await;
     let client = server.client();
-    eventually("the server takes no writes", async || {
-        client.health("sessiond.writes").await.unwrap() == Health::NotServing
-    })
-    .await;
     client.get(&created.session_id).await.unwrap();
     // There is not a single free block.
     let dead = doomed[0].clone();

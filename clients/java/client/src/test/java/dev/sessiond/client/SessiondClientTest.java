@@ -218,7 +218,12 @@ class SessiondClientTest {
     void blockingInTheIoThreadIsRefused() throws Exception {
         try (SessiondClient client = client(true)) {
             String id = client.create().id().value();
-            CompletableFuture<Session> future = client.async().get(id).thenApply(session -> client.get(id));
+            SessionLock held = client.lock(id, LockOptions.DEFAULT);
+            // The answer waits for the lock: it can't be there before the stage that depends on it.
+            CompletableFuture<Session> future = client.async()
+                    .lock(id, LockOptions.DEFAULT.waitUpTo(Duration.ofSeconds(10)))
+                    .thenApply(lock -> client.get(id));
+            held.unlock();
             assertThatThrownBy(future::get)
                     .isInstanceOf(ExecutionException.class)
                     .hasCauseInstanceOf(IllegalStateException.class);
