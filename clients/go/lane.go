@@ -44,7 +44,8 @@ func newLane(conn grpc.ClientConnInterface) *lane { return &lane{conn: conn} }
 
 // call makes a call and answers what the server answers.
 func (l *lane) call(ctx context.Context, call *pb.Call) (proto.Message, *failure) {
-	encoded, err := proto.Marshal(call)
+	// Most calls fit, with the timeout that is added.
+	encoded, err := proto.MarshalOptions{}.MarshalAppend(make([]byte, 0, 192), call)
 	if err != nil || len(encoded)+callOverhead > messageBytes {
 		// It could be larger than the server takes, which would end the stream for all. What can't be encoded fails by itself.
 		return nil, refusal

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -16,6 +17,7 @@ import (
 	"sessiond"
 	pb "sessiond/gen/sessiond/v1"
 	"sessiond/internal/native"
+	"sessiond/internal/wire"
 )
 
 // Codec is the codec that stores each key by itself; it belongs to this store.
@@ -39,35 +41,19 @@ type loaded struct {
 // scs hands back nothing of what a store or a codec gave it but the deadline and the values, and the keys of the values are
 // the user's. So the deadline carries what was loaded: it is in a time zone that exists once, and is UTC in all but name.
 func (c codec) Decode(data []byte) (time.Time, map[string]any, error) {
-	packed, isPacked := bytes.CutPrefix(data, packedSession)
-	if !isPacked {
+	if !isPacked(data, packedSession) {
 		return scs.GobCodec{}.Decode(data)
 	}
-	found, known := c.store.found.Get(&data[0])
+	found, known, packed := c.store.found.take(data)
 	if !known {
-		var message pb.CreateSessionResponse
-		if err := proto.Unmarshal(packed, &message); err != nil {
-			return time.Time{}, nil, errors.New("scsstore: the data is of no session")
+		var err error
+		if found, err = unpackSession(packed); err != nil {
+			return time.Time{}, nil, err
 		}
-		found = asLoaded(&message)
 	}
 	zone := time.FixedZone("UTC", 0)
 	c.store.loaded.Set(zone, found)
 	return found.deadline.In(zone), native.DecodeAll(found.values), nil
-}
-
-func asLoaded(message *pb.CreateSessionResponse) *loaded {
-	session := message.GetSession()
-	found := &loaded{
-		base:     message.GetSessionId(),
-		values:   session.GetAttributes(),
-		idle:     session.GetIdleTimeout().AsDuration(),
-		deadline: session.GetAbsoluteExpireTime().AsTime(),
-	}
-	if session.GetAbsoluteExpireTime() == nil {
-		found.deadline = session.GetExpireTime().AsTime()
-	}
-	return found
 }
 
 func (c codec) Encode(deadline time.Time, values map[string]any) ([]byte, error) {
@@ -79,20 +65,15 @@ func (c codec) Encode(deadline time.Time, values map[string]any) ([]byte, error)
 	if was, known := c.store.loaded.Get(deadline.Location()); known {
 		out.base, out.idle, out.absolute = was.base, was.idle, was.deadline
 		set, removed := native.Difference(was.values, encoded)
-		out.removed = removed
-		for name := range encoded {
-			if set[name] == nil {
-				out.unchanged = append(out.unchanged, name)
-			}
-		}
+		out.changed, out.removed = slices.Collect(maps.Keys(set)), removed
 		// Clear takes away what another request adds meanwhile too.
 		out.cleared = len(values) == 0 && len(removed) > 0
 	}
 	data, err := out.pack()
-	if err == nil {
-		c.store.commits.Set(&data[0], &out)
+	if err != nil {
+		return nil, err
 	}
-	return data, err
+	return c.store.commits.put(data, &out), nil
 }
 
 // What the store and its codec give each other begins so; other data is of other codecs.
@@ -100,6 +81,9 @@ var (
 	packedSession = []byte("\x00sessiond-session\x00")
 	packedCommit  = []byte("\x00sessiond-commit\x00")
 )
+
+// isPacked tells data that begins so and goes on.
+func isPacked(data, begin []byte) bool { return len(data) > len(begin) && bytes.HasPrefix(data, begin) }
 
 // digest names a session without its ID.
 func digest(id string) string {
@@ -113,20 +97,44 @@ func (s *Store) pack(id string, session *sessiond.Session) ([]byte, error) {
 	if data, isBytes := stored[blob].GetKind().(*pb.Value_BytesValue); isBytes && len(stored) == 1 {
 		return data.BytesValue, nil
 	}
-	message := &pb.Session{
-		Attributes:  stored,
-		IdleTimeout: durationpb.New(session.IdleTimeout),
-		ExpireTime:  timestamppb.New(session.ExpireTime),
+	found := &loaded{base: digest(id), values: stored, idle: session.IdleTimeout, deadline: session.AbsoluteExpireTime}
+	if found.deadline.IsZero() {
+		found.deadline = session.ExpireTime
 	}
-	if !session.AbsoluteExpireTime.IsZero() {
-		message.AbsoluteExpireTime = timestamppb.New(session.AbsoluteExpireTime)
+	data, err := found.pack()
+	if err != nil {
+		return nil, err
 	}
-	packed := &pb.CreateSessionResponse{SessionId: digest(id), Session: message}
-	data, err := proto.MarshalOptions{}.MarshalAppend(bytes.Clone(packedSession), packed)
-	if err == nil {
-		s.found.Set(&data[0], asLoaded(packed))
+	return s.found.put(data, found), nil
+}
+
+// pack is a session in the form of the one that the server gives, as far as the codec needs it.
+func (l *loaded) pack() ([]byte, error) {
+	session := &pb.Session{
+		Handle: l.base, IdleTimeout: durationpb.New(l.idle), ExpireTime: timestamppb.New(l.deadline),
 	}
-	return data, err
+	data, err := proto.MarshalOptions{}.MarshalAppend(bytes.Clone(packedSession), session)
+	if err != nil {
+		return nil, err
+	}
+	return wire.AppendAttributes(data, attributesField, l.values)
+}
+
+// The field of a Session that has the attributes.
+const attributesField = 4
+
+// unpackSession reads what pack has made.
+func unpackSession(data []byte) (*loaded, error) {
+	var session pb.Session
+	if err := proto.Unmarshal(data[len(packedSession):], &session); err != nil {
+		return nil, errors.New("scsstore: the data is of no session")
+	}
+	return &loaded{
+		base:     session.GetHandle(),
+		values:   session.GetAttributes(),
+		idle:     session.GetIdleTimeout().AsDuration(),
+		deadline: session.GetExpireTime().AsTime(),
+	}, nil
 }
 
 // commit is what a request leaves of a session.
@@ -134,20 +142,21 @@ type commit struct {
 	deadline time.Time
 	values   map[string]*pb.Value
 	// What follows is there if the session was loaded.
-	base      string
-	idle      time.Duration
-	absolute  time.Time
-	unchanged []string
-	removed   []string
-	cleared   bool
+	base     string
+	idle     time.Duration
+	absolute time.Time
+	changed  []string
+	removed  []string
+	cleared  bool
 }
 
-func (c *commit) changed() map[string]*pb.Value {
-	changed := maps.Clone(c.values)
-	for _, name := range c.unchanged {
-		delete(changed, name)
+// set is the values that have changed.
+func (c *commit) set() map[string]*pb.Value {
+	set := make(map[string]*pb.Value, len(c.changed))
+	for _, name := range c.changed {
+		set[name] = c.values[name]
 	}
-	return changed
+	return set
 }
 
 // lastsAlike tells whether a touch makes the session end when scs wants it to. The time that a request takes is no
@@ -163,13 +172,17 @@ func (c *commit) lastsAlike(wanted sessiond.Timeouts) bool {
 
 // pack is a commit for the store, in the form that values have anyway.
 func (c *commit) pack() ([]byte, error) {
+	values := make(sessiond.Map, 0, len(c.values))
+	for name, value := range c.values {
+		values = append(values, sessiond.Entry{Key: name, Value: value})
+	}
 	value, err := sessiond.EncodeValue(sessiond.Map{
 		{Key: "deadline", Value: c.deadline},
-		{Key: "values", Value: native.Attributes(c.values)},
+		{Key: "values", Value: values},
 		{Key: "base", Value: c.base},
 		{Key: "idle", Value: int64(c.idle)},
 		{Key: "absolute", Value: c.absolute},
-		{Key: "unchanged", Value: c.unchanged},
+		{Key: "changed", Value: c.changed},
 		{Key: "removed", Value: c.removed},
 		{Key: "cleared", Value: c.cleared},
 	})
@@ -181,16 +194,16 @@ func (c *commit) pack() ([]byte, error) {
 
 // unpackCommit reads what pack has made, or takes the data of another codec as one value.
 func (s *Store) unpackCommit(data []byte) (*commit, error) {
-	packed, isPacked := bytes.CutPrefix(data, packedCommit)
-	if !isPacked {
+	if !isPacked(data, packedCommit) {
 		value, err := sessiond.EncodeValue(data)
 		return &commit{values: map[string]*pb.Value{blob: value}}, err
 	}
-	if known, isKnown := s.commits.Get(&data[0]); isKnown {
-		return known, nil
+	found, known, packed := s.commits.take(data)
+	if known {
+		return found, nil
 	}
 	var message pb.Value
-	if err := proto.Unmarshal(packed, &message); err != nil {
+	if err := proto.Unmarshal(packed[len(packedCommit):], &message); err != nil {
 		return nil, errors.New("scsstore: the data is of no session")
 	}
 	out := &commit{values: make(map[string]*pb.Value)}
@@ -209,8 +222,8 @@ func (s *Store) unpackCommit(data []byte) (*commit, error) {
 			out.idle = time.Duration(value.GetIntValue())
 		case "absolute":
 			out.absolute = value.GetTimestampValue().AsTime()
-		case "unchanged":
-			out.unchanged = texts(value)
+		case "changed":
+			out.changed = texts(value)
 		case "removed":
 			out.removed = texts(value)
 		case "cleared":

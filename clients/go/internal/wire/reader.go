@@ -68,13 +68,12 @@ func (r *reader) text() string {
 	return strings.Clone(out)
 }
 
-// within reads the fields of a message that stands in this one. The field that is read is told by what stands before it: its
-// number, and whether it is a number itself or tells its length.
-func (r *reader) within(field func(inner *reader, tag uint64)) {
-	inner := reader{rest: r.bytes(), shares: r.shares}
-	for inner.more() {
-		field(&inner, inner.varint())
-	}
+// message is a reader of a message that stands in this one. What it has met is told by ended.
+func (r *reader) message() reader {
+	return reader{rest: r.bytes(), shares: r.shares}
+}
+
+func (r *reader) ended(inner *reader) {
 	if inner.failed {
 		r.fail()
 	}
@@ -82,14 +81,16 @@ func (r *reader) within(field func(inner *reader, tag uint64)) {
 
 // seconds reads a timestamp or a duration, which look the same.
 func (r *reader) seconds(seconds *int64, nanos *int32) {
-	r.within(func(r *reader, tag uint64) {
-		switch tag {
+	inner := r.message()
+	for inner.more() {
+		switch inner.varint() {
 		case 1<<3 | number:
-			*seconds = int64(r.varint())
+			*seconds = int64(inner.varint())
 		case 2<<3 | number:
-			*nanos = int32(r.varint())
+			*nanos = int32(inner.varint())
 		default:
-			r.fail()
+			inner.fail()
 		}
-	})
+	}
+	r.ended(&inner)
 }

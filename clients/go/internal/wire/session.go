@@ -56,7 +56,11 @@ func (a *answered) read(message string, flag *bool) bool {
 	if r.varint() != 1<<3|sized {
 		return false
 	}
-	r.within(a.field)
+	session := r.message()
+	for session.more() {
+		a.field(&session)
+	}
+	r.ended(&session)
 	for r.more() {
 		if r.varint() != 2<<3|number {
 			return false
@@ -66,9 +70,10 @@ func (a *answered) read(message string, flag *bool) bool {
 	return !r.failed
 }
 
-func (a *answered) field(r *reader, tag uint64) {
+// field reads a field of the session.
+func (a *answered) field(r *reader) {
 	s := &a.session
-	switch tag {
+	switch r.varint() {
 	case 1<<3 | sized:
 		s.Handle = r.text()
 	case 2<<3 | sized:
@@ -113,30 +118,34 @@ func moment(r *reader, to *timestamppb.Timestamp) *timestamppb.Timestamp {
 }
 
 func label(r *reader) (name, text string) {
-	r.within(func(r *reader, tag uint64) {
-		switch tag {
+	entry := r.message()
+	for entry.more() {
+		switch entry.varint() {
 		case 1<<3 | sized:
-			name = r.text()
+			name = entry.text()
 		case 2<<3 | sized:
-			text = r.text()
+			text = entry.text()
 		default:
-			r.fail()
+			entry.fail()
 		}
-	})
+	}
+	r.ended(&entry)
 	return name, text
 }
 
 func attribute(r *reader) (name string, value *pb.Value) {
-	r.within(func(r *reader, tag uint64) {
-		switch {
+	entry := r.message()
+	for entry.more() {
+		switch tag := entry.varint(); {
 		case tag == 1<<3|sized:
-			name = r.text()
+			name = entry.text()
 		case tag == 2<<3|sized && value == nil:
-			value = readValue(r)
+			value = readValue(&entry)
 		default:
-			r.fail()
+			entry.fail()
 		}
-	})
+	}
+	r.ended(&entry)
 	if value == nil {
 		value = new(pb.Value)
 	}
