@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -61,13 +63,13 @@ func (c codec) Encode(deadline time.Time, values map[string]any) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	out := commit{deadline: deadline, values: encoded}
+	out := commit{Deadline: deadline, values: encoded}
 	if was, known := c.store.loaded.Get(deadline.Location()); known {
-		out.base, out.idle, out.absolute = was.base, was.idle, was.deadline
+		out.Base, out.Idle, out.Absolute = was.base, was.idle, was.deadline
 		set, removed := native.Difference(was.values, encoded)
-		out.changed, out.removed = slices.Collect(maps.Keys(set)), removed
+		out.Changed, out.Removed = slices.Collect(maps.Keys(set)), removed
 		// Clear takes away what another request adds meanwhile too.
-		out.cleared = len(values) == 0 && len(removed) > 0
+		out.Cleared = len(values) == 0 && len(removed) > 0
 	}
 	data, err := out.pack()
 	if err != nil {
@@ -75,6 +77,8 @@ func (c codec) Encode(deadline time.Time, values map[string]any) ([]byte, error)
 	}
 	return c.store.commits.put(data, &out), nil
 }
+
+var errOtherData = errors.New("scsstore: the data is of no session")
 
 // What the store and its codec give each other begins so; other data is of other codecs.
 var (
@@ -127,7 +131,7 @@ const attributesField = 4
 func unpackSession(data []byte) (*loaded, error) {
 	var session pb.Session
 	if err := proto.Unmarshal(data[len(packedSession):], &session); err != nil {
-		return nil, errors.New("scsstore: the data is of no session")
+		return nil, errOtherData
 	}
 	return &loaded{
 		base:     session.GetHandle(),
@@ -137,23 +141,23 @@ func unpackSession(data []byte) (*loaded, error) {
 	}, nil
 }
 
-// commit is what a request leaves of a session.
+// commit is what a request leaves of a session. Its exported fields are packed.
 type commit struct {
-	deadline time.Time
 	values   map[string]*pb.Value
+	Deadline time.Time
 	// What follows is there if the session was loaded.
-	base     string
-	idle     time.Duration
-	absolute time.Time
-	changed  []string
-	removed  []string
-	cleared  bool
+	Base     string        `json:",omitempty"`
+	Idle     time.Duration `json:",omitempty"`
+	Absolute time.Time     `json:",omitzero"`
+	Changed  []string      `json:",omitempty"`
+	Removed  []string      `json:",omitempty"`
+	Cleared  bool          `json:",omitempty"`
 }
 
 // set is the values that have changed.
 func (c *commit) set() map[string]*pb.Value {
-	set := make(map[string]*pb.Value, len(c.changed))
-	for _, name := range c.changed {
+	set := make(map[string]*pb.Value, len(c.Changed))
+	for _, name := range c.Changed {
 		set[name] = c.values[name]
 	}
 	return set
@@ -163,33 +167,21 @@ func (c *commit) set() map[string]*pb.Value {
 // difference.
 func (c *commit) lastsAlike(wanted sessiond.Timeouts) bool {
 	const slack = time.Second
-	if c.absolute.Truncate(time.Millisecond) != wanted.AbsoluteExpireTime.UTC().Truncate(time.Millisecond) {
+	if c.Absolute.Truncate(time.Millisecond) != wanted.AbsoluteExpireTime.UTC().Truncate(time.Millisecond) {
 		return false
 	}
-	left := time.Until(c.absolute)
-	return min(c.idle, left)-min(wanted.Idle, left) < slack && min(wanted.Idle, left)-min(c.idle, left) < slack
+	left := time.Until(c.Absolute)
+	return min(c.Idle, left)-min(wanted.Idle, left) < slack && min(wanted.Idle, left)-min(c.Idle, left) < slack
 }
 
-// pack is a commit for the store, in the form that values have anyway.
+// pack is a commit for the store: all but the values, and the values as those of a session.
 func (c *commit) pack() ([]byte, error) {
-	values := make(sessiond.Map, 0, len(c.values))
-	for name, value := range c.values {
-		values = append(values, sessiond.Entry{Key: name, Value: value})
-	}
-	value, err := sessiond.EncodeValue(sessiond.Map{
-		{Key: "deadline", Value: c.deadline},
-		{Key: "values", Value: values},
-		{Key: "base", Value: c.base},
-		{Key: "idle", Value: int64(c.idle)},
-		{Key: "absolute", Value: c.absolute},
-		{Key: "changed", Value: c.changed},
-		{Key: "removed", Value: c.removed},
-		{Key: "cleared", Value: c.cleared},
-	})
+	rest, err := json.Marshal(c)
 	if err != nil {
 		return nil, err
 	}
-	return proto.MarshalOptions{}.MarshalAppend(bytes.Clone(packedCommit), value)
+	data := protowire.AppendBytes(bytes.Clone(packedCommit), rest)
+	return wire.AppendAttributes(data, attributesField, c.values)
 }
 
 // unpackCommit reads what pack has made, or takes the data of another codec as one value.
@@ -202,41 +194,17 @@ func (s *Store) unpackCommit(data []byte) (*commit, error) {
 	if known {
 		return found, nil
 	}
-	var message pb.Value
-	if err := proto.Unmarshal(packed[len(packedCommit):], &message); err != nil {
-		return nil, errors.New("scsstore: the data is of no session")
+	rest, length := protowire.ConsumeBytes(packed[len(packedCommit):])
+	if length < 0 {
+		return nil, errOtherData
 	}
-	out := &commit{values: make(map[string]*pb.Value)}
-	for _, entry := range message.GetMapValue().GetEntries() {
-		value := entry.GetValue()
-		switch entry.GetKey() {
-		case "deadline":
-			out.deadline = value.GetTimestampValue().AsTime()
-		case "values":
-			for _, attribute := range value.GetMapValue().GetEntries() {
-				out.values[attribute.GetKey()] = attribute.GetValue()
-			}
-		case "base":
-			out.base = value.GetStringValue()
-		case "idle":
-			out.idle = time.Duration(value.GetIntValue())
-		case "absolute":
-			out.absolute = value.GetTimestampValue().AsTime()
-		case "changed":
-			out.changed = texts(value)
-		case "removed":
-			out.removed = texts(value)
-		case "cleared":
-			out.cleared = value.GetBoolValue()
-		}
+	var session pb.Session
+	if proto.Unmarshal(packed[len(packedCommit)+length:], &session) != nil {
+		return nil, errOtherData
+	}
+	out := &commit{values: session.GetAttributes()}
+	if json.Unmarshal(rest, out) != nil {
+		return nil, errOtherData
 	}
 	return out, nil
-}
-
-func texts(list *pb.Value) []string {
-	var out []string
-	for _, item := range list.GetListValue().GetItems() {
-		out = append(out, item.GetStringValue())
-	}
-	return out
 }
