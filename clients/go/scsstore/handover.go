@@ -3,8 +3,8 @@ package scsstore
 import "sync/atomic"
 
 // handover brings what was encoded past scs, so that it need not be decoded again: scs carries nothing but the data from the
-// store to the codec, and back. Who copies the data on the way decodes it. As soon as something was taken it is forgotten, and
-// what nobody takes when as much as there are slots came later.
+// store to the codec, and back. Who copies the data on its way decodes it. What was taken is forgotten; what nobody takes is
+// forgotten once as many others have come as there are slots.
 type handover[V any] struct {
 	last  atomic.Uint32
 	slots [64]atomic.Pointer[handed[V]]

@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"errors"
 	"slices"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -9,10 +11,14 @@ import (
 	pb "sessiond/gen/sessiond/v1"
 )
 
-// AppendAttributes encodes values as those of the map in a field of a message.
+// AppendAttributes encodes values, whose texts are valid as EncodeValue has made them, as those of the map in a field of a
+// message.
 func AppendAttributes(to []byte, field protowire.Number, values map[string]*pb.Value) ([]byte, error) {
 	room := 0
 	for name, value := range values {
+		if !utf8.ValidString(name) {
+			return nil, errors.New("sessiond: the name of an attribute is not valid UTF-8")
+		}
 		room += framing + len(name) + valueSize(value)
 	}
 	to = slices.Grow(to, room)

@@ -106,4 +106,7 @@ func TestAppendedAttributes(t *testing.T) {
 	if err := proto.Unmarshal(data, found); err != nil || !proto.Equal(found, was) {
 		t.Errorf("%v was read as %v, %v", was, found, err)
 	}
+	if _, err := AppendAttributes(nil, 4, map[string]*pb.Value{"\xff": text("x")}); err == nil {
+		t.Error("a name that is no text was encoded")
+	}
 }
