@@ -18,14 +18,10 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
-from google.protobuf.timestamp_pb2 import Timestamp
 from server import Server, free_port
 
 import sessiond
 from sessiond.django import SessionStore, conf
-from sessiond.v1.session_calls_pb2 import GetSessionRequest, UpdateSessionRequest
-from sessiond.v1.session_pb2 import SessionChange
-from sessiond.v1.value_pb2 import Value
 
 
 @pytest.fixture
@@ -107,18 +103,18 @@ def test_dictionaries_keep_their_order():
     assert json.dumps(reloaded(session)["a"]) == '{"b": {"y": [{"x": 1, "w": 2}], "c": 3}, "10": 4, "9": 5, "z": 1}'
 
 
-def test_what_python_can_not_hold_exactly_stays_as_it_was_stored(server):
+def test_what_python_can_not_hold_exactly_stays_as_it_was_stored(client):
     session = saved(a=1)
-    connection = sessiond.Connection(server.address)
-    exact = Value(timestamp_value=Timestamp(seconds=1, nanos=123456789))
-    change = SessionChange(set_attributes={"at": exact})
-    connection.call("UpdateSession", UpdateSessionRequest(session_id=session.session_key, change=change))
+    # A Value of one second and 123,456,789 nanoseconds after 1970, as it is on the wire.
+    exact = bytes.fromhex("3a07 0801 10959aef3a")
+    request = {"session_id": session.session_key, "change": {"set_attributes": {"at": exact}}}
+    client.plain("UpdateSession", request)
     again = reloaded(session)
     assert again["at"] == datetime(1970, 1, 1, 0, 0, 1, 123456, timezone.utc)
     again["a"] = 2
     again.save()
-    read = connection.call("GetSession", GetSessionRequest(session_id=session.session_key)).session
-    assert read.attributes["at"] == exact
+    read = client.plain("GetSession", {"session_id": session.session_key})["session"]
+    assert read["attributes"]["at"] == exact
 
 
 def test_save_slides_the_idle_timeout_and_load_does_not(client):
@@ -462,7 +458,7 @@ def test_settings_from_the_environment(server, monkeypatch):
     monkeypatch.setenv("SESSIOND_NAMESPACE", "from-env")
     monkeypatch.setenv("SESSIOND_TIMEOUT", "2.5")
     with override_settings(SESSIOND_ADDR=None, SESSIOND_TIMEOUT=None):
-        assert conf.connection().timeout == 2.5
+        assert conf.client().timeout == 2.5
         session = saved(a=1)
     with sessiond.Client(server.address, namespace="from-env") as client:
         assert client.get(session.session_key).attributes == {"a": 1}
