@@ -105,6 +105,7 @@ pub(crate) struct AsyncCore {
 #[pymethods]
 impl AsyncCore {
     #[new]
+    #[expect(clippy::needless_pass_by_value, reason = "Python's arguments are passed so")]
     fn new(addresses: Vec<String>, timeout: f64) -> PyResult<Self> {
         Ok(Self { connection: Connection::new(&addresses, timeout)? })
     }

@@ -11,7 +11,7 @@ use tokio::task::yield_now;
 
 use crate::error::raised;
 use crate::fork::{Owned, hold_off};
-use crate::message::{FromPlain as _, ToPlain as _};
+use crate::message::{FromPlain as _, IntoPlain as _};
 use crate::method::Call;
 use crate::settings::{Connection, next_number};
 use crate::watch::Events;
@@ -56,13 +56,12 @@ impl Visit {
     fn begin(py: Python<'_>) -> PyResult<Self> {
         hold_off(py);
         let mut shared = shared();
-        let known = match &*shared {
-            Some(known) => Arc::clone(known),
-            None => {
-                let runtime = Builder::new_current_thread().enable_all().build()?;
-                let new = Arc::new(Shared { number: next_number(), runtime, calls: AtomicUsize::new(0) });
-                Arc::clone(shared.insert(new))
-            }
+        let known = if let Some(known) = &*shared {
+            Arc::clone(known)
+        } else {
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            let new = Arc::new(Shared { number: next_number(), runtime, calls: AtomicUsize::new(0) });
+            Arc::clone(shared.insert(new))
         };
         known.calls.fetch_add(1, Ordering::Relaxed);
         Ok(Self(known))
@@ -100,6 +99,7 @@ pub(crate) struct Core {
 #[pymethods]
 impl Core {
     #[new]
+    #[expect(clippy::needless_pass_by_value, reason = "Python's arguments are passed so")]
     fn new(addresses: Vec<String>, timeout: f64) -> PyResult<Self> {
         Ok(Self { connection: Connection::new(&addresses, timeout)? })
     }
@@ -115,7 +115,7 @@ impl Core {
         let visit = Visit::begin(py)?;
         let client = self.connection.client(visit.0.number, visit.0.runtime.handle(), timeout)?;
         match visit.wait_for(py, call.make(client)) {
-            Ok(answer) => answer.to_plain(py),
+            Ok(answer) => answer.into_plain(py),
             Err(error) => {
                 // Pages that show the local variables of a traceback would show the session's ID.
                 request.clear();
@@ -152,7 +152,7 @@ impl Stream {
             let received = visit.wait_for(py, received);
             drop(visit);
             match received {
-                Ok(Some(message)) => return message.map(|message| message.to_plain(py)).transpose(),
+                Ok(Some(message)) => return message.map(|message| message.into_plain(py)).transpose(),
                 Ok(None) => py.check_signals()?,
                 Err(error) => return Err(raised(py, &error)),
             }

@@ -15,7 +15,7 @@ use sessiond_client::proto::WatchSessionsResponse;
 use slab::Slab;
 
 use crate::error::raised;
-use crate::message::ToPlain as _;
+use crate::message::IntoPlain as _;
 use crate::method::Answer;
 
 /// What a task led to.
@@ -39,7 +39,7 @@ impl Mailbox {
         };
         // A bell that can't be rung has been rung often, or the loop is gone.
         if first {
-            (&self.bell).write(&[1]).ok();
+            (&self.bell).write_all(&[1]).ok();
         }
     }
 
@@ -109,8 +109,8 @@ impl Bridge {
 impl Bridge {
     /// Hands out what has come; the loop calls it when the bell rings.
     fn drain(&self, py: Python<'_>) -> PyResult<()> {
-        // The bell is rung once for each time that the list was empty.
-        (&self.bell).read(&mut [0; 64]).ok();
+        // The bell is rung once for each time that the list was empty, so there is little to read; what is left over rings again.
+        let _rung = (&self.bell).read(&mut [0; 64]);
         let outcomes = std::mem::take(&mut *self.mailbox.outcomes());
         for (waiter, outcome) in outcomes {
             let future = self.waiters().try_remove(waiter);
@@ -119,7 +119,7 @@ impl Bridge {
             if future.call_method0(intern!(py, "done"))?.is_truthy()? {
                 continue;
             }
-            match outcome.to_python(py) {
+            match outcome.into_python(py) {
                 Ok(answer) => future.call_method1(intern!(py, "set_result"), (answer,))?,
                 Err(error) => future.call_method1(intern!(py, "set_exception"), (error,))?,
             };
@@ -129,15 +129,15 @@ impl Bridge {
 }
 
 impl Outcome {
-    fn to_python(self, py: Python<'_>) -> PyResult<Option<Bound<'_, PyDict>>> {
+    fn into_python(self, py: Python<'_>) -> PyResult<Option<Bound<'_, PyDict>>> {
         match self {
-            Self::Answer(Ok(answer), _) => answer.to_plain(py).map(Some),
+            Self::Answer(Ok(answer), _) => answer.into_plain(py).map(Some),
             Self::Answer(Err(error), request) => {
                 // Pages that show the local variables of a traceback would show the session's ID.
                 request.bind(py).clear();
                 Err(raised(py, &error))
             }
-            Self::Event(Ok(message)) => message.map(|message| message.to_plain(py)).transpose(),
+            Self::Event(Ok(message)) => message.map(|message| message.into_plain(py)).transpose(),
             Self::Event(Err(error)) => Err(raised(py, &error)),
         }
     }

@@ -41,8 +41,8 @@ fn make(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         }
         _ => {}
     }
-    let made = make.bind(py).call1((error.reason(), i32::from(error.code()), message, metadata, violations))?;
-    Ok(PyErr::from_value(made))
+    let arguments = (error.reason(), i32::from(error.code()), message, metadata, violations);
+    make.bind(py).call1(arguments).map(PyErr::from_value)
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -11,7 +11,7 @@ use sessiond_client::proto::{
 };
 use sessiond_client::{Client, Error, Health, Rpc, Statistics};
 
-use crate::message::{FromPlain as _, ToPlain as _};
+use crate::message::{FromPlain as _, IntoPlain as _};
 
 macro_rules! methods {
     ($($variant:ident: $name:literal => $request:ident;)*) => {
@@ -58,10 +58,10 @@ macro_rules! methods {
 
         impl Answer {
             /// The response in plain form.
-            pub(crate) fn to_plain(self, py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+            pub(crate) fn into_plain(self, py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
                 let dict = match self {
-                    $(Self::$variant(response) => return response.to_plain(py),)*
-                    Self::Statistics(statistics) => return statistics.to_plain(py),
+                    $(Self::$variant(response) => return response.into_plain(py),)*
+                    Self::Statistics(statistics) => return statistics.into_plain(py),
                     Self::Health(_) | Self::Sweep(_) => PyDict::new(py),
                 };
                 match self {

@@ -24,7 +24,7 @@ const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799
 
 /// The bytes of the Value for `value`, which is to be the attribute `name`.
 ///
-/// `key` turns a dictionary key into text; without it only str keys are taken. Raises UnsupportedValue, which names the
+/// `key` turns a dictionary key into text; without it only str keys are taken. Raises `UnsupportedValue`, which names the
 /// attribute and the place in it.
 #[pyfunction]
 #[pyo3(signature = (value, name, key=None))]
@@ -37,7 +37,7 @@ pub(crate) fn encode<'py>(
     encoder.encode(value, name)
 }
 
-/// The Python value for the bytes of a Value. Raises UnsupportedValue for a kind that this version does not know.
+/// The Python value for the bytes of a Value. Raises `UnsupportedValue` for a kind that this version does not know.
 #[pyfunction]
 pub(crate) fn decode<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     to_python(data.py(), value_of(data)?)
@@ -52,9 +52,9 @@ pub(crate) fn encode_all<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let py = attributes.py();
     let encoder = Encoder { key, types: Types::get(py)? };
-    let encoded = PyDict::new(py);
-    for_each_entry(attributes, |name, value| encoded.set_item(name, encoder.encode(value, name)?))?;
-    Ok(encoded)
+    let all = PyDict::new(py);
+    for_each_entry(attributes, |name, value| all.set_item(name, encoder.encode(value, name)?))?;
+    Ok(all)
 }
 
 /// `decode` for all attributes, in the order of their names.
@@ -239,16 +239,14 @@ impl<'py> Encoder<'_, 'py> {
         if let Ok(text) = key.cast_exact::<PyString>() {
             return text_of(text);
         }
-        match self.key {
-            Some(convert) => text_of(convert.call1((key,))?.cast::<PyString>().map_err(PyErr::from)?),
-            None => match key.cast::<PyString>() {
-                Ok(text) => text_of(text),
-                Err(_) => {
-                    let problem = format!("dictionary keys must be text, not {}", key.get_type().name()?);
-                    Err(self.types.unsupported(key.py(), problem).into())
-                }
-            },
+        if let Some(convert) = self.key {
+            return text_of(convert.call1((key,))?.cast::<PyString>().map_err(PyErr::from)?);
         }
+        if let Ok(text) = key.cast::<PyString>() {
+            return text_of(text);
+        }
+        let problem = format!("dictionary keys must be text, not {}", key.get_type().name()?);
+        Err(self.types.unsupported(key.py(), problem).into())
     }
 
     fn to_timestamp(&self, moment: &Bound<'py, PyAny>) -> Result<Timestamp, Fault> {

@@ -10,7 +10,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use sessiond_client::proto::Value;
 use sessiond_client::{Duration, Timestamp};
 
-use super::{FromPlain, ToPlain};
+use super::{FromPlain, IntoPlain};
 
 const MICROS: i64 = 1_000_000;
 
@@ -123,18 +123,18 @@ impl<M: FromPlain> Read for Option<M> {
     }
 }
 
-impl<M: ToPlain> Write for Option<M> {
+impl<M: IntoPlain> Write for Option<M> {
     fn write(self, dict: &Bound<'_, PyDict>, name: &Bound<'_, PyString>) -> PyResult<()> {
         let Some(message) = self else { return Ok(()) };
-        dict.set_item(name, message.to_plain(dict.py())?)
+        dict.set_item(name, message.into_plain(dict.py())?)
     }
 }
 
-impl<M: ToPlain> Write for Vec<M> {
+impl<M: IntoPlain> Write for Vec<M> {
     fn write(self, dict: &Bound<'_, PyDict>, name: &Bound<'_, PyString>) -> PyResult<()> {
         let messages = PyList::empty(dict.py());
         for message in self {
-            messages.append(message.to_plain(dict.py())?)?;
+            messages.append(message.into_plain(dict.py())?)?;
         }
         dict.set_item(name, messages)
     }

@@ -18,7 +18,7 @@ use sessiond_client::proto::{
 };
 
 use super::field::{Read, Write, read};
-use super::{FromPlain, ToPlain};
+use super::{FromPlain, IntoPlain};
 
 macro_rules! requests {
     ($($message:ident { $($field:ident),* $(; $oneof:ident: $of:expr)? })*) => {$(
@@ -33,8 +33,8 @@ macro_rules! requests {
 
 macro_rules! answers {
     ($($message:ident { $($field:ident),* })*) => {$(
-        impl ToPlain for $message {
-            fn to_plain(self, py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+        impl IntoPlain for $message {
+            fn into_plain(self, py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
                 let dict = PyDict::new(py);
                 $(self.$field.write(&dict, intern!(py, stringify!($field)))?;)*
                 Ok(dict)
@@ -151,8 +151,8 @@ answers! {
     }
 }
 
-impl ToPlain for BatchGetSessionsResult {
-    fn to_plain(self, py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+impl IntoPlain for BatchGetSessionsResult {
+    fn into_plain(self, py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
         use batch_get_sessions_result::Result;
         let dict = PyDict::new(py);
         match self.result {
@@ -164,8 +164,8 @@ impl ToPlain for BatchGetSessionsResult {
     }
 }
 
-impl ToPlain for WatchSessionsResponse {
-    fn to_plain(self, py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+impl IntoPlain for WatchSessionsResponse {
+    fn into_plain(self, py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
         use watch_sessions_response::Message;
         let dict = PyDict::new(py);
         match self.message {

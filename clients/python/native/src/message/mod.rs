@@ -15,6 +15,6 @@ pub(crate) trait FromPlain: Sized {
 }
 
 /// A message that goes to Python.
-pub(crate) trait ToPlain {
-    fn to_plain(self, py: Python<'_>) -> PyResult<Bound<'_, PyDict>>;
+pub(crate) trait IntoPlain {
+    fn into_plain(self, py: Python<'_>) -> PyResult<Bound<'_, PyDict>>;
 }
