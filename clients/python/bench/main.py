@@ -1,8 +1,8 @@
 """Django's sessions on sessiond beside those on Redis: the same site, the same requests, in one run.
 
 In every round each engine has its turn; the figure of a case is the median of its rounds, and the ratio, too, is the
-median of the ratios of the rounds. The site runs on one core and the server on another. But for the cases under uvicorn,
-requests are put to Django's handler directly, as a WSGI server would.
+median of the ratios of the rounds. The site runs on one core and the server on another. But for the cases under
+uvicorn, requests are put to Django's handler directly, as a WSGI server would.
 """
 
 import argparse
