@@ -49,7 +49,7 @@ class Client(Base):
         """One call in plain form (see sessiond.transport), such as plain("TouchSession", {"session_id": …}).
 
         The client's namespace is filled in unless the request names one. The request belongs to the call: it is emptied
-        if the call fails.
+        if the call fails. What is no request of the method raises TypeError, ValueError or OverflowError.
         """
         return self._transport.call(method, self._named(method, request), timeout or self._timeout)
 

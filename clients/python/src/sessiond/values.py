@@ -56,11 +56,6 @@ else:
 
     def __getattr__(name: str) -> Any:
         """The functions come with the transport, which is chosen when one is first needed."""
-        if name in ("to_value", "from_value", "to_datetime", "to_timestamp"):
-            # For the Django engine, until it takes bytes.
-            from sessiond.transport.grpcio import values as protobuf
-
-            return getattr(protobuf, name)
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from sessiond import transport

@@ -14,7 +14,6 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from sessiond.errors import InvalidArgument
 from sessiond.v1.value_pb2 import Value
 
 _MICROS = 1_000_000
@@ -26,17 +25,17 @@ Reader = Callable[[Message, dict[str, Any]], None]
 def to_message(kind: type[Message], plain: dict[str, Any]) -> Message:
     """The message for its plain form.
 
-    Raises InvalidArgument, which names the field, for what the message can't hold; `plain` is then emptied.
+    Raises TypeError or ValueError, which names the field, for what the message can't hold; `plain` is then emptied.
     """
     message = kind()
     try:
         _fill(message, plain, "")
         return message
     except _Misfit as misfit:
-        field, problem = misfit.args
+        problem, text = misfit.args
     plain.clear()
     # Out here, since the frames of the chained error would show the value.
-    raise InvalidArgument.of(field, problem)
+    raise problem(text)
 
 
 def to_plain(message: Message) -> dict[str, Any]:
@@ -48,7 +47,7 @@ def to_plain(message: Message) -> dict[str, Any]:
 
 
 class _Misfit(Exception):
-    """The path of a field, and what is wrong with its value."""
+    """TypeError or ValueError, and its text."""
 
 
 def _fill(message: Message, plain: dict[str, Any], path: str) -> None:
@@ -56,11 +55,13 @@ def _fill(message: Message, plain: dict[str, Any], path: str) -> None:
     for name, value in plain.items():
         write = writers.get(name)
         if write is None:
-            raise _Misfit(f"{path}{name}", "there is no such field")
+            raise _Misfit(ValueError, f"{path}{name} is no field of {message.DESCRIPTOR.name}")
         try:
             write(message, value, path + name)
-        except (TypeError, ValueError, AttributeError, DecodeError):
-            raise _Misfit(f"{path}{name}", f"must be another {type(value).__name__}, or something else") from None
+        except (ValueError, DecodeError):
+            raise _Misfit(ValueError, f"{path}{name} can't hold this {type(value).__name__}") from None
+        except (TypeError, AttributeError):
+            raise _Misfit(TypeError, f"{path}{name} can't be of type {type(value).__name__}") from None
 
 
 @cache
@@ -75,7 +76,13 @@ def _writer(field: FieldDescriptor) -> Writer:
     if field.is_repeated:
         if field.message_type is None:
             return lambda message, value, path: getattr(message, name).extend(value)
-        return lambda message, value, path: [_fill(getattr(message, name).add(), item, f"{path}.") for item in value]
+
+        def write_all(message: Message, values: Any, path: str) -> None:
+            items = getattr(message, name)
+            for value in values:
+                _fill(items.add(), value, f"{path}.")
+
+        return write_all
     if field.message_type is None:
         return lambda message, value, path: setattr(message, name, value)
     if field.message_type is Duration.DESCRIPTOR:

@@ -21,15 +21,19 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def encode(value: Any, name: str, key: Callable[[Any], str] | None = None) -> bytes:
-    return to_value(value, name, key).SerializeToString(deterministic=True)
+    out = pb.Value()
+    _fill(out, value, repr(name), key or _text_key, 1)
+    return bytes(out.SerializeToString(deterministic=True))
 
 
 def decode(data: bytes) -> Any:
     try:
         value = pb.Value.FromString(data)
     except DecodeError:
-        raise UnsupportedValue("bytes that are no value") from None
-    return from_value(value)
+        value = None
+    if value is None:
+        raise UnsupportedValue("bytes that are no value")
+    return _read(value)
 
 
 def encode_all(mapping: Mapping[str, Any], key: Callable[[Any], str] | None = None) -> dict[str, bytes]:
@@ -40,42 +44,24 @@ def decode_all(mapping: Mapping[str, bytes]) -> dict[str, Any]:
     return {name: decode(mapping[name]) for name in sorted(mapping)}
 
 
-def to_value(value: Any, name: str, key: Callable[[Any], str] | None = None) -> pb.Value:
-    """The Value for `value`, which is to be the attribute `name`.
-
-    `key` turns a dictionary key into text; without it only str keys are taken. Raises UnsupportedValue, which names the
-    attribute.
-    """
-    out = pb.Value()
-    _fill(out, value, repr(name), key or _text_key, 1)
-    return out
-
-
-def from_value(value: pb.Value) -> Any:
-    """The Python value for `value`. Raises UnsupportedValue for a kind that this version does not know."""
+def _read(value: pb.Value) -> Any:
     kind = value.WhichOneof("kind")
     if kind in ("bool_value", "int_value", "double_value", "string_value", "bytes_value"):
         return getattr(value, kind)
     if kind == "null_value":
         return None
     if kind == "timestamp_value":
-        return to_datetime(value.timestamp_value)
+        return _EPOCH + timedelta(seconds=value.timestamp_value.seconds, microseconds=value.timestamp_value.nanos // 1000)
     if kind == "list_value":
-        return [from_value(item) for item in value.list_value.items]
+        return [_read(item) for item in value.list_value.items]
     if kind == "map_value":
-        return {entry.key: from_value(entry.value) for entry in value.map_value.entries}
+        return {entry.key: _read(entry.value) for entry in value.map_value.entries}
     if kind == "opaque_value":
         return Opaque(value.opaque_value.encoding, value.opaque_value.data)
     raise UnsupportedValue("a value without a known kind")
 
 
-def to_datetime(timestamp: Timestamp) -> datetime:
-    """An aware datetime in UTC, cut to microseconds."""
-    return _EPOCH + timedelta(seconds=timestamp.seconds, microseconds=timestamp.nanos // 1000)
-
-
-def to_timestamp(moment: datetime) -> Timestamp:
-    """The Timestamp of an aware datetime."""
+def _timestamp(moment: datetime) -> Timestamp:
     since = moment - _EPOCH
     return Timestamp(seconds=since.days * 86400 + since.seconds, nanos=since.microseconds * 1000)
 
@@ -107,7 +93,7 @@ def _fill(out: pb.Value, value: Any, where: str, key: Callable[[Any], str], dept
     elif isinstance(value, datetime):
         if value.utcoffset() is None:
             raise UnsupportedValue(f"attribute {where} holds a datetime without a time zone")
-        timestamp = to_timestamp(value)
+        timestamp = _timestamp(value)
         if not FIRST_SECOND <= timestamp.seconds <= LAST_SECOND:
             raise UnsupportedValue(f"attribute {where} holds a datetime that is outside the years 1 to 9999 in UTC")
         out.timestamp_value.CopyFrom(timestamp)
