@@ -44,6 +44,8 @@ class Conf:
     # Name of a target to the address of its HandoffRedeemView.
     handoff_targets: dict[str, str]
     handoff_audience: str | None
+    # The address of the HandoffIssueView that this site is sent visitors by.
+    handoff_issuer: str | None
     watch_token_file: str | None
 
 
@@ -188,11 +190,18 @@ class _Reader:
         for target, url in value.items():
             if not isinstance(target, str) or not isinstance(url, str):
                 self.wrong(name, "must have text as names and addresses")
-            elif not _is_web_address(url):
+            elif not _is_web_address(url) or urlsplit(url).query:
                 self.wrong(name, f"{target!r} must be an address like https://shop.example/handoff/redeem/")
             else:
                 targets[target] = url
         return targets
+
+    def handoff_issuer(self, name: str) -> str | None:
+        url = self.text(name)
+        if url is not None and not _is_web_address(url):
+            self.wrong(name, "must be an address like https://accounts.example/account/handoff/?target=shop")
+            return None
+        return url
 
 
 _READERS: dict[str, Callable[[_Reader, str], Any]] = {
@@ -205,6 +214,7 @@ _READERS: dict[str, Callable[[_Reader, str], Any]] = {
     "LABELS": _Reader.labels,
     "HANDOFF_TARGETS": _Reader.handoff_targets,
     "HANDOFF_AUDIENCE": _Reader.text,
+    "HANDOFF_ISSUER": _Reader.handoff_issuer,
     "WATCH_TOKEN_FILE": _Reader.text,
 }
 
@@ -277,7 +287,7 @@ setting_changed.connect(_forget, dispatch_uid="sessiond.django.conf")
 def _is_web_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query and not parts.fragment
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.fragment
     except ValueError:
         return False
 

@@ -1,15 +1,41 @@
-"""LabelsMiddleware: notes with each session which device it is on."""
+"""Middleware: Django's own for sessions without its threads, and labels that tell which device a session is on."""
 
 import logging
 from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.contrib.sessions.middleware import SessionMiddleware as DjangosSessionMiddleware
 
 from sessiond.django import conf
 from sessiond.django.labels import fitting
+from sessiond.django.store import SessionStore
 
 logger = logging.getLogger("sessiond.django")
+
+
+class SessionMiddleware(DjangosSessionMiddleware):
+    """Does what Django's own does, and under ASGI saves with a call that is awaited where Django's saves in a thread.
+
+    Under WSGI the two are the same. It is for this engine, and for engines that extend it.
+    """
+
+    async def __acall__(self, request: Any) -> Any:
+        # It makes the session object, and does nothing that waits.
+        self.process_request(request)
+        response = await self.get_response(request)
+        session: SessionStore = request.session
+        is_due = (session.modified or settings.SESSION_SAVE_EVERY_REQUEST) and not session.is_empty()
+        # As Django has it: nothing is saved after a failure of the site.
+        if is_due and response.status_code < 500:
+            try:
+                await session.asave_ahead()
+            except UpdateError:
+                raise SessionInterrupted("The request's session was ended before the request completed.") from None
+        return self.process_response(request, response)
 
 
 class LabelsMiddleware:

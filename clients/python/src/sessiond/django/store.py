@@ -91,6 +91,11 @@ class SessionStore(SessionBase):
             return await self.acreate()
         await arun(self._save(await self._aget_session(no_load=must_create), must_create))
 
+    async def asave_ahead(self) -> None:
+        """asave(), after which a save() of the same data is no call. For SessionMiddleware."""
+        await self.asave()
+        self._slid = True
+
     def delete(self, session_key: str | None = None) -> None:
         steps = self._delete(session_key)
         del session_key
@@ -182,7 +187,7 @@ class SessionStore(SessionBase):
         change, attributes = self._change(data, timeouts)
         session_id = session_id_of(self.session_key)
         if not change:
-            # The read of this request has slid the session already.
+            # The call before has slid the session already.
             if self._slid:
                 self._slid = False
                 return

@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from sessiond.django.views import DevicesView, HandoffIssueView, HandoffRedeemView
+from sessiond.django.handoff import HandoffIssueView, HandoffRedeemView
+from sessiond.django.views import DevicesView
 
 app_name = "sessiond"
 urlpatterns = [
