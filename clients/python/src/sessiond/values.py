@@ -15,8 +15,8 @@ the same bytes, so two of them can be compared.
         The Value of `value`, which is to be the attribute `name`. `key` turns a dictionary key into text; without it
         only str keys are taken. Raises UnsupportedValue, which names the attribute and the place in it.
     decode(data) -> Any
-        The Python value of a Value. Raises UnsupportedValue for a kind that this version does not know, and for bytes
-        that are no Value.
+        The Python value of a Value. Raises UnsupportedValue for a kind that this version does not know; bytes that are
+        no Value, which no server sends, are a ValueError.
     encode_all(mapping, key=None) -> dict[str, bytes]
         encode() for each attribute; the names must be str.
     decode_all(mapping) -> dict[str, Any]

@@ -32,7 +32,7 @@ def decode(data: bytes) -> Any:
     except DecodeError:
         value = None
     if value is None:
-        raise UnsupportedValue("bytes that are no value")
+        raise ValueError("not the bytes of a Value")
     return _read(value)
 
 
