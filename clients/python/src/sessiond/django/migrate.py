@@ -12,6 +12,8 @@ from importlib import import_module
 from typing import Any
 
 from django.contrib.auth import SESSION_KEY as USER_KEY
+from django.core.cache.backends.base import InvalidCacheKey
+from django.core.exceptions import SuspiciousOperation
 from django.utils import timezone
 
 from sessiond.django import expiry
@@ -140,11 +142,15 @@ def forget(kind: Any, session_key: str) -> bool:
     if hasattr(kind, "_get_storage_path"):
         try:
             os.unlink(store._key_to_file(session_key))
-        except OSError:
+        except (OSError, SuspiciousOperation):
+            # No file, or a key that is no name of a file, as the store mints them.
             return False
         return True
     if hasattr(store, "_cache") and hasattr(store, "cache_key_prefix"):
-        return bool(store._cache.delete(store.cache_key_prefix + session_key))
+        try:
+            return bool(store._cache.delete(store.cache_key_prefix + session_key))
+        except InvalidCacheKey:
+            return False
     was_there = bool(store.exists(session_key))
     store.delete(session_key)
     return was_there

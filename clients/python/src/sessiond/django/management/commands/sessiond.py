@@ -118,13 +118,13 @@ class Command(BaseCommand):
         engine = options["engine"]
         try:
             kind = migrate.store_class(engine)
+            if issubclass(kind, SessionStore):
+                raise CommandError("These sessions are in the store already.")
             sessions = migrate.old_sessions(engine)
         except (ImportError, AttributeError) as error:
             raise CommandError(f"{engine} is no session engine: {error}") from None
         except migrate.CanNotList as error:
             raise CommandError(str(error)) from None
-        if issubclass(kind, SessionStore):
-            raise CommandError("These sessions are in the store already.")
         tally = _Tally(migrate.count(engine))
         is_dry = options["dry_run"]
         is_move = not is_dry and (options["move"] or _is_moving_engine())
