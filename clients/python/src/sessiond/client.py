@@ -6,7 +6,7 @@ from typing import Any
 
 from sessiond import answers, requests, statistics, transport
 from sessiond.base import DEFAULT_TIMEOUT, Base
-from sessiond.errors import SessiondError
+from sessiond.errors import Code, SessiondError
 from sessiond.locks import Lock
 from sessiond.session import Created, Handoff, Page, Session, Touched
 from sessiond.statistics import Statistics
@@ -309,8 +309,16 @@ class Client(Base):
         return bool(self.plain("VerifyCsrfToken", requests.verify_csrf_token(session_id, token))["valid"])
 
     def health(self, service: str = "") -> bool:
-        """Whether the server serves; with the service "sessiond.writes", whether it takes writes."""
-        return answers.health(self.plain("CheckHealth", {"service": service}))
+        """Whether the server serves; with the service "sessiond.writes", whether it takes writes.
+
+        False also for a service that it does not know.
+        """
+        try:
+            return answers.health(self.plain("CheckHealth", {"service": service}))
+        except SessiondError as error:
+            if error.code is Code.NOT_FOUND:
+                return False
+            raise
 
     def statistics(self) -> Statistics:
         """What the server holds and does."""
