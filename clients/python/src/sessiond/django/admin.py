@@ -25,7 +25,7 @@ PAGE = 100
 
 
 @admin.register(Session)
-class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class SessionAdmin(admin.ModelAdmin):
     """Lists what the store holds; the database is not asked, but for the names of users."""
 
     def get_urls(self) -> list[Any]:

@@ -21,7 +21,7 @@ _PATIENCE = 0.5
 
 def check_settings(**_: Any) -> list[CheckMessage]:
     """SESSIOND has known keys with values that can be used."""
-    _, problems = conf.read()
+    problems = conf.read()[1]
     return [
         Error(f"{problem.setting} {problem.text}.", hint=problem.hint or None, id="sessiond.E001")
         for problem in problems
@@ -39,7 +39,7 @@ def check_engine(**_: Any) -> list[CheckMessage]:
                 id="sessiond.W002",
             )
         )
-    configured, _ = conf.read()
+    configured = conf.read()[0]
     is_moving = settings.SESSION_ENGINE == "sessiond.django.moving"
     raw = getattr(settings, "SESSIOND", None) or {}
     if is_moving and configured.fallback_engine is None and "FALLBACK_ENGINE" not in raw:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY as USER_KEY
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.middleware.csrf import rotate_token
@@ -24,7 +25,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from sessiond.django import conf
 from sessiond.django.names import session_id_of
-from sessiond.django.store import USER_KEY, SessionStore
+from sessiond.django.store import SessionStore
 from sessiond.django.views import safe_path
 from sessiond.errors import HandoffInvalid, SessiondError, SessionIdRetired, SessionNotFound, StoreUnavailable
 

@@ -16,4 +16,4 @@ class Session(models.Model):
         verbose_name_plural = gettext_lazy("sessions")
 
     def __str__(self) -> str:
-        return self.handle
+        return str(self.handle)

@@ -124,7 +124,9 @@ class SessionStore(Engine):
         return find(_fallback(), self._sought)
 
     def _forget_old(self) -> bool:
-        return bool(self._sought) and forget(_fallback(), self._sought)
+        if not self._sought:
+            return False
+        return forget(_fallback(), self._sought)
 
 
 def _fallback() -> Any:

@@ -41,6 +41,20 @@ class SessionStore(SessionBase):
 
     labeller: Callable[[], dict[str, str]] | None = None
 
+    # Of SessionBase, which has no types.
+    _session_key: str | None
+
+    # What the store holds under the key: the session in plain form, and its attributes; None and empty if unknown.
+    _known_key: str | None
+    _known: Plain | None
+    _attributes: dict[str, bytes]
+    # Whether the next save replaces everything.
+    _replace: bool
+    # Whether a call has slid the session for which no save was asked yet.
+    _slid: bool
+    # The key whose session ended because it was saved with an expiry in the past.
+    _ended_key: str | None
+
     def __init__(self, session_key: str | None = None):
         super().__init__(session_key)
         self._codec = Codec(self)
@@ -332,15 +346,15 @@ class SessionStore(SessionBase):
     def _remember(self, session: Plain, attributes: dict[str, bytes]) -> None:
         """Notes what the store holds now under the present key: later changes are compared with it."""
         self._known_key = self.session_key
-        self._known: Plain | None = session
-        self._attributes: dict[str, bytes] = attributes
+        self._known = session
+        self._attributes = attributes
         self._replace = False
         self._slid = False
-        self._ended_key: str | None = None
+        self._ended_key = None
 
     def _forget(self) -> None:
         """Nothing is known of what the store holds: the next save replaces it as a whole."""
-        self._known_key: str | None = None
+        self._known_key = None
         self._known = None
         self._attributes = {}
         self._replace = False

@@ -51,7 +51,8 @@ class DevicesView(LoginRequiredMixin, TemplateView):
     template_name = "sessiond/devices.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(devices=devices_of(self.request), action=self.request.path, **kwargs)
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return {**context, "devices": devices_of(self.request), "action": self.request.path}
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         handle = request.POST.get("end")

@@ -30,7 +30,7 @@ _UNREADABLE, _NOT_STORABLE = "unreadable or empty", "not storable"
 class Command(BaseCommand):
     help = "Looks after the sessions that sessiond keeps."
     # "sessiond status" must be able to say what the checks would stop at.
-    requires_system_checks = []
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
