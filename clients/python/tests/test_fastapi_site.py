@@ -5,12 +5,12 @@ import shop_tests
 from server import Server
 from websites import EXAMPLES, Browser, JsonShop, running
 
-OPTIONS = ("app:app",)
+UVICORN = ("uvicorn", "app:app", "--port", "PORT")
 
 
-def shop_of(server, folder, **env):
-    cwd = EXAMPLES / "fastapi"
-    return running(server, folder, "uvicorn", *OPTIONS, cwd=cwd, namespace=shop_tests.NAMESPACE, **env)
+def shop_of(server, folder, *options, **env):
+    command = (*UVICORN, *options)
+    return running(server, folder, *command, cwd=EXAMPLES / "fastapi", namespace=shop_tests.NAMESPACE, **env)
 
 
 @pytest.fixture(scope="module")

@@ -1,21 +1,18 @@
-"""The example shop of Flask over HTTP, under flask run, with real cookies and a real server that is killed."""
+"""The example shop of Flask over HTTP, under flask run and gunicorn, with real cookies and a server that is killed."""
 
 import pytest
 import shop_tests
 from server import Server
 from websites import EXAMPLES, Browser, FormShop, running
 
-OPTIONS = (
-    "--app",
-    "app",
-    "run",
-    "--no-debugger",
-)
+FLASK_RUN = ("flask", "--app", "app", "run", "--no-debugger", "--port", "PORT")
+# --preload makes the extension and its client before the workers are forked.
+WORKERS = ("--preload", "--no-control-socket", "--workers=2", "--threads=8")
+GUNICORN = ("gunicorn", *WORKERS, "--bind=127.0.0.1:PORT", "app:app")
 
 
-def shop_of(server, folder, **env):
-    cwd = EXAMPLES / "flask"
-    return running(server, folder, "flask", *OPTIONS, cwd=cwd, namespace=shop_tests.NAMESPACE, **env)
+def shop_of(server, folder, command=FLASK_RUN, **env):
+    return running(server, folder, *command, cwd=EXAMPLES / "flask", namespace=shop_tests.NAMESPACE, **env)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +48,12 @@ def test_nobody_ends_the_session_of_another(visit, server):
 
 def test_parallel_requests_all_win(visit):
     shop_tests.parallel_requests_all_win(visit())
+
+
+def test_workers_that_are_forked(server, tmp_path):
+    with shop_of(server, tmp_path, GUNICORN) as site:
+        shop_tests.parallel_requests_all_win(FormShop(Browser(site)))
+        shop_tests.log_out_is_final(FormShop(Browser(site)))
 
 
 def test_a_killed_store_loses_nothing(tmp_path):

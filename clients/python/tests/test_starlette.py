@@ -1,8 +1,8 @@
 """Starlette's sessions against a real server: what is loaded, stored, and sent to the browser."""
 
 import asyncio
-import contextlib
 import sys
+import time
 import traceback
 from datetime import datetime, timedelta, timezone
 from itertools import count
@@ -35,58 +35,31 @@ class Recording(sessiond.AsyncClient):
 
 
 class Shop:
-    """An application whose page does what a test gives it, its store, and browsers."""
+    """An application whose page does what a test gives it, and its store."""
 
-    def __init__(self, server, timeout=10.0, **options):
-        self.namespace = f"starlette-{next(numbers)}"
-        self.store = sessiond.Client(server.address, namespace=self.namespace, timeout=10)
-        self.client = None
-        self.server = server
-        self.timeout = timeout
+    def __init__(self, server, base_url="http://testserver", timeout=10.0, **options):
+        namespace = f"starlette-{next(numbers)}"
+        self.store = sessiond.Client(server.address, namespace=namespace, timeout=10)
+        self.client = Recording(server.address, namespace=namespace, timeout=timeout)
+        self.base_url = base_url
         self.act = None
         self.seen = None
-        self.options = options
-        self.app = self.middleware()
-        self.stack = contextlib.ExitStack()
+        self.app = Starlette(
+            routes=[Route("/", self.page), Route("/plain", self.plain), WebSocketRoute("/socket", self.socket)],
+            middleware=[Middleware(SessiondMiddleware, self.client, **options)],
+        )
 
-    def middleware(self):
-        async def page(request):
-            self.seen = self.act(request.session)
-            if asyncio.iscoroutine(self.seen):
-                self.seen = await self.seen
-            return PlainTextResponse("done")
+    async def page(self, request):
+        self.seen = self.act(request.session)
+        if asyncio.iscoroutine(self.seen):
+            self.seen = await self.seen
+        return PlainTextResponse("done")
 
-        async def plain(request):
-            return PlainTextResponse("a page without a session")
+    async def plain(self, request):
+        return PlainTextResponse("a page without a session")
 
-        async def socket(websocket):
-            await self.act(websocket)
-
-        @contextlib.asynccontextmanager
-        async def lifespan(app):
-            # The client belongs to the loop of the application.
-            self.client = Recording(self.server.address, namespace=self.namespace, timeout=self.timeout)
-            yield
-            await self.client.close()
-
-        shop = self
-
-        class Late:
-            """Gives the middleware a client that is made when the application starts."""
-
-            def __init__(self, app):
-                self.app = app
-                self.inner = None
-
-            async def __call__(self, scope, receive, send):
-                if scope["type"] == "lifespan":
-                    return await self.app(scope, receive, send)
-                if self.inner is None:
-                    self.inner = SessiondMiddleware(self.app, shop.client, **shop.options)
-                await self.inner(scope, receive, send)
-
-        routes = [Route("/", page), Route("/plain", plain), WebSocketRoute("/socket", socket)]
-        return Starlette(routes=routes, middleware=[Middleware(Late)], lifespan=lifespan)
+    async def socket(self, websocket):
+        await self.act(websocket)
 
     def visitor(self, **headers):
         return Visitor(self, headers)
@@ -97,8 +70,7 @@ class Visitor:
 
     def __init__(self, shop, headers):
         self.shop = shop
-        self.browser = shop.browser_class(shop.app, headers=headers, raise_server_exceptions=False)
-        self.browser.portal = shop.portal
+        self.browser = TestClient(shop.app, shop.base_url, raise_server_exceptions=False, headers=headers)
         self.response = None
 
     def __call__(self, act, path="/"):
@@ -131,18 +103,8 @@ class Visitor:
 
 @pytest.fixture
 def shop_of(server):
-    """Makes shops that run until the test is over."""
-    with contextlib.ExitStack() as stack:
-
-        def make(at=server, base_url="http://testserver", **options):
-            shop = Shop(at, **options)
-            main = stack.enter_context(TestClient(shop.app))
-            shop.portal = main.portal
-            shop.browser_class = lambda app, **kw: TestClient(app, base_url=base_url, **kw)
-            stack.callback(shop.store.close)
-            return shop
-
-        yield make
+    """Makes shops."""
+    return lambda at=server, **options: Shop(at, **options)
 
 
 @pytest.fixture
@@ -278,10 +240,10 @@ def test_cookie_is_renewed_in_the_second_half_of_its_life(shop_of):
     visitor(put(a=1))
     visitor(contents)
     assert visitor.set_cookie is None
-    visitor.shop.portal.call(asyncio.sleep, 1.6)
+    time.sleep(1.6)
     assert visitor(contents) == {"a": 1}
     assert "Max-Age=3" in visitor.set_cookie
-    visitor.shop.portal.call(asyncio.sleep, 3.1)
+    time.sleep(3.1)
     assert visitor.shop.store.count() == 0
 
 
@@ -503,8 +465,9 @@ def test_store_that_is_away(shop_of, own_server):
         pass
     assert denied.value.status_code == 503
     own_server.start()
-    visitor.shop.store.with_timeout(10).count()
-    assert visitor(contents) == {"a": 1}
+    deadline = time.monotonic() + 10
+    while visitor(contents) != {"a": 1}:
+        assert visitor.response.status_code == 503 and time.monotonic() < deadline
 
 
 def test_error_page_of_the_site(shop_of, own_server):
@@ -610,7 +573,7 @@ def test_websocket_of_a_session_that_ends_meanwhile(visitor):
     assert visitor(contents) == {}
 
 
-def test_one_client_for_each_event_loop(server):
+def test_one_client_serves_many_event_loops(server):
     """Test clients without `with` run every request in a loop of its own."""
 
     async def page(request):
@@ -623,6 +586,8 @@ def test_one_client_for_each_event_loop(server):
     assert [browser.get("/").json() for _ in range(3)] == [1, 2, 3]
     with browser:
         assert [browser.get("/").json() for _ in range(3)] == [4, 5, 6]
+    # The end of a lifespan closes the connection; the next call makes another.
+    assert browser.get("/").json() == 7
 
 
 def test_own_client_is_closed_with_the_lifespan(server, monkeypatch):

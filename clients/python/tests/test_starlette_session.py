@@ -186,10 +186,6 @@ def test_vary_when_a_value_is_popped(app_with, values):
     asyncio.run(main())
 
 
-def no_client():
-    raise AssertionError("nothing is asked of the store")
-
-
 @pytest.mark.parametrize(
     ("act", "modified", "accessed"),
     [
@@ -205,7 +201,7 @@ def no_client():
     ],
 )
 def test_session_tracks_changes(act, modified, accessed):
-    session = Session(no_client, State(Rules(), dict))
+    session = Session(None, State(Rules(), dict))
     dict.update(session, {"a": "1", "b": "2"})
     assert not session.modified
     act(session)

@@ -5,12 +5,12 @@ import shop_tests
 from server import Server
 from websites import EXAMPLES, Browser, FormShop, running
 
-OPTIONS = ("app:app",)
+UVICORN = ("uvicorn", "app:app", "--port", "PORT")
 
 
-def shop_of(server, folder, **env):
-    cwd = EXAMPLES / "starlette"
-    return running(server, folder, "uvicorn", *OPTIONS, cwd=cwd, namespace=shop_tests.NAMESPACE, **env)
+def shop_of(server, folder, *options, **env):
+    command = (*UVICORN, *options)
+    return running(server, folder, *command, cwd=EXAMPLES / "starlette", namespace=shop_tests.NAMESPACE, **env)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,12 @@ def test_nobody_ends_the_session_of_another(visit, server):
 
 def test_parallel_requests_all_win(visit):
     shop_tests.parallel_requests_all_win(visit())
+
+
+def test_several_workers(server, tmp_path):
+    with shop_of(server, tmp_path, "--workers=2") as site:
+        shop_tests.parallel_requests_all_win(FormShop(Browser(site)))
+        shop_tests.log_out_is_final(FormShop(Browser(site)))
 
 
 def test_a_killed_store_loses_nothing(tmp_path):

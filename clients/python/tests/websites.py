@@ -36,7 +36,7 @@ class Site:
 def running(
     server: Server, folder: Path, module: str, *options: str, cwd: Path, namespace: str, **env: str
 ) -> Iterator[Site]:
-    """`python -m module … --port N` as a site whose sessions `server` keeps."""
+    """`python -m module …` as a site whose sessions `server` keeps; PORT in an option stands for its port."""
     port = free_port()
     env = {
         **{name: value for name, value in os.environ.items() if not name.startswith("SESSIOND_A")},
@@ -47,7 +47,7 @@ def running(
     }
     log_path = folder / "site.log"
     with open(log_path, "ab") as log:
-        command = [sys.executable, "-m", module, *options, "--port", str(port)]
+        command = [sys.executable, "-m", module, *(option.replace("PORT", str(port)) for option in options)]
         process = subprocess.Popen(command, cwd=cwd, env=env, stdout=log, stderr=log)
     site = Site(f"http://127.0.0.1:{port}", log_path)
     try:
@@ -61,13 +61,21 @@ def running(
         process.wait()
 
 
+class Unmoved(urllib.request.HTTPRedirectHandler):
+    """Follows no redirects."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
 class Browser:
     """Keeps cookies, follows redirects, sends forms or JSON with the token of the page before."""
 
-    def __init__(self, site: Site):
+    def __init__(self, site: Site, *, follow: bool = True):
         self._site = site
         self.jar = CookieJar()
-        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar))
+        handlers = [urllib.request.HTTPCookieProcessor(self.jar)] + ([] if follow else [Unmoved()])
+        self._opener = urllib.request.build_opener(*handlers)
         self.status = 0
         self.headers: dict[str, str] = {}
 
@@ -207,9 +215,7 @@ def in_parallel(count: int, act) -> list:
         return list(pool.map(act, range(count)))
 
 
-def code_block(page: str, language: str, containing: str) -> str:
-    """The code block of a page of clients/python/docs that contains a text."""
+def code_blocks(page: str, language: str) -> list[str]:
+    """The code blocks of a page of clients/python/docs, in order."""
     text = (PYTHON_CLIENT / "docs" / page).read_text()
-    blocks = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
-    [block] = [block for block in blocks if containing in block]
-    return block
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sessiond.async_client import AsyncClient
 from sessiond.errors import SessiondError
-from sessiond.starlette.clients import Clients
+from sessiond.starlette.clients import client_of
 from sessiond.starlette.session import Session
 from sessiond.web.devices import labels_of
 from sessiond.web.errors import SessionInterrupted, answer_for, status_of
@@ -34,8 +34,8 @@ ErrorHandler = Callable[[HTTPConnection, SessiondError], Awaitable[Response]]
 class SessiondMiddleware:
     """Gives every request a `session` that sessiond keeps, as Starlette's SessionMiddleware does with a cookie.
 
-    Without a `client` it makes one for each event loop, from `address`, `namespace` and `timeout` or from the variables
-    SESSIOND_ADDR, SESSIOND_NAMESPACE and SESSIOND_TIMEOUT, and closes it when the application's lifespan ends.
+    Without a `client` it makes one from `address`, `namespace` and `timeout`, or from the environment's SESSIOND_ADDR,
+    SESSIOND_NAMESPACE and SESSIOND_TIMEOUT, and closes it when the application's lifespan ends.
 
     `max_age` is how many seconds a session lasts after the last request that loaded it, and how long the browser keeps
     the cookie; with None the cookie goes with the browser, and the namespace's idle timeout holds. `absolute_timeout`
@@ -67,7 +67,8 @@ class SessiondMiddleware:
         on_error: ErrorHandler | None = None,
     ):
         self.app = app
-        self._clients = Clients(client, address, namespace, timeout)
+        self._client = client_of(client, address, namespace, timeout)
+        self._owns_client = client is None
         self._cookie = _Cookie(cookie_name, max_age, path, domain, same_site, https_only, partitioned)
         self._labels = labels
         self._on_error = on_error or answer_error
@@ -80,7 +81,7 @@ class SessiondMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self.app(scope, receive, self._clients.closing(send))
+            await self.app(scope, receive, self._closing(send))
         elif scope["type"] in ("http", "websocket"):
             await self._handle(HTTPConnection(scope), receive, send)
         else:
@@ -88,7 +89,7 @@ class SessiondMiddleware:
 
     async def _handle(self, connection: HTTPConnection, receive: Receive, send: Send) -> None:
         scope = connection.scope
-        session = Session(self._clients.current, State(self._rules, lambda: self._labels_of(connection)))
+        session = Session(self._client, State(self._rules, lambda: self._labels_of(connection)))
         scope["session"] = session
         answer = _Answer(self, connection, session, receive, send)
         try:
@@ -116,6 +117,16 @@ class SessiondMiddleware:
             logger.info(
                 "Session %s was ended while its WebSocket was open; what changed meanwhile is lost", session.handle
             )
+
+    def _closing(self, send: Send) -> Send:
+        """A `send` of the lifespan that closes the client when the application has shut down."""
+
+        async def closing(message: Message) -> None:
+            if self._owns_client and message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
+                await self._client.close()
+            await send(message)
+
+        return closing
 
     def _labels_of(self, connection: HTTPConnection) -> Labels:
         return self._labels(connection) if self._labels else {}

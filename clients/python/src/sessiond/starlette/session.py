@@ -1,9 +1,10 @@
 """The session of a request, as an application uses it."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
+
+import starlette.middleware.sessions
 
 from sessiond.async_client import AsyncClient
 from sessiond.web.devices import Device
@@ -20,10 +21,11 @@ class Session(dict[str, Any]):
     raise StoreUnavailable if it can't be used.
     """
 
-    accessed = False
+    # Older versions of Starlette don't tell that `request.session` was used: it must be assumed.
+    accessed = not hasattr(starlette.middleware.sessions, "Session")
     modified = False
 
-    def __init__(self, client: Callable[[], AsyncClient], state: State):
+    def __init__(self, client: AsyncClient, state: State):
         super().__init__()
         self._client = client
         self._state = state
@@ -194,4 +196,4 @@ class Session(dict[str, Any]):
 
     async def _run(self, steps: Steps[T]) -> T:
         async with self._running:
-            return await run_async(self._client(), steps)
+            return await run_async(self._client, steps)

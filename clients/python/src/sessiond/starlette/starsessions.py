@@ -10,7 +10,7 @@ from starsessions.stores import SessionStore
 from sessiond.async_client import AsyncClient
 from sessiond.errors import SessionIdRetired, SessionNotFound
 from sessiond.ids import mapped_id
-from sessiond.starlette.clients import Clients
+from sessiond.starlette.clients import client_of
 from sessiond.values import Opaque
 from sessiond.web.errors import SessionInterrupted
 
@@ -35,14 +35,14 @@ class StarsessionsStore(SessionStore):
         namespace: str | None = None,
         timeout: float | None = None,
     ):
-        self._clients = Clients(client, address, namespace, timeout)
+        self._client = client_of(client, address, namespace, timeout)
         self._read: OrderedDict[str, None] = OrderedDict()
 
     async def read(self, session_id: str, lifetime: int) -> bytes:
         """The data; empty if there is no such session. Reading is no activity: starsessions writes in any case."""
         known = _id(session_id)
         try:
-            session = await self._clients.current().get(known, touch=False)
+            session = await self._client.get(known, touch=False)
         except SessionNotFound:
             self._read.pop(known, None)
             return b""
@@ -56,7 +56,7 @@ class StarsessionsStore(SessionStore):
         known = _id(session_id)
         seconds = ttl or lifetime
         try:
-            await self._clients.current().update(
+            await self._client.update(
                 known,
                 # starsessions chooses the IDs of new sessions. One that was read must not come back after a log-out.
                 upsert=known not in self._read,
@@ -70,7 +70,7 @@ class StarsessionsStore(SessionStore):
 
     async def remove(self, session_id: str) -> None:
         """Ends the session, if there is one."""
-        await self._clients.current().delete(_id(session_id), allow_missing=True)
+        await self._client.delete(_id(session_id), allow_missing=True)
 
 
 def _id(session_id: str) -> str:
