@@ -30,8 +30,13 @@ _OWN_NAME = f"{MARKER}:"
 # The server's bound.
 _LONGEST_NAME = 256
 # What signed data begins with, as an opaque value and as the map of version 0.1, and what is in it.
-_TAGS = (b"\x52", b"\x4a")
+_TAGS = (0x52, 0x4A)
 _MARKS = (ENCODING.encode(), MARKER.encode())
+# What a Value begins with that has no other form: None, bool, int, float, str and bytes.
+_SCALARS = (0x08, 0x10, 0x18, 0x21, 0x2A, 0x32)
+# Keys that were found to be names, and how many are noted at most.
+_names: set[str] = set()
+_MOST_NAMES = 1_000
 
 
 class Undecodable(Exception):
@@ -110,6 +115,8 @@ class Codec:
         What is stored goes through Python once more, since it may have come from another language (a timestamp with
         nanoseconds), and a signature changes with time.
         """
+        if stored[:1] and stored[0] in _SCALARS:
+            return False
         is_signed = _is_signed(encoded)
         if _is_signed(stored) != is_signed:
             return False
@@ -125,15 +132,15 @@ class Codec:
         """All attributes, if every one of them is neutral and named as its key."""
         if not self._neutral:
             return None
-        for key in data:
-            if not (type(key) is str and key.isascii() and 0 < len(key) <= _LONGEST_NAME) or key.startswith(_OWN_NAME):
-                return None
+        # Sites have few names and use them over and over.
+        if not data.keys() <= _names and not all(map(_is_noted_name, data)):
+            return None
         try:
             attributes = encode_all(data, json_key)
         except UnsupportedValue:
             return None
         for encoded in attributes.values():
-            if encoded[:1] in _TAGS and _is_signed(encoded):
+            if encoded[0] in _TAGS and _is_signed(encoded):
                 return None
         return attributes
 
@@ -192,6 +199,15 @@ def _is_name(key: Any) -> bool:
         return 1 <= len(key.encode()) <= _LONGEST_NAME
     except UnicodeEncodeError:
         return False
+
+
+def _is_noted_name(key: Any) -> bool:
+    """_is_name(), of which a few answers are kept."""
+    if not _is_name(key):
+        return False
+    if len(_names) < _MOST_NAMES:
+        _names.add(key)
+    return True
 
 
 def _is_signed(attribute: bytes) -> bool:
