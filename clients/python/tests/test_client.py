@@ -388,7 +388,11 @@ def test_many_at_once(client):
 
 
 def test_lists_counts_and_revocations(client):
-    made = [client.create({"n": n}, principal="lister") for n in range(5)]
+    made = []
+    for n in range(5):
+        made.append(client.create({"n": n}, principal="lister"))
+        # Newest first is by the millisecond.
+        wait_for_next_millisecond(made[-1].session.create_time)
     others = client.with_namespace("another-of-the-list")
     assert [session.handle for session in client.list("lister", page_size=2)] == [
         created.session.handle for created in reversed(made)

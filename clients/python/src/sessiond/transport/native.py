@@ -55,10 +55,17 @@ class _AsyncStream:
             self._pending = self._stream.receive(asyncio.get_running_loop())
         pending = self._pending
         try:
-            return await asyncio.shield(pending)
-        finally:
-            if pending.done():
+            message = await asyncio.shield(pending)
+        except asyncio.CancelledError:
+            # The message may be there already: it is for the next receive().
+            if pending.cancelled():
                 self._pending = None
+            raise
+        except BaseException:
+            self._pending = None
+            raise
+        self._pending = None
+        return message
 
     def cancel(self) -> None:
         self._stream.cancel()

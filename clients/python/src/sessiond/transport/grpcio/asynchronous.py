@@ -89,16 +89,17 @@ class AsyncGrpcStream:
         if self._thread is None:
             self._thread = threading.Thread(target=self._read, name="sessiond-watch", daemon=True)
             self._thread.start()
-        # A receive() that was cancelled left its message on the way.
+        # A receive() that was cancelled left its message on the way, or here.
         if self._pending is None:
             self._pending = Future()
             self._wanted.put(self._pending)
         pending = self._pending
-        try:
-            return await asyncio.shield(asyncio.wrap_future(pending))
-        finally:
-            if pending.done():
-                self._pending = None
+        loop = asyncio.get_running_loop()
+        over = loop.create_future()
+        pending.add_done_callback(lambda _: _wake(loop, over))
+        await over
+        self._pending = None
+        return pending.result()
 
     def cancel(self) -> None:
         self._stream.cancel()
