@@ -82,10 +82,13 @@ class AsyncGrpcStream:
     def __init__(self, stream: GrpcStream):
         self._stream = stream
         self._wanted: queue.SimpleQueue[Future[dict[str, Any] | None] | None] = queue.SimpleQueue()
+        self._is_cancelled = False
         self._thread: threading.Thread | None = None
         self._pending: Future[dict[str, Any] | None] | None = None
 
     async def receive(self) -> dict[str, Any] | None:
+        if self._is_cancelled:
+            return None
         if self._thread is None:
             self._thread = threading.Thread(target=self._read, name="sessiond-watch", daemon=True)
             self._thread.start()
@@ -102,6 +105,7 @@ class AsyncGrpcStream:
         return pending.result()
 
     def cancel(self) -> None:
+        self._is_cancelled = True
         self._stream.cancel()
         self._wanted.put(None)
 
