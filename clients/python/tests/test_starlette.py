@@ -46,7 +46,7 @@ class Shop:
         self.seen = None
         self.app = Starlette(
             routes=[Route("/", self.page), Route("/plain", self.plain), WebSocketRoute("/socket", self.socket)],
-            middleware=[Middleware(SessiondMiddleware, self.client, **options)],
+            middleware=[Middleware(SessiondMiddleware, client=self.client, **options)],
         )
 
     async def page(self, request):

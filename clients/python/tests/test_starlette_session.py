@@ -4,13 +4,11 @@ Not asked is what they do with the content of the cookie, and with max_age=-1, w
 expired already is made by waiting.
 """
 
-import asyncio
 import re
 import time
 from itertools import count
 
 import pytest
-from httpx2 import ASGITransport, AsyncClient
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
@@ -175,15 +173,11 @@ def test_vary_when_the_session_is_used(app_with):
 
 @pytest.mark.parametrize("values", [{"a": "1"}, {"a": "1", "b": "2"}])
 def test_vary_when_a_value_is_popped(app_with, values):
-    async def main():
-        transport = ASGITransport(app_with())
-        async with AsyncClient(transport=transport, base_url="http://testserver") as browser:
-            assert (await browser.post("/update", json=values)).json() == {"session": values}
-            response = await browser.post("/pop")
-            assert response.json() == {"value": "1"}
-            assert "set-cookie" in response.headers and "cookie" in response.headers["vary"].lower()
-
-    asyncio.run(main())
+    browser = TestClient(app_with())
+    assert after(browser, "/update", **values) == values
+    response = browser.post("/pop")
+    assert response.json() == {"value": "1"}
+    assert "set-cookie" in response.headers and "cookie" in response.headers["vary"].lower()
 
 
 @pytest.mark.parametrize(

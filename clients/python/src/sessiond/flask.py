@@ -23,7 +23,7 @@ from flask.sessions import SessionInterface, SessionMixin
 from sessiond.client import Client
 from sessiond.errors import SessiondError
 from sessiond.web.devices import Device, labels_of
-from sessiond.web.errors import HANDLED, SessionInterrupted, answer_for, status_of
+from sessiond.web.errors import HANDLED, SessionInterrupted, answer_for
 from sessiond.web.state import Labels, Rules, State
 from sessiond.web.steps import Steps, run
 
@@ -321,11 +321,7 @@ class SessiondSession:
 
 def handle_error(error: Exception) -> Response:
     """The response for an error that is no fault of the site: 503, or 409 for a session that was ended meanwhile."""
-    status = status_of(error)
-    if status is None:
-        raise error
-    text, headers = answer_for(status)
-    return Response(text, status, headers, mimetype="text/plain")
+    return Response(*answer_for(error), mimetype="text/plain")
 
 
 def device_labels(request: Request) -> Labels:

@@ -16,7 +16,7 @@ from sessiond.errors import SessiondError
 from sessiond.starlette.clients import client_of
 from sessiond.starlette.session import Session
 from sessiond.web.devices import labels_of
-from sessiond.web.errors import SessionInterrupted, answer_for, status_of
+from sessiond.web.errors import SessionInterrupted, answer_for, is_handled
 from sessiond.web.state import Labels, Rules, State
 
 logger = logging.getLogger("sessiond.web")
@@ -162,7 +162,7 @@ class _Answer:
 
     async def fail(self, error: SessiondError) -> None:
         """Sends the response for an error, if there can still be one and the error is none of the site."""
-        if self._has_begun or self._is_replaced or status_of(error) is None:
+        if self._has_begun or self._is_replaced or not is_handled(error):
             raise error
         self._is_replaced = True
         response = await self._middleware._on_error(self._connection, error)
@@ -250,12 +250,7 @@ class _Cookie:
 
 async def answer_error(connection: HTTPConnection, error: SessiondError) -> Response:
     """The response for an error that is no fault of the site: 503, or 409 for a session that was ended meanwhile."""
-    status = status_of(error)
-    if status is None:
-        raise error
-    logger.log(logging.INFO if isinstance(error, SessionInterrupted) else logging.ERROR, "%s", error)
-    text, headers = answer_for(status)
-    return PlainTextResponse(text, status, headers)
+    return PlainTextResponse(*answer_for(error))
 
 
 def device_labels(connection: HTTPConnection) -> Labels:

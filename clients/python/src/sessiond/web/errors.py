@@ -1,6 +1,10 @@
 """Errors of a request's session, and the status that each has as a response."""
 
+import logging
+
 from sessiond.errors import HandoffInvalid, SessiondError, StorageFull, StoreUnavailable, TooManyRequests
+
+logger = logging.getLogger("sessiond.web")
 
 
 class SessionInterrupted(SessiondError):
@@ -29,14 +33,19 @@ _TEXT = {
 }
 
 
-def status_of(error: Exception) -> int | None:
-    """The status of the response for an error; None for one that is a fault of the site or the store."""
-    return next((status for kind, status in _STATUS if isinstance(error, kind)), None)
+def is_handled(error: Exception) -> bool:
+    """Whether an error is no fault of the site, so that there is a response for it."""
+    return isinstance(error, HANDLED)
 
 
-def answer_for(status: int) -> tuple[str, dict[str, str]]:
-    """The text and the headers of the response with this status."""
+def answer_for(error: Exception) -> tuple[str, int, dict[str, str]]:
+    """The text, the status and the headers of the response for an error, which is logged; raises one that has none."""
+    status = next((status for kind, status in _STATUS if isinstance(error, kind)), None)
+    if status is None:
+        raise error
+    # A page that lost a race against a log-out is nothing to look into.
+    logger.log(logging.ERROR if status == 503 else logging.INFO, "%s", error)
     headers = {"Cache-Control": "no-store"}
     if status == 503:
         headers["Retry-After"] = "1"
-    return _TEXT[status], headers
+    return _TEXT[status], status, headers
