@@ -271,7 +271,7 @@ class Cutting:
             received = peer.recv(24, socket.MSG_WAITALL)
             peer.sendall(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
             while len(head := peer.recv(9, socket.MSG_WAITALL)) == 9:
-                length, kind, flags = int.from_bytes(head[:3]), head[3], head[4]
+                length, kind, flags = int.from_bytes(head[:3], "big"), head[3], head[4]
                 received = peer.recv(length, socket.MSG_WAITALL)
                 if kind == 4 and not flags & 1:
                     peer.sendall(b"\x00\x00\x00\x04\x01\x00\x00\x00\x00")

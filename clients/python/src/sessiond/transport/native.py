@@ -53,7 +53,7 @@ class _AsyncStream:
         # One that was cancelled left its message on the way.
         if self._pending is None:
             self._pending = self._stream.receive(asyncio.get_running_loop())
-        pending = self._pending
+        pending: asyncio.Future[dict[str, Any] | None] = self._pending
         try:
             message = await asyncio.shield(pending)
         except asyncio.CancelledError:

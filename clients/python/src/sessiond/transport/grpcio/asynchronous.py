@@ -70,10 +70,16 @@ async def _attempt(server: Server, method: Method, message: Any, timeout: float)
 
 def _wake(loop: asyncio.AbstractEventLoop, over: "asyncio.Future[None]") -> None:
     try:
-        loop.call_soon_threadsafe(lambda: over.done() or over.set_result(None))
+        loop.call_soon_threadsafe(_finish, over)
     except RuntimeError:
         # The loop is closed: nobody waits any more.
         pass
+
+
+def _finish(over: "asyncio.Future[None]") -> None:
+    # It may have been cancelled.
+    if not over.done():
+        over.set_result(None)
 
 
 class AsyncGrpcStream:

@@ -144,20 +144,21 @@ def _reader(field: FieldDescriptor) -> Reader:
 def _converter(field: FieldDescriptor) -> Callable[[Any], Any] | None:
     if field.message_type is None:
         return None
-    known: dict[Descriptor, Callable[[Any], Any]] = {
-        Duration.DESCRIPTOR: _duration_micros,
-        Timestamp.DESCRIPTOR: _timestamp_micros,
-        Value.DESCRIPTOR: _bytes,
-    }
-    return known.get(field.message_type, to_plain)
+    if field.message_type is Duration.DESCRIPTOR:
+        return _duration_micros
+    if field.message_type is Timestamp.DESCRIPTOR:
+        return _timestamp_micros
+    if field.message_type is Value.DESCRIPTOR:
+        return _bytes
+    return to_plain
 
 
 def _is_map(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and field.message_type.GetOptions().map_entry
+    return bool(field.message_type is not None and field.message_type.GetOptions().map_entry)
 
 
 def _bytes(value: Message) -> bytes:
-    return value.SerializeToString(deterministic=True)
+    return bytes(value.SerializeToString(deterministic=True))
 
 
 def _set_duration(duration: Duration, micros: int) -> None:
@@ -178,11 +179,11 @@ def _set_timestamp(timestamp: Timestamp, micros: int) -> None:
 
 def _duration_micros(duration: Duration) -> int:
     sign = -1 if duration.nanos < 0 else 1
-    return duration.seconds * _MICROS + sign * (abs(duration.nanos) // 1000)
+    return int(duration.seconds * _MICROS + sign * (abs(duration.nanos) // 1000))
 
 
 def _timestamp_micros(timestamp: Timestamp) -> int:
-    return timestamp.seconds * _MICROS + timestamp.nanos // 1000
+    return int(timestamp.seconds * _MICROS + timestamp.nanos // 1000)
 
 
 def message_class(descriptor: Descriptor) -> type[Message]:
