@@ -138,7 +138,7 @@ def test_without_the_middleware():
 
 def test_store_that_is_away(own_server):
     app = FastAPI()
-    app.add_middleware(SessiondMiddleware, address=own_server.address, timeout=0.3)
+    app.add_middleware(SessiondMiddleware, address=own_server.address, timeout=1)
 
     @app.get("/")
     async def page(session: CurrentSession) -> int:
@@ -158,7 +158,7 @@ def test_store_that_is_away(own_server):
 
 def test_handlers_of_the_site_see_what_endpoints_raise(own_server):
     app = FastAPI()
-    app.add_middleware(SessiondMiddleware, address=own_server.address, timeout=0.3)
+    app.add_middleware(SessiondMiddleware, address=own_server.address, timeout=1)
 
     @app.get("/")
     async def page(session: CurrentSession) -> str:

@@ -51,7 +51,7 @@ def test_parallel_requests_all_win(visit):
 def test_a_killed_store_loses_nothing(tmp_path):
     server = Server(tmp_path / "data").start()
     try:
-        with shop_of(server, tmp_path, SESSIOND_TIMEOUT="0.5") as site:
+        with shop_of(server, tmp_path, SESSIOND_TIMEOUT="1") as site:
             shop_tests.a_killed_store_loses_nothing(JsonShop(Browser(site)), server, site.log)
     finally:
         server.kill()

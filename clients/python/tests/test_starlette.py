@@ -235,16 +235,19 @@ def test_cookie_that_goes_with_the_browser(shop_of):
     assert stored.absolute_expire_time - stored.create_time == timedelta(days=1)
 
 
-def test_cookie_is_renewed_in_the_second_half_of_its_life(shop_of):
-    visitor = shop_of(max_age=3).visitor()
-    visitor(put(a=1))
-    visitor(contents)
-    assert visitor.set_cookie is None
-    time.sleep(1.6)
+@pytest.mark.parametrize(("age", "is_renewed"), [(timedelta(days=6), False), (timedelta(days=8), True)])
+def test_cookie_is_renewed_in_the_second_half_of_its_life(visitor, age, is_renewed):
+    made = datetime.now(timezone.utc) - age
+    created = visitor.shop.store.create(
+        {"a": 1}, create_time=made, last_access_time=made, idle_timeout=timedelta(days=14)
+    )
+    visitor.browser.cookies.set("session", created.session_id, domain="testserver.local")
     assert visitor(contents) == {"a": 1}
-    assert "Max-Age=3" in visitor.set_cookie
-    time.sleep(3.1)
-    assert visitor.shop.store.count() == 0
+    assert visitor.calls == ["GetSession"]
+    if is_renewed:
+        assert f"session={created.session_id}" in visitor.set_cookie and "Max-Age=1209600" in visitor.set_cookie
+    else:
+        assert visitor.set_cookie is None
 
 
 @pytest.mark.parametrize(
@@ -452,7 +455,7 @@ def test_unknown_and_odd_cookies_are_no_session(visitor):
 
 
 def test_store_that_is_away(shop_of, own_server):
-    visitor = shop_of(own_server, timeout=0.3).visitor()
+    visitor = shop_of(own_server, timeout=1).visitor()
     visitor(put(a=1))
     own_server.kill()
     response = visitor(contents)
@@ -474,7 +477,7 @@ def test_error_page_of_the_site(shop_of, own_server):
     async def on_error(connection, error):
         return PlainTextResponse(f"sorry: {type(error).__name__}", 599)
 
-    visitor = shop_of(own_server, timeout=0.3, on_error=on_error).visitor()
+    visitor = shop_of(own_server, timeout=1, on_error=on_error).visitor()
     visitor(put(a=1))
     own_server.kill()
     response = visitor(contents)
@@ -489,7 +492,7 @@ def test_no_id_in_what_a_traceback_shows(shop_of, own_server):
         shown.append("".join(frames.format()))
         return PlainTextResponse("", 503)
 
-    visitor = shop_of(own_server, timeout=0.3, on_error=on_error).visitor()
+    visitor = shop_of(own_server, timeout=1, on_error=on_error).visitor()
     visitor(put(a=1))
     session_id = visitor.session_id
     own_server.kill()
@@ -617,3 +620,23 @@ def test_own_client_is_closed_with_the_lifespan(server, monkeypatch):
 def test_interrupted_is_a_session_error():
     assert issubclass(SessionInterrupted, sessiond.SessiondError)
     assert SessionInterrupted().reason == "SESSION_INTERRUPTED"
+
+
+def test_websocket_that_cant_be_answered_with_a_page(own_server):
+    """Where the server of the application lacks the extension for that, the connection is closed."""
+    sent = []
+
+    async def main():
+        async with sessiond.AsyncClient(own_server.address, timeout=1) as client:
+            own_server.kill()
+            middleware = SessiondMiddleware(None, client)
+            headers = [(b"cookie", f"session={SECRET_ID}".encode())]
+            scope = {"type": "websocket", "path": "/", "headers": headers, "scheme": "ws"}
+
+            async def send(message):
+                sent.append(message)
+
+            await middleware(scope, None, send)
+
+    asyncio.run(main())
+    assert sent == [{"type": "websocket.close", "code": 1013}]

@@ -57,7 +57,7 @@ def test_several_workers(server, tmp_path):
 def test_a_killed_store_loses_nothing(tmp_path):
     server = Server(tmp_path / "data").start()
     try:
-        with shop_of(server, tmp_path, SESSIOND_TIMEOUT="0.5") as site:
+        with shop_of(server, tmp_path, SESSIOND_TIMEOUT="1") as site:
             shop_tests.a_killed_store_loses_nothing(FormShop(Browser(site)), server, site.log)
     finally:
         server.kill()

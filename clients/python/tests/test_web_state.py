@@ -1,9 +1,12 @@
 """The session of a request without I/O: what it asks of the store, and what it makes of the answers."""
 
+from datetime import timedelta
+
 import pytest
 
 import sessiond
 from sessiond.values import encode
+from sessiond.web import tokens, users
 from sessiond.web.state import Rules, State
 
 SESSION_ID = "a-session-id-of-the-store"
@@ -128,6 +131,55 @@ def test_principal_of_another_service_is_left_alone():
     assert state.principal == "ada"
 
 
+def test_principal_follows_its_key_after_a_clear():
+    """The same user logs in again."""
+    fields = {"attributes": {"user": encode("ada", "user")}, "principal": "ada"}
+    state, data = loaded(Rules(principal_key="user"), **fields)
+    state.clear()
+    script = Script({"session_id": "another-id-of-the-store", "session": stored(principal="ada")})
+    script.play(state.save({"user": "ada"}))
+    assert "principal" not in script.calls[0][1]["change"]
+    assert state.principal == "ada"
+
+
+@pytest.mark.parametrize(
+    ("act", "grace"),
+    [
+        (lambda state: state.rotate(), 30_000_000),
+        (lambda state: setattr(state, "principal", "ada"), 0),
+        (lambda state: state.clear(), 0),
+    ],
+)
+def test_grace_is_for_rotations_that_are_no_log_in(act, grace):
+    """Whoever gave the visitor the ID, in order to share the session with a user, must not read it afterwards."""
+    state, data = loaded(Rules(grace=timedelta(seconds=30)), attributes={"a": encode(1, "a")})
+    act(state)
+    script = Script({"session_id": "another-id-of-the-store", "session": stored()})
+    script.play(state.save(data))
+    [(method, request)] = script.calls
+    assert (method, request["grace"]) == ("RotateSession", grace)
+
+
+def test_session_that_gave_a_token_is_not_empty():
+    """The form would be refused."""
+    state, data = loaded(attributes={"flash": encode("saved", "flash")})
+    del data["flash"]
+    assert Script({"token": "token"}).play(tokens.csrf_token(state, data)) == "token"
+    script = Script({"session": stored()})
+    script.play(state.save(data))
+    change = {"set_attributes": {"_csrf": encode(True, "_csrf")}, "remove_attributes": ["flash"]}
+    assert script.calls == [("UpdateSession", {"session_id": SESSION_ID, "change": change})]
+    assert Script({"token": "token"}).play(tokens.csrf_token(state, data)) == "token"
+    assert Script().play(state.save(data)) is False
+
+
+def test_token_that_fails_leaves_no_trace():
+    state, data = State(Rules(), dict), {}
+    with pytest.raises(sessiond.StoreUnavailable):
+        Script(sessiond.StoreUnavailable("away")).play(tokens.csrf_token(state, data))
+    assert data == {} and Script().play(state.save(data)) is False
+
+
 def test_list_of_devices_reads_every_page():
     state, data = loaded(principal="ada")
     script = Script(
@@ -135,7 +187,7 @@ def test_list_of_devices_reads_every_page():
         {"sessions": [], "next_page_token": "and more"},
         {"sessions": [stored()], "next_page_token": ""},
     )
-    devices = script.play(state.devices(data))
+    devices = script.play(users.devices(state, data))
     assert [(device.handle, device.is_current) for device in devices] == [("2", False), ("0190", True)]
     assert [request["page_token"] for _, request in script.calls] == ["", "more", "and more"]
 

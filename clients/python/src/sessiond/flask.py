@@ -22,6 +22,7 @@ from flask.sessions import SessionInterface, SessionMixin
 
 from sessiond.client import Client
 from sessiond.errors import SessiondError
+from sessiond.web import tokens, users
 from sessiond.web.devices import Device, labels_of
 from sessiond.web.errors import HANDLED, SessionInterrupted, answer_for
 from sessiond.web.state import Labels, Rules, State
@@ -144,44 +145,44 @@ class Session(SessionMixin):
 
     def devices(self) -> list[Device]:
         """The user's sessions, newest first; none while nobody is logged in."""
-        return self._run(self._state.devices(self._loaded()))
+        return self._run(users.devices(self._state, self._loaded()))
 
     def end_device(self, handle: str) -> bool:
         """Ends one of the user's sessions. False if this user has none of that handle."""
-        has_ended = self._run(self._state.end_device(handle, self._loaded()))
+        has_ended = self._run(users.end_device(self._state, handle, self._loaded()))
         self._drop_if_ended()
         return has_ended
 
     def end_others(self) -> int:
         """Ends all of the user's sessions but this one; how many."""
-        return self._run(self._state.end_others(self._loaded()))
+        return self._run(users.end_others(self._state, self._loaded()))
 
     def end_all(self) -> int:
         """Ends all of the user's sessions, this one too; how many."""
-        count = self._run(self._state.end_all(self._loaded()))
+        count = self._run(users.end_all(self._state, self._loaded()))
         self._drop_if_ended()
         return count
 
     def csrf_token(self) -> str:
         """A token for a form, valid until the session ends or gets a new ID. Stores a session that is new."""
-        return self._run(self._state.csrf_token(self._loaded()))
+        return self._run(tokens.csrf_token(self._state, self._loaded()))
 
     def verify_csrf_token(self, token: object) -> bool:
         """Whether a token was issued for this session under its present ID."""
         self._loaded()
-        return self._run(self._state.verify_csrf_token(token))
+        return self._run(tokens.verify_csrf_token(self._state, token))
 
     def issue_handoff(self, audience: str, *, lifetime: timedelta | None = None) -> str:
         """A ticket by which the audience, such as "https://shop.example", gets this session: once, within 30 s.
 
         It is a secret. `lifetime` is from 1 s to 5 min.
         """
-        return self._run(self._state.issue_handoff(audience, lifetime, self._loaded()))
+        return self._run(tokens.issue_handoff(self._state, audience, lifetime, self._loaded()))
 
     def redeem_handoff(self, ticket: str, audience: str) -> None:
         """Makes the session that a ticket opens this visitor's; theirs until now ends. Raises HandoffInvalid."""
         self._loaded()
-        self._data = self._run(self._state.redeem_handoff(ticket, audience))
+        self._data = self._run(tokens.redeem_handoff(self._state, ticket, audience))
         self._mark_modified()
 
     def _loaded(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from sessiond.errors import SessiondError
 from sessiond.starlette.clients import client_of
 from sessiond.starlette.session import Session
 from sessiond.web.devices import labels_of
-from sessiond.web.errors import SessionInterrupted, answer_for, is_handled
+from sessiond.web.errors import SessionInterrupted, answer_for
 from sessiond.web.state import Labels, Rules, State
 
 logger = logging.getLogger("sessiond.web")
@@ -40,9 +40,9 @@ class SessiondMiddleware:
     `max_age` is how many seconds a session lasts after the last request that loaded it, and how long the browser keeps
     the cookie; with None the cookie goes with the browser, and the namespace's idle timeout holds. `absolute_timeout`
     ends a session however busy it is. `https_only`: None marks the cookie as Secure where the request came by HTTPS.
-    `grace` is how long the old ID of a rotation can still read. `labels` makes the labels of a session from the request
-    that makes it or logs in; `device_labels` is one such function. `principal_key` names a key of the session whose
-    value is the principal. `on_error` makes the response for an error of a session instead of `answer_error`.
+    `grace` is how long the old ID can still read after `rotate`. `labels` makes the labels of a session from the
+    request that makes it or logs in; `device_labels` is one such function. `principal_key` names a key of the session
+    whose value is the principal. `on_error` makes the response for an error of a session instead of `answer_error`.
     """
 
     def __init__(
@@ -161,11 +161,11 @@ class _Answer:
         await self._send(message)
 
     async def fail(self, error: SessiondError) -> None:
-        """Sends the response for an error, if there can still be one and the error is none of the site."""
-        if self._has_begun or self._is_replaced or not is_handled(error):
+        """Sends the response for an error, if there can still be one."""
+        if self._has_begun or self._is_replaced:
             raise error
-        self._is_replaced = True
         response = await self._middleware._on_error(self._connection, error)
+        self._is_replaced = True
         if self._connection.scope["type"] == "http":
             await response(self._connection.scope, self._receive, self._send)
         elif "websocket.http.response" in self._connection.scope.get("extensions", {}):
@@ -249,7 +249,7 @@ class _Cookie:
 
 
 async def answer_error(connection: HTTPConnection, error: SessiondError) -> Response:
-    """The response for an error that is no fault of the site: 503, or 409 for a session that was ended meanwhile."""
+    """503, or 409 for a session that was ended meanwhile; raises an error that is a fault of the site."""
     return PlainTextResponse(*answer_for(error))
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import starlette.middleware.sessions
 
 from sessiond.async_client import AsyncClient
+from sessiond.web import tokens, users
 from sessiond.web.devices import Device
 from sessiond.web.state import State
 from sessiond.web.steps import Steps, run_async
@@ -99,43 +100,43 @@ class Session(dict[str, Any]):
 
     async def devices(self) -> list[Device]:
         """The user's sessions, newest first; none while nobody is logged in."""
-        return await self._run(self._state.devices(self))
+        return await self._run(users.devices(self._state, self))
 
     async def end_device(self, handle: str) -> bool:
         """Ends one of the user's sessions. False if this user has none of that handle."""
-        has_ended = await self._run(self._state.end_device(handle, self))
+        has_ended = await self._run(users.end_device(self._state, handle, self))
         self._drop_if_ended()
         return has_ended
 
     async def end_others(self) -> int:
         """Ends all of the user's sessions but this one; how many."""
-        return await self._run(self._state.end_others(self))
+        return await self._run(users.end_others(self._state, self))
 
     async def end_all(self) -> int:
         """Ends all of the user's sessions, this one too; how many."""
-        count = await self._run(self._state.end_all(self))
+        count = await self._run(users.end_all(self._state, self))
         self._drop_if_ended()
         return count
 
     async def csrf_token(self) -> str:
         """A token for a form, valid until the session ends or gets a new ID. Stores a session that is new."""
         self.mark_accessed()
-        return await self._run(self._state.csrf_token(self))
+        return await self._run(tokens.csrf_token(self._state, self))
 
     async def verify_csrf_token(self, token: object) -> bool:
         """Whether a token was issued for this session under its present ID."""
-        return await self._run(self._state.verify_csrf_token(token))
+        return await self._run(tokens.verify_csrf_token(self._state, token))
 
     async def issue_handoff(self, audience: str, *, lifetime: timedelta | None = None) -> str:
         """A ticket by which the audience, such as "https://shop.example", gets this session: once, within 30 s.
 
         It is a secret. `lifetime` is from 1 s to 5 min.
         """
-        return await self._run(self._state.issue_handoff(audience, lifetime, self))
+        return await self._run(tokens.issue_handoff(self._state, audience, lifetime, self))
 
     async def redeem_handoff(self, ticket: str, audience: str) -> None:
         """Makes the session that a ticket opens this visitor's; theirs until now ends. Raises HandoffInvalid."""
-        data = await self._run(self._state.redeem_handoff(ticket, audience))
+        data = await self._run(tokens.redeem_handoff(self._state, ticket, audience))
         super().clear()
         super().update(data)
         self.mark_modified()

@@ -33,11 +33,6 @@ _TEXT = {
 }
 
 
-def is_handled(error: Exception) -> bool:
-    """Whether an error is no fault of the site, so that there is a response for it."""
-    return isinstance(error, HANDLED)
-
-
 def answer_for(error: Exception) -> tuple[str, int, dict[str, str]]:
     """The text, the status and the headers of the response for an error, which is logged; raises one that has none."""
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), None)

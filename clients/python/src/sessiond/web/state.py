@@ -5,15 +5,13 @@ list or a dictionary, shows by comparison with the bytes that the store holds.
 """
 
 import logging
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sessiond import fields
 from sessiond.errors import (
-    HandoffInvalid,
-    InvalidArgument,
     SessionCorrupt,
     SessionIdRetired,
     SessionNotFound,
@@ -21,20 +19,18 @@ from sessiond.errors import (
 )
 from sessiond.ids import mapped_id
 from sessiond.values import decode, decode_all, encode
-from sessiond.web.devices import Device, to_datetime
+from sessiond.web.devices import to_datetime
 from sessiond.web.errors import SessionInterrupted
 from sessiond.web.steps import Steps
 
 logger = logging.getLogger("sessiond.web")
 
 _TOUCH, _PEEK = 1, 2
-_MICROSECOND = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 # Values of these types can't be changed in place: the same object is the same value.
 _IMMUTABLE = frozenset({str, int, float, bool, bytes, datetime, type(None)})
 # Values of these types have one form, whoever stores them.
 _ONE_FORM = _IMMUTABLE - {datetime}
-# Fills a session that was stored for the sake of a CSRF token, so that it does not count as empty.
-_CSRF = "_csrf"
 _MISSING = object()
 
 Labels = Mapping[str, str]
@@ -47,7 +43,7 @@ class Rules:
     idle_timeout: timedelta | None = None
     absolute_timeout: timedelta | None = None
     grace: timedelta = timedelta(0)
-    """How long the old ID of a rotation can still read: at most 60 s."""
+    """How long the old ID of a rotation, unless it is a log-in, can still read: at most 60 s."""
     touch: bool = True
     """Whether loading a session slides its idle timeout."""
     principal_key: str = ""
@@ -59,9 +55,9 @@ class Rules:
         """The timeouts in plain form."""
         timeouts = {}
         if self.idle_timeout is not None:
-            timeouts["idle_timeout"] = self.idle_timeout // _MICROSECOND
+            timeouts["idle_timeout"] = self.idle_timeout // MICROSECOND
         if self.absolute_timeout is not None:
-            timeouts["absolute_timeout"] = self.absolute_timeout // _MICROSECOND
+            timeouts["absolute_timeout"] = self.absolute_timeout // MICROSECOND
         return timeouts
 
 
@@ -152,7 +148,7 @@ class State:
         except SessionCorrupt:
             logger.error("A stored session fails its checksum; it counts as no session")
             return {}
-        return self._take(self._sought, answer["session"])
+        return self.take(self._sought, answer["session"])
 
     def save(self, data: Mapping[str, Any]) -> Steps[bool]:
         """Stores what changed. True if that was anything."""
@@ -184,107 +180,34 @@ class State:
         """Carries out what `end` asked for, and stores nothing else: for a request that failed."""
         yield from self._end_left()
 
-    def devices(self, data: Mapping[str, Any]) -> Steps[list[Device]]:
-        """The user's sessions, newest first; none while nobody is logged in."""
-        principal = yield from self._stored_user(data)
-        devices: list[Device] = []
-        token = ""
-        while principal:
-            answer = yield "ListSessions", {"principal": principal, "page_token": token}
-            devices += (Device.of(session, self.handle) for session in answer["sessions"])
-            token = answer["next_page_token"]
-            if not token:
-                break
-        return devices
+    def stored_id(self, data: Mapping[str, Any]) -> Steps[str]:
+        """The ID that the session will have: one that is new, or is to get a new ID, is stored now."""
+        if self._id is None or self._rotates:
+            yield from self._end_left()
+            self._follow_principal(data)
+            if self._id is None:
+                yield from self._create(data)
+            else:
+                yield from self._rotate(*self._change(data), data)
+        assert self._id is not None
+        return self._id
 
-    def end_device(self, handle: str, data: Mapping[str, Any]) -> Steps[bool]:
-        """Ends one of the user's sessions. False if this user has none of that handle."""
-        principal = yield from self._stored_user(data)
-        if principal is None:
-            return False
+    def stored_user(self, data: Mapping[str, Any]) -> Steps[str | None]:
+        """Who is logged in, when the store knows it."""
+        self._follow_principal(data)
+        if self._principal is not None:
+            yield from self.stored_id(data)
+        return self.principal
+
+    def take(self, session_id: str, stored: dict[str, Any]) -> dict[str, Any]:
+        """Makes a stored session this one, and answers its data."""
+        attributes: dict[str, bytes] = stored.pop("attributes")
         try:
-            answer = yield "ListSessions", {"handles": [fields.text("handle", handle)]}
-        except InvalidArgument:
-            return False
-        if not any(session["principal"] == principal for session in answer["sessions"]):
-            return False
-        answer = yield "DeleteSession", {"handle": handle, "allow_missing": True}
-        if handle == self.handle:
-            self.end()
-        return bool(answer["deleted"])
-
-    def end_others(self, data: Mapping[str, Any]) -> Steps[int]:
-        """Ends the user's sessions but this one; how many."""
-        principal = yield from self._stored_user(data)
-        if principal is None:
-            return 0
-        request = {"principal": {"principal": principal, "except_session_id": self._id or ""}}
-        try:
-            answer = yield "RevokeSessions", request
-        except SessionNotFound:
-            raise SessionInterrupted from None
-        return int(answer["revoked"])
-
-    def end_all(self, data: Mapping[str, Any]) -> Steps[int]:
-        """Ends the user's sessions, this one too; how many."""
-        principal = yield from self._stored_user(data)
-        if principal is None:
-            return 0
-        answer = yield "RevokeSessions", {"principal": {"principal": principal}}
-        self.end()
-        return int(answer["revoked"])
-
-    def csrf_token(self, data: MutableMapping[str, Any]) -> Steps[str]:
-        """A token for a form of this session, which is stored now if it is not yet."""
-        if self._id is None:
-            yield from self._stored_id({**data, _CSRF: True})
-            data[_CSRF] = True
-        request = {"session_id": (yield from self._stored_id(data))}
-        try:
-            answer = yield "IssueCsrfToken", request
-        except (SessionNotFound, SessionIdRetired):
-            raise SessionInterrupted from None
-        return str(answer["token"])
-
-    def verify_csrf_token(self, token: object) -> Steps[bool]:
-        """Whether a token was issued for this session under its present ID."""
-        if self._id is None or not isinstance(token, str) or not token:
-            return False
-        try:
-            request = {"session_id": self._id, "token": fields.text("token", token)}
-            del token
-            answer = yield "VerifyCsrfToken", request
-        except (SessionNotFound, SessionIdRetired, InvalidArgument):
-            return False
-        return bool(answer["valid"])
-
-    def issue_handoff(self, audience: str, lifetime: timedelta | None, data: Mapping[str, Any]) -> Steps[str]:
-        """A ticket by which another domain gets this session, which is stored now if it is not yet."""
-        request: dict[str, Any] = {"audience": fields.text("audience", audience)}
-        if lifetime is not None:
-            request["lifetime"] = lifetime // _MICROSECOND
-        request["session_id"] = yield from self._stored_id(data)
-        try:
-            answer = yield "IssueHandoff", request
-        except (SessionNotFound, SessionIdRetired):
-            raise SessionInterrupted from None
-        return str(answer["ticket"])
-
-    def redeem_handoff(self, ticket: str, audience: str) -> Steps[dict[str, Any]]:
-        """The data of the session that a ticket opens, which is this one from now on. The one until now ends."""
-        try:
-            request = {"ticket": fields.text("ticket", ticket), "audience": fields.text("audience", audience)}
-            del ticket
-            answer = yield "RedeemHandoff", request
-        except InvalidArgument:
-            raise HandoffInvalid("the ticket is not valid") from None
-        # The visitor may have this session already, under another ID: ending that would end both.
-        if answer["session"]["handle"] == self.handle:
-            self._forget()
-        else:
-            self.end()
-        data = self._take(answer["session_id"], answer["session"])
-        self.sets_cookie, self.removes_cookie = True, False
+            data = decode_all(attributes)
+        except UnsupportedValue:
+            data = self._decode_each(attributes, stored["handle"])
+        self._remember(session_id, stored, {name: attributes[name] for name in data}, data)
+        self._has_unreadable = len(data) < len(attributes)
         return data
 
     def _forget(self) -> None:
@@ -296,17 +219,6 @@ class State:
         self._principal = None
         self._clears = self._rotates = False
         self.sets_cookie = False
-
-    def _take(self, session_id: str, stored: dict[str, Any]) -> dict[str, Any]:
-        """Makes a stored session this one, and answers its data."""
-        attributes: dict[str, bytes] = stored.pop("attributes")
-        try:
-            data = decode_all(attributes)
-        except UnsupportedValue:
-            data = self._decode_each(attributes, stored["handle"])
-        self._remember(session_id, stored, {name: attributes[name] for name in data}, data)
-        self._has_unreadable = len(data) < len(attributes)
-        return data
 
     def _decode_each(self, attributes: Mapping[str, bytes], handle: str) -> dict[str, Any]:
         """What can be read; the rest stays untouched in the store."""
@@ -334,7 +246,8 @@ class State:
     def _follow_principal(self, data: Mapping[str, Any]) -> None:
         key = self._rules.principal_key
         # Who set the principal by hand, or another service, is left alone until the value changes.
-        if key and data.get(key) != self._loaded.get(key):
+        before = None if self._clears else self._loaded.get(key)
+        if key and data.get(key) != before:
             self.principal = data.get(key)
 
     def _change(self, data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -384,7 +297,10 @@ class State:
         self.sets_cookie, self.removes_cookie = True, False
 
     def _rotate(self, change: dict[str, Any], after: dict[str, bytes], data: Mapping[str, Any]) -> Steps[None]:
-        request = {"session_id": self._id, "grace": self._rules.grace // _MICROSECOND, "change": change}
+        # Whoever learned of an ID before a log-in must not see what comes after it.
+        keeps_user = self._principal is None and not self._clears
+        grace = self._rules.grace // MICROSECOND if keeps_user else 0
+        request = {"session_id": self._id, "grace": grace, "change": change}
         try:
             answer = yield "RotateSession", request
         except (SessionNotFound, SessionIdRetired):
@@ -403,25 +319,6 @@ class State:
         self._left = None
         self.removes_cookie = self._id is None
         return True
-
-    def _stored_id(self, data: Mapping[str, Any]) -> Steps[str]:
-        """The ID that the session will have: one that is new, or is to get a new ID, is stored now."""
-        if self._id is None or self._rotates:
-            yield from self._end_left()
-            self._follow_principal(data)
-            if self._id is None:
-                yield from self._create(data)
-            else:
-                yield from self._rotate(*self._change(data), data)
-        assert self._id is not None
-        return self._id
-
-    def _stored_user(self, data: Mapping[str, Any]) -> Steps[str | None]:
-        """Who is logged in, when the store knows it."""
-        self._follow_principal(data)
-        if self._principal is not None:
-            yield from self._stored_id(data)
-        return self.principal
 
 
 def _encoded(value: Any, name: Any) -> bytes:
