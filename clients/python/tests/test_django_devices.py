@@ -1,13 +1,16 @@
 """A user's sessions: functions, "your devices" as a page and as a tag, and the labels that tell devices apart."""
 
 import asyncio
+import gc
 import re
+import weakref
 from importlib import import_module
 
 import pytest
 from calls import noted
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.exceptions import SessionInterrupted
+from django.http import HttpResponse
 from django.test import AsyncClient as AsyncBrowser
 from django.test import Client, RequestFactory, override_settings
 
@@ -24,6 +27,7 @@ from sessiond.django import (
     labels,
     sessions_of,
 )
+from sessiond.django.middleware import LabelsMiddleware
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 IPHONE = (
@@ -213,6 +217,24 @@ def test_labels_of_the_site(client, caplog):
         browser.get("/visit/?seen=1")
     assert client.get(browser.cookies["sessionid"].value).labels == {"address": "203.0.113.9", "shop": "ü" * 128}
     assert "'bad' could not be computed" in caplog.text
+
+
+def test_a_request_is_not_kept_alive_by_its_labels():
+    seen = []
+
+    def view(request):
+        seen.append(weakref.ref(request))
+        return HttpResponse()
+
+    gc.disable()
+    try:
+        request = RequestFactory().get("/")
+        request.session = SessionStore()
+        LabelsMiddleware(view)(request)
+        del request
+        assert seen[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_labels_in_async_requests(ada):

@@ -152,8 +152,8 @@ def test_the_session_ended_meanwhile(accounts):
 def test_the_whole_way_there_and_back(ada):
     browser, shop = at("accounts.example"), at("shop.example")
     response = shop.get(f"{REDEEM}?next=/visit/%3Fseen%3D7", secure=True)
-    cookie = shop.cookies["sessiond_handoff"]
-    assert cookie["httponly"] and cookie["secure"] and cookie["samesite"] == "Lax" and cookie["path"] == REDEEM
+    cookie = shop.cookies["__Host-sessiond-handoff"]
+    assert cookie["httponly"] and cookie["secure"] and cookie["samesite"] == "Lax" and cookie["path"] == "/"
     to_issuer = response["Location"]
     assert to_issuer.startswith(f"{ISSUER}&state=")
     to_log_in = get(browser, to_issuer)["Location"]
@@ -162,7 +162,7 @@ def test_the_whole_way_there_and_back(ada):
     to_shop = get(browser, back_at_issuer)["Location"]
     assert get(shop, to_shop)["Location"] == "/visit/?seen=7"
     assert shop.get("/account/devices/", secure=True).status_code == 200
-    assert shop.cookies["sessiond_handoff"].value == ""
+    assert shop.cookies["__Host-sessiond-handoff"].value == ""
 
 
 @override_settings(SESSIOND=WITH_ISSUER)

@@ -8,6 +8,7 @@ import sessions_tests.tests as django_tests
 from calls import noted
 from django.conf import settings
 from django.contrib.sessions.exceptions import SessionInterrupted
+from django.contrib.sessions.middleware import SessionMiddleware as DjangosSessionMiddleware
 from django.http import HttpResponse
 from django.test import AsyncClient, AsyncRequestFactory, RequestFactory, override_settings
 
@@ -85,6 +86,18 @@ def made() -> str:
     session["a"] = 1
     session.save()
     return session.session_key
+
+
+@override_settings(SESSION_SAVE_EVERY_REQUEST=True)
+def test_an_unknown_cookie_that_nobody_looks_at_is_answered_with_a_new_session():
+    async def view(request):
+        return HttpResponse()
+
+    request = RequestFactory().get("/")
+    request.COOKIES[settings.SESSION_COOKIE_NAME] = "unknown-key-unknown-key-unknown-"
+    djangos = DjangosSessionMiddleware(lambda request: HttpResponse())(request)
+    for response in (djangos, respond(view, "unknown-key-unknown-key-unknown-")):
+        assert SessionStore().exists(response.cookies["sessionid"].value)
 
 
 def test_nothing_is_saved_after_a_failure_of_the_site():

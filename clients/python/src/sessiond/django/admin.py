@@ -43,6 +43,7 @@ class SessionAdmin(admin.ModelAdmin):
             raise PermissionDenied
         if request.method == "POST":
             return self._end(request)
+        request.current_app = self.admin_site.name
         query = request.GET.get("q", "").strip()
         rows: list[dict[str, Any]] = []
         next_page = ""

@@ -29,8 +29,7 @@ from sessiond.django.store import SessionStore
 from sessiond.django.views import safe_path
 from sessiond.errors import HandoffInvalid, SessiondError, SessionIdRetired, SessionNotFound, StoreUnavailable
 
-# The cookie that says that this browser asked to be sent to the other site, and how long it may take, in seconds.
-STATE_COOKIE = "sessiond_handoff"
+# How long a visitor may take to log in at the other site, in seconds.
 _STATE_AGE = 15 * 60
 
 
@@ -86,7 +85,7 @@ class HandoffRedeemView(_SecretInAddress):
         if configured.handoff_issuer is not None:
             if not ticket:
                 return _sent_to(configured.handoff_issuer, request)
-            state = request.COOKIES.get(STATE_COOKIE)
+            state = request.COOKIES.get(_state_cookie(request))
             if not state or not constant_time_compare(state, request.GET.get("state", "")):
                 return self.refuse(request, gettext("This link is not of this browser."), 400)
         audience = configured.handoff_audience or f"{request.scheme}://{request.get_host()}"
@@ -104,7 +103,8 @@ class HandoffRedeemView(_SecretInAddress):
             response = HttpResponseRedirect(
                 safe_path(request.GET.get("next"), resolve_url(settings.LOGIN_REDIRECT_URL))
             )
-            response.delete_cookie(STATE_COOKIE, path=request.path)
+            if configured.handoff_issuer is not None:
+                response.delete_cookie(_state_cookie(request))
             return response
         return self.refuse(request, *problem)
 
@@ -115,15 +115,20 @@ def audience_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
+def _state_cookie(request: HttpRequest) -> str:
+    """The cookie that says that this browser was sent to the other site. No other domain can set it, under https."""
+    return "__Host-sessiond-handoff" if request.is_secure() else "sessiond-handoff"
+
+
 def _sent_to(issuer: str, request: HttpRequest) -> HttpResponse:
     """The redirect that fetches a ticket. The browser notes that it was sent."""
-    state = request.COOKIES.get(STATE_COOKIE) or get_random_string(32)
+    # Kept where there is one: the visitor may be on the way in two tabs.
+    state = request.COOKIES.get(_state_cookie(request)) or get_random_string(32)
     response = HttpResponseRedirect(_with_query(issuer, state=state, next=request.GET.get("next")))
     response.set_cookie(
-        STATE_COOKIE,
+        _state_cookie(request),
         state,
         max_age=_STATE_AGE,
-        path=request.path,
         secure=request.is_secure(),
         httponly=True,
         samesite="Lax",

@@ -1,6 +1,7 @@
 """Middleware: Django's own for sessions without its threads, and labels that tell which device a session is on."""
 
 import logging
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +32,8 @@ class SessionMiddleware(DjangosSessionMiddleware):
         is_due = (session.modified or settings.SESSION_SAVE_EVERY_REQUEST) and not session.is_empty()
         # As Django has it: nothing is saved after a failure of the site.
         if is_due and response.status_code < 500:
+            # Loaded first, since an unknown cookie gets a new session then, and not a failure.
+            await session.aget_expire_at_browser_close()
             try:
                 await session.asave_ahead()
             except UpdateError:
@@ -64,19 +67,21 @@ class _Labeller:
     """The labels of a request, computed once."""
 
     def __init__(self, request: Any):
-        self._request = request
+        # Weak, since the request holds the session, which holds this.
+        self._request = weakref.ref(request)
         self._labels: dict[str, str] | None = None
 
     def __call__(self) -> dict[str, str]:
-        if self._labels is None:
+        request = self._request()
+        if self._labels is None and request is not None:
             self._labels = {}
             for name, source in conf.current().labels.items():
                 try:
-                    text = fitting(source(self._request) or "")
+                    text = fitting(source(request) or "")
                 except Exception:
                     # Nobody should be kept from logging in by a label.
                     logger.exception("The label %r could not be computed", name)
                     continue
                 if text:
                     self._labels[name] = text
-        return dict(self._labels)
+        return dict(self._labels or {})

@@ -9,6 +9,7 @@ import weakref
 from contextvars import ContextVar
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from sessiond.django import conf
@@ -36,6 +37,9 @@ def on_user_saved(
     is_changed = getattr(instance, "_password", None) is not None
     is_saved = update_fields is None or "password" in update_fields
     if created or raw or not is_changed or not is_saved or not conf.current().end_others_on_password_change:
+        return
+    # Other models may have passwords too.
+    if not isinstance(instance, get_user_model()):
         return
     principal = principal_of(instance._meta.pk.value_to_string(instance))
     # The password is changed whatever becomes of this, and Django's hash still keeps the others out.
