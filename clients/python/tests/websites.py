@@ -109,9 +109,9 @@ class Browser:
         assert cookie is not None and cookie.value is not None
         return cookie.value
 
-    def copy(self) -> "Browser":
-        """Another one with the same cookies, as a thief of them has it."""
-        twin = Browser(self._site)
+    def copy(self, site: Site | None = None) -> "Browser":
+        """Another one with the same cookies, as a thief of them has it, or as the browser is at another site."""
+        twin = Browser(site or self._site)
         for cookie in self.jar:
             twin.jar.set_cookie(cookie)
         return twin
@@ -156,7 +156,7 @@ class FormShop:
         return None if found[1] == "visitor" else found[1]
 
     def cart(self) -> list[str]:
-        return [item for item in re.findall(r"<li>(.*)</li>", self.page()) if item != "nothing yet"]
+        return [item for item in re.findall(r"<li>(.*?)</li>", self.page()) if item != "nothing yet"]
 
     def act(self, path: str, **fields: str) -> int:
         self.browser.post(path, self.token(), **fields)
