@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use prost::Message as _;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyUnicodeEncodeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use sessiond_client::proto::Value;
@@ -32,14 +32,18 @@ pub(super) fn read<T: Read>(dict: &Bound<'_, PyDict>, name: &Bound<'_, PyString>
     }
 }
 
-macro_rules! as_python_has_it {
+macro_rules! read {
     ($($type:ty),*) => {$(
         impl Read for $type {
             fn read(value: &Bound<'_, PyAny>) -> PyResult<Self> {
                 value.extract()
             }
         }
+    )*};
+}
 
+macro_rules! write {
+    ($($type:ty),*) => {$(
         impl Write for $type {
             fn write(self, dict: &Bound<'_, PyDict>, name: &Bound<'_, PyString>) -> PyResult<()> {
                 dict.set_item(name, self)
@@ -48,13 +52,26 @@ macro_rules! as_python_has_it {
     )*};
 }
 
-as_python_has_it!(bool, i32, u32, u64, f64, String, Vec<String>, Vec<i32>, BTreeMap<String, String>);
+read!(bool, i32, u32, u64, Vec<i32>, Option<u64>);
+write!(bool, i32, u32, u64, f64, String, Vec<String>, BTreeMap<String, String>);
 
-impl Read for Option<u64> {
-    fn read(value: &Bound<'_, PyAny>) -> PyResult<Self> {
-        value.extract()
-    }
+// A text, or several. Python's own error for one that is not valid Unicode would show it.
+macro_rules! read_texts {
+    ($($type:ty),*) => {$(
+        impl Read for $type {
+            fn read(value: &Bound<'_, PyAny>) -> PyResult<Self> {
+                value.extract().map_err(|error: PyErr| {
+                    if error.is_instance_of::<PyUnicodeEncodeError>(value.py()) {
+                        return PyValueError::new_err("a text is not valid Unicode");
+                    }
+                    error
+                })
+            }
+        }
+    )*};
 }
+
+read_texts!(String, Vec<String>, BTreeMap<String, String>);
 
 impl Read for Option<Duration> {
     fn read(value: &Bound<'_, PyAny>) -> PyResult<Self> {

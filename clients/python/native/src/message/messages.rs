@@ -82,7 +82,7 @@ impl FromPlain for NamespaceScope {
 
 impl Read for Option<String> {
     fn read(value: &Bound<'_, PyAny>) -> PyResult<Self> {
-        value.extract()
+        String::read(value).map(Some)
     }
 }
 
