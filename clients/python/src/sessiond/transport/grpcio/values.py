@@ -51,7 +51,9 @@ def _read(value: pb.Value) -> Any:
     if kind == "null_value":
         return None
     if kind == "timestamp_value":
-        return _EPOCH + timedelta(seconds=value.timestamp_value.seconds, microseconds=value.timestamp_value.nanos // 1000)
+        return _EPOCH + timedelta(
+            seconds=value.timestamp_value.seconds, microseconds=value.timestamp_value.nanos // 1000
+        )
     if kind == "list_value":
         return [_read(item) for item in value.list_value.items]
     if kind == "map_value":
