@@ -111,7 +111,7 @@ PROGRAMS = {
     """,
 }
 FRAME = """
-import asyncio, os, sys, threading, time
+import asyncio, faulthandler, os, signal, sys, threading, time
 from sessiond import AsyncClient, Client
 
 address = sys.argv[1]
@@ -130,12 +130,18 @@ def fork(check):
         if done:
             break
         if time.monotonic() > deadline:
-            os.kill(child, 9)
-            raise SystemExit("the child hangs")
+            os.kill(child, signal.SIGABRT)
+            os.waitpid(child, 0)
+            print("the child hangs", file=sys.stderr, flush=True)
+            os._exit(1)
         time.sleep(0.005)
     assert status == 0, status
 
 def main():
+    # These tell where it hangs, if it does.
+    faulthandler.enable()
+    faulthandler.register(signal.SIGALRM, chain=True)
+    signal.alarm(90)
 BODY
     print("done")
 
