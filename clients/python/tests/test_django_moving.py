@@ -145,9 +145,14 @@ def test_cycle_key(engine):
     assert MovingStore(session.session_key).load() == {"a": 1}
 
 
-def test_parallel_requests_all_see_the_session(engine):
-    if engine != ENGINES["file"]:
-        pytest.skip("threads have no database in memory here, and a cache is as good as the files")
+@pytest.mark.parametrize("name", ["file", "cache"])
+def test_parallel_requests_all_see_the_session(name):
+    """The database of these tests is in memory, where threads don't see it."""
+    with override_settings(SESSIOND={"FALLBACK_ENGINE": ENGINES[name]}):
+        read_in_parallel(ENGINES[name])
+
+
+def read_in_parallel(engine: str) -> None:
     for _ in range(10):
         key = old(engine, a=1).session_key
         start = threading.Barrier(6)
