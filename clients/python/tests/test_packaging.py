@@ -47,7 +47,11 @@ def test_the_pure_wheel_names_what_it_needs_and_works_with_it(server, dist, tmp_
         wheel.extractall(tmp_path)
     metadata = only(tmp_path, "*.dist-info/METADATA").read_text()
     needed = [line for line in metadata.splitlines() if line.startswith("Requires-Dist:") and "extra ==" not in line]
-    assert [re.split("[<>]", line.split()[1])[0] for line in needed] == ["googleapis-common-protos", "grpcio", "protobuf"]
+    assert [re.split("[<>]", line.split()[1])[0] for line in needed] == [
+        "googleapis-common-protos",
+        "grpcio",
+        "protobuf",
+    ]
     assert (tmp_path / "sessiond/py.typed").is_file()
     program = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{PROGRAM}"
     run = subprocess.run([sys.executable, "-c", program, server.address], capture_output=True, text=True)
