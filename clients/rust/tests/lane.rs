@@ -14,6 +14,7 @@ use sessiond_client::proto::{
     Reply, Session,
 };
 use sessiond_client::{Client, Error, RetryPolicy};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::body::Body;
@@ -260,6 +261,32 @@ async fn when_a_stream_breaks_only_what_may_be_done_twice_is_repeated() {
     assert!(matches!(created.expect_err("its outcome is unknown"), Error::Unavailable { .. }));
     let seen = seen.lock().expect("no panic");
     assert_eq!((seen.streams, seen.calls["create"]), (2, 1));
+}
+
+/// A server that reads what comes and cuts the connection before it answers anything; how many connections had calls.
+async fn cut_every_connection(listener: TcpListener, calls: Arc<Mutex<usize>>) {
+    while let Ok((mut connection, _)) = listener.accept().await {
+        let mut received = Vec::new();
+        // The calls come in frames of data; before them there are only the greeting, settings and headers.
+        while !received.windows(5).any(|bytes| bytes == b"theme") {
+            if connection.read_buf(&mut received).await.is_ok_and(|read| read > 0) {
+                continue;
+            }
+            break;
+        }
+        *calls.lock().unwrap() += usize::from(received.windows(5).any(|bytes| bytes == b"theme"));
+    }
+}
+
+#[tokio::test]
+async fn a_call_on_a_connection_that_was_cut_before_the_first_answer_is_not_sent_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client::builder().address(listener.local_addr().unwrap().to_string()).connect_lazy().unwrap();
+    let calls = Arc::new(Mutex::new(0));
+    tokio::spawn(cut_every_connection(listener, Arc::clone(&calls)));
+    let outcome = client.create(CreateSessionRequest::new().attribute("theme", 1)).await;
+    assert!(matches!(outcome, Err(Error::Unavailable { .. })), "{outcome:?}");
+    assert_eq!(*calls.lock().unwrap(), 1);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
 use crate::bridge::{Bridge, Outcome};
-use crate::fork::{Owned, hold_off};
+use crate::fork::{Inside, Owned};
 use crate::message::FromPlain as _;
 use crate::method::Call;
 use crate::settings::{Connection, next_number};
@@ -87,8 +87,7 @@ impl Drop for Counted {
 }
 
 /// Does something with the thread, which is started if it is not there.
-fn with_worker<T>(py: Python<'_>, act: impl FnOnce(&Worker) -> PyResult<T>) -> PyResult<T> {
-    hold_off(py);
+fn with_worker<T>(_inside: &Inside, act: impl FnOnce(&Worker) -> PyResult<T>) -> PyResult<T> {
     let mut worker = worker();
     match &*worker {
         Some(worker) => act(worker),
@@ -117,10 +116,10 @@ impl AsyncCore {
         request: &Bound<'py, PyDict>,
         timeout: f64,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let py = event_loop.py();
+        let inside = Inside::enter(event_loop.py());
         let call = Call::new(method, request)?;
         let bridge = Bridge::of(event_loop)?;
-        with_worker(py, |worker| {
+        with_worker(&inside, |worker| {
             let client = self.connection.client(worker.number, &worker.runtime, timeout)?;
             let (future, waiter) = bridge.get().wait(event_loop)?;
             let (mailbox, request) = (bridge.get().mailbox(), request.clone().unbind());
@@ -133,6 +132,7 @@ impl AsyncCore {
     }
 
     fn watch(slf: Bound<'_, Self>, request: &Bound<'_, PyDict>) -> PyResult<AsyncStream> {
+        let _inside = Inside::enter(slf.py());
         let request = sessiond_client::proto::WatchSessionsRequest::from_plain(request)?;
         Ok(AsyncStream { core: slf.unbind(), events: Owned::new(Arc::new(Events::new(request))) })
     }
@@ -152,9 +152,9 @@ struct AsyncStream {
 #[pymethods]
 impl AsyncStream {
     fn receive<'py>(&self, event_loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let py = event_loop.py();
+        let inside = Inside::enter(event_loop.py());
         let bridge = Bridge::of(event_loop)?;
-        with_worker(py, |worker| {
+        with_worker(&inside, |worker| {
             let connection = &self.core.get().connection;
             let client = connection.client(worker.number, &worker.runtime, connection.timeout())?;
             let (future, waiter) = bridge.get().wait(event_loop)?;

@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::yield_now;
 
 use crate::error::raised;
-use crate::fork::{Owned, hold_off};
+use crate::fork::{Inside, Owned};
 use crate::message::{FromPlain as _, IntoPlain as _};
 use crate::method::Call;
 use crate::settings::{Connection, next_number};
@@ -34,14 +34,9 @@ fn shared() -> MutexGuard<'static, Option<Arc<Shared>>> {
     SHARED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Ends the runtime, before a fork; false if calls are under way.
-pub(crate) fn give_up() -> bool {
-    let mut shared = shared();
-    if shared.as_ref().is_some_and(|shared| shared.calls.load(Ordering::Relaxed) > 0) {
-        return false;
-    }
-    *shared = None;
-    true
+/// Ends the runtime, before a fork, when no thread is inside.
+pub(crate) fn give_up() {
+    *shared() = None;
 }
 
 /// Leaves the parent's runtime alone, in a process that was forked.
@@ -49,12 +44,11 @@ pub(crate) fn forget() {
     std::mem::forget(shared().take());
 }
 
-/// A place in the runtime, for one call.
+/// A place in the runtime, for one call. Whoever takes it is inside.
 struct Visit(Arc<Shared>);
 
 impl Visit {
-    fn begin(py: Python<'_>) -> PyResult<Self> {
-        hold_off(py);
+    fn begin(_inside: &Inside) -> PyResult<Self> {
         let mut shared = shared();
         let known = if let Some(known) = &*shared {
             Arc::clone(known)
@@ -111,8 +105,9 @@ impl Core {
         request: &Bound<'py, PyDict>,
         timeout: f64,
     ) -> PyResult<Bound<'py, PyDict>> {
+        let inside = Inside::enter(py);
         let call = Call::new(method, request)?;
-        let visit = Visit::begin(py)?;
+        let visit = Visit::begin(&inside)?;
         let client = self.connection.client(visit.0.number, visit.0.runtime.handle(), timeout)?;
         match visit.wait_for(py, call.make(client)) {
             Ok(answer) => answer.into_plain(py),
@@ -125,6 +120,7 @@ impl Core {
     }
 
     fn watch(slf: Bound<'_, Self>, request: &Bound<'_, PyDict>) -> PyResult<Stream> {
+        let _inside = Inside::enter(slf.py());
         let request = sessiond_client::proto::WatchSessionsRequest::from_plain(request)?;
         Ok(Stream { core: slf.unbind(), events: Owned::new(Arc::new(Events::new(request))) })
     }
@@ -145,12 +141,12 @@ struct Stream {
 impl Stream {
     fn receive<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
         loop {
-            let visit = Visit::begin(py)?;
+            let inside = Inside::enter(py);
+            let visit = Visit::begin(&inside)?;
             let connection = &self.core.get().connection;
             let client = connection.client(visit.0.number, visit.0.runtime.handle(), connection.timeout())?;
             let received = self.events.receive(client, visit.0.number, Some(PATIENCE));
             let received = visit.wait_for(py, received);
-            drop(visit);
             match received {
                 Ok(Some(message)) => return message.map(|message| message.into_plain(py)).transpose(),
                 Ok(None) => py.check_signals()?,

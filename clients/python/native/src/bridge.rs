@@ -15,6 +15,7 @@ use sessiond_client::proto::WatchSessionsResponse;
 use slab::Slab;
 
 use crate::error::raised;
+use crate::fork::Inside;
 use crate::message::IntoPlain as _;
 use crate::method::Answer;
 
@@ -109,6 +110,7 @@ impl Bridge {
 impl Bridge {
     /// Hands out what has come; the loop calls it when the bell rings.
     fn drain(&self, py: Python<'_>) -> PyResult<()> {
+        let _inside = Inside::enter(py);
         // The bell is rung once for each time that the list was empty, so there is little to read; what is left over rings again.
         let _rung = (&self.bell).read(&mut [0; 64]);
         let outcomes = std::mem::take(&mut *self.mailbox.outcomes());

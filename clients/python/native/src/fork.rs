@@ -6,7 +6,7 @@
 //! locks may be held for ever there.
 
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
@@ -20,6 +20,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How often a thread that waits for a fork, or before one, looks again. A lock to wait at could be held at the fork by a
 /// thread that the child does not have.
 const LOOK: Duration = Duration::from_micros(200);
+
+/// Threads that are inside this library. Changed only by who holds the interpreter lock.
+static INSIDE: AtomicUsize = AtomicUsize::new(0);
 
 /// A fork is about to happen.
 static CLOSED: AtomicBool = AtomicBool::new(false);
@@ -37,10 +40,24 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     Ok(())
 }
 
-/// Waits until no fork is about to happen. Whoever is attached from then on, and begins a call, is waited for.
-pub(crate) fn hold_off(py: Python<'_>) {
-    while CLOSED.load(Ordering::Relaxed) {
-        py.detach(|| std::thread::sleep(LOOK));
+/// A thread that is inside this library: a fork waits for it. That matters also where no call is made: what is made once, such
+/// as an interned name, is made while others may have the interpreter lock, and a child would wait for it for ever.
+pub(crate) struct Inside(());
+
+impl Inside {
+    /// Waits until no fork is about to happen, and enters.
+    pub(crate) fn enter(py: Python<'_>) -> Self {
+        while CLOSED.load(Ordering::Relaxed) {
+            py.detach(|| std::thread::sleep(LOOK));
+        }
+        INSIDE.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -48,8 +65,11 @@ pub(crate) fn hold_off(py: Python<'_>) {
 fn before(py: Python<'_>) {
     CLOSED.store(true, Ordering::Relaxed);
     let end = Instant::now() + LONGEST_WAIT;
-    while !blocking::give_up() && Instant::now() < end {
+    while INSIDE.load(Ordering::Relaxed) > 0 && Instant::now() < end {
         py.detach(|| std::thread::sleep(LOOK));
+    }
+    if INSIDE.load(Ordering::Relaxed) == 0 {
+        blocking::give_up();
     }
     asynchronous::give_up(py);
 }
@@ -61,6 +81,7 @@ fn after_in_parent() {
 
 #[pyfunction]
 fn after_in_child() {
+    INSIDE.store(0, Ordering::Relaxed);
     FORKS.fetch_add(1, Ordering::Relaxed);
     blocking::forget();
     asynchronous::forget();

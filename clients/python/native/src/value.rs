@@ -14,6 +14,7 @@ use sessiond_client::Timestamp;
 use sessiond_client::proto::value::Kind;
 use sessiond_client::proto::{ListValue, MapEntry, MapValue, OpaqueValue, Value};
 
+use crate::fork::Inside;
 use crate::message::value_of;
 
 /// How deep the server lets a value nest.
@@ -33,6 +34,7 @@ pub(crate) fn encode<'py>(
     name: &Bound<'py, PyAny>,
     key: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyBytes>> {
+    let _inside = Inside::enter(value.py());
     let encoder = Encoder { key, types: Types::get(value.py())? };
     encoder.encode(value, name)
 }
@@ -40,6 +42,7 @@ pub(crate) fn encode<'py>(
 /// The Python value for the bytes of a Value. Raises `UnsupportedValue` for a kind that this version does not know.
 #[pyfunction]
 pub(crate) fn decode<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let _inside = Inside::enter(data.py());
     to_python(data.py(), value_of(data)?)
 }
 
@@ -51,6 +54,7 @@ pub(crate) fn encode_all<'py>(
     key: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let py = attributes.py();
+    let _inside = Inside::enter(py);
     let encoder = Encoder { key, types: Types::get(py)? };
     let all = PyDict::new(py);
     for_each_entry(attributes, |name, value| all.set_item(name, encoder.encode(value, name)?))?;
@@ -61,12 +65,13 @@ pub(crate) fn encode_all<'py>(
 #[pyfunction]
 pub(crate) fn decode_all<'py>(attributes: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyDict>> {
     let py = attributes.py();
+    let _inside = Inside::enter(py);
     let decoded = PyDict::new(py);
     let names = attributes.keys();
     names.sort()?;
     for name in names {
         if let Some(data) = attributes.get_item(&name)? {
-            decoded.set_item(name, decode(&data)?)?;
+            decoded.set_item(name, to_python(py, value_of(&data)?)?)?;
         }
     }
     Ok(decoded)

@@ -116,7 +116,7 @@ class Watch(Iterator[Event]):
     `with` opens it and waits until the server has answered: everything that happens from then on comes. Without it,
     that is done by the first next(). A connection that is lost is made again, for as long as it takes, and the watch
     goes on after the last event: none is left out, and none comes twice. It is for one thread, but close() can be
-    called from any.
+    called from any. Closing the client does not end it: the watch makes a new connection then.
     """
 
     def __init__(self, transport: Transport, request: dict[str, Any]):
