@@ -1,5 +1,6 @@
 """DevicesView: "your devices", and log out there."""
 
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from django.conf import settings
@@ -29,6 +30,7 @@ class Device:
         self.since = session.create_time
         self.expires = session.expire_time
         self.is_current = session.handle == current
+        self.is_active_now = self.is_current or datetime.now(timezone.utc) - self.last_active < timedelta(minutes=1)
 
 
 def devices_of(request: Any) -> list[Device]:
