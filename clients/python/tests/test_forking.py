@@ -152,6 +152,8 @@ main()
 @pytest.mark.parametrize("name", PROGRAMS)
 @pytest.mark.parametrize("choice", transports.NAMES)
 def test_fork(server, choice, name):
+    if (choice, name) == ("grpc", "with a watch"):
+        pytest.skip("gRPC leaves a child alone, which may hang then, if another thread is inside it at that moment")
     transports.codec(choice)
     program = FRAME.replace("BODY", textwrap.indent(textwrap.dedent(PROGRAMS[name]), "    "))
     env = {name: value for name, value in os.environ.items() if not name.startswith("GRPC_")}
