@@ -170,6 +170,28 @@ def read_in_parallel(engine: str) -> None:
         assert seen == [{"a": 1}] * 6
 
 
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_file_that_is_moved_while_it_is_read(monkeypatch, ends):
+    """Another request moves the session, and perhaps logs out, after this one has read the file."""
+    engine = ENGINES["file"]
+    with override_settings(SESSIOND={"FALLBACK_ENGINE": engine}):
+        key = old(engine, a=1).session_key
+        load = file_engine.SessionStore.load
+
+        def load_and_wait(session):
+            data = load(session)
+            monkeypatch.undo()
+            fast = MovingStore(key)
+            fast.get("a")
+            if ends:
+                fast.flush()
+            return data
+
+        monkeypatch.setattr(file_engine.SessionStore, "load", load_and_wait)
+        assert MovingStore(key).load() == ({} if ends else {"a": 1})
+        assert not is_there(engine, key)
+
+
 def test_a_slow_move_does_not_bring_back_what_was_ended(engine, monkeypatch):
     """Another request moves the session and logs out while this one has read the old one and not yet made the new."""
     key = old(engine, a=1).session_key

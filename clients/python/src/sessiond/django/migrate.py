@@ -127,7 +127,12 @@ def find(kind: Any, session_key: str) -> Old | None:
     if hasattr(kind, "get_model_class"):
         expires = store.model.objects.filter(session_key=session_key).values_list("expire_date", flat=True).first()
     elif hasattr(kind, "_get_storage_path"):
-        expires = store.get_expiry_date(modification=store._last_modification(), expiry=data.get("_session_expiry"))
+        try:
+            modified = store._last_modification()
+        except FileNotFoundError:
+            # Another request has moved it, or ended it, since it was read.
+            return None
+        expires = store.get_expiry_date(modification=modified, expiry=data.get("_session_expiry"))
     return Old(session_key, data, expires)
 
 
@@ -184,7 +189,9 @@ def _of_files(kind: Any) -> Iterator[Old | None]:
                 modification=session._last_modification(), expiry=data.get("_session_expiry")
             )
         except (OSError, ValueError):
-            yield None
+            # One that was moved or ended since the folder was listed is nothing to tell of.
+            if os.path.exists(entry.path):
+                yield None
             continue
         if not data:
             yield None
