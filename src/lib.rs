@@ -10,15 +10,18 @@
 //! ```
 //!
 //! `backup` writes and reads backups, `model` defines sessions, `clock` tells the time, `config` checks the settings,
-//! and `proto` is the contract.
+//! `proto` is the contract, and `histogram` and `striped` count.
 
 pub mod backup;
 pub mod clock;
 pub mod config;
 pub mod engine;
+pub mod histogram;
 pub mod model;
 pub mod proto;
 pub mod server;
 pub mod service;
 pub mod session;
+mod striped;
+mod usage;
 mod wire;

@@ -4,8 +4,8 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
 
-/// Room for open files that belong to no thread: standard streams, listeners, and the data.
-const OTHERS: u64 = 64;
+/// Room for open files that belong to no thread: standard streams, listeners, the data, and connections for metrics.
+const OTHERS: u64 = 64 + 16;
 
 /// The files of each thread that has connections: those that wake its runtime, and connections that it is about to
 /// accept or close.

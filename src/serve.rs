@@ -5,7 +5,7 @@ use crate::open_files;
 use crate::private;
 use sessiond::config::{ConfigError, Effective, EngineKind, Listen, ServeArgs, Settings};
 use sessiond::engine::{DataFolder, Durability, DurableOptions, WatchdogOptions};
-use sessiond::server::{self, Listener, ServeError, Storage};
+use sessiond::server::{self, Listener, Listeners, ServeError, Storage};
 use std::io::{self, Write};
 use std::panic;
 use std::path::PathBuf;
@@ -83,18 +83,15 @@ fn explain_panics() {
 
 async fn run(effective: &Effective) -> Result<(), Failure> {
     let settings = Arc::new(effective.settings.clone());
-    let mut listeners = Vec::new();
-    for address in &settings.listen {
-        listeners.push(
-            Listener::bind(address, settings.socket_mode)
-                .await
-                .map_err(|error| bind_refusal(effective, address, &error))?,
-        );
-    }
+    let listeners = bind(effective).await?;
     // The folder is claimed after the bind, so that a server that can't listen leaves no folder behind.
     let storage = claim_storage(effective)?;
-    for listener in &listeners {
+    for listener in &listeners.calls {
         tracing::info!(address = %listener, "listening; opening the data");
+    }
+    let metrics = listeners.metrics.as_ref().map(ToString::to_string);
+    if let Some(address) = &metrics {
+        tracing::info!(address, "answering scrapes and probes");
     }
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -104,7 +101,7 @@ async fn run(effective: &Effective) -> Result<(), Failure> {
             _ = interrupt.recv() => {}
         }
     };
-    let ready = |listeners: &[Arc<Listener>]| announce(&settings, listeners);
+    let ready = |listeners: &[Arc<Listener>]| announce(&settings, listeners, metrics.as_deref());
     server::run(listeners, storage, Arc::clone(&settings), ready, shutdown).await?;
     match settings.engine {
         EngineKind::Sled => {
@@ -117,6 +114,24 @@ async fn run(effective: &Effective) -> Result<(), Failure> {
         EngineKind::Memory => tracing::info!("stopped; the sessions are gone"),
     }
     Ok(())
+}
+
+/// Binds every address that the settings name.
+async fn bind(effective: &Effective) -> Result<Listeners, ConfigError> {
+    let settings = &effective.settings;
+    let bind = async |name, address| {
+        let bound = Listener::bind(address, settings.socket_mode).await;
+        bound.map_err(|error| bind_refusal(effective, name, address, &error))
+    };
+    let mut calls = Vec::new();
+    for address in &settings.listen {
+        calls.push(bind("listen", address).await?);
+    }
+    let metrics = match &settings.metrics_listen {
+        Some(address) => Some(bind("metrics-listen", address).await?),
+        None => None,
+    };
+    Ok(Listeners { calls, metrics })
 }
 
 fn claim_storage(effective: &Effective) -> Result<Storage, ConfigError> {
@@ -140,24 +155,25 @@ fn sled_options(settings: &Settings) -> DurableOptions {
     }
 }
 
-fn bind_refusal(effective: &Effective, address: &Listen, error: &io::Error) -> ConfigError {
+fn bind_refusal(effective: &Effective, name: &str, address: &Listen, error: &io::Error) -> ConfigError {
     let remedy = match error.kind() {
         io::ErrorKind::AddrInUse => "another process listens there; stop it, or choose another address",
         io::ErrorKind::PermissionDenied => "this user may not listen there; choose another address",
         io::ErrorKind::NotFound => "the folder of the socket does not exist; create it, or choose another path",
         _ => "choose an address of this machine",
     };
-    effective.refuse("listen", format!("can't listen on {address} ({error}); {remedy}"))
+    effective.refuse(name, format!("can't listen on {address} ({error}); {remedy}"))
 }
 
 /// Prints for people where the server listens and what it promises. Log lines go to standard error.
-fn announce(settings: &Settings, listeners: &[Arc<Listener>]) {
+fn announce(settings: &Settings, listeners: &[Arc<Listener>], metrics: Option<&str>) {
     let data = match settings.engine {
         EngineKind::Sled => absolute(&settings.data_dir).display().to_string(),
         EngineKind::Memory => "in memory only".into(),
     };
     let mut lines = vec![format!("sessiond {} is ready", env!("CARGO_PKG_VERSION"))];
     lines.extend(listeners.iter().map(|listener| format!("  listening   {listener}")));
+    lines.extend(metrics.map(|address| format!("  metrics     {address}")));
     lines.push(format!("  data        {data}"));
     lines.push(format!("  durability  {}", promise(settings)));
     if settings.listen.iter().any(|address| !address.is_local()) {

@@ -12,8 +12,8 @@ use crate::engine::Durability;
 use super::environment::environment_name;
 use super::policy::PolicySettings;
 use super::values::{
-    EngineKind, Listen, LogFormat, OptionalDuration, at_least, between, count, duration, none_or_between, path, size,
-    socket_mode, text, workers,
+    EngineKind, Listen, LogFormat, OptionalDuration, OptionalListen, at_least, between, count, duration,
+    none_or_address, none_or_between, path, size, socket_mode, text, workers,
 };
 
 // The name of a value in the help also says which TOML type the file must use for it; see file.rs.
@@ -37,6 +37,14 @@ pub struct Settings {
     /// unless allow-plaintext is set. Port 0 takes any free port.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',', default_value = "127.0.0.1:50051", help_heading = NETWORK)]
     pub listen: Vec<Listen>,
+
+    /// Where to answer scrapes and probes over HTTP: HOST:PORT, unix:PATH or none
+    ///
+    /// `/metrics` has the metrics for Prometheus, `/livez` and `/readyz` are for probes, and gRPC's health answers too. There
+    /// is no TLS and nobody is asked who he is, so an address that other hosts can reach is refused unless allow-plaintext is
+    /// set. There are no session IDs and no data in it, but the names of namespaces.
+    #[arg(long, value_name = "ADDRESS", value_parser = none_or_address, default_value = "none", help_heading = NETWORK)]
+    pub metrics_listen: OptionalListen,
 
     /// Who may connect to a Unix socket: the mode of its file, in octal (0600 to 0777)
     ///

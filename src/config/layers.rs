@@ -190,14 +190,16 @@ impl Effective {
     /// Checks the rules between settings.
     fn check(&self) -> Result<(), ConfigError> {
         let settings = &self.settings;
+        let addresses = settings.listen.iter().map(|address| ("listen", address));
+        let mut addresses = addresses.chain(settings.metrics_listen.iter().map(|address| ("metrics-listen", address)));
         if !settings.allow_plaintext
-            && let Some(open) = settings.listen.iter().find(|listen| !listen.is_local())
+            && let Some((name, open)) = addresses.find(|(_, address)| !address.is_local())
         {
             let problem = format!(
                 "{open} is not a loopback address and there is no TLS; listen on 127.0.0.1 or on unix:PATH, or set \
                  --allow-plaintext if every host of the network is trusted"
             );
-            return Err(self.refuse("listen", problem));
+            return Err(self.refuse(name, problem));
         }
         let top = Scope::top(self);
         if settings.max_message_size > settings.message_memory_per_connection {

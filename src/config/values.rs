@@ -20,6 +20,9 @@ pub type OptionalDuration = Option<Duration>;
 /// A number that can be switched off with "none".
 pub type OptionalCount = Option<usize>;
 
+/// An address that can be left out with "none".
+pub type OptionalListen = Option<Listen>;
+
 /// The longest path that the kernel takes for a Unix socket, in bytes (`sun_path` without its final zero).
 const MAX_SOCKET_PATH: usize = 107;
 
@@ -211,6 +214,11 @@ pub(super) fn none_or_count(low: &'static str, high: &'static str) -> impl Value
         }
         _ => between(count, low, high)(text).map(Some),
     }
+}
+
+/// An address, or `none`.
+pub(super) fn none_or_address(text: &str) -> Result<OptionalListen, String> {
+    if text.trim() == "none" { Ok(None) } else { text.parse().map(Some) }
 }
 
 /// Text that is not empty.

@@ -27,8 +27,10 @@ pub use future::EngineFuture;
 pub(crate) use index::{IndexRow, is_indexed, rows_of};
 pub use memory::MemoryEngine;
 pub use sequence_gap::SequenceGap;
-pub use statistics::EngineStatistics;
-pub use transaction::{Cause, Change, Counts, Draft, Due, Expected, Outcome, Query, SessionList, Transaction, View};
+pub use statistics::{DiskStatistics, EngineStatistics};
+pub use transaction::{
+    Cause, Change, Counts, Draft, Due, Ended, Expected, Outcome, Query, SessionList, Transaction, View,
+};
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,9 +1,11 @@
 //! Statistics of an engine, counted where things happen.
 
+use crate::histogram::{DURATIONS, GROUP_SIZES, Histogram};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What an engine holds and has done.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineStatistics {
     /// Stored sessions by namespace. Expired sessions count until they are swept.
     pub sessions: BTreeMap<String, u64>,
@@ -21,6 +23,47 @@ pub struct EngineStatistics {
     pub event_bytes: u64,
     /// How often the storage has made no progress for a while since the engine was opened.
     pub stalls: u64,
+    /// How many transactions each group had.
+    pub group_sizes: Histogram,
+    /// How long it took to write and sync the redo log, in nanoseconds.
+    pub syncs: Histogram,
+    /// What there is only with a disk.
+    pub disk: Option<DiskStatistics>,
+}
+
+/// What an engine has on the way to its disk, and what it spares it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskStatistics {
+    /// Bytes that wait to be written to the redo log.
+    pub redo_unwritten: u64,
+    /// Bytes of the redo log's present generation.
+    pub redo: u64,
+    /// Bytes of changed rows in memory that are not in the database yet.
+    pub checkpoint_backlog: u64,
+    /// Records that were found in memory.
+    pub cache_hits: u64,
+    /// Records that were not.
+    pub cache_misses: u64,
+    /// Bytes that are free on the disk, by its last answer.
+    pub free: u64,
+}
+
+impl Default for EngineStatistics {
+    fn default() -> Self {
+        Self {
+            sessions: BTreeMap::new(),
+            disk_bytes: 0,
+            groups: 0,
+            grouped_transactions: 0,
+            largest_group: 0,
+            events: 0,
+            event_bytes: 0,
+            stalls: 0,
+            group_sizes: Histogram::new(&GROUP_SIZES),
+            syncs: Histogram::new(&DURATIONS),
+            disk: None,
+        }
+    }
 }
 
 impl EngineStatistics {
@@ -47,5 +90,11 @@ impl EngineStatistics {
         self.groups += 1;
         self.grouped_transactions += transactions;
         self.largest_group = self.largest_group.max(transactions);
+        self.group_sizes.add(transactions);
+    }
+
+    /// Counts a sync of the redo log.
+    pub(super) fn synced(&mut self, took: Duration) {
+        self.syncs.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
     }
 }

@@ -124,6 +124,17 @@ impl SessionList {
     }
 }
 
+/// How many sessions a change ends, by why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Their time was over.
+    pub expired: u64,
+    /// A caller wanted it.
+    pub deleted: u64,
+    /// They were ended from outside.
+    pub revoked: u64,
+}
+
 /// One step of a change, in terms of rows. The steps of a draft are ordered so that any prefix of them leaves the data
 /// consistent. So rows that lead to a record are written before it and removed after it.
 #[derive(Clone, Debug)]
@@ -357,12 +368,20 @@ impl<'a> Draft<'a> {
         })
     }
 
-    /// How many sessions the change ends because their time was over.
+    /// How many sessions the change ends.
     #[must_use]
-    pub fn expired(&self) -> u64 {
-        let is_expiry =
-            |change: &&Change| matches!(change, Change::AppendEvent(event) if event.kind == EventKind::Expired);
-        self.changes.iter().filter(is_expiry).count() as u64
+    pub fn ended(&self) -> Ended {
+        let mut ended = Ended::default();
+        for change in &self.changes {
+            let Change::AppendEvent(event) = change else { continue };
+            match event.kind {
+                EventKind::Expired => ended.expired += 1,
+                EventKind::Deleted => ended.deleted += 1,
+                EventKind::Revoked => ended.revoked += 1,
+                EventKind::Created | EventKind::Updated | EventKind::Rotated => {}
+            }
+        }
+        ended
     }
 
     /// The steps noted so far, in the order in which they must be carried out.

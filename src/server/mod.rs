@@ -1,10 +1,12 @@
 //! Running the server: listeners, workers, the engine's opening, health, and an orderly end.
 //!
 //! A connection comes in through [`connections`], a call on it is carried out by [`calls`]. [`process`] is what the server
-//! does beside that; [`peer_timeout`] says how long either may wait for a peer.
+//! does beside that; [`peer_timeout`] says how long either may wait for a peer. [`metrics`] is a port of its own, for those
+//! who watch the server.
 
 mod calls;
 mod connections;
+mod metrics;
 mod peer_timeout;
 mod process;
 
@@ -17,6 +19,7 @@ use crate::engine::{EngineError, EngineStatus};
 use crate::service::{AdminService, Background, Bounds, Budget, RequestLimits, Restores, StoreService};
 use connections::accept::accept;
 use connections::worker::{Services, Worker};
+use metrics::{MetricsServer, Sources};
 use process::health::Phase;
 use process::policies::{maintenance_options, millis, policies};
 use process::serving::{Launcher, Serving};
@@ -24,6 +27,7 @@ use process::timekeeper::TimeKeeper;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use tokio::sync::{mpsc, watch};
 
 /// Why the server ended otherwise than by request.
@@ -46,12 +50,21 @@ pub enum ServeError {
     Thread(#[from] io::Error),
 }
 
+/// Where the server listens.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For calls.
+    pub calls: Vec<Listener>,
+    /// For metrics and probes.
+    pub metrics: Option<Listener>,
+}
+
 /// Serves on these listeners until `shutdown` resolves, then drains, makes everything durable and returns.
 ///
 /// Opening the engine may take long. Meanwhile the listeners answer: health says that the server is not serving, and every
 /// other call is refused as not ready. `ready` is called once sessions are served.
 pub async fn run(
-    listeners: Vec<Listener>,
+    Listeners { calls: listeners, metrics }: Listeners,
     storage: Storage,
     settings: Arc<Settings>,
     ready: impl FnOnce(&[Arc<Listener>]),
@@ -62,11 +75,7 @@ pub async fn run(
     let (behind, sweeper_behind) = watch::channel(false);
     let policies = policies(&settings);
     let clock = Clock::system();
-    let budget = Budget::new(Bounds {
-        requests: settings.max_requests_in_flight as usize,
-        bytes: settings.message_memory,
-        connection_bytes: settings.message_memory_per_connection,
-    });
+    let budget = Budget::new(bounds(&settings));
     let store = StoreService::new(
         RequestLimits {
             max_attribute_name_bytes: settings.max_attribute_name_bytes,
@@ -79,9 +88,10 @@ pub async fn run(
     );
     // One restore at a time.
     let (swap_sender, mut swaps) = mpsc::channel(1);
+    let started = clock.now();
     let services = Services {
         store: store.clone(),
-        admin: AdminService::new(store.clone(), clock.now(), Restores::new(storage.restore_target(), swap_sender)),
+        admin: AdminService::new(store.clone(), started, Restores::new(storage.restore_target(), swap_sender)),
         phase,
         sweeper_behind,
         budget: budget.clone(),
@@ -91,6 +101,11 @@ pub async fn run(
     let workers: Arc<Vec<Worker>> = Arc::new(workers.collect::<Result<_, _>>()?);
     let listeners: Vec<Arc<Listener>> = listeners.into_iter().map(Arc::new).collect();
     let mut accepting = accept(&listeners, &workers, settings.max_connections);
+    let sweeper_lag = Arc::new(AtomicU64::new(0));
+    let metrics = metrics.map(|listener| {
+        let (workers, sweeper_lag) = (workers.iter().map(Worker::gauges).collect(), Arc::clone(&sweeper_lag));
+        MetricsServer::start(listener, Sources { services, workers, sweeper_lag, started })
+    });
 
     tokio::pin!(shutdown);
     let lag_limit = millis(settings.sweep_interval + settings.sweep_lag_limit);
@@ -101,6 +116,7 @@ pub async fn run(
         policies,
         maintenance: maintenance_options(&settings),
         lag_limit,
+        sweeper_lag,
         sweeper_behind: behind,
     };
     let storage = launcher.storage.clone();
@@ -150,10 +166,23 @@ pub async fn run(
         engine.close().await.map_err(ServeError::Close)
     };
     let mut status = engine.status();
-    tokio::select! {
+    let ended = tokio::select! {
         ended = end => ended,
         // With a storage that is stuck, it would never end.
         _ = status.wait_for(|status| *status == EngineStatus::Failed) => Err(ServeError::StorageFailed),
+    };
+    // Probes are answered to the end. Nothing may hold the engine when this returns.
+    if let Some(metrics) = metrics {
+        metrics.stop().await;
+    }
+    ended
+}
+
+fn bounds(settings: &Settings) -> Bounds {
+    Bounds {
+        requests: settings.max_requests_in_flight as usize,
+        bytes: settings.message_memory,
+        connection_bytes: settings.message_memory_per_connection,
     }
 }
 
@@ -172,6 +201,7 @@ fn phase_of(status: &EngineStatus) -> Phase {
     match status {
         EngineStatus::Ready => Phase::Serving,
         EngineStatus::LowSpace => Phase::ReadOnly,
-        EngineStatus::Stalled | EngineStatus::Failed => Phase::Failing,
+        EngineStatus::Stalled => Phase::Stalled,
+        EngineStatus::Failed => Phase::Failed,
     }
 }

@@ -6,6 +6,7 @@ use super::exchange::ExchangeStream;
 use super::in_flight::received::ReceivedMessages;
 use super::streams::answer_stream::AnswerStream;
 use super::streams::background::Background;
+use super::streams::watchers::Watchers;
 use crate::proto::session_store_server::SessionStore;
 use crate::proto::{
     BatchDeleteSessionsRequest, BatchDeleteSessionsResponse, BatchGetSessionsRequest, BatchGetSessionsResponse,
@@ -18,7 +19,6 @@ use crate::proto::{
     VerifyCsrfTokenResponse, WatchSessionsRequest, WatchSessionsResponse,
 };
 use crate::session::Sessions;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
@@ -32,11 +32,8 @@ pub struct StoreService {
     pub(super) draining: watch::Receiver<bool>,
     /// Where walks over many sessions run.
     pub(super) background: Background,
-    watchers: Arc<AtomicUsize>,
+    pub(super) watchers: Watchers,
 }
-
-/// At most so many watch streams may be open: each reads the history for itself.
-const MAX_WATCHERS: usize = 1_000;
 
 /// Resolves when the server drains.
 pub(super) async fn until_drained(mut draining: watch::Receiver<bool>) {
@@ -44,20 +41,11 @@ pub(super) async fn until_drained(mut draining: watch::Receiver<bool>) {
     draining.wait_for(|draining| *draining).await.ok();
 }
 
-/// Counts a watch stream for as long as it lives.
-pub(super) struct WatcherCount(Arc<AtomicUsize>);
-
-impl Drop for WatcherCount {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl StoreService {
     /// A service without sessions yet. Its streams end when `draining` turns true.
     #[must_use]
     pub fn new(limits: RequestLimits, background: Background, draining: watch::Receiver<bool>) -> Self {
-        Self { sessions: Arc::default(), limits, draining, background, watchers: Arc::default() }
+        Self { sessions: Arc::default(), limits, draining, background, watchers: Watchers::default() }
     }
 
     /// Begins to serve these sessions.
@@ -73,17 +61,6 @@ impl StoreService {
     /// The sessions, while they are there.
     pub(super) fn sessions(&self) -> Result<Arc<Sessions>, Refusal> {
         self.sessions.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Refusal::NotReady)
-    }
-
-    /// Watch streams that are open.
-    pub(super) fn watchers(&self) -> usize {
-        self.watchers.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn count_watcher(&self) -> Result<WatcherCount, Refusal> {
-        let count = WatcherCount(Arc::clone(&self.watchers));
-        let others = self.watchers.fetch_add(1, Ordering::Relaxed);
-        if others < MAX_WATCHERS { Ok(count) } else { Err(Refusal::TooManyRequests) }
     }
 }
 

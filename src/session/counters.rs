@@ -1,5 +1,7 @@
-//! Sessions created and expired since the start, and how fast.
+//! Sessions created and ended since the start, and how fast; and IDs that opened none.
 
+use crate::engine::Ended;
+use crate::session::Error;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -8,11 +10,14 @@ use std::time::{Duration, Instant};
 /// Rates are means over this long.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
 
-/// Sessions made and expired since the start.
+/// What happened since the start.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     created: AtomicU64,
     expired: AtomicU64,
+    deleted: AtomicU64,
+    revoked: AtomicU64,
+    failed_lookups: AtomicU64,
     /// Totals of the last seconds, oldest first.
     samples: Mutex<VecDeque<Sample>>,
 }
@@ -31,6 +36,12 @@ pub struct CounterValues {
     pub created: u64,
     /// Sessions whose expiry was swept since the start.
     pub expired: u64,
+    /// Sessions that a caller deleted since the start.
+    pub deleted: u64,
+    /// Sessions that were revoked since the start.
+    pub revoked: u64,
+    /// IDs that opened no session since the start.
+    pub failed_lookups: u64,
     /// Sessions made per second.
     pub created_per_second: f64,
     /// Sessions swept per second.
@@ -42,8 +53,28 @@ impl Counters {
         self.created.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn count_expired(&self, sessions: u64) {
-        self.expired.fetch_add(sessions, Ordering::Relaxed);
+    /// Counts the sessions that a transaction has ended. Most end none, and leave what other threads count alone.
+    pub(super) fn count_ended(&self, ended: Ended) {
+        for (counter, sessions) in
+            [(&self.expired, ended.expired), (&self.deleted, ended.deleted), (&self.revoked, ended.revoked)]
+        {
+            if sessions > 0 {
+                counter.fetch_add(sessions, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Counts an ID that opened no session.
+    pub(super) fn count_failed_lookup(&self) {
+        self.failed_lookups.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The result of an operation on the session of an ID; it is counted if the ID opened none.
+    pub(super) fn note_lookup<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        if let Err(Error::NotFound) = result {
+            self.count_failed_lookup();
+        }
+        result
     }
 
     /// Notes the totals of this moment; called about once a second.
@@ -72,6 +103,9 @@ impl Counters {
         CounterValues {
             created: now.created,
             expired: now.expired,
+            deleted: self.deleted.load(Ordering::Relaxed),
+            revoked: self.revoked.load(Ordering::Relaxed),
+            failed_lookups: self.failed_lookups.load(Ordering::Relaxed),
             created_per_second: rate(|sample| sample.created),
             expired_per_second: rate(|sample| sample.expired),
         }

@@ -122,15 +122,15 @@ impl Sessions {
                     result => result,
                 };
                 let outcome = if result.is_ok() { Outcome::Commit } else { Outcome::Abandon };
-                let ended: Vec<Handle> = draft.removed().collect();
-                decision = Some((result, ended, draft.expired()));
+                let removed: Vec<Handle> = draft.removed().collect();
+                decision = Some((result, removed, draft.ended()));
                 Ok(outcome)
             })
             .await?;
-        let (result, ended, expired) = decision.expect("an engine runs a transaction before it returns Ok");
+        let (result, removed, ended) = decision.expect("an engine runs a transaction before it returns Ok");
         if result.is_ok() {
-            self.counters.count_expired(expired);
-            for handle in ended {
+            self.counters.count_ended(ended);
+            for handle in removed {
                 self.locks.end(handle);
             }
         }

@@ -6,6 +6,7 @@
 pub(crate) mod backups;
 pub(crate) mod damage;
 pub(crate) mod faketime;
+pub(crate) mod metrics;
 pub(crate) mod raw;
 pub(crate) mod tokens;
 pub(crate) mod wire;
@@ -108,6 +109,12 @@ impl Server {
     /// Where the server listens, as clients take it.
     pub(crate) fn address(&self) -> &str {
         let line = self.banner.lines().find_map(|line| line.trim().strip_prefix("listening"));
+        line.map(str::trim).expect("the banner names the address")
+    }
+
+    /// Where it answers scrapes and probes; it must have been told to.
+    pub(crate) fn metrics_address(&self) -> &str {
+        let line = self.banner.lines().find_map(|line| line.trim().strip_prefix("metrics"));
         line.map(str::trim).expect("the banner names the address")
     }
 

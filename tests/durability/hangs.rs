@@ -1,6 +1,7 @@
 //! Tests with a disk that hangs, or fails while nobody waits for it. The server notices and reports it within seconds,
 //! and ends only if it lasts.
 
+use crate::common::metrics::{get, scrape};
 use crate::common::{LONG, Server, eventually};
 use crate::cut_fs::CutFs;
 use crate::disk::{Faults, Hang};
@@ -105,6 +106,23 @@ async fn syncs_that_hang_for_a_while_lose_nothing() {
     for id in [kept, written, more] {
         assert_eq!(server.client().get(&id).await.unwrap().session.version, 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_and_scrapes_are_answered_while_the_disk_hangs() {
+    let Some(disk) = mount("scrapes and a hanging disk") else { return };
+    let server = start(&disk, &["--stall-timeout", "1m", "--metrics-listen", "127.0.0.1:0"]);
+    let address = server.metrics_address();
+    assert_eq!(get(address, "/readyz").unwrap().body, "ready\n");
+    let hanging = Hanging::begin(&disk, Hang::Everything);
+    let ready = || get(address, "/readyz").unwrap();
+    eventually("the probe tells that the storage hangs", async || ready().status == 503).await;
+    assert_eq!(ready().body, "failing: the storage makes no progress\n");
+    assert_eq!(get(address, "/livez").unwrap().status, 200);
+    let stalls = || scrape(address).value("sessiond_storage_stalls_total");
+    eventually("the stall is counted", async || stalls() > 0.5).await;
+    drop(hanging);
+    eventually("the server is ready again", async || ready().status == 200).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! Tests of the promises to operators: start, end, health, command line, clock, and who may read the files.
+//! Tests of the promises to operators: start, end, health, metrics, command line, clock, and who may read the files.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "what can't be set up fails the test")]
 
@@ -7,6 +7,7 @@ mod command_line;
 #[path = "../common/mod.rs"]
 mod common;
 mod health;
+mod metrics;
 mod private_files;
 mod shutdown;
 mod startup;

@@ -39,6 +39,27 @@ fn plaintext_beyond_loopback_has_to_be_allowed() {
 }
 
 #[test]
+fn scrapes_beyond_loopback_have_to_be_allowed_in_the_same_words() {
+    for address in ["none", "127.0.0.1:1", "[::1]:1", "localhost:1", "unix:/run/s"] {
+        assert!(load(&format!("--metrics-listen {address}"), &[], None).is_ok(), "{address}");
+    }
+    for address in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.com:1"] {
+        let problem = format!(
+            "{address} is not a loopback address and there is no TLS; listen on 127.0.0.1 or on unix:PATH, or set \
+             --allow-plaintext if every host of the network is trusted"
+        );
+        refuses(&format!("--metrics-listen {address}"), &format!("--metrics-listen: {problem}"));
+        refuses_variable("SESSIOND_METRICS_LISTEN", address, &format!("SESSIOND_METRICS_LISTEN: {problem}"));
+        assert!(load(&format!("--allow-plaintext --metrics-listen {address}"), &[], None).is_ok(), "{address}");
+    }
+    refuses(
+        "--metrics-listen 9464",
+        "--metrics-listen: \"9464\" is not an address; write HOST:PORT, for example 127.0.0.1:50051 or [::1]:50051, or \
+         unix:PATH",
+    );
+}
+
+#[test]
 fn address_has_host_and_port() {
     for address in ["x", ":1", "host:", "host:+1", "host:65536", "::1:1", "[::1]", "[x]:1", "http://host:1", "a b:1"] {
         assert!(address.parse::<Listen>().is_err(), "{address}");

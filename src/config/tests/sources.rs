@@ -32,6 +32,7 @@ fn command_is_sound() {
 fn defaults_are_as_documented() {
     let expected = Settings {
         listen: vec![Listen::Tcp("127.0.0.1:50051".to_owned())],
+        metrics_listen: None,
         socket_mode: 0o600,
         allow_plaintext: false,
         reflection: true,

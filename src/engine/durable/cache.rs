@@ -8,6 +8,7 @@
 use crate::clock::Millis;
 use crate::engine::EngineError;
 use crate::model::{Handle, IdHash, Record};
+use crate::striped::Striped;
 use quick_cache::Weighter;
 use quick_cache::sync::{Cache, EntryAction, EntryResult, GuardResult};
 use std::fmt;
@@ -33,7 +34,13 @@ pub(super) struct Cached {
 
 /// The cache. Clones share it.
 #[derive(Clone)]
-pub(super) struct RecordCache(Arc<Cache<Handle, Cached, ByBytes>>);
+pub(super) struct RecordCache(Arc<Inner>);
+
+struct Inner {
+    records: Cache<Handle, Cached, ByBytes>,
+    hits: Striped,
+    misses: Striped,
+}
 
 #[derive(Clone)]
 struct ByBytes;
@@ -49,12 +56,23 @@ impl RecordCache {
     /// A cache that takes at most so many bytes.
     pub(super) fn new(bytes: u64) -> Self {
         let items = usize::try_from(bytes / EXPECTED_BYTES).unwrap_or(usize::MAX);
-        Self(Arc::new(Cache::with_weighter(items, bytes, ByBytes)))
+        let records = Cache::with_weighter(items, bytes, ByBytes);
+        Self(Arc::new(Inner { records, hits: Striped::default(), misses: Striped::default() }))
     }
 
-    /// The record with this handle, if it is in the cache.
-    pub(super) fn get(&self, handle: Handle) -> Option<Cached> {
-        self.0.get(&handle)
+    /// The record with this handle, if it is in the cache. Whether it is goes into [`uses`](Self::uses) if the access
+    /// `counts`.
+    pub(super) fn get(&self, handle: Handle, counts: bool) -> Option<Cached> {
+        let found = self.0.records.get(&handle);
+        if counts {
+            if found.is_some() { &self.0.hits } else { &self.0.misses }.add_one();
+        }
+        found
+    }
+
+    /// How often a record was found, and how often not.
+    pub(super) fn uses(&self) -> (u64, u64) {
+        (self.0.hits.sum(), self.0.misses.sum())
     }
 
     /// The record with this handle. `load` reads it if it is not in the cache.
@@ -63,7 +81,7 @@ impl RecordCache {
         handle: Handle,
         load: impl FnOnce() -> Result<Option<Cached>, EngineError>,
     ) -> Result<Option<Cached>, EngineError> {
-        match self.0.get_value_or_guard(&handle, None) {
+        match self.0.records.get_value_or_guard(&handle, None) {
             GuardResult::Value(cached) => Ok(Some(cached)),
             GuardResult::Guard(guard) => {
                 let loaded = load()?;
@@ -80,7 +98,7 @@ impl RecordCache {
 
     /// The record with this handle, if it is in the cache. The access does not count for eviction.
     pub(super) fn peek(&self, handle: Handle) -> Option<Cached> {
-        self.0.peek(&handle)
+        self.0.records.peek(&handle)
     }
 
     /// Tells the cache that the writer has stored this record. A new record is cached; a changed one only replaces a
@@ -88,7 +106,7 @@ impl RecordCache {
     pub(super) fn put(&self, record: &Arc<Record>, is_split: bool) {
         let replace = |cached: &mut Cached| (cached.record, cached.is_split) = (Arc::clone(record), is_split);
         if !self.change(record.handle, replace) && record.revision == 1 {
-            self.0.insert(record.handle, Cached { record: Arc::clone(record), touched: None, is_split });
+            self.0.records.insert(record.handle, Cached { record: Arc::clone(record), touched: None, is_split });
         }
     }
 
@@ -100,12 +118,12 @@ impl RecordCache {
     /// Tells the cache that the writer has removed this record.
     pub(super) fn remove(&self, handle: Handle) {
         // This also removes a placeholder.
-        drop(self.0.remove(&handle));
+        drop(self.0.records.remove(&handle));
     }
 
     /// Changes a cached record. Returns false if there is none.
     fn change(&self, handle: Handle, change: impl FnOnce(&mut Cached)) -> bool {
-        let changed = self.0.entry(&handle, Some(Duration::ZERO), |_, cached| {
+        let changed = self.0.records.entry(&handle, Some(Duration::ZERO), |_, cached| {
             change(cached);
             EntryAction::Retain(())
         });
@@ -123,7 +141,7 @@ impl RecordCache {
 
 impl fmt::Debug for RecordCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RecordCache").field("records", &self.0.len()).finish_non_exhaustive()
+        f.debug_struct("RecordCache").field("records", &self.0.records.len()).finish_non_exhaustive()
     }
 }
 

@@ -191,6 +191,12 @@ impl Memtable {
         self.read().active.bytes
     }
 
+    /// The size of both layers, in bytes.
+    pub(super) fn bytes_of_all(&self) -> u64 {
+        let layers = self.read();
+        (layers.active.bytes + layers.frozen.as_ref().map_or(0, |frozen| frozen.bytes)) as u64
+    }
+
     /// Freezes the active layer, to be written back, and begins a new one. The layer frozen before must be written back
     /// already.
     pub(super) fn freeze(&self) -> Arc<Layer> {

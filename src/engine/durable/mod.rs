@@ -39,7 +39,10 @@ pub use watchdog::WatchdogOptions;
 pub use writer::Durability;
 
 use super::change_tracker::ChangeTrackers;
-use super::{ChangeTracker, Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, Query, Transaction};
+use super::{
+    ChangeTracker, DiskStatistics, Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, Query,
+    Transaction,
+};
 use checkpoint::{BLOAT, Checkpoint};
 use cold::Loader;
 use committer::Committer;
@@ -252,8 +255,19 @@ impl Engine for DurableEngine {
     }
 
     fn statistics(&self) -> EngineStatistics {
+        let (cache_hits, cache_misses) = self.tables.cache_uses();
+        let (redo_unwritten, redo) = self.writer.redo_bytes();
+        let disk = DiskStatistics {
+            redo_unwritten,
+            redo,
+            checkpoint_backlog: self.tables.memtable.bytes_of_all(),
+            cache_hits,
+            cache_misses,
+            free: self.watchdog.free_bytes(),
+        };
         let counted = self.tables.ledger().statistics.clone();
-        EngineStatistics { disk_bytes: self.watchdog.disk_bytes(), stalls: self.watchdog.stalls(), ..counted }
+        let (disk_bytes, stalls) = (self.watchdog.disk_bytes(), self.watchdog.stalls());
+        EngineStatistics { disk_bytes, stalls, disk: Some(disk), ..counted }
     }
 
     fn close(&self) -> EngineFuture<'_> {

@@ -81,6 +81,11 @@ impl Space {
         self.inside.store(free_bytes, Ordering::Relaxed);
     }
 
+    /// The bytes that are free on the disk, by its last answer.
+    pub(super) fn disk_free(&self) -> u64 {
+        self.disk_free.load(Ordering::Relaxed)
+    }
+
     /// Whether changes that need space are refused.
     pub(super) fn is_low(&self) -> bool {
         self.is_low.load(Ordering::Relaxed)

@@ -100,9 +100,14 @@ impl Tables {
         self.cache = Some(RecordCache::new(bytes - lookups));
     }
 
-    /// A cached record. The access counts for the cache's eviction.
-    pub(super) fn cached(&self, handle: Handle) -> Option<Cached> {
-        self.cache.as_ref()?.get(handle)
+    /// A cached record. The access counts for the cache's eviction, and in its statistics if `is_first` says so.
+    pub(super) fn cached(&self, handle: Handle, is_first: bool) -> Option<Cached> {
+        self.cache.as_ref()?.get(handle, is_first)
+    }
+
+    /// How often records were found in the cache, and how often not.
+    pub(super) fn cache_uses(&self) -> (u64, u64) {
+        self.cache.as_ref().map_or((0, 0), RecordCache::uses)
     }
 
     /// A cached record. The access does not count for the cache's eviction.

@@ -9,7 +9,9 @@ use super::router::Router;
 use crate::config::Settings;
 use crate::server::connections::slots::{ActiveCall, Slot};
 use crate::service::errors::transfer::{answers_not_taken, headers_too_large, request_too_slow, too_many_messages};
-use crate::service::{Held, Payload, ReceivedMessages, Share, add_reason, call_timed_out, refuse_other_protocols};
+use crate::service::{
+    CallCounts, Held, Lane, Payload, ReceivedMessages, Share, add_reason, call_timed_out, refuse_other_protocols,
+};
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
@@ -18,17 +20,20 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 use tokio::time::{Sleep, sleep, timeout};
-use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::request::Parts;
 use tonic::codegen::http::{HeaderMap, Request, Response};
+use tonic::{Code, Status};
 
 /// What the calls of one connection have in common.
 pub(in crate::server) struct Peer {
     pub(in crate::server) router: Router,
     pub(in crate::server) share: Arc<Share>,
     pub(in crate::server) slot: Arc<Slot>,
+    /// Where the worker counts calls.
+    pub(in crate::server) counts: Arc<CallCounts>,
     pub(in crate::server) settings: Arc<Settings>,
 }
 
@@ -60,26 +65,37 @@ impl From<NotSent> for Aborted {
 }
 
 impl Peer {
-    /// Answers a call.
+    /// Answers a call, and counts it.
     pub(in crate::server) async fn answer(
         self: Arc<Self>,
         request: Request<RecvStream>,
         mut reply: SendResponse<Piece>,
     ) {
+        let began = Instant::now();
         let call = Arc::new(self.slot.begin_call());
         let route = Route::of(request.uri().path());
-        let carried = match self.carry_out(route, request, &mut reply, &call).await {
-            Ok(carried) => carried,
-            Err(Aborted::Broken) => return reply.send_reset(Reason::INTERNAL_ERROR),
-            Err(Aborted::Gone | Aborted::NotTaken) => return,
+        let sent = match self.carry_out(route, request, &mut reply, &call).await {
+            Ok(carried) => self.send(route, carried, &mut reply, call).await,
+            Err(aborted) => Err(aborted),
         };
-        match self.send(route, carried, &mut reply, call).await {
-            Ok(()) | Err(Aborted::Gone) => {}
-            Err(Aborted::Broken) => reply.send_reset(Reason::INTERNAL_ERROR),
+        // Of a call without an answer, the code is what its caller sees.
+        let code = match sent {
+            Ok(code) => code,
+            Err(Aborted::Gone) => Code::Cancelled,
+            Err(Aborted::Broken) => {
+                reply.send_reset(Reason::INTERNAL_ERROR);
+                Code::Internal
+            }
             Err(Aborted::NotTaken) => {
                 tracing::warn!("a peer took an answer too slowly; its stream is reset");
                 self.slot.count_offence();
+                Code::ResourceExhausted
             }
+        };
+        if route.rpc.is_stream() {
+            self.counts.count_stream(route.rpc, code);
+        } else {
+            self.counts.count(Lane::Unary, route.rpc, code, began.elapsed());
         }
     }
 
@@ -146,7 +162,7 @@ impl Peer {
         if route.target != Target::Health && !self.room_to_answer(reply).await? {
             return refusal(answers_not_taken());
         }
-        let received = ReceivedMessages::new(Arc::clone(&self.share));
+        let received = ReceivedMessages::new(Arc::clone(&self.share), Arc::clone(&self.counts));
         if route.needs_received_messages() {
             parts.extensions.insert(received.clone());
         }
@@ -196,19 +212,20 @@ impl Peer {
         Ok(PendingAnswer { response, held, compression })
     }
 
-    /// Sends the answer.
+    /// Sends the answer. Returns the code that is in it.
     async fn send(
         &self,
         route: Route,
         PendingAnswer { response, mut held, compression }: PendingAnswer,
         reply: &mut SendResponse<Piece>,
         call: Arc<ActiveCall>,
-    ) -> Result<(), Aborted> {
+    ) -> Result<Code, Aborted> {
         let (parts, body) = response.into_parts();
         let mut parts = Response::from_parts(parts, ());
         let mut body = pin!(body);
         if body.is_end_stream() {
-            return reply.send_response(parts, true).map(drop).map_err(|_| Aborted::Gone);
+            let code = code_in(parts.headers());
+            return reply.send_response(parts, true).map(|_| code).map_err(|_| Aborted::Gone);
         }
         // The one message of an answer is encoded at once: from here on its size is known.
         let mut first = None;
@@ -234,7 +251,9 @@ impl Peer {
                 while !self.room_to_answer(&mut sender.stream).await? {}
                 next_frame(body.as_mut(), &mut sender.stream).await?
             };
-            let Some(frame) = frame else { return sender.end(HeaderMap::new()).map_err(Aborted::from) };
+            let Some(frame) = frame else {
+                return sender.end(HeaderMap::new()).map(|()| Code::Ok).map_err(Aborted::from);
+            };
             match frame.into_data() {
                 Ok(bytes) if route.answers_in_stream => {
                     let part = self.share.hold_answer(bytes.len());
@@ -247,7 +266,8 @@ impl Peer {
                 }
                 Err(frame) => {
                     let trailers = frame.into_trailers().unwrap_or_default();
-                    return sender.end(trailers).map_err(Aborted::from);
+                    let code = code_in(&trailers);
+                    return sender.end(trailers).map(|()| code).map_err(Aborted::from);
                 }
             }
         }
@@ -290,6 +310,11 @@ async fn next_frame(mut body: Pin<&mut Body>, call: &mut impl Withdrawal) -> Res
         Poll::Pending => call.poll_withdrawn(cx).map(|()| Err(Aborted::Gone)),
     })
     .await
+}
+
+/// The code in the last headers of an answer.
+fn code_in(headers: &HeaderMap) -> Code {
+    headers.get(Status::GRPC_STATUS).map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()))
 }
 
 /// The size of the headers as HTTP/2 counts it: each with its name, its value and 32 bytes.

@@ -3,6 +3,7 @@
 use crate::config::Settings;
 use crate::proto::admin_server::SERVICE_NAME as ADMIN;
 use crate::proto::session_store_server::SERVICE_NAME as STORE;
+use crate::service::Rpc;
 use tonic_health::pb::health_server::SERVICE_NAME as HEALTH;
 
 /// The service that a call is for.
@@ -19,6 +20,8 @@ pub(super) enum Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Route {
     pub(super) target: Target,
+    /// The method, for those who count.
+    pub(super) rpc: Rpc,
     /// The caller sends any number of messages, instead of one.
     pub(super) asks_in_stream: bool,
     /// The server answers with any number of messages, instead of one.
@@ -50,26 +53,57 @@ impl Route {
             HEALTH => Target::Health,
             _ => Target::Other,
         };
-        let (asks_in_stream, answers_in_stream) = match (target, method) {
-            (Target::Store, "Exchange") | (Target::Other, _) => (true, true),
-            (Target::Admin, "Restore") => (true, false),
-            (Target::Store, "WatchSessions") | (Target::Admin, "Backup" | "Verify") | (Target::Health, "Watch") => {
-                (false, true)
-            }
-            _ => (false, false),
+        let rpc = rpc_of(target, method);
+        let (asks_in_stream, answers_in_stream) = match rpc {
+            Rpc::Exchange => (true, true),
+            Rpc::Restore => (true, false),
+            Rpc::WatchSessions | Rpc::Backup | Rpc::Verify | Rpc::HealthWatch => (false, true),
+            _ => (target == Target::Other, target == Target::Other),
         };
-        let answer = match (target, method) {
-            (Target::Store, "GetSession" | "RedeemHandoff") => AnswerSize::Session,
-            (Target::Store, "LockSession") => AnswerSize::SessionInTheEnd,
-            (Target::Store, "BatchGetSessions" | "BatchDeleteSessions" | "ListSessions") => AnswerSize::Message,
+        let answer = match rpc {
+            Rpc::GetSession | Rpc::RedeemHandoff => AnswerSize::Session,
+            Rpc::LockSession => AnswerSize::SessionInTheEnd,
+            Rpc::BatchGetSessions | Rpc::BatchDeleteSessions | Rpc::ListSessions => AnswerSize::Message,
             _ => AnswerSize::Small,
         };
-        Self { target, asks_in_stream, answers_in_stream, answer }
+        Self { target, rpc, asks_in_stream, answers_in_stream, answer }
     }
 
     /// Whether the service looks itself at what the call holds of its connection's share.
     pub(super) fn needs_received_messages(self) -> bool {
         self.asks_in_stream || self.answers_in_stream || self.answer == AnswerSize::SessionInTheEnd
+    }
+}
+
+fn rpc_of(target: Target, method: &str) -> Rpc {
+    match (target, method) {
+        (Target::Store, "GetSession") => Rpc::GetSession,
+        (Target::Store, "CreateSession") => Rpc::CreateSession,
+        (Target::Store, "UpdateSession") => Rpc::UpdateSession,
+        (Target::Store, "TouchSession") => Rpc::TouchSession,
+        (Target::Store, "RotateSession") => Rpc::RotateSession,
+        (Target::Store, "DeleteSession") => Rpc::DeleteSession,
+        (Target::Store, "BatchGetSessions") => Rpc::BatchGetSessions,
+        (Target::Store, "BatchDeleteSessions") => Rpc::BatchDeleteSessions,
+        (Target::Store, "ListSessions") => Rpc::ListSessions,
+        (Target::Store, "CountSessions") => Rpc::CountSessions,
+        (Target::Store, "RevokeSessions") => Rpc::RevokeSessions,
+        (Target::Store, "WatchSessions") => Rpc::WatchSessions,
+        (Target::Store, "LockSession") => Rpc::LockSession,
+        (Target::Store, "UnlockSession") => Rpc::UnlockSession,
+        (Target::Store, "IssueHandoff") => Rpc::IssueHandoff,
+        (Target::Store, "RedeemHandoff") => Rpc::RedeemHandoff,
+        (Target::Store, "IssueCsrfToken") => Rpc::IssueCsrfToken,
+        (Target::Store, "VerifyCsrfToken") => Rpc::VerifyCsrfToken,
+        (Target::Store, "Exchange") => Rpc::Exchange,
+        (Target::Admin, "GetStatistics") => Rpc::GetStatistics,
+        (Target::Admin, "SweepNow") => Rpc::SweepNow,
+        (Target::Admin, "Verify") => Rpc::Verify,
+        (Target::Admin, "Backup") => Rpc::Backup,
+        (Target::Admin, "Restore") => Rpc::Restore,
+        (Target::Health, "Check") => Rpc::HealthCheck,
+        (Target::Health, "Watch") => Rpc::HealthWatch,
+        _ => Rpc::Other,
     }
 }
 
@@ -104,6 +138,7 @@ mod tests {
                     let route = Route::of(&format!("/{}.{}/{}", file.package(), service.name(), method.name()));
                     let streams = (method.client_streaming(), method.server_streaming());
                     assert_eq!((route.asks_in_stream, route.answers_in_stream), streams, "{}", method.name());
+                    assert_eq!((route.rpc.name(), route.rpc.is_stream()), (method.name(), streams != (false, false)));
                     methods += 1;
                 }
             }

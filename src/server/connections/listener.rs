@@ -25,7 +25,7 @@ pub struct SocketFile(PathBuf);
 
 /// A connection that was accepted but belongs to no runtime yet.
 #[derive(Debug)]
-pub(super) enum Accepted {
+pub(in crate::server) enum Accepted {
     Tcp(std::net::TcpStream),
     Unix(BlockingUnixStream),
 }
@@ -50,7 +50,7 @@ impl Listener {
         }
     }
 
-    pub(super) async fn accept(&self) -> io::Result<Accepted> {
+    pub(in crate::server) async fn accept(&self) -> io::Result<Accepted> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;

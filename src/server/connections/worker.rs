@@ -12,7 +12,7 @@ use crate::server::calls::call::Peer;
 use crate::server::calls::reflection::Reflection;
 use crate::server::calls::router::Router;
 use crate::server::process::health::{HealthService, Phase, draining};
-use crate::service::{AdminService, Budget, StoreService};
+use crate::service::{AdminService, Budget, CallCounts, StoreService};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -39,8 +39,17 @@ pub(in crate::server) struct Services {
 /// One serving thread.
 pub(in crate::server) struct Worker {
     connections: mpsc::Sender<(Accepted, Slot, WorkerLoad)>,
-    load: Arc<AtomicUsize>,
+    gauges: WorkerGauges,
     ended: oneshot::Receiver<()>,
+}
+
+/// What a worker tells of itself.
+#[derive(Clone, Default)]
+pub(in crate::server) struct WorkerGauges {
+    /// How many connections it serves.
+    pub(in crate::server) load: Arc<AtomicUsize>,
+    /// The calls that it has carried out.
+    pub(in crate::server) calls: Arc<CallCounts>,
 }
 
 impl Worker {
@@ -48,24 +57,31 @@ impl Worker {
         let (connections, accepted) = mpsc::channel(HANDOVER_QUEUE);
         let (end, ended) = oneshot::channel();
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let gauges = WorkerGauges::default();
+        let calls = Arc::clone(&gauges.calls);
         thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-            runtime.block_on(serve(service, accepted));
+            runtime.block_on(serve(service, calls, accepted));
             // Connections that did not drain in time end with their runtime.
             drop(runtime);
             // After a failure elsewhere, nobody waits for it.
             end.send(()).ok();
         })?;
-        Ok(Self { connections, load: Arc::default(), ended })
+        Ok(Self { connections, gauges, ended })
     }
 
     /// How many connections the worker serves.
     pub(in crate::server) fn load(&self) -> usize {
-        self.load.load(Ordering::Relaxed)
+        self.gauges.load.load(Ordering::Relaxed)
+    }
+
+    /// What the worker tells of itself, for longer than it lives.
+    pub(in crate::server) fn gauges(&self) -> WorkerGauges {
+        self.gauges.clone()
     }
 
     pub(super) async fn hand_over(&self, accepted: Accepted, slot: Slot) {
         // A worker that has ended is draining: the connection is closed.
-        self.connections.send((accepted, slot, WorkerLoad::add_to(&self.load))).await.ok();
+        self.connections.send((accepted, slot, WorkerLoad::add_to(&self.gauges.load))).await.ok();
     }
 
     /// Waits until the worker has drained. The phase tells it to.
@@ -74,7 +90,7 @@ impl Worker {
     }
 }
 
-async fn serve(service: Services, mut accepted: mpsc::Receiver<(Accepted, Slot, WorkerLoad)>) {
+async fn serve(service: Services, calls: Arc<CallCounts>, mut accepted: mpsc::Receiver<(Accepted, Slot, WorkerLoad)>) {
     let settings = Arc::clone(&service.settings);
     let (phase, budget) = (service.phase.clone(), service.budget.clone());
     let router = router(service);
@@ -91,8 +107,8 @@ async fn serve(service: Services, mut accepted: mpsc::Receiver<(Accepted, Slot, 
         let share = budget.share();
         match Connection::adopt(accepted, load, Arc::clone(&share), settings.send_timeout) {
             Ok(connection) => {
-                let (router, settings) = (router.clone(), Arc::clone(&settings));
-                let peer = Peer { router, share, slot: Arc::new(slot), settings };
+                let (router, settings, counts) = (router.clone(), Arc::clone(&settings), Arc::clone(&calls));
+                let peer = Peer { router, share, slot: Arc::new(slot), counts, settings };
                 let served = http2::serve(connection, peer, phase.clone());
                 connections.spawn(async move {
                     if let Err(error) = served.await {

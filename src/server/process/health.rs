@@ -27,10 +27,31 @@ pub(in crate::server) enum Phase {
     ReadOnly,
     /// A restored engine replaces an empty one.
     Restoring,
-    /// The engine makes no progress or has failed.
-    Failing,
+    /// The engine makes no progress. It may recover.
+    Stalled,
+    /// The engine has failed.
+    Failed,
     /// The server is about to end.
     Draining,
+}
+
+impl Phase {
+    /// All of them.
+    pub(in crate::server) const ALL: [Self; 7] =
+        [Self::Starting, Self::Serving, Self::ReadOnly, Self::Restoring, Self::Stalled, Self::Failed, Self::Draining];
+
+    /// The name in metrics.
+    pub(in crate::server) fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Serving => "serving",
+            Self::ReadOnly => "read-only",
+            Self::Restoring => "restoring",
+            Self::Stalled => "stalled",
+            Self::Failed => "failed",
+            Self::Draining => "draining",
+        }
+    }
 }
 
 /// Resolves when the server drains.

@@ -10,6 +10,7 @@ use crate::service::{Refusal, Restores, StoreService, Swap};
 use crate::session::{Maintenance, MaintenanceOptions, Policies, Sessions};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -23,7 +24,9 @@ pub(in crate::server) struct Launcher {
     pub(in crate::server) maintenance: MaintenanceOptions,
     /// How far behind the sweeper may be, in milliseconds.
     pub(in crate::server) lag_limit: Millis,
-    /// Turns true when it is farther.
+    /// How far it is, by the last look.
+    pub(in crate::server) sweeper_lag: Arc<AtomicU64>,
+    /// Turns true when it is farther than allowed.
     pub(in crate::server) sweeper_behind: watch::Sender<bool>,
 }
 
@@ -39,7 +42,8 @@ impl Launcher {
     pub(in crate::server) fn serve(&self, engine: Arc<dyn Engine>) -> Serving {
         let sessions = Sessions::new(Arc::clone(&engine), self.clock.clone(), self.policies.clone());
         let maintenance = Maintenance::start(sessions.clone(), self.maintenance);
-        let follow = sweeper_watch::follow(sessions.clone(), self.lag_limit, self.sweeper_behind.clone());
+        let (lag, behind) = (Arc::clone(&self.sweeper_lag), self.sweeper_behind.clone());
+        let follow = sweeper_watch::follow(sessions.clone(), self.lag_limit, lag, behind);
         let sweeper_watch = AbortOnDropHandle::new(tokio::spawn(follow));
         self.store.open(sessions);
         Serving { engine, maintenance, sweeper_watch }

@@ -2,6 +2,8 @@
 
 use crate::clock::Millis;
 use crate::session::Sessions;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
@@ -9,8 +11,14 @@ use tokio::time::{MissedTickBehavior, interval};
 /// How often the lag is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Follows the sweeper's lag for as long as someone listens, and tells whether it is above `limit`.
-pub(in crate::server) async fn follow(sessions: Sessions, limit: Millis, behind: watch::Sender<bool>) {
+/// Follows the sweeper's lag for as long as someone listens. Tells how far it is, in milliseconds, and whether that is above
+/// `limit`.
+pub(in crate::server) async fn follow(
+    sessions: Sessions,
+    limit: Millis,
+    lag: Arc<AtomicU64>,
+    behind: watch::Sender<bool>,
+) {
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -23,6 +31,7 @@ pub(in crate::server) async fn follow(sessions: Sessions, limit: Millis, behind:
                 continue;
             }
         };
+        lag.store(lag_ms, Ordering::Relaxed);
         // The sweeper has caught up only at half the limit, so that the state doesn't flutter.
         let was_behind = *behind.borrow();
         let is_behind = lag_ms > if was_behind { limit / 2 } else { limit };

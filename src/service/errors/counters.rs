@@ -1,27 +1,68 @@
-//! Counts of errors that an operator should know of. They belong to the process, since statuses are made where no server is at
+//! How often callers were told each error. The counts belong to the process, since statuses are made where no server is at
 //! hand.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// The reasons of errors, but for those that have only the name of a code of gRPC: these count together, as the last.
+const REASONS: [&str; 33] = [
+    "ANSWERS_NOT_TAKEN",
+    "BACKUP_INVALID",
+    "BACKUP_RUNNING",
+    "BACKUP_TOO_SLOW",
+    "BATCH_TOO_LARGE",
+    "DEADLINE_EXCEEDED",
+    "EVENTS_GONE",
+    "HANDOFF_INVALID",
+    "HEADERS_TOO_LARGE",
+    "INTERNAL",
+    "INVALID_ARGUMENT",
+    "IN_MEMORY",
+    "LOCK_HELD",
+    "LOCK_LOST",
+    "MESSAGE_TOO_LARGE",
+    "NOT_EMPTY",
+    "NOT_READY",
+    "REQUEST_TOO_SLOW",
+    MET_DAMAGE,
+    "SESSION_ID_RETIRED",
+    "SESSION_ID_TAKEN",
+    "SESSION_LIMIT_REACHED",
+    "SESSION_NOT_FOUND",
+    "SESSION_TOO_LARGE",
+    REFUSED_FOR_SPACE,
+    "TOO_MANY_REQUESTS",
+    "UNKNOWN_METHOD",
+    "UNSUPPORTED_CONTENT_TYPE",
+    "UNSUPPORTED_ENCODING",
+    "VERIFY_RUNNING",
+    "VERSION_MISMATCH",
+    "WATCHER_TOO_SLOW",
+    "OTHER",
+];
+
 /// Requests that were refused for lack of disk space.
-pub(in crate::service) static REFUSED_FOR_SPACE: Counter = Counter::new();
+pub(in crate::service) const REFUSED_FOR_SPACE: &str = "STORAGE_FULL";
 
 /// Requests that met damaged data.
-pub(in crate::service) static MET_DAMAGE: Counter = Counter::new();
+pub(in crate::service) const MET_DAMAGE: &str = "SESSION_CORRUPT";
 
-/// How often something has happened since the process started.
-pub(in crate::service) struct Counter(AtomicU64);
+static COUNTS: [AtomicU64; REASONS.len()] = [const { AtomicU64::new(0) }; REASONS.len()];
 
-impl Counter {
-    const fn new() -> Self {
-        Self(AtomicU64::new(0))
-    }
+/// Counts an error with this reason.
+pub(super) fn count(reason: &str) {
+    COUNTS[place_of(reason)].fetch_add(1, Ordering::Relaxed);
+}
 
-    pub(in crate::service) fn add_one(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
+/// How many errors with this reason there were since the process started.
+pub(in crate::service) fn count_of(reason: &str) -> u64 {
+    COUNTS[place_of(reason)].load(Ordering::Relaxed)
+}
 
-    pub(in crate::service) fn read(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
+/// The same for every reason.
+pub(crate) fn errors_by_reason() -> impl Iterator<Item = (&'static str, u64)> {
+    REASONS.into_iter().map(|reason| (reason, count_of(reason)))
+}
+
+fn place_of(reason: &str) -> usize {
+    REASONS.iter().position(|known| *known == reason).unwrap_or(REASONS.len() - 1)
 }

@@ -108,7 +108,7 @@ fn explain(status: &Status, payload: Payload) -> Status {
         // It has a text only for an unknown encoding.
         Code::Unimplemented if message.is_empty() => unknown_method(),
         Code::Unimplemented => plain(Code::Unimplemented, message, "UNSUPPORTED_ENCODING"),
-        code => plain(code, message, name(code)),
+        code => plain(code, message, code_name(code)),
     }
 }
 
@@ -126,7 +126,7 @@ fn too_large(message: &str, payload: Payload) -> Status {
 }
 
 /// The name of a code in the contract of gRPC.
-fn name(code: Code) -> &'static str {
+pub(crate) fn code_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",

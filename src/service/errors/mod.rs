@@ -2,7 +2,7 @@
 //!
 //! [`status`] turns each refusal of the service and of the session rules into its status. [`transfer`] has the errors of
 //! messages that arrive, or are taken, too slowly or too large. [`grpc`] puts the errors of the gRPC implementation into
-//! the same form. [`counters`] counts those that an operator should know of.
+//! the same form. [`counters`] counts them.
 
 pub(super) mod counters;
 pub(super) mod grpc;

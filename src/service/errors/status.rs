@@ -1,7 +1,7 @@
 //! The one place that makes error statuses: a gRPC code, a machine-readable reason, and for bad input the field. What arises
 //! below the methods is put into the same form by `protocol`.
 
-use super::counters::{MET_DAMAGE, REFUSED_FOR_SPACE};
+use super::counters::{self, MET_DAMAGE, REFUSED_FOR_SPACE};
 use crate::backup::RestoreError;
 use crate::engine::EngineError;
 use crate::proto::ItemError;
@@ -99,8 +99,10 @@ impl From<Error> for Status {
                 HashMap::from([("limit".into(), limit.to_string()), ("actual".into(), actual.to_string())]),
             ),
             Error::Invalid { field, problem } => {
+                let reason = "INVALID_ARGUMENT";
+                counters::count(reason);
                 let mut details = ErrorDetails::with_bad_request_violation(field, problem);
-                details.set_error_info("INVALID_ARGUMENT", DOMAIN, HashMap::new());
+                details.set_error_info(reason, DOMAIN, HashMap::new());
                 Status::with_error_details(Code::InvalidArgument, message, details)
             }
             Error::SessionLimit { .. } => plain(Code::ResourceExhausted, message, "SESSION_LIMIT_REACHED"),
@@ -146,22 +148,18 @@ pub(in crate::service) fn item_error(error: Error) -> ItemError {
     ItemError { reason, message: status.message().into() }
 }
 
-/// Logs and counts what happened, and tells the caller only what it can act on.
+/// Logs what happened, and tells the caller only what it can act on.
 fn engine_failure(error: &EngineError) -> Status {
     match error {
-        EngineError::StorageFull => {
-            REFUSED_FOR_SPACE.add_one();
-            plain(
-                Code::ResourceExhausted,
-                "too little free disk space to write; reads and deletes still work",
-                "STORAGE_FULL",
-            )
-        }
+        EngineError::StorageFull => plain(
+            Code::ResourceExhausted,
+            "too little free disk space to write; reads and deletes still work",
+            REFUSED_FOR_SPACE,
+        ),
         EngineError::Stopped => Refusal::NotReady.into(),
         EngineError::Corrupt(_) => {
-            MET_DAMAGE.add_one();
             tracing::error!(%error, "a request met damaged data");
-            plain(Code::DataLoss, "the stored session is damaged", "SESSION_CORRUPT")
+            plain(Code::DataLoss, "the stored session is damaged", MET_DAMAGE)
         }
         EngineError::Storage(_) | EngineError::DiskFull | EngineError::Damaged { .. } => {
             tracing::error!(%error, "a request failed");
@@ -175,12 +173,13 @@ pub(super) fn plain(code: Code, message: impl Into<String>, reason: &str) -> Sta
     with_reason(code, message, reason, HashMap::new())
 }
 
-/// The error with this reason, and details of it.
+/// The error with this reason, and details of it. It is counted here, since every error is told to somebody.
 pub(super) fn with_reason(
     code: Code,
     message: impl Into<String>,
     reason: &str,
     metadata: HashMap<String, String>,
 ) -> Status {
+    counters::count(reason);
     Status::with_error_details(code, message, ErrorDetails::with_error_info(reason, DOMAIN, metadata))
 }

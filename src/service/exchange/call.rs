@@ -4,6 +4,7 @@ use super::order::Turn;
 use crate::proto::call::Method;
 use crate::proto::reply::Result as Answer;
 use crate::proto::{CallError, Reply};
+use crate::service::call_counts::Rpc;
 use crate::service::errors::status;
 use crate::service::in_flight::budget::Held;
 use crate::service::store::StoreService;
@@ -11,7 +12,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
-use tonic::Status;
+use tonic::{Code, Status};
 
 /// A call that was begun.
 pub(super) type Work = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -66,6 +67,36 @@ pub(super) async fn attend(tag: u64, turn: Option<Turn>, mut work: Work, deadlin
     }
 }
 
+/// The method of a call.
+pub(super) fn rpc_of(method: &Method) -> Rpc {
+    match method {
+        Method::Create(_) => Rpc::CreateSession,
+        Method::Get(_) => Rpc::GetSession,
+        Method::Update(_) => Rpc::UpdateSession,
+        Method::Touch(_) => Rpc::TouchSession,
+        Method::Rotate(_) => Rpc::RotateSession,
+        Method::Delete(_) => Rpc::DeleteSession,
+    }
+}
+
+impl Ended {
+    /// The code in the reply to the call, or in the end of its stream.
+    pub(super) fn code(&self) -> Code {
+        match self {
+            Self::Done(reply) | Self::NeverBegun(reply) | Self::TimedOut(reply, _) => code_in(reply),
+            Self::Refused => Code::Unavailable,
+        }
+    }
+}
+
+/// The code in a reply.
+pub(super) fn code_in(reply: &Reply) -> Code {
+    match &reply.result {
+        Some(Answer::Error(error)) => Code::from_i32(error.code),
+        _ => Code::Ok,
+    }
+}
+
 pub(super) fn reply(tag: u64, answer: Answer) -> Reply {
     Reply { tag, result: Some(answer) }
 }
@@ -87,7 +118,6 @@ mod tests {
     use std::future::pending;
     use std::time::Duration;
     use tokio::sync::oneshot;
-    use tonic::Code;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -99,17 +129,10 @@ mod tests {
         Box::pin(async { Answer::Delete(DeleteSessionResponse { deleted: true }) })
     }
 
-    fn code(reply: &Reply) -> Option<Code> {
-        match &reply.result {
-            Some(Answer::Error(error)) => Some(Code::from_i32(error.code)),
-            _ => None,
-        }
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_call_in_time_is_answered_under_its_tag() {
         let Ended::Done(reply) = attend(7, None, done(), Some(deadline())).await else { panic!("done") };
-        assert_eq!((reply.tag, code(&reply)), (7, None));
+        assert_eq!((reply.tag, code_in(&reply)), (7, Code::Ok));
     }
 
     #[tokio::test(start_paused = true)]
@@ -121,7 +144,7 @@ mod tests {
             done().await
         });
         let Ended::TimedOut(reply, rest) = attend(7, None, work, Some(deadline())).await else { panic!("timed out") };
-        assert_eq!((reply.tag, code(&reply)), (7, Some(Code::DeadlineExceeded)));
+        assert_eq!((reply.tag, code_in(&reply)), (7, Code::DeadlineExceeded));
         assert_eq!(begin.elapsed().as_secs(), 1);
         drop(finish);
         assert!(matches!(rest.await, Answer::Delete(_)));
@@ -134,7 +157,7 @@ mod tests {
         let Ended::NeverBegun(reply) = attend(7, Some(waits), work, Some(deadline())).await else {
             panic!("not begun")
         };
-        assert_eq!(code(&reply), Some(Code::DeadlineExceeded));
+        assert_eq!(code_in(&reply), Code::DeadlineExceeded);
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@ use super::call::{self, Ended, Work};
 use super::order::{Order, QueueEntry, Scope};
 use crate::proto::call::Method;
 use crate::proto::{Call, ExchangeRequest, ExchangeResponse, Reply};
+use crate::service::call_counts::{Lane, Rpc};
 use crate::service::convert::request;
 use crate::service::errors::grpc;
 use crate::service::errors::status::Refusal;
@@ -16,7 +17,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant as Moment};
 use std::vec;
 use tokio::task::coop;
 use tokio::time::Instant;
@@ -138,10 +139,18 @@ impl ExchangeStream {
     /// Begins calls until there are none, or too many. True if it began any.
     fn begin(&mut self, cx: &mut Context<'_>, replies: &mut Replies) -> bool {
         let mut has_begun = false;
+        // A call begins when the one before it has ended or waits, so that the clock is read once for each.
+        let mut began = None;
         while !replies.is_full() && self.running.len() < MAX_CALLS && !self.runs_alone {
             let Poll::Ready(Some((call, scope))) = self.next_call(cx) else { break };
             has_begun = true;
-            if let Some(reply) = self.carry_out(cx, call, &scope) {
+            let rpc = call.method.as_ref().map_or(Rpc::Other, call::rpc_of);
+            let moment = *began.get_or_insert_with(Moment::now);
+            if let Some(reply) = self.carry_out(cx, call, &scope, (rpc, moment)) {
+                let now = Moment::now();
+                let took = now.duration_since(moment);
+                self.received.counts().count(Lane::Stream, rpc, call::code_in(&reply), took);
+                began = Some(now);
                 replies.push(reply);
             }
         }
@@ -190,8 +199,15 @@ impl ExchangeStream {
         }
     }
 
-    /// Carries out a call. The reply, if it is there at once.
-    fn carry_out(&mut self, cx: &mut Context<'_>, call: Call, scope: &Scope) -> Option<Reply> {
+    /// Carries out a call. The reply, if it is there at once; otherwise the call will be counted as one of this method that
+    /// began at this moment.
+    fn carry_out(
+        &mut self,
+        cx: &mut Context<'_>,
+        call: Call,
+        scope: &Scope,
+        (rpc, since): (Rpc, Moment),
+    ) -> Option<Reply> {
         let Call { tag, timeout, method } = call;
         let begun = self.prepare(timeout, method);
         let (mut work, timeout, in_flight) = match begun {
@@ -206,8 +222,10 @@ impl ExchangeStream {
         // Most calls end at once, so that the clock need not be read.
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         let (position, turn) = self.order.enter(scope);
+        let counts = self.received.shared_counts();
         self.running.push(Box::pin(async move {
             let ended = call::attend(tag, turn, work, deadline).await;
+            counts.count(Lane::Stream, rpc, ended.code(), since.elapsed());
             drop(in_flight);
             (position, Some(ended))
         }));

@@ -108,6 +108,18 @@ impl Budget {
         Arc::new(Share { room, requests, bytes, answers, on_their_way, window: Notify::new() })
     }
 
+    /// Requests in flight.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        self.0.requests.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of messages that are held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.bytes.load(Ordering::Relaxed)
+    }
+
     /// From now on every peer has only as much time as when room is scarce.
     pub fn drain(&self) {
         self.0.draining.store(true, Ordering::Relaxed);

@@ -12,7 +12,8 @@ use crate::service::convert::answer::{session, timestamp};
 use crate::service::convert::request::{self, EventFilter};
 use crate::service::errors::status::Refusal;
 use crate::service::in_flight::budget::{Held, Share};
-use crate::service::store::{StoreService, WatcherCount};
+use crate::service::store::StoreService;
+use crate::service::streams::watchers::WatcherEntry;
 use crate::session::Sessions;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +52,7 @@ impl StoreService {
             draining: self.draining.clone(),
             share,
             messages,
-            _count: self.count_watcher()?,
+            entry: self.watchers.enter(position)?,
         };
         Ok(AnswerStream::new(receiver, async move { Err(watcher.run().await) }))
     }
@@ -67,7 +68,7 @@ struct Watcher {
     draining: watch::Receiver<bool>,
     share: Arc<Share>,
     messages: mpsc::Sender<Outgoing<WatchSessionsResponse>>,
-    _count: WatcherCount,
+    entry: WatcherEntry,
 }
 
 impl Watcher {
@@ -114,6 +115,7 @@ impl Watcher {
             if at_end {
                 self.position = newest;
             }
+            self.entry.note(self.position);
             // Requests that arrived meanwhile go first.
             tokio::task::yield_now().await;
         }

@@ -34,7 +34,7 @@ impl Sessions {
                 })
                 .await?;
             for result in found {
-                results.push(result.and_then(|seen| {
+                results.push(self.counters.note_lookup(result).and_then(|seen| {
                     room = room.checked_sub(seen.record.answer_size()).ok_or(Error::BatchTooLarge)?;
                     Ok(seen)
                 }));
@@ -76,6 +76,9 @@ impl Sessions {
             .await?;
         for handle in ended {
             tracing::debug!(%handle, "deleted");
+        }
+        for _ in results.iter().filter(|deleted| matches!(deleted, Ok(false))) {
+            self.counters.count_failed_lookup();
         }
         Ok(results)
     }

@@ -18,7 +18,7 @@ pub enum DeleteTarget {
 impl Sessions {
     /// Ends a session. After this has returned, no slower request brings it back.
     pub async fn delete(&self, namespace: String, target: DeleteTarget) -> Result<(), Error> {
-        let handle = self
+        let deleted = self
             .transact(|draft| {
                 let live = match &target {
                     DeleteTarget::Handle(handle) => self.touches.find_by_handle(draft.view(), &namespace, *handle)?,
@@ -30,7 +30,11 @@ impl Sessions {
                 draft.remove(&live.to_record(), self.policies.cause(EventKind::Deleted, &namespace, live.now))?;
                 Ok(live.record.handle)
             })
-            .await?;
+            .await;
+        let handle = match target {
+            DeleteTarget::Id(_) => self.counters.note_lookup(deleted)?,
+            DeleteTarget::Handle(_) => deleted?,
+        };
         tracing::debug!(%handle, "deleted");
         Ok(())
     }

@@ -10,6 +10,7 @@ impl Sessions {
     /// Reads a session and, unless told to peek, slides its idle timeout.
     pub async fn get(&self, namespace: &str, id: &SessionId, access: Access) -> Result<Seen, Error> {
         let key = LookupKey::new(namespace, id);
-        self.query(|view| self.touches.find_to_read(view, &key, access)).await?.ok_or(Error::NotFound)
+        let seen = self.query(|view| self.touches.find_to_read(view, &key, access)).await?;
+        self.counters.note_lookup(seen.ok_or(Error::NotFound))
     }
 }

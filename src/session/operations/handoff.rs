@@ -43,21 +43,23 @@ impl Sessions {
         lifetime: Millis,
     ) -> Result<(Secret, Millis), Error> {
         let key = LookupKey::new(namespace, id);
-        self.transact(|draft| {
-            let live = self.touches.find(draft.view(), &key, Access::Touch)?.ok_or(Error::NotFound)?.writable()?;
-            let mut record = live.to_record();
-            let ticket = Secret::mint(record.handle);
-            let expires_at = live.now.saturating_add(lifetime);
-            record.tickets.retain(|ticket| live.now < ticket.expires_at);
-            if record.tickets.len() >= MAX_TICKETS {
-                record.tickets.remove(0);
-            }
-            let hash = SecretHash::of_secret(namespace, &ticket);
-            record.tickets.push(Ticket { hash, audience: audience.clone(), expires_at });
-            draft.put(record, Some(&live.record), None)?;
-            Ok((ticket, expires_at))
-        })
-        .await
+        let issued = self
+            .transact(|draft| {
+                let live = self.touches.find(draft.view(), &key, Access::Touch)?.ok_or(Error::NotFound)?.writable()?;
+                let mut record = live.to_record();
+                let ticket = Secret::mint(record.handle);
+                let expires_at = live.now.saturating_add(lifetime);
+                record.tickets.retain(|ticket| live.now < ticket.expires_at);
+                if record.tickets.len() >= MAX_TICKETS {
+                    record.tickets.remove(0);
+                }
+                let hash = SecretHash::of_secret(namespace, &ticket);
+                record.tickets.push(Ticket { hash, audience: audience.clone(), expires_at });
+                draft.put(record, Some(&live.record), None)?;
+                Ok((ticket, expires_at))
+            })
+            .await;
+        self.counters.note_lookup(issued)
     }
 
     /// Exchanges a ticket for an ID of the same session. A ticket that the wrong audience shows is used up.

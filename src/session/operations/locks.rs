@@ -273,6 +273,6 @@ impl Sessions {
 
     async fn writable_session(&self, key: &LookupKey) -> Result<Seen, Error> {
         let live = self.query(|view| self.touches.find(view, key, Access::Touch)).await?;
-        Ok(live.ok_or(Error::NotFound)?.writable()?.into())
+        Ok(self.counters.note_lookup(live.ok_or(Error::NotFound))?.writable()?.into())
     }
 }

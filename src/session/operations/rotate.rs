@@ -35,7 +35,7 @@ impl Sessions {
     pub async fn rotate(&self, rotation: Rotation) -> Result<(SessionId, Arc<Record>), Error> {
         let key = LookupKey::new(&rotation.namespace, &rotation.id);
         let Rotation { namespace, new_id, grace, change, expected_version, .. } = rotation;
-        let (id, record) = self
+        let rotated = self
             .transact(|draft| {
                 let live = self.touches.find(draft.view(), &key, Access::Touch)?.ok_or(Error::NotFound)?.writable()?;
                 live.check_version(expected_version)?;
@@ -55,7 +55,8 @@ impl Sessions {
                 let cause = self.policies.cause(EventKind::Rotated, &namespace, live.now);
                 Ok((next_id, draft.put(record, Some(&live.record), Some(cause))?))
             })
-            .await?;
+            .await;
+        let (id, record) = self.counters.note_lookup(rotated)?;
         tracing::debug!(handle = %record.handle, "rotated");
         Ok((id, record))
     }

@@ -76,7 +76,8 @@ impl Sessions {
                 let record = draft.put(record, Some(&live.record), Some(cause))?;
                 Ok(Updated { session: record.into(), created: false })
             })
-            .await?;
+            .await;
+        let updated = self.counters.note_lookup(updated)?;
         if updated.created {
             self.counters.count_created();
         }

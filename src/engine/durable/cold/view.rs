@@ -46,6 +46,11 @@ impl<'a> Gate<'a> {
         Err(EngineError::Storage(Arc::new(NotInMemory)))
     }
 
+    /// Whether nothing was loaded yet for the query or the transaction.
+    fn is_first_run(&self) -> bool {
+        self.loaded.is_none()
+    }
+
     /// Whether a read did not pass.
     pub(in super::super) fn has_missed(&self) -> bool {
         self.missed.borrow().is_some()
@@ -82,7 +87,7 @@ impl<'a> WarmView<'a> {
 
 impl View for WarmView<'_> {
     fn record(&self, handle: Handle) -> Result<Option<Arc<Record>>, EngineError> {
-        if let Some(cached) = self.tables.cached(handle) {
+        if let Some(cached) = self.tables.cached(handle, self.gate.is_first_run()) {
             return Ok(Some(cached.record));
         }
         if self.tables.memtable.get(Table::Sessions, &handle.to_bytes()) == Some(Recent::Removed) {

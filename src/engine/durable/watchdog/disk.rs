@@ -42,6 +42,10 @@ impl DiskWatch {
         self.used_bytes.load(Ordering::Relaxed)
     }
 
+    pub(super) fn free_bytes(&self) -> u64 {
+        self.space.disk_free()
+    }
+
     pub(super) fn space_is_low(&self) -> bool {
         self.space.is_low()
     }

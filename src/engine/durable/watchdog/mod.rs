@@ -76,6 +76,11 @@ impl Watchdog {
         self.disk.used_bytes()
     }
 
+    /// The bytes that are free on the disk, from the same answer.
+    pub(super) fn free_bytes(&self) -> u64 {
+        self.disk.free_bytes()
+    }
+
     /// How often the storage has stalled.
     pub(super) fn stalls(&self) -> u64 {
         self.stalls.load(Ordering::Relaxed)

@@ -202,6 +202,12 @@ impl Writer {
         self.last_event.clone()
     }
 
+    /// The bytes that wait to be written to the redo log, and those of its present generation.
+    pub(super) fn redo_bytes(&self) -> (u64, u64) {
+        let redo = |committer: &Committer| (committer.redo.waiting_bytes() as u64, committer.redo.end().bytes);
+        self.shared.lock().committer.as_ref().map_or((0, 0), redo)
+    }
+
     pub(super) fn commit<'a>(&'a self, transaction: Transaction<'a>, loader: &'a Loader) -> EngineFuture<'a> {
         match self.attempt(transaction, None) {
             Attempt::Decided(Ok(None)) => EngineFuture::done(Ok(())),

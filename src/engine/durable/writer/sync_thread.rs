@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// After so long without a change, giving dead space back delays nobody.
 const IDLE: Duration = Duration::from_secs(5);
@@ -118,15 +118,20 @@ impl SyncThread {
         let CommitGroup { write, is_synced, answers, last_event, ended, reclaims } = group;
         let end = write.end;
         self.progress.begin();
+        let began = Instant::now();
         let written = self.write(write, is_synced, last_event);
+        let took = began.elapsed();
         self.progress.end();
         let answer = written.as_ref().map(drop).map_err(EngineError::clone);
         if answer.is_ok() && is_synced {
             let mut state = self.shared.lock();
             state.synced = end;
             self.shared.synced.notify_one();
-            if let Some(committer) = state.committer.as_ref().filter(|_| self.durability == Durability::Always) {
-                committer.tell(last_event, answers.len() as u64);
+            if let Some(committer) = &state.committer {
+                committer.tables.ledger().statistics.synced(took);
+                if self.durability == Durability::Always {
+                    committer.tell(last_event, answers.len() as u64);
+                }
             }
         }
         for waiting in answers {
