@@ -5,7 +5,7 @@ use crate::open_files;
 use crate::private;
 use sessiond::config::{ConfigError, Effective, EngineKind, Listen, ServeArgs, Settings};
 use sessiond::engine::{DataFolder, Durability, DurableOptions, WatchdogOptions};
-use sessiond::server::{self, Listener, Listeners, ServeError, Storage};
+use sessiond::server::{self, Listener, Listeners, ServeError, Storage, Tls, TlsFiles};
 use std::io::{self, Write};
 use std::panic;
 use std::path::PathBuf;
@@ -83,7 +83,8 @@ fn explain_panics() {
 
 async fn run(effective: &Effective) -> Result<(), Failure> {
     let settings = Arc::new(effective.settings.clone());
-    let listeners = bind(effective).await?;
+    let tls = load_tls(effective)?;
+    let listeners = bind(effective, tls).await?;
     // The folder is claimed after the bind, so that a server that can't listen leaves no folder behind.
     let storage = claim_storage(effective)?;
     for listener in &listeners.calls {
@@ -116,8 +117,16 @@ async fn run(effective: &Effective) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Reads the certificate if an address needs one.
+fn load_tls(effective: &Effective) -> Result<Option<Tls>, ConfigError> {
+    let Settings { tls_certificate, tls_key, tls_client_ca, .. } = &effective.settings;
+    let (Some(certificate), Some(key)) = (tls_certificate.clone(), tls_key.clone()) else { return Ok(None) };
+    let loaded = Tls::load(TlsFiles { certificate, key, client_ca: tls_client_ca.clone() });
+    loaded.map(Some).map_err(|error| effective.refuse(error.setting, error.problem))
+}
+
 /// Binds every address that the settings name.
-async fn bind(effective: &Effective) -> Result<Listeners, ConfigError> {
+async fn bind(effective: &Effective, tls: Option<Tls>) -> Result<Listeners, ConfigError> {
     let settings = &effective.settings;
     let bind = async |name, address| {
         let bound = Listener::bind(address, settings.socket_mode).await;
@@ -131,7 +140,7 @@ async fn bind(effective: &Effective) -> Result<Listeners, ConfigError> {
         Some(address) => Some(bind("metrics-listen", address).await?),
         None => None,
     };
-    Ok(Listeners { calls, metrics })
+    Ok(Listeners { calls, tls, metrics })
 }
 
 fn claim_storage(effective: &Effective) -> Result<Storage, ConfigError> {
@@ -176,8 +185,12 @@ fn announce(settings: &Settings, listeners: &[Arc<Listener>], metrics: Option<&s
     lines.extend(metrics.map(|address| format!("  metrics     {address}")));
     lines.push(format!("  data        {data}"));
     lines.push(format!("  durability  {}", promise(settings)));
-    if settings.listen.iter().any(|address| !address.is_local()) {
+    if settings.listen.iter().any(Listen::is_exposed) {
         lines.push("  network     not encrypted: whoever can read it sees session IDs".into());
+    }
+    if settings.tls_client_ca.is_none() && settings.listen.iter().any(|address| address.is_tls() && !address.is_local())
+    {
+        lines.push("  clients     need no certificate: whoever reaches the server can read and end sessions".into());
     }
     // A server whose output is closed still serves.
     writeln!(io::stdout(), "{}", lines.join("\n")).ok();

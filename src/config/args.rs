@@ -12,8 +12,8 @@ use crate::engine::Durability;
 use super::environment::environment_name;
 use super::policy::PolicySettings;
 use super::values::{
-    EngineKind, Listen, LogFormat, OptionalDuration, OptionalListen, at_least, between, count, duration,
-    none_or_address, none_or_between, path, size, socket_mode, text, workers,
+    EngineKind, Listen, LogFormat, OptionalDuration, OptionalListen, OptionalPath, at_least, between, count, duration,
+    none_or_address, none_or_between, none_or_path, path, size, socket_mode, text, workers,
 };
 
 // The name of a value in the help also says which TOML type the file must use for it; see file.rs.
@@ -31,10 +31,10 @@ const PROCESS: &str = "Process";
 /// The settings that a server runs with, judged and typed. The comments are also the help texts.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Where to listen: HOST:PORT or unix:PATH
+    /// Where to listen: HOST:PORT, tls://HOST:PORT or unix:PATH
     ///
-    /// Can be repeated or separated by commas. There is no TLS, so an address that other hosts can reach is refused
-    /// unless allow-plaintext is set. Port 0 takes any free port.
+    /// Can be repeated or separated by commas. Without tls:// an address that other hosts can reach is refused unless
+    /// allow-plaintext is set. Port 0 takes any free port.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',', default_value = "127.0.0.1:50051", help_heading = NETWORK)]
     pub listen: Vec<Listen>,
 
@@ -53,10 +53,33 @@ pub struct Settings {
     #[arg(long, value_name = "MODE", value_parser = socket_mode, default_value = "0600", help_heading = NETWORK)]
     pub socket_mode: u32,
 
-    /// Listen beyond loopback although there is no TLS
+    /// The certificate of the addresses with tls://, a PEM file; those of its issuers may follow in it
+    ///
+    /// It is read again when it changes, and at SIGHUP; connections go on. A new one that can't be used is logged, and the old
+    /// one stays.
+    #[arg(long, value_name = "FILE", value_parser = none_or_path, default_value = "none", help_heading = NETWORK)]
+    pub tls_certificate: OptionalPath,
+
+    /// The private key of tls-certificate, a PEM file that only the server's user can read
+    #[arg(long, value_name = "FILE", value_parser = none_or_path, default_value = "none", help_heading = NETWORK)]
+    pub tls_key: OptionalPath,
+
+    /// Who may connect to the addresses with tls://: only clients with a certificate that one of this PEM file has signed
+    #[arg(long, value_name = "FILE", value_parser = none_or_path, default_value = "none", help_heading = NETWORK)]
+    pub tls_client_ca: OptionalPath,
+
+    /// Listen with TLS beyond loopback although clients need no certificate
+    ///
+    /// Whoever reaches the address can then read and end every session. Use this only where a firewall or a network policy says
+    /// who can reach it.
+    #[arg(long, value_name = BOOL, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
+          default_value = "false", help_heading = NETWORK)]
+    pub allow_anonymous: bool,
+
+    /// Listen beyond loopback without TLS
     ///
     /// Session IDs and session data then cross the network unencrypted. Use this only in a network in which every host is
-    /// trusted, or behind a proxy that adds TLS.
+    /// trusted, or behind a proxy that adds TLS. Clients need no certificate there either.
     #[arg(long, value_name = BOOL, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
           default_value = "false", help_heading = NETWORK)]
     pub allow_plaintext: bool,

@@ -193,14 +193,16 @@ impl Effective {
         let addresses = settings.listen.iter().map(|address| ("listen", address));
         let mut addresses = addresses.chain(settings.metrics_listen.iter().map(|address| ("metrics-listen", address)));
         if !settings.allow_plaintext
-            && let Some((name, open)) = addresses.find(|(_, address)| !address.is_local())
+            && let Some((name, open)) = addresses.find(|(_, address)| address.is_exposed())
         {
+            let tls = if name == "listen" { ", on tls://HOST:PORT" } else { "" };
             let problem = format!(
-                "{open} is not a loopback address and there is no TLS; listen on 127.0.0.1 or on unix:PATH, or set \
+                "{open} is not a loopback address and there is no TLS; listen on 127.0.0.1{tls} or on unix:PATH, or set \
                  --allow-plaintext if every host of the network is trusted"
             );
             return Err(self.refuse(name, problem));
         }
+        self.check_tls()?;
         let top = Scope::top(self);
         if settings.max_message_size > settings.message_memory_per_connection {
             return Err(top.contradiction("max-message-size", "is above", "message-memory-per-connection", "is below"));
@@ -213,6 +215,43 @@ impl Effective {
             Scope::of(self, namespace).check(policy)?;
         }
         Ok(())
+    }
+}
+
+impl Effective {
+    /// Checks that the settings of TLS belong together.
+    fn check_tls(&self) -> Result<(), ConfigError> {
+        let settings = &self.settings;
+        let files = [
+            ("tls-certificate", &settings.tls_certificate),
+            ("tls-key", &settings.tls_key),
+            ("tls-client-ca", &settings.tls_client_ca),
+        ];
+        let Some(address) = settings.listen.iter().find(|address| address.is_tls()) else {
+            return match files.iter().find(|(_, file)| file.is_some()) {
+                Some((name, _)) => Err(self.refuse(
+                    name,
+                    "it is of no use, since no address of listen begins with tls://; listen on tls://HOST:PORT, or leave \
+                     it out",
+                )),
+                None => Ok(()),
+            };
+        };
+        if let Some((missing, _)) = files[..2].iter().find(|(_, file)| file.is_none()) {
+            let problem = format!("{address} needs a certificate and its key; set {missing} to a PEM file");
+            return Err(self.refuse("listen", problem));
+        }
+        let open = settings.listen.iter().find(|address| address.is_tls() && !address.is_local());
+        match open {
+            Some(open) if settings.tls_client_ca.is_none() && !settings.allow_anonymous => Err(self.refuse(
+                "listen",
+                format!(
+                    "{open} would serve whoever reaches it; set tls-client-ca to the CA of the clients, or set \
+                     --allow-anonymous if only trusted hosts can reach it"
+                ),
+            )),
+            _ => Ok(()),
+        }
     }
 }
 

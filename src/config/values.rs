@@ -23,14 +23,22 @@ pub type OptionalCount = Option<usize>;
 /// An address that can be left out with "none".
 pub type OptionalListen = Option<Listen>;
 
+/// A file that can be left out with "none".
+pub type OptionalPath = Option<PathBuf>;
+
 /// The longest path that the kernel takes for a Unix socket, in bytes (`sun_path` without its final zero).
 const MAX_SOCKET_PATH: usize = 107;
+
+/// What an address begins with where peers speak TLS.
+pub(crate) const TLS: &str = "tls://";
 
 /// Where the server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
     /// TCP, as `HOST:PORT`. An IPv6 address is in brackets. With port 0 the kernel chooses.
     Tcp(String),
+    /// TLS over TCP, as `tls://HOST:PORT`.
+    Tls(String),
     /// A Unix socket at this path.
     Unix(PathBuf),
 }
@@ -41,8 +49,22 @@ impl Listen {
     pub fn is_local(&self) -> bool {
         match self {
             Self::Unix(_) => true,
-            Self::Tcp(address) => split_address(address).is_some_and(|(host, _)| is_loopback(host)),
+            Self::Tcp(address) | Self::Tls(address) => {
+                split_address(address).is_some_and(|(host, _)| is_loopback(host))
+            }
         }
+    }
+
+    /// Whether what is sent there can be read and changed on its way by other hosts.
+    #[must_use]
+    pub fn is_exposed(&self) -> bool {
+        matches!(self, Self::Tcp(_)) && !self.is_local()
+    }
+
+    /// Whether peers speak TLS there.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_))
     }
 }
 
@@ -50,6 +72,7 @@ impl fmt::Display for Listen {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => formatter.write_str(address),
+            Self::Tls(address) => write!(formatter, "{TLS}{address}"),
             Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
         }
     }
@@ -71,10 +94,15 @@ impl FromStr for Listen {
                 )),
             };
         }
-        match split_address(text) {
-            Some(_) => Ok(Self::Tcp(text.to_owned())),
+        let (kind, address): (fn(String) -> Self, _) = match text.strip_prefix(TLS) {
+            Some(address) => (Self::Tls, address),
+            None => (Self::Tcp, text),
+        };
+        match split_address(address) {
+            Some(_) => Ok(kind(address.to_owned())),
             None => Err(format!(
-                "{text:?} is not an address; write HOST:PORT, for example 127.0.0.1:50051 or [::1]:50051, or unix:PATH"
+                "{text:?} is not an address; write HOST:PORT, for example 127.0.0.1:50051 or [::1]:50051, \
+                 tls://HOST:PORT, or unix:PATH"
             )),
         }
     }
@@ -216,9 +244,15 @@ pub(super) fn none_or_count(low: &'static str, high: &'static str) -> impl Value
     }
 }
 
-/// An address, or `none`.
+/// An address without TLS, or `none`.
 pub(super) fn none_or_address(text: &str) -> Result<OptionalListen, String> {
-    if text.trim() == "none" { Ok(None) } else { text.parse().map(Some) }
+    match text.trim() {
+        "none" => Ok(None),
+        address => match address.parse::<Listen>()? {
+            tls if tls.is_tls() => Err(format!("{tls} is not possible here; write HOST:PORT, unix:PATH or none")),
+            address => Ok(Some(address)),
+        },
+    }
 }
 
 /// Text that is not empty.
@@ -236,6 +270,11 @@ pub(super) fn socket_mode(text: &str) -> Result<u32, String> {
         Ok(_) => Err(format!("{text} is not a mode from 0600 to 0777; write for example 0660")),
         Err(_) => Err(format!("{text:?} is not a mode in octal; write for example 0660")),
     }
+}
+
+/// A path that is not empty, or `none`.
+pub(super) fn none_or_path(text: &str) -> Result<OptionalPath, String> {
+    if text.trim() == "none" { Ok(None) } else { path(text).map(Some) }
 }
 
 /// A path that is not empty. Spaces around it are part of it.

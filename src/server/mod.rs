@@ -1,6 +1,6 @@
 //! Running the server: listeners, workers, the engine's opening, health, and an orderly end.
 //!
-//! A connection comes in through [`connections`], a call on it is carried out by [`calls`]. [`process`] is what the server
+//! A connection comes in through [`connections`], perhaps over [`tls`], a call on it is carried out by [`calls`]. [`process`] is what the server
 //! does beside that; [`peer_timeout`] says how long either may wait for a peer. [`metrics`] is a port of its own, for those
 //! who watch the server.
 
@@ -9,9 +9,11 @@ mod connections;
 mod metrics;
 mod peer_timeout;
 mod process;
+mod tls;
 
 pub use connections::listener::Listener;
 pub use process::storage::Storage;
+pub use tls::{Tls, TlsFiles, TlsProblem};
 
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -28,7 +30,9 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio_util::task::AbortOnDropHandle;
 
 /// Why the server ended otherwise than by request.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +59,8 @@ pub enum ServeError {
 pub struct Listeners {
     /// For calls.
     pub calls: Vec<Listener>,
+    /// What those of them that speak TLS are served with.
+    pub tls: Option<Tls>,
     /// For metrics and probes.
     pub metrics: Option<Listener>,
 }
@@ -64,7 +70,7 @@ pub struct Listeners {
 /// Opening the engine may take long. Meanwhile the listeners answer: health says that the server is not serving, and every
 /// other call is refused as not ready. `ready` is called once sessions are served.
 pub async fn run(
-    Listeners { calls: listeners, metrics }: Listeners,
+    Listeners { calls: listeners, tls, metrics }: Listeners,
     storage: Storage,
     settings: Arc<Settings>,
     ready: impl FnOnce(&[Arc<Listener>]),
@@ -96,6 +102,14 @@ pub async fn run(
         sweeper_behind,
         budget: budget.clone(),
         settings: Arc::clone(&settings),
+        tls: tls.clone(),
+    };
+    let _renewal = match tls {
+        Some(tls) => {
+            let hangup = signal(SignalKind::hangup())?;
+            Some(AbortOnDropHandle::new(tokio::spawn(tls.follow_files(hangup))))
+        }
+        None => None,
     };
     let workers = (0..settings.workers).map(|number| Worker::start(number, services.clone()));
     let workers: Arc<Vec<Worker>> = Arc::new(workers.collect::<Result<_, _>>()?);

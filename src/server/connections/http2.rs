@@ -4,13 +4,15 @@ use super::socket::Connection;
 use crate::server::calls::answer::Piece;
 use crate::server::calls::call::Peer;
 use crate::server::process::health::{Phase, draining};
+use crate::server::tls::Tls;
 use crate::service::STREAM_WINDOW;
 use h2::server::{Builder, Connection as Http2};
 use h2::{Ping, PingPong, Reason};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
@@ -44,6 +46,12 @@ pub(in crate::server) enum Broken {
     /// The peer broke the rules, or its side of the connection is gone.
     #[error(transparent)]
     Http2(#[from] h2::Error),
+    /// The handshake of TLS failed.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The peer does not speak TLS.
+    #[error("the peer does not speak TLS")]
+    Plaintext,
     /// The peer sends nothing.
     #[error("the peer does not answer")]
     Silent,
@@ -52,12 +60,28 @@ pub(in crate::server) enum Broken {
 /// Serves a connection to its end.
 pub(in crate::server) async fn serve(
     connection: Connection,
+    tls: Option<Tls>,
+    peer: Peer,
+    phase: watch::Receiver<Phase>,
+) -> Result<(), Broken> {
+    match tls {
+        None => serve_over(ready(Ok(connection)), peer, phase).await,
+        // On the heap: the state of a handshake is large, and short-lived.
+        Some(tls) => serve_over(Box::pin(async move { tls.accept(connection).await }), peer, phase).await,
+    }
+}
+
+async fn serve_over<C: AsyncRead + AsyncWrite + Unpin>(
+    connection: impl Future<Output = Result<C, Broken>>,
     peer: Peer,
     phase: watch::Receiver<Phase>,
 ) -> Result<(), Broken> {
     let peer = Arc::new(peer);
     let mut draining = pin!(draining(phase));
-    let handshake = timeout(peer.settings.receive_timeout, http2(&peer).handshake(connection));
+    // TLS and HTTP/2 together get the time of one handshake.
+    let handshake = timeout(peer.settings.receive_timeout, async {
+        Ok::<_, Broken>(http2(&peer).handshake(connection.await?).await?)
+    });
     let mut connection = tokio::select! {
         biased;
         handshake = handshake => match handshake {
@@ -123,7 +147,7 @@ enum Closing {
 }
 
 /// Whether a connection that is being closed can be cut, although the peer has not closed its side.
-fn may_end(closing: Closing, connection: &mut Http2<Connection, Piece>, peer: &Peer) -> bool {
+fn may_end<C: AsyncRead + AsyncWrite + Unpin>(closing: Closing, connection: &mut Http2<C, Piece>, peer: &Peer) -> bool {
     match closing {
         Closing::None => false,
         Closing::Drains => !connection.has_streams(),

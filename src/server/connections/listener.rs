@@ -1,6 +1,6 @@
 //! Binding addresses and accepting connections on them.
 
-use crate::config::Listen;
+use crate::config::{Listen, TLS};
 use std::fmt;
 use std::fs::Permissions;
 use std::io;
@@ -15,6 +15,8 @@ use tokio::net::{TcpListener, UnixListener};
 pub enum Listener {
     /// A TCP port.
     Tcp(TcpListener),
+    /// A TCP port whose peers speak TLS.
+    Tls(TcpListener),
     /// A Unix socket and its file.
     Unix(UnixListener, SocketFile),
 }
@@ -27,7 +29,15 @@ pub struct SocketFile(PathBuf);
 #[derive(Debug)]
 pub(in crate::server) enum Accepted {
     Tcp(std::net::TcpStream),
+    Tls(std::net::TcpStream),
     Unix(BlockingUnixStream),
+}
+
+impl Accepted {
+    /// Whether the peer has to speak TLS.
+    pub(super) fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
 }
 
 impl Listener {
@@ -37,10 +47,8 @@ impl Listener {
     /// `AddrInUse` if another process listens there, and whatever the operating system says otherwise.
     pub async fn bind(address: &Listen, socket_mode: u32) -> io::Result<Self> {
         match address {
-            Listen::Tcp(address) => {
-                let resolved: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
-                TcpListener::bind(&resolved[..]).await.map(Self::Tcp)
-            }
+            Listen::Tcp(address) => bind_port(address).await.map(Self::Tcp),
+            Listen::Tls(address) => bind_port(address).await.map(Self::Tls),
             Listen::Unix(path) => {
                 remove_abandoned_socket(path)?;
                 let listener = Self::Unix(UnixListener::bind(path)?, SocketFile(path.clone()));
@@ -52,22 +60,33 @@ impl Listener {
 
     pub(in crate::server) async fn accept(&self) -> io::Result<Accepted> {
         match self {
-            Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
-                // Answers are small and must not wait until there is more to send.
-                stream.set_nodelay(true)?;
-                stream.into_std().map(Accepted::Tcp)
-            }
+            Self::Tcp(listener) => accept_on_port(listener).await.map(Accepted::Tcp),
+            Self::Tls(listener) => accept_on_port(listener).await.map(Accepted::Tls),
             Self::Unix(listener, _) => listener.accept().await?.0.into_std().map(Accepted::Unix),
         }
     }
 }
 
+async fn bind_port(address: &str) -> io::Result<TcpListener> {
+    let resolved: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
+    TcpListener::bind(&resolved[..]).await
+}
+
+async fn accept_on_port(listener: &TcpListener) -> io::Result<std::net::TcpStream> {
+    let (stream, _) = listener.accept().await?;
+    // Answers are small and must not wait until there is more to send.
+    stream.set_nodelay(true)?;
+    stream.into_std()
+}
+
 impl fmt::Display for Listener {
-    /// The address as clients take it.
+    /// The address as the setting `listen` has it, with the port that the kernel chose.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Tls(_) = self {
+            f.write_str(TLS)?;
+        }
         match self {
-            Self::Tcp(listener) => match listener.local_addr() {
+            Self::Tcp(listener) | Self::Tls(listener) => match listener.local_addr() {
                 Ok(address) => address.fmt(f),
                 Err(_) => f.write_str("(unknown address)"),
             },

@@ -4,8 +4,8 @@
 //! connections: [`socket`] is the connection itself, [`http2`] its life from the handshake to the end.
 
 pub(super) mod accept;
-mod http2;
+pub(super) mod http2;
 pub(super) mod listener;
 pub(super) mod slots;
-mod socket;
+pub(super) mod socket;
 pub(super) mod worker;

@@ -15,7 +15,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep};
 
 /// A connection. It fails if its peer takes nothing for too long.
-pub(super) struct Connection {
+pub(in crate::server) struct Connection {
     stream: Stream,
     share: Arc<Share>,
     /// How long the peer may take nothing.
@@ -65,10 +65,19 @@ impl Connection {
         send_timeout: Duration,
     ) -> io::Result<Self> {
         let stream = match accepted {
-            Accepted::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
+            Accepted::Tcp(stream) | Accepted::Tls(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
             Accepted::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
         };
         Ok(Self { stream, share, send_timeout, stall: None, _load: load })
+    }
+
+    /// Looks at the first bytes that the peer sends, and leaves them there; none if it has closed the connection. A Unix
+    /// socket has none to show.
+    pub(in crate::server) async fn peek(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.peek(bytes).await,
+            Stream::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     /// Judges the result of a write: a peer that takes nothing, or next to nothing, is given up.

@@ -12,6 +12,7 @@ use crate::server::calls::call::Peer;
 use crate::server::calls::reflection::Reflection;
 use crate::server::calls::router::Router;
 use crate::server::process::health::{HealthService, Phase, draining};
+use crate::server::tls::Tls;
 use crate::service::{AdminService, Budget, CallCounts, StoreService};
 use std::io;
 use std::pin::pin;
@@ -34,6 +35,8 @@ pub(in crate::server) struct Services {
     pub(in crate::server) sweeper_behind: watch::Receiver<bool>,
     pub(in crate::server) budget: Budget,
     pub(in crate::server) settings: Arc<Settings>,
+    /// What connections of listeners with TLS are served with.
+    pub(in crate::server) tls: Option<Tls>,
 }
 
 /// One serving thread.
@@ -92,7 +95,7 @@ impl Worker {
 
 async fn serve(service: Services, calls: Arc<CallCounts>, mut accepted: mpsc::Receiver<(Accepted, Slot, WorkerLoad)>) {
     let settings = Arc::clone(&service.settings);
-    let (phase, budget) = (service.phase.clone(), service.budget.clone());
+    let (phase, budget, tls) = (service.phase.clone(), service.budget.clone(), service.tls.clone());
     let router = router(service);
     let connections = TaskTracker::new();
     let mut drain = pin!(draining(phase.clone()));
@@ -105,11 +108,12 @@ async fn serve(service: Services, calls: Arc<CallCounts>, mut accepted: mpsc::Re
             },
         };
         let share = budget.share();
+        let tls = tls.clone().filter(|_| accepted.is_tls());
         match Connection::adopt(accepted, load, Arc::clone(&share), settings.send_timeout) {
             Ok(connection) => {
                 let (router, settings, counts) = (router.clone(), Arc::clone(&settings), Arc::clone(&calls));
                 let peer = Peer { router, share, slot: Arc::new(slot), counts, settings };
-                let served = http2::serve(connection, peer, phase.clone());
+                let served = http2::serve(connection, tls, peer, phase.clone());
                 connections.spawn(async move {
                     if let Err(error) = served.await {
                         tracing::debug!(%error, "a connection ended badly");

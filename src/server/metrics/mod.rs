@@ -83,7 +83,7 @@ async fn answer_all(listener: Listener, answers: Answers, mut stopped: oneshot::
 /// Attaches a connection to this runtime.
 fn adopt(accepted: Accepted) -> io::Result<Either<TcpStream, UnixStream>> {
     Ok(match accepted {
-        Accepted::Tcp(stream) => Either::Left(TcpStream::from_std(stream)?),
+        Accepted::Tcp(stream) | Accepted::Tls(stream) => Either::Left(TcpStream::from_std(stream)?),
         Accepted::Unix(stream) => Either::Right(UnixStream::from_std(stream)?),
     })
 }

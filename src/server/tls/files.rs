@@ -1,0 +1,171 @@
+//! The files of TLS: what they must hold, and what is wrong with them in words that help.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::{ServerConfig, WebPkiClientVerifier};
+use tokio_rustls::rustls::{self, InconsistentKeys, RootCertStore};
+use x509_cert::der::Decode;
+
+/// Whoever speaks another protocol is refused in the handshake.
+const ALPN: &[u8] = b"h2";
+
+/// A certificate that ends sooner is warned of.
+const ENDS_SOON: Duration = Duration::from_secs(7 * 24 * 3600);
+
+const CERTIFICATE: &str = "tls-certificate";
+const KEY: &str = "tls-key";
+const CLIENT_CA: &str = "tls-client-ca";
+
+/// Where the certificates are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The server's certificate and those of its issuers.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// What must have signed the certificates of clients; `None` if they need none.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Why the files can't be used: which setting, what is wrong, and what to do.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{setting}: {problem}")]
+pub struct TlsProblem {
+    /// The setting that names the file.
+    pub setting: &'static str,
+    /// What is wrong, and what to do.
+    pub problem: String,
+}
+
+/// What was read from the files.
+#[derive(Clone)]
+pub(super) struct Loaded {
+    pub(super) config: Arc<ServerConfig>,
+    /// When the server's certificate ends.
+    pub(super) ends: SystemTime,
+}
+
+impl TlsFiles {
+    /// The files, in the order of their settings.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        [&self.certificate, &self.key].into_iter().chain(&self.client_ca).map(PathBuf::as_path)
+    }
+
+    pub(super) fn load(&self) -> Result<Loaded, TlsProblem> {
+        let provider = Arc::new(ring::default_provider());
+        let chain = certificates(CERTIFICATE, &self.certificate)?;
+        let key = private_key(&self.key)?;
+        let ends = check_time(&self.certificate, &chain)?;
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| problem(CERTIFICATE, &self.certificate, error))?;
+        let builder = match &self.client_ca {
+            None => builder.with_no_client_auth(),
+            Some(path) => {
+                let refuse = |error: &dyn fmt::Display| {
+                    problem(
+                        CLIENT_CA,
+                        path,
+                        format!("holds a certificate that is no CA ({error}); use the CA of the clients"),
+                    )
+                };
+                let mut roots = RootCertStore::empty();
+                for certificate in certificates(CLIENT_CA, path)? {
+                    roots.add(certificate).map_err(|error| refuse(&error))?;
+                }
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+                builder.with_client_cert_verifier(verifier.map_err(|error| refuse(&error))?)
+            }
+        };
+        let mut config = builder.with_single_cert(chain, key).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                let certificate = self.certificate.display();
+                problem(KEY, &self.key, format!("is not the key of {certificate}; set both to the files of one pair"))
+            }
+            error => problem(CERTIFICATE, &self.certificate, format!("can't be used with its key ({error})")),
+        })?;
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        Ok(Loaded { config: Arc::new(config), ends })
+    }
+}
+
+impl Loaded {
+    /// Says so if the certificate ends soon.
+    pub(super) fn warn_of_its_end(&self, files: &TlsFiles) {
+        if self.ends.duration_since(SystemTime::now()).is_ok_and(|left| left < ENDS_SOON) {
+            let (file, ends) = (files.certificate.display(), humantime::format_rfc3339_seconds(self.ends));
+            tracing::warn!(%file, %ends, "the certificate of tls-certificate ends soon; renew it");
+        }
+    }
+}
+
+/// All certificates of a file; there is one at least.
+fn certificates(setting: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
+    let text = read(setting, path)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let found = found.map_err(|error| problem(setting, path, format!("is no PEM file ({})", words(&error))))?;
+    if found.is_empty() {
+        return Err(problem(setting, path, "holds no certificate; use a PEM file with -----BEGIN CERTIFICATE-----"));
+    }
+    Ok(found)
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsProblem> {
+    PrivateKeyDer::from_pem_slice(&read(KEY, path)?).map_err(|error| match error {
+        pem::Error::NoItemsFound => problem(
+            KEY,
+            path,
+            "holds no private key that is not encrypted; use a PEM file with -----BEGIN PRIVATE KEY-----",
+        ),
+        error => problem(KEY, path, format!("is no PEM file ({})", words(&error))),
+    })
+}
+
+/// When the server's certificate ends; an error unless it holds now.
+fn check_time(path: &Path, chain: &[CertificateDer<'_>]) -> Result<SystemTime, TlsProblem> {
+    let first = chain.first().map(AsRef::as_ref).unwrap_or_default();
+    let certificate = x509_cert::Certificate::from_der(first)
+        .map_err(|error| problem(CERTIFICATE, path, format!("holds a certificate that can't be read ({error})")))?;
+    let validity = certificate.tbs_certificate().validity();
+    let (begins, ends) = (validity.not_before.to_system_time(), validity.not_after.to_system_time());
+    let now = SystemTime::now();
+    if ends < now {
+        let ended = humantime::format_rfc3339_seconds(ends);
+        return Err(problem(CERTIFICATE, path, format!("ended at {ended}; renew it")));
+    }
+    if now < begins {
+        let begins = humantime::format_rfc3339_seconds(begins);
+        return Err(problem(
+            CERTIFICATE,
+            path,
+            format!("holds only from {begins} on; check the clock, or use another"),
+        ));
+    }
+    Ok(ends)
+}
+
+fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, TlsProblem> {
+    fs::read(path)
+        .map_err(|error| problem(setting, path, format!("can't be read ({error}); check its path and its mode")))
+}
+
+/// What a PEM reader found, without what stands in the file: that may be a key.
+fn words(error: &pem::Error) -> &'static str {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => "a section has no end",
+        pem::Error::IllegalSectionStart { .. } => "a section has no proper beginning",
+        pem::Error::Base64Decode(_) => "it is not base64",
+        _ => "it is damaged",
+    }
+}
+
+fn problem(setting: &'static str, path: &Path, problem: impl fmt::Display) -> TlsProblem {
+    TlsProblem { setting, problem: format!("{} {problem}", path.display()) }
+}
