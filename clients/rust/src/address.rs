@@ -11,31 +11,39 @@ use tonic::transport::Endpoint;
 /// The address of a sessiond that was started without settings.
 pub const DEFAULT_ADDRESS: &str = "127.0.0.1:50051";
 
+/// What the address of a server with TLS begins with.
+const HTTPS: &str = "https://";
+
 /// The longest path that the kernel takes for a Unix socket, in bytes.
 const MAX_SOCKET_PATH: usize = 107;
 
-/// Where a sessiond listens: `HOST:PORT`, `http://HOST:PORT` or `unix:PATH`; or where each of the processes of one store
-/// does, separated by commas.
+/// Where a sessiond listens: `HOST:PORT`, `http://HOST:PORT`, with TLS `https://HOST:PORT`, or `unix:PATH`; or where each of the
+/// processes of one store does, separated by commas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     /// As the caller wrote it: errors name the address in the words of the setting.
     text: String,
-    /// Each is `HOST:PORT` or `unix:PATH`; there is one at least.
+    /// Each is `HOST:PORT`, `https://HOST:PORT` or `unix:PATH`; there is one at least. All or none have `https://`.
     normal: Vec<String>,
 }
 
 /// An address that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{address:?} is not an address: {problem}; write HOST:PORT, http://HOST:PORT or unix:PATH")]
+#[error("{address:?} is not an address: {problem}; write HOST:PORT, http://HOST:PORT, https://HOST:PORT or unix:PATH")]
 pub struct AddressError {
     address: String,
     problem: &'static str,
 }
 
 impl Address {
+    /// Whether the servers speak TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.normal.iter().any(|normal| is_tls(normal))
+    }
+
     pub(crate) fn endpoints(&self) -> Result<Vec<Endpoint>, AddressError> {
         let endpoint = |normal: &String| {
-            let uri = if is_socket(normal) { normal.clone() } else { format!("http://{normal}") };
+            let uri = if is_socket(normal) || is_tls(normal) { normal.clone() } else { format!("http://{normal}") };
             Endpoint::from_shared(uri).map_err(|_| problem(&self.text, "it holds a character that no address has"))
         };
         self.normal.iter().map(endpoint).collect()
@@ -61,9 +69,16 @@ impl fmt::Display for Address {
 
 /// The normal forms of addresses separated by commas; there is one at least.
 fn list(text: &str) -> Result<Vec<String>, &'static str> {
-    match text.trim() {
-        "" => Err("it is empty"),
-        text => text.split(',').map(|address| normal(address.trim())).collect(),
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("it is empty");
+    }
+    let all: Vec<String> = text.split(',').map(|address| normal(address.trim())).collect::<Result<_, _>>()?;
+    let with_tls = all.iter().filter(|normal| is_tls(normal)).count();
+    if with_tls == 0 || with_tls == all.len() {
+        Ok(all)
+    } else {
+        Err("https:// stands before all addresses or before none")
     }
 }
 
@@ -74,15 +89,15 @@ fn normal(address: &str) -> Result<String, &'static str> {
     if let Some(path) = address.strip_prefix("unix:") {
         return Ok(format!("unix:{}", socket_path(path)?));
     }
-    let authority = match address.split_once("://") {
-        None => address,
+    let (scheme, authority) = match address.split_once("://") {
+        None => ("", address),
         // A lone slash is how URLs of a host end.
-        Some(("http", rest)) => rest.strip_suffix('/').unwrap_or(rest),
-        Some(("https", _)) => return Err("TLS is not supported"),
-        Some(_) => return Err("it begins with something else than http:// or unix:"),
+        Some(("http", rest)) => ("", rest.strip_suffix('/').unwrap_or(rest)),
+        Some(("https", rest)) => (HTTPS, rest.strip_suffix('/').unwrap_or(rest)),
+        Some(_) => return Err("it begins with something else than http://, https:// or unix:"),
     };
     check_authority(authority)?;
-    Ok(authority.to_ascii_lowercase())
+    Ok(format!("{scheme}{}", authority.to_ascii_lowercase()))
 }
 
 /// A path as `unix:PATH` has it; it may also be an absolute one behind `unix://`.
@@ -131,6 +146,10 @@ fn is_socket(normal: &str) -> bool {
     normal.starts_with("unix:")
 }
 
+fn is_tls(normal: &str) -> bool {
+    normal.starts_with(HTTPS)
+}
+
 fn problem(address: &str, problem: &'static str) -> AddressError {
     AddressError { address: address.to_owned(), problem }
 }
@@ -154,7 +173,7 @@ mod tests {
                 Err(error) => {
                     let refused = case["refused"].as_str().expect(text);
                     let line = format!(
-                        "{text:?} is not an address: {refused}; write HOST:PORT, http://HOST:PORT or unix:PATH"
+                        "{text:?} is not an address: {refused}; write HOST:PORT, http://HOST:PORT, https://HOST:PORT or unix:PATH"
                     );
                     assert_eq!(error.to_string(), line);
                 }

@@ -22,13 +22,14 @@ mod retry;
 mod rpc;
 mod servers;
 mod sessions;
+mod tls;
 mod value;
 mod verify;
 
 pub use address::{Address, AddressError, DEFAULT_ADDRESS};
 pub use admin::Health;
 pub use backup::Backup;
-pub use client::{Client, ClientBuilder, DEFAULT_DEADLINE};
+pub use client::{Client, ClientBuilder, DEFAULT_DEADLINE, SettingsError};
 pub use directory::{Listing, Page};
 pub use error::{Error, Violation};
 pub use events::{Event, Watch, WatchMessage};
@@ -42,6 +43,7 @@ pub use proto::{BackupSummary, GetStatisticsResponse as Statistics, VerifySummar
 pub use retry::RetryPolicy;
 pub use rpc::Rpc;
 pub use sessions::{Created, Read, Rotated, Touched, Updated};
+pub use tls::{Tls, TlsError};
 pub use verify::Verification;
 
 /// The messages and the stubs of the contract, generated from the files under `proto/`.

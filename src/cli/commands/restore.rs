@@ -20,7 +20,7 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::backup::{text, to_json};
-use crate::cli::input::args::OutputArgs;
+use crate::cli::input::args::{OutputArgs, TlsArgs};
 use crate::cli::output::failure::Failure;
 use crate::cli::output::progress;
 use crate::cli::output::report::Report;
@@ -63,9 +63,12 @@ pub(crate) struct RestoreArgs {
     #[arg(long, value_name = "DIR", required_unless_present = "server", conflicts_with = "server")]
     data_dir: Option<PathBuf>,
 
-    /// Restore into the running server at this address: HOST:PORT, http://HOST:PORT or unix:PATH
+    /// Restore into the running server at this address: HOST:PORT, https://HOST:PORT or unix:PATH
     #[arg(long, value_name = "ADDRESS")]
     server: Option<Address>,
+
+    #[command(flatten)]
+    tls: TlsArgs,
 
     #[command(flatten)]
     output: OutputArgs,
@@ -88,7 +91,7 @@ impl RestoreArgs {
         let source = bar.wrap_read(source);
         let summary = match (&self.data_dir, &self.server) {
             (Some(folder), _) => into_folder(source, folder.clone()).await?,
-            (None, Some(server)) => into_server(source, server, &self.file).await?,
+            (None, Some(server)) => into_server(source, server, &self.tls, &self.file).await?,
             (None, None) => return Err(Failure::usage("say where to restore: --data-dir or --server")),
         };
         ProgressBar::finish_and_clear(&bar);
@@ -143,9 +146,10 @@ async fn into_folder(source: impl Read + Send + 'static, folder: PathBuf) -> Res
 async fn into_server(
     source: impl Read + Send + 'static,
     server: &Address,
+    tls: &TlsArgs,
     file: &Path,
 ) -> Result<BackupSummary, Failure> {
-    let client = Client::builder().address(server.to_string()).connect_lazy()?;
+    let client = Client::builder().address(server.to_string()).tls(tls.tls()).connect_lazy()?;
     let (parts, received) = mpsc::channel(BUFFER);
     // Not on the runtime, which would wait for its end: it may hang on standard input when the server has refused already.
     thread::spawn(move || send_parts(source, &parts));

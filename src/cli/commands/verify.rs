@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use sessiond::engine::{Verified, verify};
 use sessiond_client::{Address, Client, Error, VerifySummary};
 
-use crate::cli::input::args::OutputArgs;
+use crate::cli::input::args::{OutputArgs, TlsArgs};
 use crate::cli::output::failure::Failure;
 use crate::cli::output::progress;
 use crate::cli::output::report::Report;
@@ -32,9 +32,12 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "DIR", required_unless_present = "server", conflicts_with = "server")]
     data_dir: Option<PathBuf>,
 
-    /// Have the running server check its own data: HOST:PORT, http://HOST:PORT or unix:PATH
+    /// Have the running server check its own data: HOST:PORT, https://HOST:PORT or unix:PATH
     #[arg(long, value_name = "ADDRESS")]
     server: Option<Address>,
+
+    #[command(flatten)]
+    tls: TlsArgs,
 
     #[command(flatten)]
     output: OutputArgs,
@@ -48,7 +51,7 @@ impl VerifyArgs {
     pub(crate) async fn run(self) -> Result<Report, Failure> {
         match (&self.data_dir, &self.server) {
             (Some(folder), _) => check_folder(folder),
-            (None, Some(server)) => check_server(server, self.output.json).await,
+            (None, Some(server)) => check_server(server, &self.tls, self.output.json).await,
             (None, None) => Err(Failure::usage("say what to check: --data-dir or --server")),
         }
     }
@@ -61,8 +64,8 @@ fn check_folder(folder: &Path) -> Result<Report, Failure> {
     judge(verified.is_clean(), of_folder(&verified), format!("{folder} is damaged; {remedy}, or restore a backup"))
 }
 
-async fn check_server(server: &Address, hide_progress: bool) -> Result<Report, Failure> {
-    let client = Client::builder().address(server.to_string()).connect_lazy()?;
+async fn check_server(server: &Address, tls: &TlsArgs, hide_progress: bool) -> Result<Report, Failure> {
+    let client = Client::builder().address(server.to_string()).tls(tls.tls()).connect_lazy()?;
     let mut check = client.verify().await?;
     let bar = progress::bar("checking", "sessions and events", None, hide_progress);
     while let Some(told) = check.next().await {

@@ -1,12 +1,13 @@
 //! Arguments that several commands share. The comments are also the help texts.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use sessiond_client::json::timestamp_from_text;
 use sessiond_client::proto::{SessionChange, Timeouts, Value};
-use sessiond_client::{Address, AddressError, Client, ClientBuilder, Error, Timestamp};
+use sessiond_client::{Address, Client, ClientBuilder, Error, SettingsError, Timestamp, Tls};
 
 use super::assignment::{Assignment, Label};
 use super::secret::SecretArg;
@@ -62,13 +63,57 @@ pub(crate) struct OutputArgs {
     pub(crate) json: bool,
 }
 
+/// How to speak TLS to addresses with `https://`.
+#[derive(Debug, Args)]
+pub(crate) struct TlsArgs {
+    /// With https://: the CA that signed the server's certificate, a PEM file [env: `SESSIOND_CA_FILE`]
+    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    ca_file: Option<PathBuf>,
+
+    /// With https://: this client's certificate, a PEM file [env: `SESSIOND_CERTIFICATE_FILE`]
+    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    certificate_file: Option<PathBuf>,
+
+    /// With https://: the certificate's key, a PEM file [env: `SESSIOND_KEY_FILE`]
+    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    key_file: Option<PathBuf>,
+
+    /// With https://: the name that the server's certificate must have [env: `SESSIOND_SERVER_NAME`]
+    #[arg(long, value_name = "NAME", help_heading = "Server")]
+    server_name: Option<String>,
+}
+
+impl TlsArgs {
+    /// What was given; the client looks at the environment itself.
+    pub(crate) fn tls(&self) -> Tls {
+        let Self { ca_file, certificate_file, key_file, server_name } = self;
+        let mut tls = Tls::new();
+        if let Some(file) = ca_file {
+            tls = tls.ca_file(file);
+        }
+        if let Some(file) = certificate_file {
+            tls = tls.certificate_file(file);
+        }
+        if let Some(file) = key_file {
+            tls = tls.key_file(file);
+        }
+        if let Some(name) = server_name {
+            tls = tls.server_name(name);
+        }
+        tls
+    }
+}
+
 /// Which server to call, and how.
 #[derive(Debug, Args)]
 pub(crate) struct ServerArgs {
-    /// Where the server listens: HOST:PORT, http://HOST:PORT or unix:PATH; several of one store are separated by commas
+    /// Where the server listens: HOST:PORT, https://HOST:PORT or unix:PATH; several of one store are separated by commas
     #[arg(long, value_name = "ADDRESS", env = "SESSIOND_ADDR", hide_env_values = true,
           default_value = sessiond_client::DEFAULT_ADDRESS, help_heading = "Server")]
     addr: Address,
+
+    #[command(flatten)]
+    tls: TlsArgs,
 
     /// How long a call may take
     #[arg(long, value_name = "DURATION", value_parser = positive_duration, default_value = "5s",
@@ -84,17 +129,17 @@ impl ServerArgs {
         self.output.json
     }
 
-    pub(crate) fn client(&self) -> Result<Client, AddressError> {
+    pub(crate) fn client(&self) -> Result<Client, SettingsError> {
         self.client_in("")
     }
 
-    fn client_in(&self, namespace: &str) -> Result<Client, AddressError> {
+    fn client_in(&self, namespace: &str) -> Result<Client, SettingsError> {
         self.client_builder().namespace(namespace).connect_lazy()
     }
 
     /// A client builder with these arguments, for clients that need more.
     pub(crate) fn client_builder(&self) -> ClientBuilder {
-        Client::builder().address(self.addr.to_string()).deadline(self.timeout)
+        Client::builder().address(self.addr.to_string()).tls(self.tls.tls()).deadline(self.timeout)
     }
 }
 
@@ -125,7 +170,7 @@ impl ClientArgs {
         &self.namespace
     }
 
-    pub(crate) fn client(&self) -> Result<Client, AddressError> {
+    pub(crate) fn client(&self) -> Result<Client, SettingsError> {
         self.server.client_in(&self.namespace)
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
-use sessiond_client::{AddressError, Error};
+use sessiond_client::{Error, SettingsError};
 
 use super::report::Report;
 
@@ -49,8 +49,8 @@ impl From<Error> for Failure {
     }
 }
 
-impl From<AddressError> for Failure {
-    fn from(error: AddressError) -> Self {
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
         Self::usage(error.to_string())
     }
 }
@@ -81,8 +81,8 @@ impl From<Error> for Stop {
     }
 }
 
-impl From<AddressError> for Stop {
-    fn from(error: AddressError) -> Self {
+impl From<SettingsError> for Stop {
+    fn from(error: SettingsError) -> Self {
         Self::Failed(error.into())
     }
 }

@@ -9,6 +9,7 @@ use crate::address::{Address, AddressError, DEFAULT_ADDRESS};
 use crate::lane::Lane;
 use crate::retry::RetryPolicy;
 use crate::servers::Servers;
+use crate::tls::{Tls, TlsError};
 
 /// How long a call may take, its repetitions included, if nothing else is said.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(1);
@@ -19,10 +20,22 @@ pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(1);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Why a client can't be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// The address.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The settings of TLS, or their files.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
 /// Settings of a [`Client`].
 #[derive(Debug, Clone)]
 pub struct ClientBuilder {
     address: Option<String>,
+    tls: Tls,
     namespace: String,
     deadline: Duration,
     retry: RetryPolicy,
@@ -33,6 +46,7 @@ impl ClientBuilder {
     pub(super) fn new() -> Self {
         Self {
             address: None,
+            tls: Tls::new(),
             namespace: String::new(),
             deadline: DEFAULT_DEADLINE,
             retry: RetryPolicy::default(),
@@ -40,12 +54,19 @@ impl ClientBuilder {
         }
     }
 
-    /// `HOST:PORT`, `http://HOST:PORT` or `unix:PATH`. Several, separated by commas, are the processes of one store. One is
+    /// `HOST:PORT`, `http://HOST:PORT`, `https://HOST:PORT` or `unix:PATH`. Several, separated by commas, are the processes of one store. One is
     /// used at a time, and the next in turn when it can't be reached, is starting or is shutting down. Left out, the
     /// environment variable `SESSIOND_ADDR` says it; without that it is [`DEFAULT_ADDRESS`].
     #[must_use]
     pub fn address(mut self, address: impl Into<String>) -> Self {
         self.address = Some(address.into());
+        self
+    }
+
+    /// How the client speaks TLS to addresses with `https://`. What it leaves out comes from the environment: see [`Tls`].
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = tls;
         self
     }
 
@@ -81,12 +102,16 @@ impl ClientBuilder {
     ///
     /// # Panics
     /// Outside of a Tokio runtime.
-    pub fn connect_lazy(self) -> Result<Client, AddressError> {
+    pub fn connect_lazy(self) -> Result<Client, SettingsError> {
         let from_environment = || env::var("SESSIOND_ADDR").ok().filter(|address| !address.is_empty());
         let address = self.address.or_else(from_environment);
         let address: Address = address.as_deref().unwrap_or(DEFAULT_ADDRESS).parse()?;
-        let Self { namespace, deadline, retry, lane, .. } = self;
-        let endpoints = address.endpoints()?;
+        let Self { tls, namespace, deadline, retry, lane, .. } = self;
+        let endpoints = match address.endpoints()? {
+            endpoints if address.is_tls() => tls.or_environment().set_up(endpoints)?,
+            endpoints if tls.is_empty() => endpoints,
+            _ => return Err(TlsError::without_https().into()),
+        };
         // A call has time to try them all.
         let connect_timeout = deadline / u32::try_from(endpoints.len()).unwrap_or(u32::MAX);
         let channels = endpoints.into_iter().map(|endpoint| {

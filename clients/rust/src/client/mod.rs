@@ -16,7 +16,7 @@ use crate::retry::{self, RetryPolicy, Time};
 use crate::servers::{Server, Servers};
 use crate::sessions::HotCall;
 
-pub use builder::{ClientBuilder, DEFAULT_DEADLINE};
+pub use builder::{ClientBuilder, DEFAULT_DEADLINE, SettingsError};
 
 /// The largest answer that is read: the largest that a server can be set to send.
 pub(crate) const LARGEST_MESSAGE: usize = 64 * 1024 * 1024;

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use sessiond_client::proto::{
     CreateSessionRequest, DeleteSessionRequest, RotateSessionRequest, SessionChange, Timeouts,
 };
-use sessiond_client::{AddressError, Client, ClientBuilder, Error, RetryPolicy};
+use sessiond_client::{Client, ClientBuilder, Error, RetryPolicy, SettingsError};
 
 use super::{IDLE_TIMEOUT, Lane, Operation, Outcome, Target, Usage};
 use crate::cli::output::failure::Failure;
@@ -61,7 +61,7 @@ impl Sessiond {
 }
 
 /// Nothing is repeated: a failure is to be seen.
-fn connect(settings: &SessiondSettings) -> Result<Client, AddressError> {
+fn connect(settings: &SessiondSettings) -> Result<Client, SettingsError> {
     settings.client.clone().retry(RetryPolicy::never()).connect_lazy()
 }
 
