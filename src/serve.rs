@@ -183,15 +183,15 @@ fn announce(settings: &Settings, listeners: &[Arc<Listener>], metrics: Option<&s
     let mut lines = vec![format!("sessiond {} is ready", env!("CARGO_PKG_VERSION"))];
     lines.extend(listeners.iter().map(|listener| format!("  listening   {listener}")));
     lines.extend(metrics.map(|address| format!("  metrics     {address}")));
-    lines.push(format!("  data        {data}"));
-    lines.push(format!("  durability  {}", promise(settings)));
     if settings.listen.iter().any(Listen::is_exposed) {
         lines.push("  network     not encrypted: whoever can read it sees session IDs".into());
     }
-    if settings.tls_client_ca.is_none() && settings.listen.iter().any(|address| address.is_tls() && !address.is_local())
-    {
+    let is_open = |address: &Listen| address.is_tls() && !address.is_local();
+    if settings.tls_client_ca.is_none() && settings.listen.iter().any(is_open) {
         lines.push("  clients     need no certificate: whoever reaches the server can read and end sessions".into());
     }
+    lines.push(format!("  data        {data}"));
+    lines.push(format!("  durability  {}", promise(settings)));
     // A server whose output is closed still serves.
     writeln!(io::stdout(), "{}", lines.join("\n")).ok();
     tracing::info!("ready");

@@ -22,7 +22,7 @@ use crate::service::{AdminService, Background, Bounds, Budget, RequestLimits, Re
 use connections::accept::accept;
 use connections::worker::{Services, Worker};
 use metrics::{MetricsServer, Sources};
-use process::health::Phase;
+use process::health::{Phase, Vitals};
 use process::policies::{maintenance_options, millis, policies};
 use process::serving::{Launcher, Serving};
 use process::timekeeper::TimeKeeper;
@@ -98,8 +98,11 @@ pub async fn run(
     let services = Services {
         store: store.clone(),
         admin: AdminService::new(store.clone(), started, Restores::new(storage.restore_target(), swap_sender)),
-        phase,
-        sweeper_behind,
+        vitals: Vitals {
+            phase,
+            sweeper_behind,
+            certificate_stale: tls.as_ref().map_or_else(|| watch::channel(false).1, Tls::is_stale),
+        },
         budget: budget.clone(),
         settings: Arc::clone(&settings),
         tls: tls.clone(),

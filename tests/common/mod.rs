@@ -8,6 +8,7 @@ pub(crate) mod damage;
 pub(crate) mod faketime;
 pub(crate) mod metrics;
 pub(crate) mod raw;
+pub(crate) mod tls;
 pub(crate) mod tokens;
 pub(crate) mod wire;
 

@@ -26,7 +26,7 @@ fn about(service: &str) -> HealthCheckRequest {
 async fn the_server_and_the_store_are_serving() {
     let server = Server::start();
     let mut health = HealthClient::new(server.channel());
-    for service in ["", "sessiond.v1.SessionStore", "sessiond.writes", "sessiond.sweeper"] {
+    for service in ["", "sessiond.v1.SessionStore", "sessiond.writes", "sessiond.sweeper", "sessiond.certificate"] {
         let answer = health.check(about(service)).await.unwrap().into_inner();
         assert_eq!(answer.status(), ServingStatus::Serving, "{service:?}");
     }

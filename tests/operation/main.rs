@@ -1,4 +1,4 @@
-//! Tests of the promises to operators: start, end, health, metrics, command line, clock, and who may read the files.
+//! Tests of the promises to operators: start, end, health, metrics, TLS, command line, clock, and who may read the files.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "what can't be set up fails the test")]
 
@@ -12,3 +12,4 @@ mod private_files;
 mod shutdown;
 mod startup;
 mod time;
+mod tls;

@@ -11,7 +11,7 @@ use crate::proto::session_store_server::SessionStoreServer;
 use crate::server::calls::call::Peer;
 use crate::server::calls::reflection::Reflection;
 use crate::server::calls::router::Router;
-use crate::server::process::health::{HealthService, Phase, draining};
+use crate::server::process::health::{HealthService, Vitals, draining};
 use crate::server::tls::Tls;
 use crate::service::{AdminService, Budget, CallCounts, StoreService};
 use std::io;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use tokio::runtime;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 /// At most so many accepted connections wait for one worker to take them.
@@ -31,8 +31,7 @@ const HANDOVER_QUEUE: usize = 128;
 pub(in crate::server) struct Services {
     pub(in crate::server) store: StoreService,
     pub(in crate::server) admin: AdminService,
-    pub(in crate::server) phase: watch::Receiver<Phase>,
-    pub(in crate::server) sweeper_behind: watch::Receiver<bool>,
+    pub(in crate::server) vitals: Vitals,
     pub(in crate::server) budget: Budget,
     pub(in crate::server) settings: Arc<Settings>,
     /// What connections of listeners with TLS are served with.
@@ -95,7 +94,7 @@ impl Worker {
 
 async fn serve(service: Services, calls: Arc<CallCounts>, mut accepted: mpsc::Receiver<(Accepted, Slot, WorkerLoad)>) {
     let settings = Arc::clone(&service.settings);
-    let (phase, budget, tls) = (service.phase.clone(), service.budget.clone(), service.tls.clone());
+    let (phase, budget, tls) = (service.vitals.phase.clone(), service.budget.clone(), service.tls.clone());
     let router = router(service);
     let connections = TaskTracker::new();
     let mut drain = pin!(draining(phase.clone()));
@@ -135,12 +134,12 @@ async fn serve(service: Services, calls: Arc<CallCounts>, mut accepted: mpsc::Re
 }
 
 fn router(service: Services) -> Router {
-    let Services { store, admin, phase, sweeper_behind, settings, .. } = service;
+    let Services { store, admin, vitals, settings, .. } = service;
     let reflection = settings.reflection.then(Reflection::new);
     let store = SessionStoreServer::new(store)
         .max_decoding_message_size(settings.max_message_size)
         // A session that was stored under larger limits can still be read.
         .max_encoding_message_size(settings.max_message_size.max(LARGEST_MESSAGE));
-    let health = HealthService::server(phase, sweeper_behind);
+    let health = HealthService::server(vitals);
     Router { store, admin: AdminServer::new(admin), health, reflection }
 }

@@ -80,8 +80,9 @@ pub(super) async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + '
 
 impl Answers {
     pub(super) fn new(sources: Sources) -> Self {
-        let (phase, sweeper_behind) = (sources.services.phase.clone(), sources.services.sweeper_behind.clone());
-        let health = HealthService::server(phase.clone(), sweeper_behind).max_decoding_message_size(MAX_HEAD as usize);
+        let phase = sources.services.vitals.phase.clone();
+        let health =
+            HealthService::server(sources.services.vitals.clone()).max_decoding_message_size(MAX_HEAD as usize);
         Self { metrics: Arc::new(Text::new(sources)), phase, health }
     }
 

@@ -1,6 +1,6 @@
 //! Where metrics are read.
 
-use super::families::{Families, calls, process, sessions, storage};
+use super::families::{Families, calls, process, sessions, storage, tls};
 use crate::clock::Millis;
 use crate::server::connections::worker::{Services, WorkerGauges};
 use prometheus_client::collector::Collector;
@@ -23,6 +23,9 @@ impl Collector for Sources {
         let mut families = Families::new(&mut encoder);
         process::write(&mut families, self)?;
         calls::write(&mut families, self)?;
+        if let Some(in_use) = &self.services.tls {
+            tls::write(&mut families, in_use)?;
+        }
         // While the data is being opened, nobody knows what is in it.
         if let Some(snapshot) = self.services.store.snapshot() {
             sessions::write(&mut families, &snapshot, self)?;

@@ -4,8 +4,9 @@
 //!   server drains; not while a restored engine replaces an empty one.
 //! - `sessiond.writes` also stops serving while writes are refused because disk space is low.
 //! - `sessiond.sweeper` also stops serving while the sweeper is behind.
+//! - `sessiond.certificate` also stops serving while the files of the certificate can't be used, and the one before is.
 //!
-//! The last two are separate, so that neither a full disk nor a late sweeper takes the server away from readers.
+//! The last three are separate, so that none of them takes the server away from readers.
 
 use std::pin::Pin;
 use tokio::sync::watch;
@@ -60,28 +61,33 @@ pub(in crate::server) async fn draining(mut phase: watch::Receiver<Phase>) {
     phase.wait_for(|phase| *phase == Phase::Draining).await.ok();
 }
 
-/// The health service over a phase.
+/// What health is judged by.
 #[derive(Clone)]
-pub(in crate::server) struct HealthService {
-    phase: watch::Receiver<Phase>,
-    sweeper_behind: watch::Receiver<bool>,
+pub(in crate::server) struct Vitals {
+    pub(in crate::server) phase: watch::Receiver<Phase>,
+    pub(in crate::server) sweeper_behind: watch::Receiver<bool>,
+    /// The files of the certificate can't be used.
+    pub(in crate::server) certificate_stale: watch::Receiver<bool>,
 }
 
+/// The health service.
+#[derive(Clone)]
+pub(in crate::server) struct HealthService(Vitals);
+
 impl HealthService {
-    pub(in crate::server) fn server(
-        phase: watch::Receiver<Phase>,
-        sweeper_behind: watch::Receiver<bool>,
-    ) -> HealthServer<Self> {
-        HealthServer::new(Self { phase, sweeper_behind })
+    pub(in crate::server) fn server(vitals: Vitals) -> HealthServer<Self> {
+        HealthServer::new(Self(vitals))
     }
 
     /// The status of a service at present; `None` if there is no such service.
     fn status_of(&self, service: &str) -> Option<ServingStatus> {
-        let phase = *self.phase.borrow();
+        let phase = *self.0.phase.borrow();
+        let reads = matches!(phase, Phase::Serving | Phase::ReadOnly);
         let serves = match service {
-            "" | "sessiond.v1.SessionStore" => matches!(phase, Phase::Serving | Phase::ReadOnly),
+            "" | "sessiond.v1.SessionStore" => reads,
             "sessiond.writes" => phase == Phase::Serving,
-            "sessiond.sweeper" => matches!(phase, Phase::Serving | Phase::ReadOnly) && !*self.sweeper_behind.borrow(),
+            "sessiond.sweeper" => reads && !*self.0.sweeper_behind.borrow(),
+            "sessiond.certificate" => reads && !*self.0.certificate_stale.borrow(),
             _ => return None,
         };
         Some(if serves { ServingStatus::Serving } else { ServingStatus::NotServing })
@@ -109,11 +115,15 @@ impl Health for HealthService {
         let mut drained = false;
         let mut last = None;
         let this = self.clone();
-        let phases = WatchStream::new(self.phase.clone()).map(drop);
-        let answers = phases
-            .merge(WatchStream::new(self.sweeper_behind.clone()).map(drop))
+        let Vitals { phase, sweeper_behind, certificate_stale } = self.0.clone();
+        let flags = [sweeper_behind, certificate_stale].map(|flag| WatchStream::new(flag).map(drop));
+        let [sweeper, certificate] = flags;
+        let answers = WatchStream::new(phase)
+            .map(drop)
+            .merge(sweeper)
+            .merge(certificate)
             .map(move |()| {
-                let draining = *this.phase.borrow() == Phase::Draining;
+                let draining = *this.0.phase.borrow() == Phase::Draining;
                 (draining, this.status_of(&service).unwrap_or(ServingStatus::ServiceUnknown))
             })
             .take_while(move |(draining, _)| !std::mem::replace(&mut drained, *draining))

@@ -4,6 +4,9 @@ use super::Tls;
 use crate::server::connections::http2::Broken;
 use crate::server::connections::socket::Connection;
 use std::io;
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -22,11 +25,22 @@ const TLS_ONLY: &str = "this port takes TLS only; write https:// before the addr
 impl Tls {
     /// Makes the handshake. A peer that does not speak TLS is told so in its own protocol, as far as that can be guessed.
     pub(in crate::server) async fn accept(&self, connection: Connection) -> Result<TlsStream<Connection>, Broken> {
+        // Counted also if the time for it runs out.
+        let failed = FailedHandshake(self);
+        let accepted = self.shake_hands(connection).await?;
+        mem::forget(failed);
+        Ok(accepted)
+    }
+
+    async fn shake_hands(&self, connection: Connection) -> Result<TlsStream<Connection>, Broken> {
         let mut first = [0; 2];
         let length = connection.peek(&mut first).await?;
         match &first[..length] {
             [] => Err(Broken::Io(io::ErrorKind::UnexpectedEof.into())),
-            [HANDSHAKE, ..] => Ok(TlsAcceptor::from(self.config()).accept(connection).await?),
+            [HANDSHAKE, ..] => {
+                let config = Arc::clone(&self.in_use().config);
+                Ok(TlsAcceptor::from(config).accept(connection).await?)
+            }
             HTTP2 => {
                 refuse_http2(connection).await?;
                 Err(Broken::Plaintext)
@@ -39,7 +53,16 @@ impl Tls {
     }
 }
 
-/// Answers every call with an error of gRPC until the client has closed the connection.
+/// Counts a handshake that has failed when it is dropped.
+struct FailedHandshake<'a>(&'a Tls);
+
+impl Drop for FailedHandshake<'_> {
+    fn drop(&mut self) {
+        self.0.0.failed_handshakes.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Answers every call with an error of gRPC until the client closes the connection, or its time for the handshake is over.
 async fn refuse_http2(connection: Connection) -> Result<(), Broken> {
     let mut http2 =
         h2::server::Builder::new().max_concurrent_streams(100).handshake::<_, bytes::Bytes>(connection).await?;
@@ -51,7 +74,6 @@ async fn refuse_http2(connection: Connection) -> Result<(), Broken> {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         *response.headers_mut() = headers;
         reply.send_response(response, true)?;
-        http2.graceful_shutdown();
     }
     Ok(())
 }

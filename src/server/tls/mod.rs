@@ -9,14 +9,21 @@ pub use files::{TlsFiles, TlsProblem};
 
 use files::Loaded;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio_rustls::rustls::ServerConfig;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+use tokio::sync::watch;
 
 /// What connections are served with: the certificate that is in use now, and those after it. Clones share it.
 #[derive(Clone)]
-pub struct Tls {
-    files: Arc<TlsFiles>,
-    in_use: Arc<Mutex<Loaded>>,
+pub struct Tls(Arc<State>);
+
+struct State {
+    files: TlsFiles,
+    in_use: Mutex<Loaded>,
+    /// Whether the files, as they are now, can't be used.
+    is_stale: watch::Sender<bool>,
+    failed_handshakes: AtomicU64,
 }
 
 impl Tls {
@@ -24,16 +31,32 @@ impl Tls {
     pub fn load(files: TlsFiles) -> Result<Self, TlsProblem> {
         let loaded = files.load()?;
         loaded.warn_of_its_end(&files);
-        Ok(Self { files: Arc::new(files), in_use: Arc::new(Mutex::new(loaded)) })
+        let (is_stale, failed_handshakes) = (watch::Sender::new(false), AtomicU64::new(0));
+        Ok(Self(Arc::new(State { files, in_use: Mutex::new(loaded), is_stale, failed_handshakes })))
     }
 
-    fn config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.in_use.lock().unwrap_or_else(PoisonError::into_inner).config)
+    /// Whether the files, as they are now, can't be used: the certificate in use is an older one.
+    pub(in crate::server) fn is_stale(&self) -> watch::Receiver<bool> {
+        self.0.is_stale.subscribe()
+    }
+
+    /// When the certificate in use ends.
+    pub(in crate::server) fn ends(&self) -> SystemTime {
+        self.in_use().ends
+    }
+
+    /// How many handshakes have failed.
+    pub(in crate::server) fn failed_handshakes(&self) -> u64 {
+        self.0.failed_handshakes.load(Ordering::Relaxed)
+    }
+
+    fn in_use(&self) -> MutexGuard<'_, Loaded> {
+        self.0.in_use.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls").field("files", &self.files).finish_non_exhaustive()
+        f.debug_struct("Tls").field("files", &self.0.files).finish_non_exhaustive()
     }
 }

@@ -3,7 +3,6 @@
 use super::Tls;
 use std::fs;
 use std::path::Path;
-use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
 use tokio::signal::unix::Signal;
 use tokio::time::{MissedTickBehavior, interval};
@@ -35,24 +34,26 @@ impl Tls {
     }
 
     async fn renew(&self) {
-        let files = self.files.clone();
+        let files = self.0.files.clone();
         // A disk that hangs must not stop this runtime's threads, which also accept connections.
         let Ok(read) = tokio::task::spawn_blocking(move || files.load()).await else { return };
         match read {
             Ok(loaded) => {
                 let ends = humantime::format_rfc3339_seconds(loaded.ends);
                 tracing::info!(%ends, "new connections use the certificate as it is now");
-                loaded.warn_of_its_end(&self.files);
-                *self.in_use.lock().unwrap_or_else(PoisonError::into_inner) = loaded;
+                loaded.warn_of_its_end(&self.0.files);
+                *self.in_use() = loaded;
+                self.0.is_stale.send_replace(false);
             }
             Err(problem) => {
                 tracing::error!(%problem, "the certificate can't be renewed; the one before stays in use");
+                self.0.is_stale.send_replace(true);
             }
         }
     }
 
     async fn stamps(&self) -> Vec<Stamp> {
-        let files = self.files.clone();
+        let files = self.0.files.clone();
         let stamps = move || files.paths().map(stamp).collect();
         tokio::task::spawn_blocking(stamps).await.unwrap_or_default()
     }

@@ -1,6 +1,6 @@
 //! Tests of the port for scrapes and probes.
 
-mod counted;
+pub(crate) mod counted;
 mod hostile;
 mod listening;
 mod probes;

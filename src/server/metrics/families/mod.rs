@@ -4,6 +4,7 @@ pub(super) mod calls;
 pub(super) mod process;
 pub(super) mod sessions;
 pub(super) mod storage;
+pub(super) mod tls;
 
 use crate::histogram::Histogram;
 use prometheus_client::encoding::{

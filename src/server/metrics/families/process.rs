@@ -14,7 +14,7 @@ pub(in crate::server::metrics) fn write(families: &mut Families<'_, '_>, sources
     };
     let build = [("version", env!("CARGO_PKG_VERSION")), ("engine", engine)];
     families.gauges("sessiond_build_info", "The version and the engine; the value is always 1.", [(build, 1)])?;
-    let now = *sources.services.phase.borrow();
+    let now = *sources.services.vitals.phase.borrow();
     families.gauges(
         "sessiond_phase",
         "1 for the phase that the server is in, 0 for the others.",

@@ -1,0 +1,61 @@
+//! Certificates for servers and clients under test.
+
+use sessiond_client::Tls;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+/// A folder with the certificates that `clients/conformance/tls/generate` makes.
+pub(crate) struct Certificates(TempDir);
+
+impl Certificates {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let generate = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/conformance/tls/generate");
+        let made = Command::new(generate).arg(folder.path()).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Self(folder)
+    }
+
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.0.path().join(file)
+    }
+
+    pub(crate) fn name(&self, file: &str) -> String {
+        self.path(file).to_str().unwrap().to_owned()
+    }
+
+    /// Replaces a certificate and its key, as a program that renews them does: one after the other, each at once.
+    pub(crate) fn replace(&self, old: &str, new: &str) {
+        for end in [".pem", "-key.pem"] {
+            self.replace_file(&format!("{old}{end}"), &self.path(&format!("{new}{end}")));
+        }
+    }
+
+    /// Puts a copy of a file in the place of another at once.
+    pub(crate) fn replace_file(&self, old: &str, new: &Path) {
+        let copy = self.path("copy");
+        fs::copy(new, &copy).unwrap();
+        fs::rename(copy, self.path(old)).unwrap();
+    }
+
+    /// The flags of a server with the first certificate, on a free port.
+    pub(crate) fn server_flags(&self) -> Vec<String> {
+        let files = [("--tls-certificate", "server.pem"), ("--tls-key", "server-key.pem")];
+        let mut flags = vec!["--listen".to_owned(), "tls://127.0.0.1:0".to_owned()];
+        flags.extend(files.iter().flat_map(|(flag, file)| [(*flag).to_owned(), self.name(file)]));
+        flags
+    }
+
+    /// A client that trusts the CA, and shows no certificate.
+    pub(crate) fn client(&self) -> Tls {
+        Tls::new().ca_file(self.path("ca.pem"))
+    }
+
+    /// A client that also shows this certificate.
+    pub(crate) fn client_with(&self, name: &str) -> Tls {
+        let [certificate, key] = ["", "-key"].map(|end| self.path(&format!("{name}{end}.pem")));
+        self.client().certificate_file(certificate).key_file(key)
+    }
+}
