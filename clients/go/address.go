@@ -18,8 +18,8 @@ const EnvAddress = "SESSIOND_ADDR"
 // The longest path that a Unix socket can have, in bytes.
 const longestPath = 107
 
-// What stands before an address that is called over TLS.
-const secureScheme = "https://"
+// What stands before an address: of one that is called over TLS, in its normal form too.
+const plainScheme, secureScheme = "http://", "https://"
 
 // addresses reads a list of addresses, separated by commas, in their normal form: HOST:PORT, https://HOST:PORT or unix:PATH.
 func addresses(list string) ([]string, error) {
@@ -68,7 +68,7 @@ func parseAddress(text string) (normal, problem string) {
 		return parsePath(path)
 	}
 	scheme, rest := "", text
-	for _, known := range []string{"http://", secureScheme} {
+	for _, known := range []string{plainScheme, secureScheme} {
 		if authority, isURL := strings.CutPrefix(text, known); isURL {
 			scheme, rest = known, strings.TrimSuffix(authority, "/")
 		}

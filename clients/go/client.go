@@ -122,7 +122,8 @@ func dial(s settings) (*grpc.ClientConn, error) {
 			if path, isUnix := strings.CutPrefix(address, "unix:"); isUnix {
 				return new(net.Dialer).DialContext(ctx, "unix", path)
 			}
-			return new(net.Dialer).DialContext(ctx, "tcp", strings.TrimPrefix(address, secureScheme))
+			_, authority, _ := strings.Cut(address, "://")
+			return new(net.Dialer).DialContext(ctx, "tcp", authority)
 		}),
 		grpc.WithTransportCredentials(transport),
 		grpc.WithDisableServiceConfig(),
@@ -141,13 +142,17 @@ func dial(s settings) (*grpc.ClientConn, error) {
 }
 
 // target is an address as gRPC takes it, with the name that it calls the server by: over TLS, the one that is verified.
+// gRPC puts lists in another order where it tells IPv4, IPv6 and names apart, which it can't behind a scheme.
 func target(address, serverName string) resolver.Address {
 	authority, isSecure := strings.CutPrefix(address, secureScheme)
 	switch {
+	case isSecure && serverName == "":
+		serverName = authority
 	case !isSecure:
 		serverName = "localhost"
-	case serverName == "":
-		serverName = authority
+	}
+	if !isSecure && !strings.HasPrefix(address, "unix:") {
+		address = plainScheme + address
 	}
 	return resolver.Address{Addr: address, ServerName: serverName}
 }
