@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,7 +18,10 @@ const EnvAddress = "SESSIOND_ADDR"
 // The longest path that a Unix socket can have, in bytes.
 const longestPath = 107
 
-// addresses reads a list of addresses, separated by commas, in their normal form: HOST:PORT or unix:PATH.
+// What stands before an address: of one that is called over TLS, in its normal form too.
+const plainScheme, secureScheme = "http://", "https://"
+
+// addresses reads a list of addresses, separated by commas, in their normal form: HOST:PORT, https://HOST:PORT or unix:PATH.
 func addresses(list string) ([]string, error) {
 	if list == "" {
 		list = os.Getenv(EnvAddress)
@@ -27,7 +31,7 @@ func addresses(list string) ([]string, error) {
 	}
 	found, problem := parseAddresses(list)
 	if problem != "" {
-		return nil, fmt.Errorf("sessiond: %q is not an address: %s; write HOST:PORT, http://HOST:PORT or unix:PATH", list, problem)
+		return nil, fmt.Errorf("sessiond: %q is not an address: %s; write HOST:PORT, http://HOST:PORT, https://HOST:PORT or unix:PATH", list, problem)
 	}
 	return found, nil
 }
@@ -50,24 +54,32 @@ func parseAddresses(list string) (found []string, problem string) {
 		}
 		found = append(found, normal)
 	}
+	isOther := func(address string) bool { return isSecure(address) != isSecure(found[0]) }
+	if slices.ContainsFunc(found, isOther) {
+		return nil, "https:// stands before all addresses or before none"
+	}
 	return found, ""
 }
+
+func isSecure(address string) bool { return strings.HasPrefix(address, secureScheme) }
 
 func parseAddress(text string) (normal, problem string) {
 	if path, isUnix := strings.CutPrefix(text, "unix:"); isUnix {
 		return parsePath(path)
 	}
-	if strings.HasPrefix(text, "https://") {
-		return "", "TLS is not supported"
+	scheme, rest := "", text
+	for _, known := range []string{plainScheme, secureScheme} {
+		if authority, isURL := strings.CutPrefix(text, known); isURL {
+			scheme, rest = known, strings.TrimSuffix(authority, "/")
+		}
 	}
-	rest, isURL := strings.CutPrefix(text, "http://")
-	if !isURL && strings.Contains(text, "://") {
-		return "", "it begins with something else than http:// or unix:"
+	if scheme == "" && strings.Contains(text, "://") {
+		return "", "it begins with something else than http://, https:// or unix:"
 	}
-	if isURL {
-		rest = strings.TrimSuffix(rest, "/")
+	if normal = strings.ToLower(rest); scheme == secureScheme {
+		normal = secureScheme + normal
 	}
-	return strings.ToLower(rest), authorityProblem(rest)
+	return normal, authorityProblem(rest)
 }
 
 func parsePath(path string) (normal, problem string) {

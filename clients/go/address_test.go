@@ -28,7 +28,7 @@ func TestSharedAddresses(t *testing.T) {
 		}
 	}
 	_, err = New("localhost")
-	if want := `"localhost" is not an address: the port is missing; write HOST:PORT, http://HOST:PORT or unix:PATH`; err == nil || !strings.Contains(err.Error(), want) {
+	if want := `"localhost" is not an address: the port is missing; write HOST:PORT, http://HOST:PORT, https://HOST:PORT or unix:PATH`; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("the error is %v", err)
 	}
 }

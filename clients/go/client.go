@@ -9,7 +9,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/resolver/manual"
@@ -43,6 +42,7 @@ type settings struct {
 	retry       Retry
 	unary       bool
 	orderedMaps bool
+	tls         TLS
 }
 
 // Option is a setting of a Client.
@@ -74,9 +74,10 @@ func WithOrderedMaps() Option {
 	return func(s *settings) { s.orderedMaps = true }
 }
 
-// New makes a client of the server at an address: HOST:PORT, [V6]:PORT, http://HOST:PORT or unix:PATH. Of several,
-// separated by commas, it uses the first that can be reached. An empty address stands for the environment variable
-// SESSIOND_ADDR, or else 127.0.0.1:50051. Nothing is connected before the first call.
+// New makes a client of the server at an address: HOST:PORT, [V6]:PORT, http://HOST:PORT, https://HOST:PORT or unix:PATH. Of
+// several, separated by commas, it uses the first that can be reached. An empty address stands for the environment variable
+// SESSIOND_ADDR, or else 127.0.0.1:50051. https:// means TLS, and stands before all addresses or before none; WithTLS and the
+// variables of EnvCAFile and its neighbours say how. Nothing is connected before the first call.
 func New(address string, options ...Option) (*Client, error) {
 	s := settings{timeout: DefaultTimeout, retry: DefaultRetry}
 	for _, option := range options {
@@ -93,7 +94,7 @@ func New(address string, options ...Option) (*Client, error) {
 	if s.addresses, err = addresses(address); err != nil {
 		return nil, err
 	}
-	conn, err := dial(s.addresses, s.timeout)
+	conn, err := dial(s)
 	if err != nil {
 		return nil, fmt.Errorf("sessiond: %w", err)
 	}
@@ -104,11 +105,15 @@ func New(address string, options ...Option) (*Client, error) {
 	return client, nil
 }
 
-func dial(addresses []string, timeout time.Duration) (*grpc.ClientConn, error) {
+func dial(s settings) (*grpc.ClientConn, error) {
+	transport, serverName, err := s.tls.credentials(s.addresses)
+	if err != nil {
+		return nil, err
+	}
 	servers := manual.NewBuilderWithScheme("sessiond")
 	state := resolver.State{}
-	for _, address := range addresses {
-		state.Addresses = append(state.Addresses, resolver.Address{Addr: address, ServerName: "localhost"})
+	for _, address := range s.addresses {
+		state.Addresses = append(state.Addresses, target(address, serverName))
 	}
 	servers.InitialState(state)
 	return grpc.NewClient("sessiond:///localhost",
@@ -117,14 +122,15 @@ func dial(addresses []string, timeout time.Duration) (*grpc.ClientConn, error) {
 			if path, isUnix := strings.CutPrefix(address, "unix:"); isUnix {
 				return new(net.Dialer).DialContext(ctx, "unix", path)
 			}
-			return new(net.Dialer).DialContext(ctx, "tcp", address)
+			_, authority, _ := strings.Cut(address, "://")
+			return new(net.Dialer).DialContext(ctx, "tcp", authority)
 		}),
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(transport),
 		grpc.WithDisableServiceConfig(),
 		// A server that comes back is found soon, and one that accepts connections but does not answer is passed over.
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
-			MinConnectTimeout: max(timeout, time.Second),
+			MinConnectTimeout: max(s.timeout, time.Second),
 		}),
 		// Finds a connection that a firewall forgot, or a server that hangs.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
@@ -133,6 +139,22 @@ func dial(addresses []string, timeout time.Duration) (*grpc.ClientConn, error) {
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(largestMessage)),
 		grpc.WithUserAgent("sessiond-go"),
 	)
+}
+
+// target is an address as gRPC takes it, with the name that it calls the server by: over TLS, the one that is verified.
+// gRPC puts lists in another order where it tells IPv4, IPv6 and names apart, which it can't behind a scheme.
+func target(address, serverName string) resolver.Address {
+	authority, isSecure := strings.CutPrefix(address, secureScheme)
+	switch {
+	case isSecure && serverName == "":
+		serverName = authority
+	case !isSecure:
+		serverName = "localhost"
+	}
+	if !isSecure && !strings.HasPrefix(address, "unix:") {
+		address = plainScheme + address
+	}
+	return resolver.Address{Addr: address, ServerName: serverName}
 }
 
 // Close ends the connection. Calls that are under way fail, and so do later ones.

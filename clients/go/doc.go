@@ -15,6 +15,8 @@
 //	}
 //	session, err := client.Get(ctx, string(created.ID))
 //
+// An address that begins with https:// is called over TLS; [WithTLS] names the CA and the client's certificate.
+//
 // Every call has a deadline: the context's, and at most one second unless [WithTimeout] says otherwise. Every error is an
 // [*Error]; errors.Is compares it with a [Reason] such as [ErrSessionNotFound].
 //

@@ -132,6 +132,9 @@ func notAccepted(err error) *failure {
 		return &failure{notCarriedOut, found}
 	case found.Code() == codes.Unimplemented:
 		return refusal
+	case found.Code() == codes.FailedPrecondition:
+		// It is there, and takes no call at all: a port for TLS only says so.
+		return &failure{notCarriedOut, found}
 	}
 	switch found.Code() {
 	case codes.Internal, codes.Unknown, codes.PermissionDenied, codes.Unauthenticated:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -129,7 +130,9 @@ func TestCallerThatGivesUp(t *testing.T) {
 
 func TestSeveralServers(t *testing.T) {
 	first, second := testserver.Start(t), testserver.Start(t)
-	client, err := New("127.0.0.1:1,"+first.Address+",http://"+second.Address, WithTimeout(5*time.Second))
+	// Names and numbers are taken in the order of the list.
+	byName := strings.Replace(second.Address, "127.0.0.1", "localhost", 1)
+	client, err := New("127.0.0.1:1,"+first.Address+",http://"+byName, WithTimeout(5*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}

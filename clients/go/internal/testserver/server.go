@@ -16,7 +16,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
 	pb "sessiond/gen/sessiond/v1"
@@ -26,7 +25,7 @@ const startLimit = 30 * time.Second
 
 // Server is a sessiond with a free port and a data folder of its own, which it keeps over Kill and Start.
 type Server struct {
-	// Address is where it listens.
+	// Address is where it listens, as clients write it.
 	Address string
 
 	dir     string
@@ -52,7 +51,7 @@ func run(m *testing.M) int {
 		return 2
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	address, err := freeAddress()
+	address, err := freeAddress("127.0.0.1")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
@@ -77,7 +76,7 @@ func Namespace() string {
 // Start starts a server for one test.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	address, err := freeAddress()
+	address, err := freeAddress("127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,8 +92,8 @@ func StartAt(t testing.TB, address string, args ...string) *Server {
 	return server
 }
 
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func freeAddress(host string) (string, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return "", err
 	}
@@ -111,7 +110,7 @@ func (s *Server) launch() error {
 		return err
 	}
 	defer func() { _ = log.Close() }()
-	args := append([]string{"serve", "--listen", s.Address, "--data-dir", filepath.Join(s.dir, "data")}, s.args...)
+	args := append([]string{"serve", "--listen", s.listen(), "--data-dir", filepath.Join(s.dir, "data")}, s.args...)
 	s.process = exec.Command(binary, args...)
 	s.process.Stdout, s.process.Stderr = log, log
 	// Settings of the surrounding shell must not reach the server under test.
@@ -134,11 +133,15 @@ func (s *Server) launch() error {
 }
 
 func (s *Server) awaitAnswer() error {
-	target := s.Address
+	transport, err := s.credentials()
+	if err != nil {
+		return err
+	}
+	target := strings.TrimPrefix(s.Address, "https://")
 	if !strings.HasPrefix(target, "unix:") {
 		target = "passthrough:///" + target
 	}
-	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(transport))
 	if err != nil {
 		return err
 	}
