@@ -22,6 +22,8 @@ test("addresses are taken in their normal form", () => {
     ["Store_1.Internal.:65535", "store_1.internal.:65535"],
     ["[FE80::1]:50051", "[fe80::1]:50051"],
     ["http://store.internal:50051/", "store.internal:50051"],
+    ["https://Store.internal:50051/", "https://store.internal:50051"],
+    ["https://a:1, https://[::1]:2", "https://a:1,https://[::1]:2"],
     [" 127.0.0.1:50051\n", "127.0.0.1:50051"],
     ["unix:///run/sessiond.sock", "unix:/run/sessiond.sock"],
     ["unix:sessiond.sock", "unix:sessiond.sock"],
@@ -47,8 +49,10 @@ test("a wrong address is refused with the reason", () => {
     ["store/path:50051", "the host holds a character that no host name has"],
     ["user@store:50051", "the host holds a character that no host name has"],
     ["http://store:50051/path", "it has a path"],
-    ["https://store:50051", "TLS is not supported"],
-    ["dns:///store:50051", "it begins with something else than http:// or unix:"],
+    ["https://store:50051/path", "it has a path"],
+    ["https://a:1,b:2", "https:// stands before all addresses or before none"],
+    ["HTTPS://store:50051", "it begins with something else than http://, https:// or unix:"],
+    ["dns:///store:50051", "it begins with something else than http://, https:// or unix:"],
     ["unix:", "the path is missing"],
     ["unix://run/s.sock", "the path after unix:// does not begin with a slash"],
     ["unix:/run/with space.sock", "the path holds a character other than"],
@@ -66,7 +70,8 @@ test("addresses are what they are in every client", {
   for (const { address, normal, refused } of JSON.parse(readFileSync(addresses, "utf8"))) {
     if (refused === undefined) assert.equal(new SessiondClient({ address }).address, normal.join(","));
     else {
-      const message = `${JSON.stringify(address)} is not an address: ${refused}; write HOST:PORT, http://HOST:PORT or unix:PATH`;
+      const forms = "write HOST:PORT, http://HOST:PORT, https://HOST:PORT or unix:PATH";
+      const message = `${JSON.stringify(address)} is not an address: ${refused}; ${forms}`;
       assert.throws(() => new SessiondClient({ address }), { message });
     }
   }

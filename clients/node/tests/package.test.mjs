@@ -95,13 +95,15 @@ test("TypeScript, by both ways to resolve modules", async () => {
   borrow("@types");
   const program = `
 import session from "express-session";
-import { SessiondClient, SessiondStore, type Session, SessiondError } from "connect-sessiond";
+import { SessiondClient, SessiondStore, type Session, SessiondError, TlsError, type TlsOptions } from "connect-sessiond";
 import { SessiondStore as OfFastify } from "connect-sessiond/fastify";
 import { createSessions } from "connect-sessiond/web";
 import { logIn, principalOf } from "connect-sessiond/express";
 const client = new SessiondClient();
 const middleware = session({ store: new SessiondStore({ client, ttl: 60 }), secret: "x" });
 const sessions = createSessions({ client });
+const tls: TlsOptions = { ca: Buffer.from(""), cert: "", key: "", serverName: process.env.NAME };
+export const secure = () => [new SessiondClient({ tls }), new SessiondStore({ tls }), createSessions({ tls }), TlsError];
 export async function use(req: import("express").Request): Promise<string> {
   const found: Session | null = await client.get("x");
   await logIn(req, 42);

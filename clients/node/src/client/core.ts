@@ -3,6 +3,8 @@
 import { Lane } from "../lane/lane.js";
 import type { HotMethod, Request } from "../proto/calls.js";
 import type { Reader } from "../proto/reader.js";
+import type { TlsOptions } from "../tls/options.js";
+import { secureFor } from "../tls/secure.js";
 import { Connection } from "../transport/connection.js";
 import { DEFAULT_ADDRESS, parseAddresses } from "./address.js";
 import { Call, type Rest, type Ways } from "./call.js";
@@ -12,8 +14,13 @@ import type { CallOptions } from "./session.js";
 import type { Shapes } from "./sessions.js";
 
 export interface ClientOptions {
-  /** `HOST:PORT`, `http://HOST:PORT` or `unix:PATH`; several separated by commas. Default: SESSIOND_ADDR, or 127.0.0.1:50051. */
+  /**
+   * `HOST:PORT`, `http://HOST:PORT`, `https://HOST:PORT` for TLS, or `unix:PATH`; several separated by commas.
+   * Default: SESSIOND_ADDR, or 127.0.0.1:50051.
+   */
   readonly address?: string | undefined;
+  /** How addresses with `https://` are called. */
+  readonly tls?: TlsOptions | undefined;
   /** The namespace of calls that name none. Default: "default". */
   readonly namespace?: string | undefined;
   /** Milliseconds in which a call must be answered, repetitions included: 1 to 86,400,000. Default: 1,000. */
@@ -36,7 +43,8 @@ export class Core {
   private isClosed = false;
 
   constructor(options: ClientOptions) {
-    this.connection = new Connection(parseAddresses(options.address ?? (process.env.SESSIOND_ADDR || DEFAULT_ADDRESS)));
+    const addresses = parseAddresses(options.address ?? (process.env.SESSIOND_ADDR || DEFAULT_ADDRESS));
+    this.connection = new Connection(addresses, secureFor(addresses, options.tls));
     this.namespace = options.namespace ?? "";
     this.deadline = checkedDeadline(options.deadline ?? DEFAULT_DEADLINE);
     this.shapes = { exact: oneOf("values", options.values, ["plain", "exact"]) === "exact" };

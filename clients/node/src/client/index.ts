@@ -1,5 +1,6 @@
 export { toSessionId } from "../ids.js";
 export type { Statistics } from "../proto/admin.js";
+export { type Pem, TlsError, type TlsOptions } from "../tls/options.js";
 export { Double, Int64, OpaqueValue, Timestamp, UnsupportedValue, type Value } from "../values/types.js";
 export { AddressError, DEFAULT_ADDRESS } from "./address.js";
 export {

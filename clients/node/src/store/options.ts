@@ -1,6 +1,7 @@
 /** The settings of a store. */
 
 import { SessiondClient } from "../client/client.js";
+import type { TlsOptions } from "../tls/options.js";
 import type { Serializer } from "./codec.js";
 
 /** A session as the framework holds it: a cookie, and whatever the application puts there. */
@@ -12,6 +13,8 @@ export interface SessiondStoreOptions {
   readonly client?: SessiondClient | undefined;
   /** The server's address, if no client is given. */
   readonly address?: string | undefined;
+  /** How addresses with `https://` are called, if no client is given. */
+  readonly tls?: TlsOptions | undefined;
   /** The namespace. Give each application its own. */
   readonly namespace?: string | undefined;
   /** Milliseconds in which a call must be answered, instead of the client's. */
@@ -37,6 +40,7 @@ export interface SessiondStoreOptions {
 const OPTIONS: ReadonlySet<string> = new Set([
   "client",
   "address",
+  "tls",
   "namespace",
   "deadline",
   "prefix",
@@ -58,8 +62,15 @@ export function checkOptions(options: SessiondStoreOptions): void {
   if (options.client !== undefined && !(options.client instanceof SessiondClient)) {
     throw new TypeError("client is no SessiondClient");
   }
-  if (options.client && options.address !== undefined)
-    throw new TypeError("client and address exclude each other: give one");
+  checkExclusive(options);
   if (typeof options.ttl === "number" && !(options.ttl > 0))
     throw new RangeError("ttl must be a number of seconds above 0");
+}
+
+/** A client that is given has its address and what belongs to it. */
+export function checkExclusive(options: Pick<SessiondStoreOptions, "client" | "address" | "tls">): void {
+  for (const name of ["address", "tls"] as const) {
+    if (options.client && options[name] !== undefined)
+      throw new TypeError(`client and ${name} exclude each other: give one`);
+  }
 }

@@ -36,10 +36,12 @@ export class SessiondStore extends Base {
     super();
     checkOptions(options);
     this.ownsClient = !options.client;
-    const client = options.client ?? new SessiondClient({ address: options.address });
+    const client = options.client ?? new SessiondClient({ address: options.address, tls: options.tls });
+    // A key that stands in the options is nobody's business from now on.
+    const kept = { ...options, tls: undefined };
     hide(this, "client", client);
-    hide(this, "options", options);
-    hide(this, "mapping", new Mapping(options, this.hiddenKey));
+    hide(this, "options", kept);
+    hide(this, "mapping", new Mapping(kept, this.hiddenKey));
     hide(this, "callOptions", {
       namespace: options.namespace ?? client.core.namespace,
       deadline: options.deadline,

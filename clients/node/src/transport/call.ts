@@ -95,8 +95,8 @@ function endOf(status: Status | undefined, rstCode: number, error: unknown, addr
 function headersOf(link: Link, path: string, timeout: number | undefined): http2.OutgoingHttpHeaders {
   const headers: http2.OutgoingHttpHeaders = {
     ":method": "POST",
-    ":scheme": "http",
-    ":authority": link.address.authority,
+    ":scheme": link.scheme,
+    ":authority": link.authority,
     ":path": path,
     "content-type": "application/grpc",
     te: "trailers",

@@ -9,6 +9,7 @@ import { EventEmitter } from "node:events";
 import * as http2 from "node:http2";
 import * as net from "node:net";
 import type { Address } from "../client/address.js";
+import type { Secure } from "../tls/secure.js";
 import { describe, type Failure, unavailable } from "./failure.js";
 
 /** While an address does not answer, the next one is tried besides it. */
@@ -30,8 +31,17 @@ const SESSION_MEMORY = 128;
 export interface Link {
   readonly session: http2.ClientHttp2Session;
   readonly address: Address;
+  readonly scheme: "http" | "https";
+  /** What the requests name as their authority. */
+  readonly authority: string;
   /** When something last came from the server, in milliseconds of `performance.now()`. */
   heard: number;
+}
+
+/** What a connection runs over, and what its errors are in words. */
+export interface Opened {
+  readonly socket: net.Socket;
+  readonly explain: (error: unknown) => string;
 }
 
 type Waiter = (link: Link | undefined, failure?: Failure) => void;
@@ -43,6 +53,7 @@ interface ConnectionEvents {
 
 export class Connection extends EventEmitter<ConnectionEvents> {
   private readonly addresses: readonly Address[];
+  private readonly secure: Secure | undefined;
   private link: Link | undefined;
   private waiters: Waiter[] | undefined;
   private abandon: (() => void) | undefined;
@@ -52,14 +63,20 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   private isPinging = false;
   private isClosed = false;
 
-  constructor(addresses: readonly Address[]) {
+  /** `secure` is how addresses with `https://` are called. */
+  constructor(addresses: readonly Address[], secure?: Secure) {
     super();
     this.addresses = addresses;
+    this.secure = secure;
   }
 
   /** The addresses, as they were written. */
   get text(): string {
     return this.addresses.map((address) => address.text).join(",");
+  }
+
+  private get scheme(): "http" | "https" {
+    return this.secure ? "https" : "http";
   }
 
   get current(): Link | undefined {
@@ -202,8 +219,9 @@ export class Connection extends EventEmitter<ConnectionEvents> {
 
   /** One attempt: the server is there once its settings have come, not when something has taken the connection. */
   private attempt(address: Address, onUp: () => void, onProblem: (problem: string) => void): http2.ClientHttp2Session {
-    const session = http2.connect(`http://${address.authority}`, {
-      createConnection: () => net.connect({ ...address.target, noDelay: true }),
+    const { socket, explain } = this.secure?.connect(address) ?? plain(address);
+    const session = http2.connect(`${this.scheme}://${address.authority}`, {
+      createConnection: () => socket,
       settings: { initialWindowSize: WINDOW, enablePush: false },
       maxSessionMemory: SESSION_MEMORY,
     });
@@ -220,13 +238,27 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     }, ATTEMPT_LIMIT);
     session.once("remoteSettings", () => decide(onUp));
     // Stays for the life of the session: what goes wrong later is told to its calls and in "close".
-    session.on("error", (error) => decide(() => onProblem(describe(error))));
-    session.once("close", () => decide(() => onProblem("the connection was closed")));
+    session.on("error", (error) => decide(() => onProblem(explain(error))));
+    session.once("close", () => decide(() => onProblem(explain(new Error("the connection was closed")))));
+    if (this.secure) {
+      // Node.js does not tell a session what goes wrong with TLS once the handshake is over on this side. Not in the midst of
+      // what the engine is reading: see closeSoon.
+      socket.on("error", (error) => {
+        decide(() => onProblem(explain(error)));
+        setImmediate(() => session.destroy(error));
+      });
+    }
     return session;
   }
 
   private succeed(session: http2.ClientHttp2Session, address: Address): void {
-    const link: Link = { session, address, heard: performance.now() };
+    const link: Link = {
+      session,
+      address,
+      scheme: this.scheme,
+      authority: this.secure?.authorityOf(address) ?? address.authority,
+      heard: performance.now(),
+    };
     this.link = link;
     session.setLocalWindowSize(WINDOW);
     session.once("close", () => this.lose(link));
@@ -243,4 +275,8 @@ export class Connection extends EventEmitter<ConnectionEvents> {
       this.emit("disconnect", link.address.text);
     }
   }
+}
+
+function plain(address: Address): Opened {
+  return { socket: net.connect({ ...address.target, noDelay: true }), explain: describe };
 }

@@ -18,7 +18,9 @@ export function unavailable(message: string): Status {
 
 /** An error of the system or of HTTP/2 in words, on one line. */
 export function describe(error: unknown): string {
-  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  const { code, message, reason } = (error ?? {}) as { code?: unknown; message?: unknown; reason?: unknown };
+  // What OpenSSL calls the message names a line of its own source.
+  if (typeof code === "string" && code.startsWith("ERR_SSL_")) return `TLS failed: ${reason ?? code}`;
   const known = typeof code === "string" ? WORDS[code] : undefined;
   return known ?? (typeof message === "string" && message !== "" ? message : "the connection was lost");
 }

@@ -14,6 +14,8 @@ import * as calls from "../proto/calls.js";
 import { Encoded, type RawSession } from "../proto/messages.js";
 import { Slice } from "../proto/slice.js";
 import { Codec, type Serializer } from "../store/codec.js";
+import { checkExclusive } from "../store/options.js";
+import type { TlsOptions } from "../tls/options.js";
 import { isLeftOut, setOwn } from "../values/index.js";
 import { type CookieOptions, SessionCookie } from "./cookie.js";
 
@@ -22,6 +24,8 @@ export interface SessionsOptions {
   readonly client?: SessiondClient | undefined;
   /** The server's address, if no client is given. */
   readonly address?: string | undefined;
+  /** How addresses with `https://` are called, if no client is given. */
+  readonly tls?: TlsOptions | undefined;
   readonly namespace?: string | undefined;
   /** Milliseconds in which a call must be answered, instead of the client's. */
   readonly deadline?: number | undefined;
@@ -56,9 +60,8 @@ export type SessionValues = { [key: string]: any };
 
 /** Sessions of one application. Make this once, where the server starts. */
 export function createSessions(options: SessionsOptions = {}): Sessions {
-  if (options.client && options.address !== undefined)
-    throw new TypeError("client and address exclude each other: give one");
-  const client = options.client ?? new SessiondClient({ address: options.address });
+  checkExclusive(options);
+  const client = options.client ?? new SessiondClient({ address: options.address, tls: options.tls });
   const seconds = { ttl: options.ttl ?? 86_400, absoluteTtl: options.absoluteTtl };
   for (const [name, value] of Object.entries(seconds)) {
     if (value !== undefined && !(value > 0)) throw new RangeError(`${name} must be a number of seconds above 0`);

@@ -62,9 +62,11 @@ export function answer(stream, message, status = 0, more = {}) {
   stream.end(message);
 }
 
-/** A server whose streams are handled by `handle(stream, method)`; what it was asked for is in `asked`. */
-export async function fakeServer(t, handle, port = 0) {
-  const server = http2.createServer();
+/** A server whose streams are handled by `handle(stream, method)`; what it was asked for is in `asked`. With `tls`, over TLS. */
+export async function fakeServer(t, handle, port = 0, tls = undefined) {
+  const server = tls ? http2.createSecureServer(tls) : http2.createServer();
+  // Whoever does not speak TLS, or not with this server.
+  server.on("tlsClientError", () => {});
   const sessions = new Set();
   const asked = [];
   server.on("session", (session) => {
@@ -87,7 +89,7 @@ export async function fakeServer(t, handle, port = 0) {
     cut();
     server.close();
   });
-  return { address: `127.0.0.1:${server.address().port}`, asked, cut, sessions, server };
+  return { address: `${tls ? "https://" : ""}127.0.0.1:${server.address().port}`, asked, cut, sessions, server };
 }
 
 /** google.rpc.Status with an ErrorInfo of sessiond, as `grpc-status-details-bin` carries it. */

@@ -24,6 +24,7 @@ export class Server {
   #process;
   #log;
 
+  /** An address with `https://` is listened on over TLS; the flags name the certificate. */
   constructor(address, flags = []) {
     this.address = address;
     this.flags = flags;
@@ -44,9 +45,12 @@ export class Server {
     const log = openSync(this.#log, "a");
     // Settings of the surrounding shell must not reach the server under test.
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("SESSIOND_")));
-    const flags = ["serve", "--listen", this.address, "--data-dir", join(this.folder, "data"), ...this.flags];
+    const listen = this.address.replace(/^https:/, "tls:");
+    const flags = ["serve", "--listen", listen, "--data-dir", join(this.folder, "data"), ...this.flags];
+    const before = this.log.length;
     this.#process = spawn(binary, flags, { stdio: ["ignore", log, log], env });
     const end = Date.now() + START_LIMIT;
+    if (listen !== this.address) return this.#announced(before, end);
     const client = new SessiondClient({ address: this.address });
     try {
       for (;;) {
@@ -61,6 +65,15 @@ export class Server {
       }
     } finally {
       client.close();
+    }
+  }
+
+  /** Over TLS only some clients get an answer: the server's own word is waited for. */
+  async #announced(before, end) {
+    while (!this.log.slice(before).includes("is ready")) {
+      if (this.#process.exitCode !== null) throw new Error(`sessiond ended by itself:\n${this.log}`);
+      if (Date.now() > end) throw new Error(`sessiond is not ready:\n${this.log}`);
+      await sleep(20);
     }
   }
 
