@@ -100,9 +100,11 @@ impl FromStr for Listen {
         };
         match split_address(address) {
             Some(_) => Ok(kind(address.to_owned())),
+            None if text.starts_with(TLS) => {
+                Err(format!("{text:?} is not an address; write {TLS}HOST:PORT, for example {TLS}0.0.0.0:50051"))
+            }
             None => Err(format!(
-                "{text:?} is not an address; write HOST:PORT, for example 127.0.0.1:50051 or [::1]:50051, \
-                 tls://HOST:PORT, or unix:PATH"
+                "{text:?} is not an address; write HOST:PORT, for example 127.0.0.1:50051 or [::1]:50051, or unix:PATH"
             )),
         }
     }

@@ -30,8 +30,8 @@ fn plaintext_beyond_loopback_has_to_be_allowed() {
         refuses(
             &format!("--listen 127.0.0.1:1,{address}"),
             &format!(
-                "--listen: {address} is not a loopback address and there is no TLS; listen on 127.0.0.1 or on \
-                 unix:PATH, or set --allow-plaintext if every host of the network is trusted"
+                "--listen: {address} is not a loopback address and there is no TLS; listen on 127.0.0.1, on \
+                 tls://HOST:PORT or on unix:PATH, or set --allow-plaintext if every host of the network is trusted"
             ),
         );
         assert!(load(&format!("--allow-plaintext --listen {address}"), &[], None).is_ok(), "{address}");
@@ -57,6 +57,16 @@ fn scrapes_beyond_loopback_have_to_be_allowed_in_the_same_words() {
         "--metrics-listen: \"9464\" is not an address; write HOST:PORT, for example 127.0.0.1:50051 or [::1]:50051, or \
          unix:PATH",
     );
+}
+
+#[test]
+fn addresses_with_tls_are_addresses_behind_tls() {
+    let parsed = |text: &str| text.parse::<Listen>();
+    assert_eq!(parsed("tls://[::1]:1").unwrap(), Listen::Tls("[::1]:1".into()));
+    assert_eq!(parsed("tls://[::1]:1").unwrap().to_string(), "tls://[::1]:1");
+    for wrong in ["tls://", "tls://x", "tls://:1", "tls:x:1", "TLS://x:1", "tls://unix:/s", "https://x:1"] {
+        assert!(parsed(wrong).is_err(), "{wrong}");
+    }
 }
 
 #[test]

@@ -33,6 +33,10 @@ fn defaults_are_as_documented() {
     let expected = Settings {
         listen: vec![Listen::Tcp("127.0.0.1:50051".to_owned())],
         metrics_listen: None,
+        tls_certificate: None,
+        tls_key: None,
+        tls_client_ca: None,
+        allow_anonymous: false,
         socket_mode: 0o600,
         allow_plaintext: false,
         reflection: true,
