@@ -6,6 +6,7 @@ mod open_files;
 mod private;
 mod serve;
 
+mod service_manager;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use sessiond::clock;

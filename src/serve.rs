@@ -3,15 +3,18 @@
 use crate::logging;
 use crate::open_files;
 use crate::private;
+use crate::service_manager::notify::Notifier;
+use crate::service_manager::sockets::{self, Passed};
 use sessiond::config::{ConfigError, Effective, EngineKind, Listen, ServeArgs, Settings};
 use sessiond::engine::{DataFolder, Durability, DurableOptions, WatchdogOptions};
-use sessiond::server::{self, Listener, ServeError, Storage};
+use sessiond::server::{self, Listener, Phase, ServeError, Storage};
 use std::io::{self, Write};
 use std::panic;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 /// Why the server did not start, or failed.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +42,8 @@ impl Failure {
 
 /// Runs the server until SIGTERM or SIGINT.
 pub(crate) fn serve(args: &ServeArgs) -> Result<(), Failure> {
-    let effective = args.load()?;
+    let mut effective = args.load()?;
+    let passed = take_passed_sockets(&mut effective)?;
     logging::start(&effective)?;
     allow_connections(&effective.settings);
     private::forbid_core_files();
@@ -47,10 +51,23 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     // This runtime only accepts, sweeps and waits; the workers have runtimes of their own. It has two threads, because
     // the sweeper may hang on a disk that hangs. The other thread still accepts, and notices that the storage fails.
     let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(run(&effective));
+    let result = runtime.block_on(run(&effective, passed));
     // An engine that hangs must not keep the process from ending.
     runtime.shutdown_background();
     result
+}
+
+/// Takes over the sockets that a service manager passes, which then replace the addresses of the settings.
+fn take_passed_sockets(effective: &mut Effective) -> Result<Vec<Passed>, ConfigError> {
+    let passed = sockets::take().map_err(|error| {
+        effective.refuse("listen", format!("the sockets that the service manager passes can't be used: {error}"))
+    })?;
+    if !passed.is_empty() {
+        let addresses: Vec<Listen> = passed.iter().map(|socket| socket.address.clone()).collect();
+        effective.check_reach(&addresses)?;
+        effective.settings.listen = addresses;
+    }
+    Ok(passed)
 }
 
 /// Makes sure that all connections can be open at the same time. A server with a lower limit still serves.
@@ -81,16 +98,9 @@ fn explain_panics() {
     }));
 }
 
-async fn run(effective: &Effective) -> Result<(), Failure> {
+async fn run(effective: &Effective, passed: Vec<Passed>) -> Result<(), Failure> {
     let settings = Arc::new(effective.settings.clone());
-    let mut listeners = Vec::new();
-    for address in &settings.listen {
-        listeners.push(
-            Listener::bind(address, settings.socket_mode)
-                .await
-                .map_err(|error| bind_refusal(effective, address, &error))?,
-        );
-    }
+    let listeners = listen(effective, passed).await?;
     // The folder is claimed after the bind, so that a server that can't listen leaves no folder behind.
     let storage = claim_storage(effective)?;
     for listener in &listeners {
@@ -105,7 +115,15 @@ async fn run(effective: &Effective) -> Result<(), Failure> {
         }
     };
     let ready = |listeners: &[Arc<Listener>]| announce(&settings, listeners);
-    server::run(listeners, storage, Arc::clone(&settings), ready, shutdown).await?;
+    let (phase, phases) = watch::channel(Phase::Starting);
+    let addresses = listeners.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let notifying = Notifier::from_environment().map(|notifier| tokio::spawn(notifier.follow(phases, addresses)));
+    let ended = server::run(listeners, storage, Arc::clone(&settings), phase, ready, shutdown).await;
+    if let Some(notifying) = notifying {
+        // It ends with the phases, and has no result.
+        notifying.await.ok();
+    }
+    ended?;
     match settings.engine {
         EngineKind::Sled => {
             tracing::info!("stopped; everything is on disk");
@@ -117,6 +135,20 @@ async fn run(effective: &Effective) -> Result<(), Failure> {
         EngineKind::Memory => tracing::info!("stopped; the sessions are gone"),
     }
     Ok(())
+}
+
+/// Listens on the sockets that were passed, or otherwise on the addresses of the settings.
+async fn listen(effective: &Effective, passed: Vec<Passed>) -> Result<Vec<Listener>, Failure> {
+    if !passed.is_empty() {
+        return Ok(passed.into_iter().map(Passed::listen).collect::<Result<_, _>>()?);
+    }
+    let settings = &effective.settings;
+    let mut listeners = Vec::new();
+    for address in &settings.listen {
+        let bound = Listener::bind(address, settings.socket_mode).await;
+        listeners.push(bound.map_err(|error| bind_refusal(effective, address, &error))?);
+    }
+    Ok(listeners)
 }
 
 fn claim_storage(effective: &Effective) -> Result<Storage, ConfigError> {

@@ -13,6 +13,7 @@ use super::environment::{self, environment_name};
 use super::error::{self, ConfigError};
 use super::file::{self, Written, namespace_table};
 use super::policy::PolicySettings;
+use super::values::Listen;
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,18 +188,24 @@ impl Effective {
         Scope::top(self).refuse(name, problem)
     }
 
+    /// Checks that no other host can reach these addresses, unless the settings allow it.
+    pub fn check_reach<'a>(&self, addresses: impl IntoIterator<Item = &'a Listen>) -> Result<(), ConfigError> {
+        match addresses.into_iter().find(|address| !address.is_local()) {
+            Some(open) if !self.settings.allow_plaintext => {
+                let problem = format!(
+                    "{open} is not a loopback address and there is no TLS; listen on 127.0.0.1 or on unix:PATH, or set \
+                     --allow-plaintext if every host of the network is trusted"
+                );
+                Err(self.refuse("listen", problem))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Checks the rules between settings.
     fn check(&self) -> Result<(), ConfigError> {
         let settings = &self.settings;
-        if !settings.allow_plaintext
-            && let Some(open) = settings.listen.iter().find(|listen| !listen.is_local())
-        {
-            let problem = format!(
-                "{open} is not a loopback address and there is no TLS; listen on 127.0.0.1 or on unix:PATH, or set \
-                 --allow-plaintext if every host of the network is trusted"
-            );
-            return Err(self.refuse("listen", problem));
-        }
+        self.check_reach(&settings.listen)?;
         let top = Scope::top(self);
         if settings.max_message_size > settings.message_memory_per_connection {
             return Err(top.contradiction("max-message-size", "is above", "message-memory-per-connection", "is below"));

@@ -9,6 +9,7 @@ mod peer_timeout;
 mod process;
 
 pub use connections::listener::Listener;
+pub use process::health::Phase;
 pub use process::storage::Storage;
 
 use crate::clock::Clock;
@@ -17,7 +18,6 @@ use crate::engine::{EngineError, EngineStatus};
 use crate::service::{AdminService, Background, Bounds, Budget, RequestLimits, Restores, StoreService};
 use connections::accept::accept;
 use connections::worker::{Services, Worker};
-use process::health::Phase;
 use process::policies::{maintenance_options, millis, policies};
 use process::serving::{Launcher, Serving};
 use process::timekeeper::TimeKeeper;
@@ -49,15 +49,16 @@ pub enum ServeError {
 /// Serves on these listeners until `shutdown` resolves, then drains, makes everything durable and returns.
 ///
 /// Opening the engine may take long. Meanwhile the listeners answer: health says that the server is not serving, and every
-/// other call is refused as not ready. `ready` is called once sessions are served.
+/// other call is refused as not ready. `ready` is called once sessions are served. Whoever listens to `phase_sender` hears what
+/// the server can do, until it drains.
 pub async fn run(
     listeners: Vec<Listener>,
     storage: Storage,
     settings: Arc<Settings>,
+    phase_sender: watch::Sender<Phase>,
     ready: impl FnOnce(&[Arc<Listener>]),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let (phase_sender, phase) = watch::channel(Phase::Starting);
     let (drain, draining) = watch::channel(false);
     let (behind, sweeper_behind) = watch::channel(false);
     let policies = policies(&settings);
@@ -82,7 +83,7 @@ pub async fn run(
     let services = Services {
         store: store.clone(),
         admin: AdminService::new(store.clone(), clock.now(), Restores::new(storage.restore_target(), swap_sender)),
-        phase,
+        phase: phase_sender.subscribe(),
         sweeper_behind,
         budget: budget.clone(),
         settings: Arc::clone(&settings),

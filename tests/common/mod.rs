@@ -6,6 +6,7 @@
 pub(crate) mod backups;
 pub(crate) mod damage;
 pub(crate) mod faketime;
+pub(crate) mod notify_socket;
 pub(crate) mod raw;
 pub(crate) mod tokens;
 pub(crate) mod wire;

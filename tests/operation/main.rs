@@ -9,5 +9,6 @@ mod common;
 mod health;
 mod private_files;
 mod shutdown;
+mod service_manager;
 mod startup;
 mod time;
