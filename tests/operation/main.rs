@@ -6,9 +6,10 @@ mod bench;
 mod command_line;
 #[path = "../common/mod.rs"]
 mod common;
+mod generated;
 mod health;
 mod private_files;
-mod shutdown;
 mod service_manager;
+mod shutdown;
 mod startup;
 mod time;
