@@ -23,6 +23,10 @@ const (
 
 	// The largest answer that is read: the largest that a server can be set to send.
 	largestMessage = 64 << 20
+
+	// What the server may send before it is told to go on. As it is fixed, gRPC does not measure the connection with a ping
+	// after each answer, which costs both sides as much as a small answer does.
+	window = 4 << 20
 )
 
 // Client is a connection to a sessiond, or to the first of several that can be reached. Make one and share it.
@@ -124,6 +128,8 @@ func dial(addresses []string, timeout time.Duration) (*grpc.ClientConn, error) {
 		}),
 		// Finds a connection that a firewall forgot, or a server that hangs.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
+		grpc.WithStaticStreamWindowSize(window),
+		grpc.WithStaticConnWindowSize(window),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(largestMessage)),
 		grpc.WithUserAgent("sessiond-go"),
 	)

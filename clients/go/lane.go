@@ -22,7 +22,7 @@ const (
 	messageBytes = 48 << 10
 
 	// The tag, the timeout and the framing of a call, in bytes, at most.
-	callOverhead = 48
+	callOverhead = 40
 
 	// How long calls travel one by one after the stream was refused, before it is tried again: the server may be newer
 	// then, and the proxy gone.
@@ -44,9 +44,10 @@ func newLane(conn grpc.ClientConnInterface) *lane { return &lane{conn: conn} }
 
 // call makes a call and answers what the server answers.
 func (l *lane) call(ctx context.Context, call *pb.Call) (proto.Message, *failure) {
-	size := proto.Size(call) + callOverhead
-	if size > messageBytes {
-		// It could be larger than the server takes, which would end the stream for all.
+	// Most calls fit, with the timeout that is added.
+	encoded, err := proto.MarshalOptions{}.MarshalAppend(make([]byte, 0, 192), call)
+	if err != nil || len(encoded)+callOverhead > messageBytes {
+		// It could be larger than the server takes, which would end the stream for all. What can't be encoded fails by itself.
 		return nil, refusal
 	}
 	stream, found := l.stream()
@@ -54,7 +55,7 @@ func (l *lane) call(ctx context.Context, call *pb.Call) (proto.Message, *failure
 		return nil, found
 	}
 	began := time.Now()
-	reply, found := stream.call(ctx, call, size)
+	reply, found := stream.call(ctx, encoded)
 	if found != nil {
 		// If the stream is not even accepted by the end of a long wait, something on the way holds it back, as proxies do
 		// that wait for the end of a request. Who gives up early had reasons of its own.

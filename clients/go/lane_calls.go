@@ -8,6 +8,7 @@ import (
 	statuspb "google.golang.org/genproto/googleapis/rpc/status"
 
 	pb "sessiond/gen/sessiond/v1"
+	"sessiond/internal/wire"
 )
 
 // laneCall is the request as the fast lane carries it; nil if it travels by itself.
@@ -30,26 +31,49 @@ func laneCall(request proto.Message) *pb.Call {
 	}
 }
 
+// Fields of Reply that have a result.
+const (
+	errorField  = 2
+	createField = 3
+	getField    = 4
+	updateField = 5
+	touchField  = 6
+	rotateField = 7
+	deleteField = 8
+)
+
 // laneAnswer is what a reply carries.
-func laneAnswer(reply *pb.Reply) (proto.Message, *failure) {
-	switch result := reply.GetResult().(type) {
-	case *pb.Reply_Error:
-		return nil, &failure{answered, statusOf(result.Error)}
-	case *pb.Reply_Create:
-		return result.Create, nil
-	case *pb.Reply_Get:
-		return result.Get, nil
-	case *pb.Reply_Update:
-		return result.Update, nil
-	case *pb.Reply_Touch:
-		return result.Touch, nil
-	case *pb.Reply_Rotate:
-		return result.Rotate, nil
-	case *pb.Reply_Delete:
-		return result.Delete, nil
-	default:
-		return nil, fail(answered, codes.Internal, "a reply has no result that this client knows")
+func laneAnswer(reply reply) (proto.Message, *failure) {
+	var answer proto.Message
+	switch reply.field {
+	case errorField:
+		found := new(pb.CallError)
+		if proto.Unmarshal([]byte(reply.result), found) == nil {
+			return nil, &failure{answered, statusOf(found)}
+		}
+	case createField:
+		answer = new(pb.CreateSessionResponse)
+	case getField:
+		if found := wire.GetResponse(reply.result); found != nil {
+			return found, nil
+		}
+		answer = new(pb.GetSessionResponse)
+	case updateField:
+		if found := wire.UpdateResponse(reply.result); found != nil {
+			return found, nil
+		}
+		answer = new(pb.UpdateSessionResponse)
+	case touchField:
+		answer = new(pb.TouchSessionResponse)
+	case rotateField:
+		answer = new(pb.RotateSessionResponse)
+	case deleteField:
+		answer = new(pb.DeleteSessionResponse)
 	}
+	if answer == nil || proto.Unmarshal([]byte(reply.result), answer) != nil {
+		return nil, fail(answered, codes.Internal, "a reply has no result that this client can read")
+	}
+	return answer, nil
 }
 
 func statusOf(found *pb.CallError) *status.Status {

@@ -6,13 +6,11 @@ import (
 	"io"
 	"runtime"
 	"sync"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/durationpb"
 
 	pb "sessiond/gen/sessiond/v1"
 )
@@ -33,7 +31,7 @@ type stream struct {
 	wake chan struct{}
 
 	mu       sync.Mutex
-	exchange pb.SessionStore_ExchangeClient
+	exchange grpc.ClientStream
 	queue    []*pending
 	inFlight map[uint64]*pending
 	nextTag  uint64
@@ -47,9 +45,10 @@ type stream struct {
 
 // pending is a call without a reply.
 type pending struct {
-	call   *pb.Call
+	// Encoded, without its tag.
+	call   []byte
 	size   int
-	answer chan *pb.Reply
+	answer chan reply
 	// Guarded by the stream's mu.
 	state pendingState
 }
@@ -76,29 +75,28 @@ func openStream(conn grpc.ClientConnInterface) *stream {
 }
 
 // call sends a call and waits for its reply, for the end of the stream, or for the end of the context.
-func (s *stream) call(ctx context.Context, call *pb.Call, size int) (*pb.Reply, *failure) {
+func (s *stream) call(ctx context.Context, call []byte) (reply, *failure) {
 	select {
 	case s.slots <- struct{}{}:
 	default:
 		select {
 		case s.slots <- struct{}{}:
 		case <-s.done:
-			return nil, s.whyNotSent()
+			return reply{}, s.whyNotSent()
 		case <-ctx.Done():
-			return nil, gaveUp(ctx, notCarriedOut)
+			return reply{}, gaveUp(ctx, notCarriedOut)
 		}
 	}
-	call.Timeout = timeLeft(ctx)
-	p := &pending{call: call, size: size, answer: make(chan *pb.Reply, 1)}
+	p := &pending{call: appendTimeout(call, ctx), size: len(call) + callOverhead, answer: make(chan reply, 1)}
 	if !s.submit(p) {
 		<-s.slots
-		return nil, s.whyNotSent()
+		return reply{}, s.whyNotSent()
 	}
 	select {
 	case reply := <-p.answer:
 		return reply, nil
 	case <-ctx.Done():
-		return nil, gaveUp(ctx, s.abandon(p))
+		return reply{}, gaveUp(ctx, s.abandon(p))
 	case <-s.done:
 	}
 	select {
@@ -109,22 +107,13 @@ func (s *stream) call(ctx context.Context, call *pb.Call, size int) (*pb.Reply, 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p.state == queued {
-		return nil, s.whyNotSentLocked()
+		return reply{}, s.whyNotSentLocked()
 	}
-	return nil, s.ended
+	return reply{}, s.ended
 }
 
 func gaveUp(ctx context.Context, outcome outcome) *failure {
 	return &failure{outcome, ended(ctx, status.New(codes.Unavailable, "the stream was ended"))}
-}
-
-// timeLeft is what the server is told; it may refuse less than a millisecond.
-func timeLeft(ctx context.Context) *durationpb.Duration {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return nil
-	}
-	return durationpb.New(max(time.Until(deadline), time.Millisecond))
 }
 
 // submit queues a call and sends what is queued, unless another does so already or it could take long. False if the stream
@@ -179,21 +168,21 @@ func (s *stream) queuedBytes() int {
 
 // sendLocked sends one message of what is queued. The caller has set sending and holds mu, which is released meanwhile.
 func (s *stream) sendLocked() {
-	calls := s.takeLocked()
-	if len(calls) == 0 || s.ended != nil {
+	message := s.takeLocked()
+	if len(message) == 0 || s.ended != nil {
 		return
 	}
 	exchange := s.exchange
 	s.sent = true
 	s.mu.Unlock()
 	// An error here ends the reading too, and only there one learns why.
-	_ = exchange.Send(&pb.ExchangeRequest{Calls: calls})
+	_ = exchange.SendMsg(message)
 	s.mu.Lock()
 }
 
-// takeLocked takes calls for one message from the queue.
-func (s *stream) takeLocked() []*pb.Call {
-	calls := make([]*pb.Call, 0, len(s.queue))
+// takeLocked takes calls for one message from the queue, and gives the message.
+func (s *stream) takeLocked() []byte {
+	message := make([]byte, 0, min(s.queuedBytes(), messageBytes))
 	bytes, taken := 0, 0
 	for _, p := range s.queue {
 		if bytes > 0 && bytes+p.size > messageBytes {
@@ -206,16 +195,15 @@ func (s *stream) takeLocked() []*pb.Call {
 		}
 		bytes += p.size
 		s.nextTag++
-		p.call.Tag = s.nextTag
 		p.state = underway
 		s.inFlight[s.nextTag] = p
-		calls = append(calls, p.call)
+		message = appendCall(message, s.nextTag, p.call)
 	}
 	s.bytes += bytes
 	rest := copy(s.queue, s.queue[taken:])
 	clear(s.queue[rest:])
 	s.queue = s.queue[:rest]
-	return calls
+	return message
 }
 
 // abandon leaves a call that nobody waits for any more; what is known of it.
@@ -231,7 +219,8 @@ func (s *stream) abandon(p *pending) outcome {
 
 // run opens the stream and sends what callers leave to it.
 func (s *stream) run(ctx context.Context, conn grpc.ClientConnInterface) {
-	exchange, err := pb.NewSessionStoreClient(conn).Exchange(ctx)
+	description := &grpc.StreamDesc{StreamName: "Exchange", ServerStreams: true, ClientStreams: true}
+	exchange, err := conn.NewStream(ctx, description, pb.SessionStore_Exchange_FullMethodName, grpc.ForceCodecV2(laneCodec{}))
 	if err != nil {
 		found := notAccepted(err)
 		if found.outcome == unknown {
@@ -262,18 +251,19 @@ func (s *stream) run(ctx context.Context, conn grpc.ClientConnInterface) {
 }
 
 // read hands out replies until the stream ends.
-func (s *stream) read(exchange pb.SessionStore_ExchangeClient) {
+func (s *stream) read(exchange grpc.ClientStream) {
 	header, err := exchange.Header()
 	if err == nil && !isTrailersOnly(header) {
 		s.mu.Lock()
 		s.accepted = true
 		s.mu.Unlock()
 	}
+	var replies []reply
 	for {
-		message, err := exchange.Recv()
-		switch {
+		switch err := exchange.RecvMsg(&replies); {
 		case err == nil:
-			s.answer(message.GetReplies())
+			s.answer(replies)
+			clear(replies)
 		case errors.Is(err, io.EOF):
 			s.end(fail(unknown, codes.Unavailable, "the stream was ended"))
 			return
@@ -290,15 +280,15 @@ func (s *stream) read(exchange pb.SessionStore_ExchangeClient) {
 // isTrailersOnly tells an answer that only refuses: then there are no headers.
 func isTrailersOnly(header metadata.MD) bool { return header == nil }
 
-func (s *stream) answer(replies []*pb.Reply) {
+func (s *stream) answer(replies []reply) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, reply := range replies {
-		p := s.inFlight[reply.GetTag()]
+		p := s.inFlight[reply.tag]
 		if p == nil {
 			continue
 		}
-		delete(s.inFlight, reply.GetTag())
+		delete(s.inFlight, reply.tag)
 		s.bytes -= p.size
 		<-s.slots
 		p.answer <- reply

@@ -89,6 +89,11 @@ async fn streams_of_requests_end_with_a_reason() {
         assert_eq!((metadata["limit"].as_str(), metadata["actual"].as_str()), ("4194304", "5242880"));
         assert_reason(Some(large), Code::ResourceExhausted, "MESSAGE_TOO_LARGE");
     }
+    // A restore that was refused leaves room for the next one at once.
+    for _ in 0..200 {
+        let garbage = raw::end(server.channel(), "/sessiond.v1.Admin/Restore", &b"\xff\xff\xff\xff"[..]).await.unwrap();
+        assert_blamed(&garbage, "request", "");
+    }
     // One call of a message has an ID that is not UTF-8.
     let call = raw::end(server.channel(), &exchange, &b"\x0a\x05\x22\x03\x12\x01\xff"[..]).await.unwrap();
     assert_blamed(&call, "calls.method.session_id", "");

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"cmp"
+	"os"
+	"runtime/pprof"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -15,9 +19,12 @@ type figures struct {
 	load, read, write time.Duration
 	// Per second, with 32 in flight; of five requests four read.
 	loads, requests float64
+	// What one of these takes of this process's CPU: it depends less on what else the machine does.
+	loadCPU, requestCPU time.Duration
 }
 
-func (s *site) measure(cookies []string, period time.Duration) (figures, error) {
+// measure writes profiles if it is told where to; their names end in what was measured.
+func (s *site) measure(cookies []string, period time.Duration, profile string) (figures, error) {
 	var out figures
 	var err error
 	page := func(path string) func(int) error {
@@ -34,18 +41,36 @@ func (s *site) measure(cookies []string, period time.Duration) (figures, error) 
 		return page("/read")(i)
 	}
 	for _, one := range []struct {
-		to *time.Duration
-		do func(int) error
-	}{{&out.load, load}, {&out.read, page("/read")}, {&out.write, page("/write")}} {
-		if *one.to, err = oneByOne(one.do, period); err != nil {
+		name    string
+		measure func() error
+	}{
+		{"load-1", func() error { out.load, err = oneByOne(load, period); return err }},
+		{"read-1", func() error { out.read, err = oneByOne(page("/read"), period); return err }},
+		{"write-1", func() error { out.write, err = oneByOne(page("/write"), period); return err }},
+		{"load-32", func() error { out.loads, out.loadCPU, err = together(load, period); return err }},
+		{"requests-32", func() error { out.requests, out.requestCPU, err = together(mixed, period); return err }},
+	} {
+		if err := profiled(profile, one.name, one.measure); err != nil {
 			return out, err
 		}
 	}
-	if out.loads, err = together(load, period); err != nil {
-		return out, err
+	return out, nil
+}
+
+func profiled(profile, name string, measure func() error) error {
+	if profile == "" {
+		return measure()
 	}
-	out.requests, err = together(mixed, period)
-	return out, err
+	file, err := os.Create(profile + "-" + name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return err
+	}
+	defer pprof.StopCPUProfile()
+	return measure()
 }
 
 // oneByOne is the median time of something that is done one at a time.
@@ -66,12 +91,12 @@ func oneByOne(do func(int) error, period time.Duration) (time.Duration, error) {
 	return times[len(times)/2], nil
 }
 
-// together is how often a second something is done, with so many in flight.
-func together(do func(int) error, period time.Duration) (float64, error) {
+// together is how often a second something is done, with so many in flight, and how much CPU it takes each time.
+func together(do func(int) error, period time.Duration) (float64, time.Duration, error) {
 	var done atomic.Int64
 	var failure atomic.Pointer[error]
 	var group sync.WaitGroup
-	begin := time.Now()
+	begin, cpu := time.Now(), cpuTime()
 	for worker := range inFlight {
 		group.Go(func() {
 			for i := worker; time.Since(begin) < period; i += inFlight {
@@ -85,34 +110,38 @@ func together(do func(int) error, period time.Duration) (float64, error) {
 	}
 	group.Wait()
 	if err := failure.Load(); err != nil {
-		return 0, *err
+		return 0, 0, *err
 	}
-	return float64(done.Load()) / time.Since(begin).Seconds(), nil
+	return float64(done.Load()) / time.Since(begin).Seconds(), (cpuTime() - cpu) / time.Duration(done.Load()), nil
+}
+
+// cpuTime is the time that this process has spent on CPUs.
+func cpuTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // median takes each figure by itself from several rounds.
 func median(rounds []figures) figures {
-	duration := func(of func(figures) time.Duration) time.Duration {
-		all := make([]time.Duration, len(rounds))
-		for i, round := range rounds {
-			all[i] = of(round)
-		}
-		slices.Sort(all)
-		return all[len(all)/2]
-	}
-	rate := func(of func(figures) float64) float64 {
-		all := make([]float64, len(rounds))
-		for i, round := range rounds {
-			all[i] = of(round)
-		}
-		slices.Sort(all)
-		return all[len(all)/2]
-	}
 	return figures{
-		load:     duration(func(f figures) time.Duration { return f.load }),
-		read:     duration(func(f figures) time.Duration { return f.read }),
-		write:    duration(func(f figures) time.Duration { return f.write }),
-		loads:    rate(func(f figures) float64 { return f.loads }),
-		requests: rate(func(f figures) float64 { return f.requests }),
+		load:       middle(rounds, func(f figures) time.Duration { return f.load }),
+		read:       middle(rounds, func(f figures) time.Duration { return f.read }),
+		write:      middle(rounds, func(f figures) time.Duration { return f.write }),
+		loads:      middle(rounds, func(f figures) float64 { return f.loads }),
+		requests:   middle(rounds, func(f figures) float64 { return f.requests }),
+		loadCPU:    middle(rounds, func(f figures) time.Duration { return f.loadCPU }),
+		requestCPU: middle(rounds, func(f figures) time.Duration { return f.requestCPU }),
 	}
+}
+
+func middle[F cmp.Ordered](rounds []figures, of func(figures) F) F {
+	all := make([]F, len(rounds))
+	for i, round := range rounds {
+		all[i] = of(round)
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
 }

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -16,6 +19,7 @@ import (
 	"sessiond"
 	pb "sessiond/gen/sessiond/v1"
 	"sessiond/internal/native"
+	"sessiond/internal/wire"
 )
 
 // Codec is the codec that stores each key by itself; it belongs to this store.
@@ -39,35 +43,19 @@ type loaded struct {
 // scs hands back nothing of what a store or a codec gave it but the deadline and the values, and the keys of the values are
 // the user's. So the deadline carries what was loaded: it is in a time zone that exists once, and is UTC in all but name.
 func (c codec) Decode(data []byte) (time.Time, map[string]any, error) {
-	packed, isPacked := bytes.CutPrefix(data, packedSession)
-	if !isPacked {
+	if !isPacked(data, packedSession) {
 		return scs.GobCodec{}.Decode(data)
 	}
-	found, known := c.store.found.Get(&data[0])
+	found, known, packed := c.store.found.take(data)
 	if !known {
-		var message pb.CreateSessionResponse
-		if err := proto.Unmarshal(packed, &message); err != nil {
-			return time.Time{}, nil, errors.New("scsstore: the data is of no session")
+		var err error
+		if found, err = unpackSession(packed); err != nil {
+			return time.Time{}, nil, err
 		}
-		found = asLoaded(&message)
 	}
 	zone := time.FixedZone("UTC", 0)
 	c.store.loaded.Set(zone, found)
 	return found.deadline.In(zone), native.DecodeAll(found.values), nil
-}
-
-func asLoaded(message *pb.CreateSessionResponse) *loaded {
-	session := message.GetSession()
-	found := &loaded{
-		base:     message.GetSessionId(),
-		values:   session.GetAttributes(),
-		idle:     session.GetIdleTimeout().AsDuration(),
-		deadline: session.GetAbsoluteExpireTime().AsTime(),
-	}
-	if session.GetAbsoluteExpireTime() == nil {
-		found.deadline = session.GetExpireTime().AsTime()
-	}
-	return found
 }
 
 func (c codec) Encode(deadline time.Time, values map[string]any) ([]byte, error) {
@@ -75,31 +63,31 @@ func (c codec) Encode(deadline time.Time, values map[string]any) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	out := commit{deadline: deadline, values: encoded}
+	out := commit{Deadline: deadline, values: encoded}
 	if was, known := c.store.loaded.Get(deadline.Location()); known {
-		out.base, out.idle, out.absolute = was.base, was.idle, was.deadline
+		out.Base, out.Idle, out.Absolute = was.base, was.idle, was.deadline
 		set, removed := native.Difference(was.values, encoded)
-		out.removed = removed
-		for name := range encoded {
-			if set[name] == nil {
-				out.unchanged = append(out.unchanged, name)
-			}
-		}
+		out.Changed, out.Removed = slices.Collect(maps.Keys(set)), removed
 		// Clear takes away what another request adds meanwhile too.
-		out.cleared = len(values) == 0 && len(removed) > 0
+		out.Cleared = len(values) == 0 && len(removed) > 0
 	}
 	data, err := out.pack()
-	if err == nil {
-		c.store.commits.Set(&data[0], &out)
+	if err != nil {
+		return nil, err
 	}
-	return data, err
+	return c.store.commits.put(data, &out), nil
 }
+
+var errOtherData = errors.New("scsstore: the data is of no session")
 
 // What the store and its codec give each other begins so; other data is of other codecs.
 var (
 	packedSession = []byte("\x00sessiond-session\x00")
 	packedCommit  = []byte("\x00sessiond-commit\x00")
 )
+
+// isPacked tells data that begins so and goes on.
+func isPacked(data, begin []byte) bool { return len(data) > len(begin) && bytes.HasPrefix(data, begin) }
 
 // digest names a session without its ID.
 func digest(id string) string {
@@ -113,117 +101,110 @@ func (s *Store) pack(id string, session *sessiond.Session) ([]byte, error) {
 	if data, isBytes := stored[blob].GetKind().(*pb.Value_BytesValue); isBytes && len(stored) == 1 {
 		return data.BytesValue, nil
 	}
-	message := &pb.Session{
-		Attributes:  stored,
-		IdleTimeout: durationpb.New(session.IdleTimeout),
-		ExpireTime:  timestamppb.New(session.ExpireTime),
+	found := &loaded{base: digest(id), values: stored, idle: session.IdleTimeout, deadline: session.AbsoluteExpireTime}
+	if found.deadline.IsZero() {
+		found.deadline = session.ExpireTime
 	}
-	if !session.AbsoluteExpireTime.IsZero() {
-		message.AbsoluteExpireTime = timestamppb.New(session.AbsoluteExpireTime)
+	data, err := found.pack()
+	if err != nil {
+		return nil, err
 	}
-	packed := &pb.CreateSessionResponse{SessionId: digest(id), Session: message}
-	data, err := proto.MarshalOptions{}.MarshalAppend(bytes.Clone(packedSession), packed)
-	if err == nil {
-		s.found.Set(&data[0], asLoaded(packed))
-	}
-	return data, err
+	return s.found.put(data, found), nil
 }
 
-// commit is what a request leaves of a session.
+// pack is a session in the form of the one that the server gives, as far as the codec needs it.
+func (l *loaded) pack() ([]byte, error) {
+	session := &pb.Session{
+		Handle: l.base, IdleTimeout: durationpb.New(l.idle), ExpireTime: timestamppb.New(l.deadline),
+	}
+	data, err := proto.MarshalOptions{}.MarshalAppend(bytes.Clone(packedSession), session)
+	if err != nil {
+		return nil, err
+	}
+	return wire.AppendAttributes(data, attributesField, l.values)
+}
+
+// The field of a Session that has the attributes.
+const attributesField = 4
+
+// unpackSession reads what pack has made.
+func unpackSession(data []byte) (*loaded, error) {
+	var session pb.Session
+	if err := proto.Unmarshal(data[len(packedSession):], &session); err != nil {
+		return nil, errOtherData
+	}
+	return &loaded{
+		base:     session.GetHandle(),
+		values:   session.GetAttributes(),
+		idle:     session.GetIdleTimeout().AsDuration(),
+		deadline: session.GetExpireTime().AsTime(),
+	}, nil
+}
+
+// commit is what a request leaves of a session. Its exported fields are packed.
 type commit struct {
-	deadline time.Time
 	values   map[string]*pb.Value
+	Deadline time.Time
 	// What follows is there if the session was loaded.
-	base      string
-	idle      time.Duration
-	absolute  time.Time
-	unchanged []string
-	removed   []string
-	cleared   bool
+	Base     string        `json:",omitempty"`
+	Idle     time.Duration `json:",omitempty"`
+	Absolute time.Time     `json:",omitzero"`
+	Changed  []string      `json:",omitempty"`
+	Removed  []string      `json:",omitempty"`
+	Cleared  bool          `json:",omitempty"`
 }
 
-func (c *commit) changed() map[string]*pb.Value {
-	changed := maps.Clone(c.values)
-	for _, name := range c.unchanged {
-		delete(changed, name)
+// set is the values that have changed.
+func (c *commit) set() map[string]*pb.Value {
+	set := make(map[string]*pb.Value, len(c.Changed))
+	for _, name := range c.Changed {
+		set[name] = c.values[name]
 	}
-	return changed
+	return set
 }
 
 // lastsAlike tells whether a touch makes the session end when scs wants it to. The time that a request takes is no
 // difference.
 func (c *commit) lastsAlike(wanted sessiond.Timeouts) bool {
 	const slack = time.Second
-	if c.absolute.Truncate(time.Millisecond) != wanted.AbsoluteExpireTime.UTC().Truncate(time.Millisecond) {
+	if c.Absolute.Truncate(time.Millisecond) != wanted.AbsoluteExpireTime.UTC().Truncate(time.Millisecond) {
 		return false
 	}
-	left := time.Until(c.absolute)
-	return min(c.idle, left)-min(wanted.Idle, left) < slack && min(wanted.Idle, left)-min(c.idle, left) < slack
+	left := time.Until(c.Absolute)
+	return min(c.Idle, left)-min(wanted.Idle, left) < slack && min(wanted.Idle, left)-min(c.Idle, left) < slack
 }
 
-// pack is a commit for the store, in the form that values have anyway.
+// pack is a commit for the store: all but the values, and the values as those of a session.
 func (c *commit) pack() ([]byte, error) {
-	value, err := sessiond.EncodeValue(sessiond.Map{
-		{Key: "deadline", Value: c.deadline},
-		{Key: "values", Value: native.Attributes(c.values)},
-		{Key: "base", Value: c.base},
-		{Key: "idle", Value: int64(c.idle)},
-		{Key: "absolute", Value: c.absolute},
-		{Key: "unchanged", Value: c.unchanged},
-		{Key: "removed", Value: c.removed},
-		{Key: "cleared", Value: c.cleared},
-	})
+	rest, err := json.Marshal(c)
 	if err != nil {
 		return nil, err
 	}
-	return proto.MarshalOptions{}.MarshalAppend(bytes.Clone(packedCommit), value)
+	data := protowire.AppendBytes(bytes.Clone(packedCommit), rest)
+	return wire.AppendAttributes(data, attributesField, c.values)
 }
 
 // unpackCommit reads what pack has made, or takes the data of another codec as one value.
 func (s *Store) unpackCommit(data []byte) (*commit, error) {
-	packed, isPacked := bytes.CutPrefix(data, packedCommit)
-	if !isPacked {
+	if !isPacked(data, packedCommit) {
 		value, err := sessiond.EncodeValue(data)
 		return &commit{values: map[string]*pb.Value{blob: value}}, err
 	}
-	if known, isKnown := s.commits.Get(&data[0]); isKnown {
-		return known, nil
+	found, known, packed := s.commits.take(data)
+	if known {
+		return found, nil
 	}
-	var message pb.Value
-	if err := proto.Unmarshal(packed, &message); err != nil {
-		return nil, errors.New("scsstore: the data is of no session")
+	rest, length := protowire.ConsumeBytes(packed[len(packedCommit):])
+	if length < 0 {
+		return nil, errOtherData
 	}
-	out := &commit{values: make(map[string]*pb.Value)}
-	for _, entry := range message.GetMapValue().GetEntries() {
-		value := entry.GetValue()
-		switch entry.GetKey() {
-		case "deadline":
-			out.deadline = value.GetTimestampValue().AsTime()
-		case "values":
-			for _, attribute := range value.GetMapValue().GetEntries() {
-				out.values[attribute.GetKey()] = attribute.GetValue()
-			}
-		case "base":
-			out.base = value.GetStringValue()
-		case "idle":
-			out.idle = time.Duration(value.GetIntValue())
-		case "absolute":
-			out.absolute = value.GetTimestampValue().AsTime()
-		case "unchanged":
-			out.unchanged = texts(value)
-		case "removed":
-			out.removed = texts(value)
-		case "cleared":
-			out.cleared = value.GetBoolValue()
-		}
+	var session pb.Session
+	if proto.Unmarshal(packed[len(packedCommit)+length:], &session) != nil {
+		return nil, errOtherData
+	}
+	out := &commit{values: session.GetAttributes()}
+	if json.Unmarshal(rest, out) != nil {
+		return nil, errOtherData
 	}
 	return out, nil
-}
-
-func texts(list *pb.Value) []string {
-	var out []string
-	for _, item := range list.GetListValue().GetItems() {
-		out = append(out, item.GetStringValue())
-	}
-	return out
 }

@@ -52,12 +52,11 @@ type Store struct {
 	// can be listed and revoked by the client. Empty: nobody's. It needs the store's codec. Set it before the first request.
 	PrincipalKey string
 
-	client *sessiond.Client
-	known  recent
-	loaded weakmap.Map[time.Location, *loaded]
-	// What the codec need not decode, because the data comes as it was made.
-	found   weakmap.Map[byte, *loaded]
-	commits weakmap.Map[byte, *commit]
+	client  *sessiond.Client
+	known   recent
+	loaded  weakmap.Map[time.Location, *loaded]
+	found   handover[*loaded]
+	commits handover[*commit]
 }
 
 // New makes a store. The caller closes the client.
@@ -123,7 +122,7 @@ func (s *Store) CommitCtx(ctx context.Context, token string, data []byte, expiry
 		return err
 	}
 	if idle := time.Until(expiry); idle >= time.Millisecond {
-		err = s.store(ctx, id, commit, lifetime(idle, expiry, commit.deadline))
+		err = s.store(ctx, id, commit, lifetime(idle, expiry, commit.Deadline))
 	}
 	if time.Until(expiry) < time.Millisecond {
 		// It ends now, perhaps while it was being stored.
@@ -147,7 +146,7 @@ func lifetime(idle time.Duration, expiry, deadline time.Time) sessiond.Timeouts 
 
 func (s *Store) store(ctx context.Context, id string, commit *commit, timeouts sessiond.Timeouts) error {
 	switch {
-	case commit.base == digest(id):
+	case commit.Base == digest(id):
 		return s.change(ctx, id, commit, timeouts)
 	case s.known.has(id):
 		return s.replace(ctx, id, commit, timeouts)
@@ -190,7 +189,7 @@ func (s *Store) principal(commit *commit) string {
 
 // change sends what has changed since the session was loaded.
 func (s *Store) change(ctx context.Context, id string, commit *commit, timeouts sessiond.Timeouts) error {
-	change := sessiond.Change{Set: native.Attributes(commit.changed()), Remove: commit.removed, Clear: commit.cleared}
+	change := sessiond.Change{Set: native.Attributes(commit.set()), Remove: commit.Removed, Clear: commit.Cleared}
 	_, isSet := change.Set[s.PrincipalKey]
 	if s.PrincipalKey != "" && (isSet || slices.Contains(change.Remove, s.PrincipalKey)) {
 		principal := s.principal(commit)

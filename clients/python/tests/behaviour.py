@@ -4,7 +4,6 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -14,9 +13,12 @@ import grpc
 from google.protobuf import json_format, timestamp_pb2
 from google.protobuf.message import Message
 
-from sessiond import Connection
-from sessiond.errors import SessiondError, from_rpc_error
-from sessiond.v1 import admin_pb2, admin_pb2_grpc, exchange_pb2, session_store_pb2
+from sessiond import Client
+from sessiond.errors import SessiondError
+from sessiond.transport import Stream
+from sessiond.transport.grpcio import failures
+from sessiond.transport.grpcio.messages import message_class, to_message, to_plain
+from sessiond.v1 import admin_pb2, admin_pb2_grpc, events_pb2, exchange_pb2, session_store_pb2, session_store_pb2_grpc
 
 PATIENCE = 20.0
 _PLACEHOLDER = re.compile(r"\$\{([a-z]\w*)([+-][0-9.]+)?s?\}")
@@ -56,10 +58,12 @@ class Reply(grpc.RpcError):
 
 
 class Run:
-    def __init__(self, connection: Connection, namespace: str):
-        self._connection = connection
+    """The steps of a case. Unary calls and watches go through the client; the rest through gRPC."""
+
+    def __init__(self, client: Client, namespace: str):
+        self._client = client
         self._variables = {"namespace": namespace}
-        self._streams: dict[str, Any] = {}
+        self._streams: dict[str, Stream] = {}
         self._started: dict[str, Future] = {}
         self._threads = ThreadPoolExecutor(64)
 
@@ -99,7 +103,7 @@ class Run:
 
     def _beside(self, **variables: str) -> "Run":
         """The same run, for a step that is made while others go on."""
-        run = Run(self._connection, "")
+        run = Run(self._client, "")
         run._variables = self._variables | variables
         return run
 
@@ -137,13 +141,17 @@ class Run:
         prefix, _, name = step["call"].rpartition(".")
         method = _SERVICES[prefix].methods_by_name[name]
         messages = [self._request(method, template) for template in step.get("messages", [step.get("request", {})])]
-        if not prefix and not method.server_streaming:
-            return _shown(self._connection.call(name, messages[0], timeout=PATIENCE))
-        with grpc.insecure_channel(f"dns:///{self._connection.address}") as channel:
+        if not (method.server_streaming or method.client_streaming):
+            answer = self._client.plain(name, to_plain(messages[0]), timeout=PATIENCE)
+            return _shown(to_message(message_class(method.output_type), answer))
+        with self._channel() as channel:
             call = getattr(admin_pb2_grpc.AdminStub(channel), name)
             answer = call(iter(messages) if method.client_streaming else messages[0], timeout=PATIENCE)
             last = list(answer)[-1] if method.server_streaming else answer
             return _shown(last)
+
+    def _channel(self) -> grpc.Channel:
+        return grpc.insecure_channel(f"dns:///{self._client.address}")
 
     def _request(self, method: Any, template: Any) -> Message:
         """The request of a template; its namespace is that of the case unless it names one."""
@@ -154,16 +162,21 @@ class Run:
 
     def _watch(self, step: dict[str, Any]) -> None:
         method = _SERVICES[""].methods_by_name["WatchSessions"]
-        stub = self._connection._stub()
-        self._streams[step["watch"]] = stub.WatchSessions(self._request(method, step["request"]), timeout=PATIENCE)
-        self._judge_next(step, self._streams[step["watch"]], checkpoints=True)
+        stream = self._client._transport.watch(to_plain(self._request(method, step["request"])))
+        self._streams[step["watch"]] = stream
+        self._judge_next(step, stream, checkpoints=True)
 
     def _next(self, step: dict[str, Any]) -> None:
         self._judge_next(step, self._streams[step["next"]], step.get("checkpoints", False))
 
-    def _judge_next(self, step: dict[str, Any], stream: Iterator, checkpoints: bool) -> None:
+    def _judge_next(self, step: dict[str, Any], stream: Stream, checkpoints: bool) -> None:
         def message() -> dict[str, Any]:
-            return _shown(next(found for found in stream if checkpoints or not found.HasField("checkpoint")))
+            while True:
+                found = self._threads.submit(stream.receive).result(PATIENCE)
+                if found is None:
+                    raise Unmet("the stream has ended")
+                if checkpoints or "checkpoint" not in found:
+                    return _shown(to_message(events_pb2.WatchSessionsResponse, found))
 
         self._judge(step, message)
 
@@ -178,9 +191,11 @@ class Run:
                         request.setdefault("namespace", self._variables["namespace"])
             requests.append(json_format.ParseDict(message, exchange_pb2.ExchangeRequest()))
         missing = dict(step["replies"])
-        for message in self._connection._stub().Exchange(iter(requests), timeout=PATIENCE):
-            for reply in message.replies:
-                self._judge(missing.pop(str(reply.tag)), lambda reply=reply: _replied(reply))
+        with self._channel() as channel:
+            exchange = session_store_pb2_grpc.SessionStoreStub(channel).Exchange
+            for message in exchange(iter(requests), timeout=PATIENCE):
+                for reply in message.replies:
+                    self._judge(missing.pop(str(reply.tag)), lambda reply=reply: _replied(reply))
         if missing:
             raise Unmet(f"replies are missing: {missing}")
 
@@ -189,7 +204,7 @@ class Run:
         try:
             answer = make()
         except (grpc.RpcError, SessiondError) as failure:
-            error = from_rpc_error(failure) if isinstance(failure, grpc.RpcError) else failure
+            error = failures.from_call(failure).error if isinstance(failure, grpc.RpcError) else failure
             if "error" not in step:
                 raise CallFailed(error) from None
             return self.match_error(step["error"], error)

@@ -8,6 +8,8 @@ import pytest
 import sites
 from server import Server
 
+pytest_plugins = ["transports"]
+
 DJANGO_TESTS = sites.PYTHON_CLIENT / ".cache" / f"django-{django.__version__}" / "tests"
 if not (DJANGO_TESTS / "sessions_tests").is_dir():
     raise pytest.UsageError(f"{DJANGO_TESTS} is missing: run ./test, which downloads it")

@@ -18,11 +18,37 @@ def configure() -> None:
         # Django's test settings have MD5 here too: hashing passwords slowly is not what is tested.
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         INSTALLED_APPS=[
-            "django.contrib.contenttypes",
+            "django.contrib.admin",
             "django.contrib.auth",
+            "django.contrib.contenttypes",
+            "django.contrib.messages",
             "django.contrib.sessions",
+            "sessiond.django",
             "sessions_tests",
         ],
+        MIDDLEWARE=[
+            "django.contrib.sessions.middleware.SessionMiddleware",
+            "django.middleware.csrf.CsrfViewMiddleware",
+            "django.contrib.auth.middleware.AuthenticationMiddleware",
+            "django.contrib.messages.middleware.MessageMiddleware",
+            "sessiond.django.middleware.LabelsMiddleware",
+        ],
+        TEMPLATES=[
+            {
+                "BACKEND": "django.template.backends.django.DjangoTemplates",
+                "APP_DIRS": True,
+                "OPTIONS": {
+                    "context_processors": [
+                        "django.template.context_processors.request",
+                        "django.contrib.auth.context_processors.auth",
+                        "django.contrib.messages.context_processors.messages",
+                    ],
+                },
+            },
+        ],
+        ROOT_URLCONF="site_urls",
+        STATIC_URL="static/",
+        LOGIN_URL="/log-in/",
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
         DEFAULT_AUTO_FIELD="django.db.models.AutoField",
         USE_TZ=False,

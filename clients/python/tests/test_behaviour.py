@@ -1,4 +1,4 @@
-"""The behaviour cases that all clients share, against the real server. Python's calls are all unary."""
+"""The behaviour cases that all clients share, against the real server, over both transports."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from behaviour import Run, Unmet
 from server import Server
 
-from sessiond import Connection
+from sessiond import Client
 
 FOLDER = Path(__file__).resolve().parents[2] / "conformance"
 CASES = [case for file in sorted((FOLDER / "cases").glob("*.json")) for case in conformance.cases(f"cases/{file.name}")]
@@ -16,13 +16,17 @@ EXCEPTIONS: dict[str, str] = {}
 
 
 @pytest.fixture(scope="module")
-def connection(tmp_path_factory):
+def address(tmp_path_factory):
     settings = ("--config", str(FOLDER / "server.toml"))
     server = Server(tmp_path_factory.mktemp("behaviour") / "data", settings=settings).start()
-    running = Connection(server.address, timeout=20)
-    yield running
-    running.close()
+    yield server.address
     server.kill()
+
+
+@pytest.fixture
+def client(address, transport):
+    with Client(address, timeout=20) as running:
+        yield running
 
 
 def test_there_are_cases_and_few_exceptions():
@@ -32,11 +36,11 @@ def test_there_are_cases_and_few_exceptions():
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=[case["name"] for case in CASES])
-def test_behaviour(connection, number):
+def test_behaviour(client, number):
     case = CASES[number]
     if case["name"] in EXCEPTIONS:
         pytest.skip(EXCEPTIONS[case["name"]])
-    Run(connection, f"case-{number}").all(case["steps"])
+    Run(client, f"case-{number}-{client.transport}").all(case["steps"])
 
 
 @pytest.mark.parametrize(
@@ -59,8 +63,8 @@ def test_behaviour(connection, number):
         ("${unknown}", "${unknown}"),
     ],
 )
-def test_the_runner_finds_faults_in_answers(connection, wanted, found):
-    run = Run(connection, "faults")
+def test_the_runner_finds_faults_in_answers(client, wanted, found):
+    run = Run(client, "faults")
     run.set("then", "2026-01-01T00:00:00Z")
     with pytest.raises(Unmet):
         run.match(wanted, found, "answer")
@@ -81,6 +85,6 @@ def test_the_runner_finds_faults_in_answers(connection, wanted, found):
         {"unknown": "step"},
     ],
 )
-def test_the_runner_finds_faults_in_calls(connection, step):
+def test_the_runner_finds_faults_in_calls(client, step):
     with pytest.raises(Unmet):
-        Run(connection, "faults").step(step)
+        Run(client, "faults").step(step)

@@ -9,38 +9,41 @@ import grpc
 import pytest
 
 import sessiond
-from sessiond import Client, Connection, InvalidArgument
-from sessiond.errors import SessiondError, from_rpc_error
+from sessiond import Client, InvalidArgument
+from sessiond.errors import SessiondError
+from sessiond.transport.grpcio import failures
+from sessiond.transport.grpcio.messages import to_plain
 
-# The client has no method that watches.
 CASES = [
     pytest.param(row, case, id=f"{row['bound']}-{case['method']}-{number}")
     for row in conformance.cases("bounds.json")
     for number, case in enumerate(row.get("refused", []))
-    if case["method"] != "WatchSessions"
 ]
 BY_REASON = {kind.reason: kind for kind in SessiondError.__subclasses__()}
 LONE = "lone-surrogate-\ud800"
 
 
 @pytest.fixture
-def client(server):
+def client(server, transport):
     with Client(server.address, timeout=10) as running:
         yield running
 
 
 @pytest.mark.parametrize(("row", "case"), CASES)
-def test_every_bound_has_its_error(server, client, row, case):
+def test_every_bound_has_its_error(client, row, case):
     session_id = client.create().session_id
-    connection = Connection(server.address, timeout=10)
+    request = to_plain(conformance.request(case, session_id))
     with pytest.raises(BY_REASON[row["reason"]]) as caught:
-        connection.call(case["method"], conformance.request(case, session_id))
+        if case["method"] == "WatchSessions":
+            client._transport.watch(request).receive()
+        else:
+            client.plain(case["method"], request)
     assert (caught.value.reason, caught.value.code.name) == (row["reason"], row["code"])
     if "field" in case:
         assert [field for field, _ in caught.value.violations] == [case["field"]]
     else:
         assert int(caught.value.metadata["actual"]) > int(caught.value.metadata["limit"])
-    connection.close()
+    assert caught.value.__context__ is None
 
 
 def test_a_message_says_what_is_wrong_once(client):
@@ -120,7 +123,7 @@ def test_odd_values_are_invalid_arguments(client, field, call):
 
 
 @pytest.mark.parametrize("namespace", [LONE, 7, b"shop"])
-def test_an_odd_namespace_is_an_invalid_argument(server, namespace):
+def test_an_odd_namespace_is_an_invalid_argument(server, transport, namespace):
     with Client(server.address, namespace=namespace) as client, pytest.raises(InvalidArgument, match="namespace"):
         client.create()
 
@@ -143,7 +146,7 @@ def test_an_odd_timeout_is_refused(timeout):
         Client("127.0.0.1:1", timeout=timeout)
 
 
-class FromAProxy(grpc.RpcError):
+class FromAProxy:
     def code(self):
         return grpc.StatusCode.UNAVAILABLE
 
@@ -155,5 +158,24 @@ class FromAProxy(grpc.RpcError):
 
 
 def test_details_that_can_not_be_read_count_as_none():
-    error = from_rpc_error(FromAProxy())
+    error = failures.from_call(FromAProxy()).error
     assert (type(error), str(error)) == (sessiond.StoreUnavailable, "UNAVAILABLE: no details")
+
+
+@pytest.mark.parametrize(
+    ("method", "request_"),
+    [
+        ("GetSession", {"session_id": 7}),
+        ("GetSession", {"session_id": ID, "if_version_not": -1}),
+        ("CreateSession", {"attributes": {"a": 1}}),
+        ("CreateSession", {"attributes": {"a": b"\xff"}}),
+        ("CreateSession", {"timeouts": {"idle_timeout": "1s"}}),
+        ("ListSessions", {"page_size": 2**32}),
+        ("DropSessions", {}),
+    ],
+)
+def test_a_plain_request_that_is_none_is_the_mistake_of_a_program(client, method, request_):
+    with pytest.raises((TypeError, ValueError, OverflowError)) as caught:
+        client.plain(method, dict(request_))
+    assert caught.value.__context__ is None
+    client.create()

@@ -14,7 +14,7 @@ from django.test import RequestFactory, override_settings
 
 import sessiond
 from sessiond.django import SessionStore, principal_of
-from sessiond.django.store import _id
+from sessiond.django.names import session_id_of
 
 BERLIN = override_settings(USE_TZ=False, TIME_ZONE="Europe/Berlin")
 
@@ -169,7 +169,7 @@ def test_any_key_can_be_chosen(client, key):
     session.save(must_create=True)
     assert session.session_key == key
     assert SessionStore(key)["a"] == 1
-    assert client.get(_id(key)).attributes == {"a": 1}
+    assert client.get(session_id_of(key)).attributes == {"a": 1}
     again = SessionStore(key)
     again["b"] = 2
     again.save()

@@ -6,6 +6,7 @@ import sessions_tests.tests as django_tests
 from django.test import SimpleTestCase, override_settings
 
 from sessiond.django import SessionStore
+from sessiond.django.moving import SessionStore as MovingStore
 
 
 class SessionTests(django_tests.SessionTestsMixin, SimpleTestCase):
@@ -15,6 +16,13 @@ class SessionTests(django_tests.SessionTestsMixin, SimpleTestCase):
 @override_settings(USE_TZ=True)
 class SessionWithTimeZoneTests(SessionTests):
     pass
+
+
+@override_settings(SESSIOND={"FALLBACK_ENGINE": "django.contrib.sessions.backends.cache"})
+class MovingSessionTests(SessionTests):
+    """The engine for the days of a move."""
+
+    backend = MovingStore
 
 
 @override_settings(SESSION_ENGINE="sessiond.django")

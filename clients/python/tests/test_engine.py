@@ -1,5 +1,6 @@
 """The Django engine beyond what Django's own tests ask: merging, races, expiry, principals, failures."""
 
+import asyncio
 import json
 import logging
 import threading
@@ -8,6 +9,7 @@ import traceback
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from calls import noted
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth import login as auth_login
@@ -18,14 +20,11 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
-from google.protobuf.timestamp_pb2 import Timestamp
 from server import Server, free_port
 
 import sessiond
 from sessiond.django import SessionStore, conf
-from sessiond.v1.session_calls_pb2 import GetSessionRequest, UpdateSessionRequest
-from sessiond.v1.session_pb2 import SessionChange
-from sessiond.v1.value_pb2 import Value
+from sessiond.django.moving import SessionStore as MovingStore
 
 
 @pytest.fixture
@@ -107,18 +106,18 @@ def test_dictionaries_keep_their_order():
     assert json.dumps(reloaded(session)["a"]) == '{"b": {"y": [{"x": 1, "w": 2}], "c": 3}, "10": 4, "9": 5, "z": 1}'
 
 
-def test_what_python_can_not_hold_exactly_stays_as_it_was_stored(server):
+def test_what_python_can_not_hold_exactly_stays_as_it_was_stored(client):
     session = saved(a=1)
-    connection = sessiond.Connection(server.address)
-    exact = Value(timestamp_value=Timestamp(seconds=1, nanos=123456789))
-    change = SessionChange(set_attributes={"at": exact})
-    connection.call("UpdateSession", UpdateSessionRequest(session_id=session.session_key, change=change))
+    # A Value of one second and 123,456,789 nanoseconds after 1970, as it is on the wire.
+    exact = bytes.fromhex("3a07 0801 10959aef3a")
+    request = {"session_id": session.session_key, "change": {"set_attributes": {"at": exact}}}
+    client.plain("UpdateSession", request)
     again = reloaded(session)
     assert again["at"] == datetime(1970, 1, 1, 0, 0, 1, 123456, timezone.utc)
     again["a"] = 2
     again.save()
-    read = connection.call("GetSession", GetSessionRequest(session_id=session.session_key)).session
-    assert read.attributes["at"] == exact
+    read = client.plain("GetSession", {"session_id": session.session_key})["session"]
+    assert read["attributes"]["at"] == exact
 
 
 def test_save_slides_the_idle_timeout_and_load_does_not(client):
@@ -462,7 +461,7 @@ def test_settings_from_the_environment(server, monkeypatch):
     monkeypatch.setenv("SESSIOND_NAMESPACE", "from-env")
     monkeypatch.setenv("SESSIOND_TIMEOUT", "2.5")
     with override_settings(SESSIOND_ADDR=None, SESSIOND_TIMEOUT=None):
-        assert conf.connection().timeout == 2.5
+        assert conf.client().timeout == 2.5
         session = saved(a=1)
     with sessiond.Client(server.address, namespace="from-env") as client:
         assert client.get(session.session_key).attributes == {"a": 1}
@@ -518,6 +517,28 @@ def test_no_key_in_the_local_variables_of_a_traceback():
             assert key not in str([frame.locals for frame in frames])
 
 
+@override_settings(SESSIOND_TIMEOUT=0.3)
+@pytest.mark.parametrize("engine", [SessionStore, MovingStore])
+def test_no_key_in_the_local_variables_of_an_async_traceback(engine):
+    session = saved(a=1)
+    key = session.session_key
+    moving = {"FALLBACK_ENGINE": "django.contrib.sessions.backends.cache", "ADDRESS": "127.0.0.1:1"}
+    with override_settings(SESSIOND=moving):
+        for call in (
+            lambda: engine(key).aload(),
+            lambda: engine(key).aexists(key),
+            lambda: engine(key).adelete(key),
+            lambda: engine(key).asave(must_create=True),
+            lambda: engine(key).acycle_key(),
+        ):
+            with pytest.raises(sessiond.StoreUnavailable) as caught:
+                asyncio.run(call())
+            stack = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
+            frames = [frame for frame in stack if "/sessiond/" in frame.filename]
+            assert len(frames) > 1
+            assert key not in str([frame.locals for frame in frames])
+
+
 # Async
 
 
@@ -544,15 +565,32 @@ async def _through_the_async_twins() -> dict:
 
 
 def test_async_twins_in_several_event_loops():
-    import asyncio
-
     for _ in range(3):
         assert asyncio.run(_through_the_async_twins()) == {"a": 1, SESSION_KEY: "7", "_session_expiry": 60}
 
 
-def test_async_requests_run_side_by_side():
-    import asyncio
+def test_async_twins_await_their_calls():
+    with noted() as calls:
+        asyncio.run(_through_the_async_twins())
+    assert calls and all(call.startswith("await ") for call in calls)
 
+
+def test_a_load_that_is_cancelled_leaves_others_alone():
+    key = saved(a=1).session_key
+
+    async def run() -> list:
+        loads = [asyncio.create_task(SessionStore(key).aload()) for _ in range(50)]
+        await asyncio.sleep(0)
+        for load in loads[::2]:
+            load.cancel()
+        return await asyncio.gather(*loads, return_exceptions=True)
+
+    results = asyncio.run(run())
+    assert results[1::2] == [{"a": 1}] * 25
+    assert all(isinstance(result, asyncio.CancelledError) or result == {"a": 1} for result in results[::2])
+
+
+def test_async_requests_run_side_by_side():
     async def run() -> list[dict]:
         return await asyncio.gather(*(_through_the_async_twins() for _ in range(10)))
 

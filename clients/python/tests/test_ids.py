@@ -20,8 +20,8 @@ def test_text_that_is_no_unicode_names_no_session():
     assert mapped_id("\ud800" * 20) is None
 
 
-def test_the_server_takes_what_comes_out(server):
-    with Client(server.address, namespace="ids") as client:
+def test_the_server_takes_what_comes_out(server, transport):
+    with Client(server.address, namespace=f"ids-{transport}") as client:
         for session_id in {case["session_id"] for case in CASES if case["session_id"]}:
             client.create({"n": 1}, session_id=session_id)
             assert client.get(session_id).attributes == {"n": 1}

@@ -3,6 +3,7 @@
 import concurrent.futures
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ import urllib.parse
 import urllib.request
 from contextlib import contextmanager
 from http.cookiejar import CookieJar
+from pathlib import Path
 
 import pytest
 import sites
@@ -54,7 +56,7 @@ class Browser:
 
     def _open(self, request: urllib.request.Request) -> str:
         try:
-            response = self.opener.open(request, timeout=20)
+            response = self.opener.open(request, timeout=120)
         except urllib.error.HTTPError as error:
             response = error
         with response:
@@ -76,7 +78,7 @@ def site(server: Server, folder, **env: str):
         "DEBUG": "0",
         **env,
     }
-    subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], cwd=SITE, env=env, check=True)
+    migrate(env)
     # --preload loads the site before gunicorn forks its workers.
     options = ["--preload", "--no-control-socket", "--workers=2", "--threads=4", f"--bind=127.0.0.1:{port}"]
     command = [sys.executable, "-m", "gunicorn", *options, "demo.wsgi"]
@@ -90,11 +92,25 @@ def site(server: Server, folder, **env: str):
         process.wait()
 
 
+_empty_database: Path | None = None
+
+
+def migrate(env: dict[str, str]) -> None:
+    """Makes the site's database, anew only the first time."""
+    global _empty_database
+    if _empty_database is None:
+        subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], cwd=SITE, env=env, check=True)
+        _empty_database = Path(env["DATABASE"]).with_name("empty.sqlite3")
+        shutil.copyfile(env["DATABASE"], _empty_database)
+    else:
+        shutil.copyfile(_empty_database, env["DATABASE"])
+
+
 def await_site(base: str, process: subprocess.Popen, log) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while True:
         try:
-            return urllib.request.urlopen(f"{base}/log-in/", timeout=20).close()
+            return urllib.request.urlopen(f"{base}/log-in/", timeout=120).close()
         except urllib.error.URLError:
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
@@ -140,7 +156,7 @@ def test_log_in_survives_a_killed_store_and_log_out_is_final(tmp_path):
 
 def until_logged_in(browser: Browser, name: str) -> Browser:
     """While the site still connects anew, it answers with a server error, never with a logged-out page."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while f"Hello, {name}" not in browser.get("/"):
         assert browser.status == 500 and time.monotonic() < deadline
         time.sleep(0.05)
@@ -323,7 +339,7 @@ def test_parallel_requests_of_one_visitor_keep_their_own_keys(base):
 def test_unknown_and_illegal_cookies_start_afresh(base):
     for value in ("unknown" * 5, "short", "x" * 300, '"quoted value"'):
         request = urllib.request.Request(f"{base}/", headers={"Cookie": f"sessionid={value}"})
-        with urllib.request.urlopen(request, timeout=20) as response:
+        with urllib.request.urlopen(request, timeout=120) as response:
             assert "Hello, visitor" in response.read().decode()
             assert value not in response.headers["Set-Cookie"]
 
@@ -366,3 +382,76 @@ def test_save_every_request(server, tmp_path):
             after = client.get(browser.session_cookie().value, touch=False)
         assert after.last_access_time > before.last_access_time
         assert after.version == before.version
+
+
+def test_devices_of_a_user(base):
+    """Log in on two devices, see both, log out the other."""
+    browser = sign_up(base, "barbara")
+    other = log_in(base, "barbara")
+    page = browser.get("/account/devices/")
+    assert page.count("<li") == 2 and page.count("This device") == 1 and "127.0.0.1" in page
+    page = browser.post("/account/devices/", end_others="1")
+    assert "1 other device was logged out." in page and page.count("<li") == 1
+    assert "Hello, visitor" in other.get("/") and "Hello, barbara" in browser.get("/")
+
+
+def test_a_new_password_ends_the_others_in_the_store(base, server):
+    browser = sign_up(base, "john")
+    log_in(base, "john")
+    with sessiond.Client(server.address, namespace="example-site", timeout=10) as client:
+        principal = client.get(browser.session_cookie().value, touch=False).principal
+        assert client.count(principal) == 2
+        new = "another battery staple"
+        browser.post("/password/", old_password=PASSWORD, new_password1=new, new_password2=new)
+        assert client.count(principal) == 1
+    assert "Hello, john" in browser.get("/")
+
+
+@contextmanager
+def asgi_site(server: Server, folder, **env: str):
+    """The site under uvicorn, with the middleware that awaits."""
+    port = free_port()
+    env = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("SESSION", "DJANGO_"))},
+        "SESSIOND_ADDR": server.address,
+        "SESSIOND_NAMESPACE": "asgi-site",
+        "SESSIOND_TIMEOUT": "10",
+        "DATABASE": str(folder / "users.sqlite3"),
+        "DEBUG": "0",
+        "SESSION_MIDDLEWARE": "sessiond.django.middleware.SessionMiddleware",
+        **env,
+    }
+    migrate(env)
+    command = [sys.executable, "-m", "uvicorn", "--port", str(port), "demo.asgi:application"]
+    with open(folder / "site.log", "ab") as log:
+        process = subprocess.Popen(command, cwd=SITE, env=env, stdout=log, stderr=log)
+    try:
+        await_site(f"http://127.0.0.1:{port}", process, folder / "site.log")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_the_site_under_asgi(tmp_path):
+    server = Server(tmp_path / "data").start()
+    with asgi_site(server, tmp_path) as base:
+        browser = sign_up(base, "ada")
+        for n in range(3):
+            assert browser.get("/async/") == f'{{"async_visits": {n + 1}}}'
+        server.kill()
+        server.start()
+        browser = until_logged_in(browser, "ada")
+        assert browser.get("/async/") == '{"async_visits": 4}'
+
+        def put(n: int) -> None:
+            browser.copy().post("/dictionary/", action="set", key=f"parallel-{n}", value=str(n))
+
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            list(pool.map(put, range(64)))
+        page = browser.get("/dictionary/")
+        assert all(f"<td>parallel-{n}</td>" in page for n in range(64))
+        stolen = browser.copy()
+        browser.post("/log-out/", form_at="/")
+        assert "Hello, visitor" in stolen.get("/")
+    server.kill()

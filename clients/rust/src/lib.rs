@@ -19,6 +19,7 @@ mod locks;
 mod mapped_id;
 mod redact;
 mod retry;
+mod rpc;
 mod servers;
 mod sessions;
 mod value;
@@ -39,6 +40,7 @@ pub use mapped_id::mapped_id;
 pub use prost_types::{Duration, Timestamp};
 pub use proto::{BackupSummary, GetStatisticsResponse as Statistics, VerifySummary};
 pub use retry::RetryPolicy;
+pub use rpc::Rpc;
 pub use sessions::{Created, Read, Rotated, Touched, Updated};
 pub use verify::Verification;
 

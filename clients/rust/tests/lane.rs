@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use sessiond_client::proto::{
     Reply, Session,
 };
 use sessiond_client::{Client, Error, RetryPolicy};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::body::Body;
@@ -260,6 +262,34 @@ async fn when_a_stream_breaks_only_what_may_be_done_twice_is_repeated() {
     assert!(matches!(created.expect_err("its outcome is unknown"), Error::Unavailable { .. }));
     let seen = seen.lock().expect("no panic");
     assert_eq!((seen.streams, seen.calls["create"]), (2, 1));
+}
+
+/// A server that reads what comes and cuts the connection before it answers anything; how many connections had calls.
+async fn cut_every_connection(listener: TcpListener, calls: Arc<AtomicUsize>) {
+    while let Ok((mut connection, _)) = listener.accept().await {
+        let mut received = Vec::new();
+        // The calls come in frames of data; before them there are only the greeting, settings and headers.
+        while !received.windows(5).any(|bytes| bytes == b"theme") {
+            if connection.read_buf(&mut received).await.is_ok_and(|read| read > 0) {
+                continue;
+            }
+            break;
+        }
+        if received.windows(5).any(|bytes| bytes == b"theme") {
+            calls.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_on_a_connection_that_was_cut_before_the_first_answer_is_not_sent_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client::builder().address(listener.local_addr().unwrap().to_string()).connect_lazy().unwrap();
+    let calls = Arc::new(AtomicUsize::new(0));
+    tokio::spawn(cut_every_connection(listener, Arc::clone(&calls)));
+    let outcome = client.create(CreateSessionRequest::new().attribute("theme", 1)).await;
+    assert!(matches!(outcome, Err(Error::Unavailable { .. })), "{outcome:?}");
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

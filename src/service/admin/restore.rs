@@ -64,11 +64,13 @@ impl AdminService {
             // The permit is kept for as long as something is built, also if the caller is gone.
             (restore(source, &folder, &options), permit)
         });
-        tokio::select! {
-            () = until_drained(self.store.draining.clone()) => return Err(Refusal::NotReady.into()),
-            received = receive(received, parts) => received?,
-        }
+        let received = tokio::select! {
+            () = until_drained(self.store.draining.clone()) => Err(Refusal::NotReady.into()),
+            received = receive(received, parts) => received,
+        };
+        // Also what ends early is awaited: a caller that was told so can restore again at once.
         let (built, _permit) = building.await.map_err(|_| Refusal::NotReady)?;
+        received?;
         let built = built.map_err(|error| restore_failure(&error))?;
         let (done, answered) = oneshot::channel();
         // A server that is ending does not answer.

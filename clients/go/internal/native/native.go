@@ -123,7 +123,7 @@ func convert(value any) any {
 func Difference(was, wanted map[string]*pb.Value) (set map[string]*pb.Value, remove []string) {
 	set = make(map[string]*pb.Value)
 	for name, value := range wanted {
-		if before, isThere := was[name]; !isThere || !proto.Equal(before, value) {
+		if before, isThere := was[name]; !isThere || !equal(before, value) {
 			set[name] = value
 		}
 	}
@@ -133,6 +133,16 @@ func Difference(was, wanted map[string]*pb.Value) (set map[string]*pb.Value, rem
 		}
 	}
 	return set, remove
+}
+
+// equal compares texts, which most values are, without reflection.
+func equal(a, b *pb.Value) bool {
+	text, isText := a.GetKind().(*pb.Value_StringValue)
+	other, areTexts := b.GetKind().(*pb.Value_StringValue)
+	if isText && areTexts {
+		return text.StringValue == other.StringValue
+	}
+	return proto.Equal(a, b)
 }
 
 // Attributes is stored values as the client's calls take them.

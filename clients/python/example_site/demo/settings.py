@@ -3,6 +3,7 @@
 SESSIOND_ADDR, SESSIOND_NAMESPACE and SESSIOND_TIMEOUT are read from the environment by the engine itself.
 """
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -18,7 +19,9 @@ SECRET_KEY = os.environ.get("SECRET_KEY", "not-secret-set-SECRET_KEY-beyond-your
 DEBUG = flag("DEBUG", True)
 ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "localhost,127.0.0.1").split(",")
 
-SESSION_ENGINE = "sessiond.django"
+SESSION_ENGINE = os.environ.get("SESSION_ENGINE", "sessiond.django")
+# In the environment it is JSON.
+SESSIOND = {"END_OTHERS_ON_PASSWORD_CHANGE": True, **json.loads(os.environ.get("SESSIOND", "{}"))}
 SESSION_COOKIE_NAME = os.environ.get("SESSION_COOKIE_NAME", "sessionid")
 SESSION_COOKIE_AGE = int(os.environ.get("SESSION_COOKIE_AGE", 14 * 24 * 3600))
 SESSION_COOKIE_DOMAIN = os.environ.get("SESSION_COOKIE_DOMAIN") or None
@@ -41,24 +44,29 @@ MESSAGE_STORAGE = {
 
 # django.contrib.sessions brings the clearsessions command; its table stays empty.
 INSTALLED_APPS = [
+    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "sessiond.django",
     "demo",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    os.environ.get("SESSION_MIDDLEWARE", "django.contrib.sessions.middleware.SessionMiddleware"),
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "sessiond.django.middleware.LabelsMiddleware",
 ]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
@@ -69,6 +77,7 @@ TEMPLATES = [
     },
 ]
 ROOT_URLCONF = "demo.urls"
+STATIC_URL = "static/"
 WSGI_APPLICATION = "demo.wsgi.application"
 
 # Only the users; sessions are in sessiond.

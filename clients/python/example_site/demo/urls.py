@@ -1,7 +1,8 @@
 """Which page is where."""
 
+from django.contrib import admin
 from django.contrib.auth.views import LogoutView, PasswordChangeView
-from django.urls import path, reverse_lazy
+from django.urls import include, path, reverse_lazy
 
 from demo import account, pages
 
@@ -15,6 +16,8 @@ urlpatterns = [
         PasswordChangeView.as_view(template_name="demo/form.html", success_url=reverse_lazy("home")),
         name="password",
     ),
+    path("account/", include("sessiond.django.urls")),
+    path("admin/", admin.site.urls),
     path("new-key/", account.new_key, name="new-key"),
     path("forget/", account.forget, name="forget"),
     path("preferences/", pages.preferences, name="preferences"),

@@ -6,17 +6,22 @@
     created = client.create({"theme": "dark"}, idle_timeout=timedelta(minutes=30))
     client.get(created.session_id).attributes["theme"]
 
-`sessiond.django` is a session engine for Django; `sessiond.v1` holds the generated gRPC stubs.
+AsyncClient has the same methods for coroutines. `sessiond.django` is a session engine for Django.
 """
 
-# Before grpc, which reads the switch that this sets when it is first imported.
-from sessiond import forking  # noqa: F401  # isort: split
-from sessiond.client import Client, Created
-from sessiond.connection import Connection
+from sessiond.async_client import AsyncClient
+from sessiond.client import Client
 from sessiond.errors import (
+    BatchTooLarge,
+    Code,
+    EventsGone,
+    HandoffInvalid,
     InternalError,
     InvalidArgument,
+    LockHeld,
+    LockLost,
     MessageTooLarge,
+    NotReady,
     SessionCorrupt,
     SessiondError,
     SessionIdRetired,
@@ -27,21 +32,40 @@ from sessiond.errors import (
     StorageFull,
     StoreUnavailable,
     TooManyRequests,
+    UnknownMethod,
     UnsupportedValue,
     VersionMismatch,
+    WatcherTooSlow,
 )
 from sessiond.ids import mapped_id
-from sessiond.session import Session
-from sessiond.values import Opaque, from_value, to_value
+from sessiond.locks import AsyncLock, Lock
+from sessiond.session import Created, Handoff, Page, Session, Touched
+from sessiond.statistics import Statistics
+from sessiond.values import Opaque
+from sessiond.watch import AsyncWatch, Event, EventKind, Watch
 
 __all__ = [
+    "AsyncClient",
+    "AsyncLock",
+    "AsyncWatch",
+    "BatchTooLarge",
     "Client",
-    "Connection",
+    "Code",
     "Created",
+    "Event",
+    "EventKind",
+    "EventsGone",
+    "Handoff",
+    "HandoffInvalid",
     "InternalError",
     "InvalidArgument",
+    "Lock",
+    "LockHeld",
+    "LockLost",
     "MessageTooLarge",
+    "NotReady",
     "Opaque",
+    "Page",
     "Session",
     "SessionCorrupt",
     "SessionIdRetired",
@@ -50,12 +74,15 @@ __all__ = [
     "SessionNotFound",
     "SessionTooLarge",
     "SessiondError",
+    "Statistics",
     "StorageFull",
     "StoreUnavailable",
     "TooManyRequests",
+    "Touched",
+    "UnknownMethod",
     "UnsupportedValue",
     "VersionMismatch",
-    "from_value",
+    "Watch",
+    "WatcherTooSlow",
     "mapped_id",
-    "to_value",
 ]

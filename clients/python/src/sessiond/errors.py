@@ -3,28 +3,52 @@
 No error ever carries a session ID: the server puts none in its answers, and none is added here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import Any
 
-import grpc
-from google.protobuf.message import DecodeError
-from google.rpc import error_details_pb2, status_pb2
 
-_DOMAIN = "sessiond"
-_DETAILS_KEY = "grpc-status-details-bin"
+class Code(IntEnum):
+    """The codes of gRPC, by their numbers."""
+
+    OK = 0
+    CANCELLED = 1
+    UNKNOWN = 2
+    INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
+    PERMISSION_DENIED = 7
+    RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    ABORTED = 10
+    OUT_OF_RANGE = 11
+    UNIMPLEMENTED = 12
+    INTERNAL = 13
+    UNAVAILABLE = 14
+    DATA_LOSS = 15
+    UNAUTHENTICATED = 16
 
 
 class SessiondError(Exception):
     """Anything that went wrong between the caller and the store.
 
-    `reason` is the machine-readable reason of the contract, such as "SESSION_NOT_FOUND", or the name of the gRPC code
-    where the server gave none; `code` is the grpc.StatusCode, None for errors found before anything was sent;
-    `metadata` is what the server says beyond that, such as "limit" and "actual".
+    `reason` is the machine-readable reason of the contract, such as "SESSION_NOT_FOUND", or the name of the code where
+    the server gave none; `code` is the code of gRPC, None for errors found before anything was sent; `metadata` is what
+    the server says beyond that, such as "limit" and "actual".
     """
 
     reason = "UNKNOWN"
-    code: grpc.StatusCode | None = None
+    code: Code | None = None
 
-    def __init__(self, message: str, *, reason: str | None = None, code=None, metadata=None):
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str | None = None,
+        code: Code | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ):
         super().__init__(message)
         self.reason = reason or type(self).reason
         self.code = code
@@ -42,7 +66,7 @@ class InvalidArgument(SessiondError):
 
     reason = "INVALID_ARGUMENT"
 
-    def __init__(self, message: str, *, violations: Sequence[tuple[str, str]] = (), **details):
+    def __init__(self, message: str, *, violations: Sequence[tuple[str, str]] = (), **details: Any):
         super().__init__(message, **details)
         self.violations: list[tuple[str, str]] = list(violations)
 
@@ -121,6 +145,54 @@ class StoreUnavailable(SessiondError):
     reason = "UNAVAILABLE"
 
 
+class NotReady(StoreUnavailable):
+    """The server is starting or shuts down; the call was not carried out."""
+
+    reason = "NOT_READY"
+
+
+class LockHeld(SessiondError):
+    """Another holds the lock, and the wait is over; `metadata` has "held_for_ms" and "ends_in_ms" of that lock."""
+
+    reason = "LOCK_HELD"
+
+
+class LockLost(SessiondError):
+    """The lock token is of no lock that holds; what was to be done under it was not done."""
+
+    reason = "LOCK_LOST"
+
+
+class HandoffInvalid(SessiondError):
+    """The ticket is unknown, used, too old, or for another audience."""
+
+    reason = "HANDOFF_INVALID"
+
+
+class EventsGone(SessiondError):
+    """The events after the resume token are no longer kept: list the sessions, and watch from now on."""
+
+    reason = "EVENTS_GONE"
+
+
+class WatcherTooSlow(SessiondError):
+    """The watcher did not read for too long; it can resume after its last event."""
+
+    reason = "WATCHER_TOO_SLOW"
+
+
+class BatchTooLarge(SessiondError):
+    """The answer to a batch has no room for this session; ask for fewer at a time."""
+
+    reason = "BATCH_TOO_LARGE"
+
+
+class UnknownMethod(SessiondError):
+    """The server has no such method: it is older than this client, or no sessiond."""
+
+    reason = "UNKNOWN_METHOD"
+
+
 class SessionCorrupt(SessiondError):
     """The stored session fails its checksum."""
 
@@ -133,7 +205,7 @@ class InternalError(SessiondError):
     reason = "INTERNAL"
 
 
-_BY_REASON = {
+_BY_REASON: dict[str, type[SessiondError]] = {
     error.reason: error
     for error in (
         InvalidArgument,
@@ -146,51 +218,46 @@ _BY_REASON = {
         SessionLimitReached,
         TooManyRequests,
         StorageFull,
+        NotReady,
+        LockHeld,
+        LockLost,
+        HandoffInvalid,
+        EventsGone,
+        WatcherTooSlow,
+        BatchTooLarge,
+        UnknownMethod,
         SessionCorrupt,
         InternalError,
     )
 }
 # Codes decide where the reason is unknown: a proxy answered, or the call never reached the server.
-_BY_CODE = {
-    grpc.StatusCode.UNAVAILABLE: StoreUnavailable,
-    grpc.StatusCode.DEADLINE_EXCEEDED: StoreUnavailable,
-    grpc.StatusCode.INVALID_ARGUMENT: InvalidArgument,
-    grpc.StatusCode.INTERNAL: InternalError,
+_BY_CODE: dict[int, type[SessiondError]] = {
+    Code.UNAVAILABLE: StoreUnavailable,
+    Code.DEADLINE_EXCEEDED: StoreUnavailable,
+    Code.INVALID_ARGUMENT: InvalidArgument,
+    Code.INTERNAL: InternalError,
+    Code.UNIMPLEMENTED: UnknownMethod,
 }
 
 
-def from_rpc_error(error: grpc.RpcError) -> SessiondError:
-    """The typed error for what gRPC raised."""
-    code = error.code()
-    info, violations = _details(error)
-    reason = info.reason or code.name
-    kind = _BY_REASON.get(reason) or _BY_CODE.get(code) or SessiondError
+def make(
+    reason: str,
+    code: int,
+    message: str,
+    metadata: Mapping[str, str] | None = None,
+    violations: Sequence[tuple[str, str]] = (),
+) -> SessiondError:
+    """The error of a call, of its class. Transports raise it.
+
+    `reason` is "" if the server named none; `code` is the number of gRPC's code; `violations` are the fields that are
+    out of their bounds, each with what is wrong with it.
+    """
+    known = Code(code) if 0 <= code <= Code.UNAUTHENTICATED else Code.UNKNOWN
+    kind = _BY_REASON.get(reason) or _BY_CODE.get(known) or SessiondError
+    reason = reason or known.name
     # The server's text says the same as its violations, if there are any.
-    problem = "; ".join(f"{field}: {description}" for field, description in violations) or error.details()
-    details = {"reason": reason, "code": code, "metadata": info.metadata}
-    if kind is InvalidArgument:
-        details["violations"] = violations
-    return kind(f"{reason}: {problem or 'no details'}", **details)
-
-
-def _details(error: grpc.RpcError) -> tuple[error_details_pb2.ErrorInfo, list[tuple[str, str]]]:
-    """The server's ErrorInfo and its field violations; both empty if it sent none."""
-    info = error_details_pb2.ErrorInfo()
-    violations: list[tuple[str, str]] = []
-    trailers = dict(error.trailing_metadata() or ())
-    try:
-        details = status_pb2.Status.FromString(trailers.get(_DETAILS_KEY, b"")).details
-    except DecodeError:
-        # Not of this server: a proxy may send anything.
-        return info, violations
-    for detail in details:
-        if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
-            candidate = error_details_pb2.ErrorInfo()
-            detail.Unpack(candidate)
-            if candidate.domain == _DOMAIN:
-                info = candidate
-        elif detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
-            bad_request = error_details_pb2.BadRequest()
-            detail.Unpack(bad_request)
-            violations = [(v.field, v.description) for v in bad_request.field_violations]
-    return info, violations
+    problem = "; ".join(f"{field}: {description}" for field, description in violations) or message or "no details"
+    text = f"{reason}: {problem}"
+    if issubclass(kind, InvalidArgument):
+        return kind(text, reason=reason, code=known, metadata=metadata, violations=violations)
+    return kind(text, reason=reason, code=known, metadata=metadata)

@@ -5,18 +5,17 @@ value, which may be a session ID.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from sessiond.errors import InvalidArgument
-from sessiond.values import to_timestamp
 
+_UINT32_MAX = 2**32 - 1
 _UINT64_MAX = 2**64 - 1
 # Of google.protobuf.Duration: 10,000 years.
 _LONGEST_DURATION = timedelta(seconds=315_576_000_000)
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def text(field: str, value: str | None) -> str:
@@ -58,33 +57,45 @@ def items(field: str, values: Mapping[Any, Any] | None) -> Iterable[tuple[Any, A
     return values.items()
 
 
-def version(field: str, value: int | None) -> int | None:
-    """The number of a version; None if there is none."""
-    if value is None:
-        return None
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _UINT64_MAX:
-        raise InvalidArgument.of(field, "must be a whole number from 0 to 2^64 - 1")
-    return value
+def version(field: str, value: int) -> int:
+    """The number of a version."""
+    return _number(field, value, _UINT64_MAX, "2^64 - 1")
 
 
-def duration(field: str, value: timedelta | None) -> Duration | None:
-    """A duration; None if there is none."""
-    if value is None:
-        return None
+def size(field: str, value: int) -> int:
+    """How many."""
+    return _number(field, value, _UINT32_MAX, "2^32 - 1")
+
+
+def sizes(field: str, values: Iterable[int]) -> list[int]:
+    """Some numbers."""
+    if not isinstance(values, Iterable):
+        raise InvalidArgument.of(field, f"must be several numbers, not {_kind(values)}")
+    return [size(field, value) for value in values]
+
+
+def duration(field: str, value: timedelta) -> int:
+    """A duration, in microseconds."""
     if not isinstance(value, timedelta):
         raise InvalidArgument.of(field, f"must be a timedelta, not {_kind(value)}")
     if abs(value) > _LONGEST_DURATION:
         raise InvalidArgument.of(field, "must be at most 10,000 years")
-    out = Duration()
-    out.FromTimedelta(value)
-    return out
+    return value // _MICROSECOND
 
 
-def moment(field: str, value: datetime) -> Timestamp:
-    """A moment; it must say its time zone."""
+def moment(field: str, value: datetime) -> int:
+    """A moment, in microseconds since 1970 in UTC; it must say its time zone."""
+    if not isinstance(value, datetime):
+        raise InvalidArgument.of(field, f"must be a datetime, not {_kind(value)}")
     if value.utcoffset() is None:
         raise InvalidArgument.of(field, "must be a datetime with a time zone")
-    return to_timestamp(value)
+    return (value - _EPOCH) // _MICROSECOND
+
+
+def _number(field: str, value: int, largest: int, name: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= largest:
+        raise InvalidArgument.of(field, f"must be a whole number from 0 to {name}")
+    return value
 
 
 def _kind(value: Any) -> str:

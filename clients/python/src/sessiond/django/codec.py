@@ -12,6 +12,8 @@ key inside keeps signed data from being moved to another key. Version 0.1 stored
 {"sessiond.django": bytes}, which is still read.
 
 Another language's opaque value is a sessiond.Opaque here, and is stored as it came.
+
+An attribute is bytes, the serialised Value, and the same value always has the same bytes.
 """
 
 import hashlib
@@ -20,13 +22,21 @@ from typing import Any
 from django.contrib.sessions.serializers import JSONSerializer
 
 from sessiond.errors import UnsupportedValue
-from sessiond.v1 import value_pb2
-from sessiond.values import Opaque, from_value, to_value
+from sessiond.values import Opaque, decode, decode_all, encode, encode_all
 
 MARKER = "sessiond.django"
 ENCODING = "django-signed"
+_OWN_NAME = f"{MARKER}:"
 # The server's bound.
 _LONGEST_NAME = 256
+# What signed data begins with, as an opaque value and as the map of version 0.1, and what is in it.
+_TAGS = (0x52, 0x4A)
+_MARKS = (ENCODING.encode(), MARKER.encode())
+# What a Value begins with that has no other form: None, bool, int, float, str and bytes.
+_SCALARS = (0x08, 0x10, 0x18, 0x21, 0x2A, 0x32)
+# Keys that were found to be names, and how many are noted at most.
+_names: set[str] = set()
+_MOST_NAMES = 1_000
 
 
 class Undecodable(Exception):
@@ -36,31 +46,60 @@ class Undecodable(Exception):
 class Codec:
     """Encodes and decodes for one SessionStore, whose `serializer`, `encode` and `decode` it uses."""
 
+    __slots__ = ("_neutral", "_store")
+
     def __init__(self, store: Any):
         self._store = store
-        self._native = store.serializer is JSONSerializer
+        self._neutral = store.serializer is JSONSerializer
 
-    def encode(self, key: Any, value: Any) -> tuple[str, value_pb2.Value]:
+    def encode_all(self, data: dict[Any, Any]) -> tuple[dict[str, bytes], dict[str, Any]]:
+        """The attributes for a session, and the key that each stands for.
+
+        Raises TypeError or ValueError, naming the key, if something can't be stored.
+        """
+        attributes = self._encode_at_once(data)
+        if attributes is not None:
+            return attributes, data
+        attributes, keys = {}, {}
+        for key, value in data.items():
+            name, encoded = self.encode(key, value)
+            attributes[name] = encoded
+            keys[name] = key
+        return attributes, keys
+
+    def encode(self, key: Any, value: Any) -> tuple[str, bytes]:
         """The attribute for a session key. Raises TypeError or ValueError, naming the key, if it can't be stored."""
-        key = json_key(key) if self._native else key
-        native = self._to_native(key, value)
-        if native is not None:
-            return key, native
+        key = json_key(key) if self._neutral else key
+        neutral = self._encode_neutral(key, value)
+        if neutral is not None:
+            return key, neutral
         try:
             signed = self._store.encode({key: value}).encode()
-            return self._name(key), to_value(Opaque(ENCODING, signed), MARKER)
+            return self._name(key), encode(Opaque(ENCODING, signed), MARKER)
         except (TypeError, ValueError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"session key {key!r} can't be stored: {error}") from error
 
-    def decode(self, name: str, value: value_pb2.Value) -> tuple[Any, Any]:
+    def decode_all(self, attributes: dict[str, bytes]) -> tuple[dict[Any, Any], dict[str, str]]:
+        """The session for the attributes, and for each that can't be read what is wrong with it."""
+        try:
+            data = decode_all(attributes)
+        except UnsupportedValue:
+            return self._decode_each(attributes)
+        for value in data.values():
+            if (type(value) is Opaque or type(value) is dict) and _signed_in(value) is not None:
+                return self._decode_each(attributes)
+        return data, {}
+
+    def decode(self, name: str, attribute: bytes) -> tuple[Any, Any]:
         """The session key and value for an attribute. Raises Undecodable."""
-        signed = _signed(value)
+        try:
+            value = decode(attribute)
+        except UnsupportedValue as error:
+            raise Undecodable(str(error)) from None
+        signed = _signed_in(value)
         if signed is None:
-            try:
-                return name, from_value(value)
-            except UnsupportedValue as error:
-                raise Undecodable(str(error)) from None
+            return name, value
         # decode() answers {} for whatever it can't read; anything may come out of a foreign serializer.
         data = self._store.decode(signed.decode("latin-1"))
         if not isinstance(data, dict) or len(data) != 1:
@@ -70,42 +109,72 @@ class Codec:
             raise Undecodable("data of another key")
         return key, item
 
-    def same(self, name: str, stored: value_pb2.Value, key: Any, value: Any, encoded: value_pb2.Value) -> bool:
-        """Whether `value`, encoded as `encoded`, is what the attribute `stored` holds.
+    def same(self, name: str, stored: bytes, key: Any, value: Any, encoded: bytes) -> bool:
+        """Whether `value`, encoded as `encoded`, is what the attribute `stored` holds although their bytes differ.
 
         What is stored goes through Python once more, since it may have come from another language (a timestamp with
         nanoseconds), and a signature changes with time.
         """
-        if _bytes(stored) == _bytes(encoded):
-            return True
-        if (_signed(stored) is None) != (_signed(encoded) is None):
+        if stored[:1] and stored[0] in _SCALARS:
+            return False
+        is_signed = _is_signed(encoded)
+        if _is_signed(stored) != is_signed:
             return False
         try:
             _, before = self.decode(name, stored)
         except Undecodable:
             return False
-        if _signed(encoded) is not None:
+        if is_signed:
             return self._serialise({key: before}) == self._serialise({key: value})
-        return _bytes(self.encode(key, before)[1]) == _bytes(encoded)
+        return self.encode(key, before)[1] == encoded
 
-    def _to_native(self, key: Any, value: Any) -> value_pb2.Value | None:
-        if not self._native or not _is_name(key):
+    def _encode_at_once(self, data: dict[Any, Any]) -> dict[str, bytes] | None:
+        """All attributes, if every one of them is neutral and named as its key."""
+        if not self._neutral:
+            return None
+        # Sites have few names and use them over and over.
+        if not data.keys() <= _names and not all(map(_is_noted_name, data)):
             return None
         try:
-            native = to_value(value, key, json_key)
+            attributes = encode_all(data, json_key)
+        except UnsupportedValue:
+            return None
+        for encoded in attributes.values():
+            if encoded[0] in _TAGS and _is_signed(encoded):
+                return None
+        return attributes
+
+    def _encode_neutral(self, key: Any, value: Any) -> bytes | None:
+        if not self._neutral or not _is_name(key):
+            return None
+        try:
+            neutral = encode(value, key, json_key)
         except UnsupportedValue:
             return None
         # A dictionary or an opaque value that looks like our own mark.
-        return None if _signed(native) is not None else native
+        return None if _is_signed(neutral) else neutral
+
+    def _decode_each(self, attributes: dict[str, bytes]) -> tuple[dict[Any, Any], dict[str, str]]:
+        data, unreadable = {}, {}
+        for name in sorted(attributes):
+            try:
+                key, value = self.decode(name, attributes[name])
+            except Undecodable as error:
+                unreadable[name] = str(error)
+            else:
+                data[key] = value
+        return data, unreadable
 
     def _name(self, key: Any) -> str:
         """The key itself, or a digest in place of what can't be a name."""
         if _is_name(key):
-            return key
-        return f"{MARKER}:{hashlib.sha256(self._serialise({key: None})).hexdigest()}"
+            name: str = key
+            return name
+        return f"{_OWN_NAME}{hashlib.sha256(self._serialise({key: None})).hexdigest()}"
 
     def _serialise(self, data: dict[Any, Any]) -> bytes:
-        return self._store.serializer().dumps(data)
+        serialised: bytes = self._store.serializer().dumps(data)
+        return serialised
 
 
 def json_key(key: Any) -> str:
@@ -124,7 +193,7 @@ def json_key(key: Any) -> str:
 
 
 def _is_name(key: Any) -> bool:
-    if type(key) is not str or key.startswith(f"{MARKER}:"):
+    if type(key) is not str or key.startswith(_OWN_NAME):
         return False
     try:
         return 1 <= len(key.encode()) <= _LONGEST_NAME
@@ -132,15 +201,31 @@ def _is_name(key: Any) -> bool:
         return False
 
 
-def _signed(value: value_pb2.Value) -> bytes | None:
+def _is_noted_name(key: Any) -> bool:
+    """_is_name(), of which a few answers are kept."""
+    if not _is_name(key):
+        return False
+    if len(_names) < _MOST_NAMES:
+        _names.add(key)
+    return True
+
+
+def _is_signed(attribute: bytes) -> bool:
+    """Whether an attribute is what this codec makes of data that is not neutral."""
+    if not any(mark in attribute for mark in _MARKS):
+        return False
+    try:
+        return _signed_in(decode(attribute)) is not None
+    except UnsupportedValue:
+        return False
+
+
+def _signed_in(value: Any) -> bytes | None:
     """The signed data, if the value is what this codec makes; None of any other value."""
-    if value.opaque_value.encoding == ENCODING:
-        return value.opaque_value.data
-    entries = value.map_value.entries
-    if len(entries) == 1 and entries[0].key == MARKER and entries[0].value.WhichOneof("kind") == "bytes_value":
-        return entries[0].value.bytes_value
+    if type(value) is Opaque:
+        return value.data if value.encoding == ENCODING else None
+    if type(value) is dict and len(value) == 1:
+        signed = value.get(MARKER)
+        if type(signed) is bytes:
+            return signed
     return None
-
-
-def _bytes(value: value_pb2.Value) -> bytes:
-    return value.SerializeToString(deterministic=True)

@@ -1,32 +1,296 @@
-"""The settings of the engine; the package's docstring lists them."""
+"""The settings of the engine. docs/django.md describes each.
 
+    SESSIOND = {"ADDRESS": "127.0.0.1:50051", "NAMESPACE": "shop", …}
+
+The older settings SESSIOND_ADDR, SESSIOND_NAMESPACE and SESSIOND_TIMEOUT, and environment variables of these names,
+hold where SESSIOND does not say otherwise. Everything is read once for each process, and again after Django's signal
+setting_changed, which override_settings sends.
+"""
+
+import math
 import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
 
-from sessiond.connection import DEFAULT_TIMEOUT, Connection
+from sessiond import AsyncClient, Client
+
+DEFAULT_TIMEOUT = 1.0
+_SETTING = "SESSIOND"
+_BOUND_OF_LABELS = 16
+
+Label = Callable[[Any], Any]
 
 
-def namespace() -> str:
-    """The namespace; empty means the server's "default"."""
-    return _setting("SESSIOND_NAMESPACE") or ""
+@dataclass(frozen=True, slots=True)
+class Conf:
+    """What the settings say. `address` is None for the client's own default; `namespace` "" is the server's."""
+
+    address: str | None
+    namespace: str
+    timeout: float
+    slide_on_read: bool
+    end_others_on_password_change: bool
+    fallback_engine: str | None
+    # Label name to what makes its text from a request.
+    labels: dict[str, Label]
+    # Name of a target to the address of its HandoffRedeemView.
+    handoff_targets: dict[str, str]
+    handoff_audience: str | None
+    # The address of the HandoffIssueView that this site is sent visitors by.
+    handoff_issuer: str | None
+    watch_token_file: str | None
 
 
-def connection() -> Connection:
-    """The connection of this process. Settings are read at every call, so that tests can override them."""
-    try:
-        return _connection(_setting("SESSIOND_ADDR"), float(_setting("SESSIOND_TIMEOUT") or DEFAULT_TIMEOUT))
-    except (TypeError, ValueError) as error:
-        raise ImproperlyConfigured(f"SESSIOND_ADDR or SESSIOND_TIMEOUT: {error}") from error
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one setting. `setting` is its name as the site wrote it."""
+
+    setting: str
+    text: str
+    hint: str = ""
+
+
+class _Reader:
+    """Reads SESSIOND and collects what is wrong with it."""
+
+    def __init__(self, raw: Any):
+        self.problems: list[Problem] = []
+        if raw is None:
+            raw = {}
+        if not isinstance(raw, Mapping):
+            self.problems.append(Problem(_SETTING, f"must be a dictionary, not {_kind(raw)}"))
+            raw = {}
+        self._raw = raw
+        for key in raw:
+            if key not in _READERS:
+                allowed = ", ".join(sorted(_READERS))
+                self.problems.append(Problem(_SETTING, f"has an unknown key {key!r}", f"The keys are {allowed}."))
+
+    def read(self) -> dict[str, Any]:
+        return {name.lower(): reader(self, name) for name, reader in _READERS.items()}
+
+    def wrong(self, name: str, text: str) -> None:
+        self.problems.append(Problem(f'{_SETTING}["{name}"]', text))
+
+    def find(self, name: str, older: str | None = None) -> tuple[Any, str]:
+        """The value, None if there is none, and what the site called the setting."""
+        value = self._raw.get(name)
+        if value is not None or older is None:
+            return value, f'{_SETTING}["{name}"]'
+        value = getattr(settings, older, None)
+        # An older setting that is empty counts as not set, as it always did.
+        return (value or os.environ.get(older) or None), older
+
+    def text(self, name: str, older: str | None = None) -> str | None:
+        value, called = self.find(name, older)
+        if value is not None and not isinstance(value, str):
+            self.problems.append(Problem(called, f"must be text, not {_kind(value)}"))
+            return None
+        return value
+
+    def address(self, name: str) -> str | None:
+        address = self.text(name, "SESSIOND_ADDR")
+        if address:
+            try:
+                _client(address)
+            except ValueError as error:
+                _, called = self.find(name, "SESSIOND_ADDR")
+                self.problems.append(Problem(called, str(error)))
+        return address or None
+
+    def namespace(self, name: str) -> str:
+        return self.text(name, "SESSIOND_NAMESPACE") or ""
+
+    def timeout(self, name: str) -> float:
+        value, called = self.find(name, "SESSIOND_TIMEOUT")
+        if value is None:
+            return DEFAULT_TIMEOUT
+        try:
+            if isinstance(value, bool):
+                raise TypeError
+            timeout = float(value)
+        except (TypeError, ValueError):
+            timeout = math.nan
+        if not 0 < timeout < math.inf:
+            self.problems.append(Problem(called, "must be a number of seconds above 0"))
+            return DEFAULT_TIMEOUT
+        return timeout
+
+    def flag(self, name: str) -> bool:
+        value, _ = self.find(name)
+        if value is not None and not isinstance(value, bool):
+            self.wrong(name, f"must be True or False, not {_kind(value)}")
+        return value is True
+
+    def fallback_engine(self, name: str) -> str | None:
+        engine = self.text(name)
+        if engine is None:
+            return None
+        if engine == "django.contrib.sessions.backends.signed_cookies":
+            # A log out could not be final: the visitor's browser has the session, and could bring it back.
+            self.wrong(name, "can't be the engine of signed cookies: sessions that were ended would come back")
+            return None
+        if engine.startswith("sessiond."):
+            self.wrong(name, "must be the engine that the site had before")
+            return None
+        try:
+            import_string(f"{engine}.SessionStore")
+        except ImportError as error:
+            self.wrong(name, f"can't be imported: {error}")
+            return None
+        return engine
+
+    def labels(self, name: str) -> dict[str, Label]:
+        value, _ = self.find(name)
+        sources: dict[Any, Any] = {
+            "device": "sessiond.django.labels.device",
+            "address": "sessiond.django.labels.address",
+        }
+        if isinstance(value, Mapping):
+            sources.update(value)
+        elif value is not None:
+            self.wrong(name, f"must be a dictionary, not {_kind(value)}")
+        labels = {}
+        for label, source in sources.items():
+            if not isinstance(label, str) or not 1 <= len(label.encode(errors="replace")) <= 64:
+                self.wrong(name, "must have names of 1 to 64 bytes")
+                continue
+            if isinstance(source, str):
+                try:
+                    source = import_string(source)
+                except ImportError as error:
+                    self.wrong(name, f"{label!r} can't be imported: {error}")
+                    continue
+            if source is None:
+                continue
+            if not callable(source):
+                self.wrong(name, f"{label!r} must be a callable, the path of one, or None, not {_kind(source)}")
+                continue
+            labels[label] = source
+        if len(labels) > _BOUND_OF_LABELS:
+            self.wrong(name, f"may have at most {_BOUND_OF_LABELS} labels")
+        return labels
+
+    def handoff_targets(self, name: str) -> dict[str, str]:
+        value, _ = self.find(name)
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):
+            self.wrong(name, f"must be a dictionary, not {_kind(value)}")
+            return {}
+        targets = {}
+        for target, url in value.items():
+            if not isinstance(target, str) or not isinstance(url, str):
+                self.wrong(name, "must have text as names and addresses")
+            elif not _is_web_address(url) or urlsplit(url).query:
+                self.wrong(name, f"{target!r} must be an address like https://shop.example/handoff/redeem/")
+            else:
+                targets[target] = url
+        return targets
+
+    def handoff_issuer(self, name: str) -> str | None:
+        url = self.text(name)
+        if url is not None and not _is_web_address(url):
+            self.wrong(name, "must be an address like https://accounts.example/account/handoff/?target=shop")
+            return None
+        return url
+
+
+_READERS: dict[str, Callable[[_Reader, str], Any]] = {
+    "ADDRESS": _Reader.address,
+    "NAMESPACE": _Reader.namespace,
+    "TIMEOUT": _Reader.timeout,
+    "SLIDE_ON_READ": _Reader.flag,
+    "END_OTHERS_ON_PASSWORD_CHANGE": _Reader.flag,
+    "FALLBACK_ENGINE": _Reader.fallback_engine,
+    "LABELS": _Reader.labels,
+    "HANDOFF_TARGETS": _Reader.handoff_targets,
+    "HANDOFF_AUDIENCE": _Reader.text,
+    "HANDOFF_ISSUER": _Reader.handoff_issuer,
+    "WATCH_TOKEN_FILE": _Reader.text,
+}
+
+
+def read() -> tuple[Conf, list[Problem]]:
+    """What the settings say, and what is wrong with them."""
+    reader = _Reader(getattr(settings, _SETTING, None))
+    values = reader.read()
+    return Conf(**values), reader.problems
+
+
+_current: Conf | None = None
+_current_client: Client | None = None
+_current_async_client: AsyncClient | None = None
+
+
+def current() -> Conf:
+    """The settings of this process. Raises ImproperlyConfigured, which names the setting that is wrong."""
+    global _current
+    conf = _current
+    if conf is None:
+        conf, problems = read()
+        if problems:
+            raise ImproperlyConfigured("; ".join(f"{problem.setting} {problem.text}" for problem in problems))
+        _current = conf
+    return conf
+
+
+def client() -> Client:
+    """The client of this process."""
+    global _current_client
+    found = _current_client
+    if found is None:
+        conf = current()
+        found = _client(conf.address).with_namespace(conf.namespace).with_timeout(conf.timeout)
+        _current_client = found
+    return found
+
+
+def async_client() -> AsyncClient:
+    """The client of this process for coroutines, in whatever event loop they run."""
+    global _current_async_client
+    found = _current_async_client
+    if found is None:
+        conf = current()
+        found = _async_client(conf.address).with_namespace(conf.namespace).with_timeout(conf.timeout)
+        _current_async_client = found
+    return found
 
 
 @lru_cache(maxsize=16)
-def _connection(address: str | None, timeout: float) -> Connection:
-    return Connection(address, timeout=timeout)
+def _client(address: str | None) -> Client:
+    return Client(address)
 
 
-def _setting(name: str) -> Any:
-    return getattr(settings, name, None) or os.environ.get(name)
+@lru_cache(maxsize=16)
+def _async_client(address: str | None) -> AsyncClient:
+    return AsyncClient(address)
+
+
+def _forget(*, setting: str, **_: Any) -> None:
+    global _current, _current_client, _current_async_client
+    if setting.startswith(_SETTING):
+        _current = _current_client = _current_async_client = None
+
+
+setting_changed.connect(_forget, dispatch_uid="sessiond.django.conf")
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.fragment
+    except ValueError:
+        return False
+
+
+def _kind(value: Any) -> str:
+    return type(value).__name__

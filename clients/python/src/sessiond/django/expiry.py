@@ -1,61 +1,59 @@
-"""Django's expiry as timeouts of the store.
+"""Django's expiry as timeouts of the store, in the plain form of the contract: microseconds.
 
     set_expiry(seconds)              idle timeout
     set_expiry(0), None, default     idle timeout of SESSION_COOKIE_AGE
     set_expiry(datetime, timedelta)  absolute end, and the longest idle timeout, so that only the former counts
 
-In all three the idle timeout slides when the session is saved, not when it is read, as Django has it.
+In all three the idle timeout slides when the session is saved, not when it is read, as Django has it, unless
+SESSIOND["SLIDE_ON_READ"] says otherwise.
 """
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
-from sessiond.v1 import session_pb2 as pb
-from sessiond.values import to_timestamp
+Timeouts = dict[str, int]
 
 # The server's bound is 3,660 days; the difference leaves room for a clock that runs ahead.
 LONGEST = timedelta(days=3650)
+_LONGEST_SECONDS = LONGEST.total_seconds()
+_LONGEST_MICROSECONDS = int(_LONGEST_SECONDS) * 1_000_000
 # A year that is far from both ends of what a datetime can hold.
 _MIDDLE = 5000
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND = timedelta(microseconds=1)
 
 
-def to_timeouts(expiry: datetime | float, created: datetime | None) -> pb.Timeouts | None:
+def to_timeouts(expiry: datetime | float, created: int | None) -> Timeouts | None:
     """The timeouts for an `expiry`: idle seconds, or the moment of the end. None if it is already past.
 
-    `created` is when the session was made, None for a new one. Times are cut to milliseconds as the server does, so
-    that timeouts can be compared with those that it answers.
+    `created` is when the session was made, in microseconds; None for a new one. Times are cut to milliseconds as the
+    server does, so that timeouts can be compared with those that it answers.
     """
-    timeouts = pb.Timeouts()
     if isinstance(expiry, datetime):
-        expiry = _utc(expiry)
+        expiry = utc(expiry)
         now = datetime.now(timezone.utc)
         if expiry <= now:
             return None
         # The bound is a midnight, so that it is the same whether our clock or the server's named the creation.
-        bound = ((created or now) + LONGEST).replace(hour=0, minute=0, second=0, microsecond=0)
-        end = min(expiry, bound)
-        timeouts.absolute_expire_time.CopyFrom(to_timestamp(_cut(end)))
-        timeouts.idle_timeout.FromTimedelta(LONGEST)
-        return timeouts
+        start = now if created is None else to_datetime(created)
+        bound = (start + LONGEST).replace(hour=0, minute=0, second=0, microsecond=0)
+        end = to_microseconds(min(expiry, bound))
+        return {"idle_timeout": _LONGEST_MICROSECONDS, "absolute_expire_time": end // 1000 * 1000}
     # A number may be of any size, also one that a timedelta can't hold. What is no number lasts for ever.
     if expiry <= 0:
         return None
-    idle = timedelta(milliseconds=int(min(LONGEST.total_seconds(), expiry) * 1000))
-    if not idle:
-        return None
-    timeouts.idle_timeout.FromTimedelta(idle)
-    return timeouts
+    idle = int(min(_LONGEST_SECONDS, expiry) * 1000) * 1000
+    return {"idle_timeout": idle} if idle else None
 
 
-def same(timeouts: pb.Timeouts, session: pb.Session) -> bool:
-    """Whether the session has these timeouts already."""
-    return (
-        timeouts.idle_timeout == session.idle_timeout
-        and timeouts.HasField("absolute_expire_time") == session.HasField("absolute_expire_time")
-        and timeouts.absolute_expire_time == session.absolute_expire_time
+def same(timeouts: Timeouts, session: dict[str, Any]) -> bool:
+    """Whether the session, in plain form, has these timeouts already."""
+    return timeouts["idle_timeout"] == session["idle_timeout"] and timeouts.get("absolute_expire_time") == session.get(
+        "absolute_expire_time"
     )
 
 
-def _utc(moment: datetime) -> datetime:
+def utc(moment: datetime) -> datetime:
     """The moment in UTC. Without USE_TZ it is naive, in the process's time zone, to which Django sets TIME_ZONE."""
     try:
         return moment.astimezone(timezone.utc)
@@ -65,5 +63,11 @@ def _utc(moment: datetime) -> datetime:
         return end.replace(tzinfo=timezone.utc)
 
 
-def _cut(moment: datetime) -> datetime:
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+def to_datetime(microseconds: int) -> datetime:
+    """An aware datetime in UTC."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Microseconds since 1970 of an aware datetime."""
+    return (moment - _EPOCH) // _MICROSECOND

@@ -1,0 +1,139 @@
+"""Tells how this client reaches its server, whether that is well, and if not, what to do."""
+
+import argparse
+import os
+import platform
+import statistics
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from importlib import metadata
+
+from sessiond import transport
+from sessiond.address import AddressError
+from sessiond.base import DEFAULT_ADDRESS
+from sessiond.client import Client
+from sessiond.errors import InvalidArgument, SessiondError, SessionNotFound, StoreUnavailable
+
+_CALLS = 20
+_TIMEOUT = 2.0
+# A session that is not there: reading it costs the server what reading one does, and changes nothing.
+_NO_SESSION = "sessiond-doctor-no-session"
+# The variables whose values are no secrets. Others are shown by name.
+_SHOWN = {"SESSIOND_ADDR", "SESSIOND_NAMESPACE", "SESSIOND_TIMEOUT", transport.ENVIRONMENT}
+_PACKAGES = {"native": "native", "grpc": "grpcio"}
+
+
+class _Sick(Exception):
+    """What is wrong and what to do, in one line."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints what it finds; 0 if all is well, 1 if not."""
+    parser = argparse.ArgumentParser(prog="python -m sessiond", description="Tools of the sessiond client.")
+    commands = parser.add_subparsers(required=True, dest="command")
+    doctor = commands.add_parser("doctor", help="tell whether the server can be used from here, and if not, what to do")
+    doctor.add_argument("--address", help=f"of the server; default: SESSIOND_ADDR, or {DEFAULT_ADDRESS}")
+    doctor.add_argument("--namespace", help="to read in; default: SESSIOND_NAMESPACE, or the server's default")
+    options = parser.parse_args(arguments)
+    try:
+        _examine(options.address, options.namespace)
+    except _Sick as problem:
+        _show("problem", str(problem))
+        return 1
+    _show("verdict", "all is well")
+    return 0
+
+
+def _examine(address: str | None, namespace: str | None) -> None:
+    _show("versions", f"sessiond {metadata.version('sessiond')}, Python {platform.python_version()}, {_machine()}")
+    _show("environment", ", ".join(_environment()) or "no variable SESSIOND_* is set")
+    _show_transports()
+    namespace = os.environ.get("SESSIOND_NAMESPACE", "") if namespace is None else namespace
+    try:
+        client = Client(address, namespace=namespace, timeout=_TIMEOUT)
+    except AddressError as error:
+        raise _Sick(f"{error}; set it with --address or SESSIOND_ADDR") from None
+    with client:
+        _show("address", client.address)
+        _show("namespace", namespace or "default")
+        try:
+            _call(client)
+        except StoreUnavailable as error:
+            advice = 'start the server with "sessiond serve", or name its address with --address or SESSIOND_ADDR'
+            raise _Sick(f"no answer: {error}; {advice}") from None
+        except InvalidArgument as error:
+            raise _Sick(f"the server refuses the namespace: {error}; choose another with --namespace") from None
+        except SessiondError as error:
+            found = "what answers there is no sessiond, or one of another version"
+            raise _Sick(f"{found}: {error}; check the address") from None
+
+
+def _call(client: Client) -> None:
+    """Makes calls and shows what they find."""
+    is_serving, takes_writes = client.health(), client.health("sessiond.writes")
+    serves = "serves" if is_serving else "does not serve"
+    writes = "takes writes" if takes_writes else "takes no writes"
+    _show("server", f"answers, {serves}, {writes}")
+    _show("latency", _latency(client))
+    before = time.time()
+    found = client.statistics()
+    now = datetime.fromtimestamp((before + time.time()) / 2, timezone.utc)
+    _show("clock", _difference(found.current_time - now))
+    _show("started", f"{found.start_time:%Y-%m-%d %H:%M:%S} UTC, {found.sessions} sessions in store")
+    if not is_serving:
+        raise _Sick("the server is starting or shuts down; wait a moment, then see its log")
+    if not takes_writes:
+        raise _Sick("the server takes no writes, as its disk is almost full; free space there, then see its log")
+
+
+def _latency(client: Client) -> str:
+    took = []
+    for _ in range(_CALLS):
+        start = time.perf_counter()
+        try:
+            client.get(_NO_SESSION, touch=False)
+        except SessionNotFound:
+            pass
+        took.append((time.perf_counter() - start) * 1000)
+    return f"median {statistics.median(took):.2f} ms, worst {max(took):.2f} ms of {_CALLS} calls"
+
+
+def _difference(ahead: timedelta) -> str:
+    seconds = ahead.total_seconds()
+    if abs(seconds) < 0.1:
+        return "the server's and this machine's agree to a tenth of a second"
+    return f"the server's is {abs(seconds):.1f} s {'ahead' if seconds > 0 else 'behind'}; sessions end by the server's"
+
+
+def _show_transports() -> None:
+    problem = None
+    try:
+        in_use = transport.chosen().NAME
+    except ImportError as error:
+        problem, in_use = str(error), None
+    _show("transport", in_use or "none")
+    for choice, name in _PACKAGES.items():
+        if name == in_use:
+            continue
+        try:
+            transport.load(choice)
+        except ImportError as error:
+            _show("", f"{name} can't be used: {error}")
+        else:
+            _show("", f"{name} could be used too: {transport.ENVIRONMENT}={choice}")
+    if problem:
+        raise _Sick(problem)
+
+
+def _environment() -> list[str]:
+    names = sorted(name for name in os.environ if name.startswith("SESSIOND_"))
+    return [f"{name}={os.environ[name]}" if name in _SHOWN else f"{name} (not shown)" for name in names]
+
+
+def _machine() -> str:
+    return f"{platform.system()} {platform.machine()}"
+
+
+def _show(name: str, text: str) -> None:
+    print(f"{name:<12} {text}")

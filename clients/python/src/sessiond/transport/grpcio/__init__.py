@@ -1,0 +1,18 @@
+"""The transport over grpcio and protobuf, for machines that sessiond._native is not built for."""
+
+# Before grpc, which reads the switch that this sets when it is first imported.
+from sessiond.transport import AsyncTransport, Transport
+from sessiond.transport.grpcio import forking  # noqa: F401  # isort: split
+from sessiond.transport.grpcio import values as codec
+from sessiond.transport.grpcio.asynchronous import AsyncGrpcTransport
+from sessiond.transport.grpcio.blocking import NAME, GrpcTransport
+
+__all__ = ["NAME", "codec", "open", "open_async"]
+
+
+def open(addresses: list[str], timeout: float) -> Transport:
+    return GrpcTransport(addresses)
+
+
+def open_async(addresses: list[str], timeout: float) -> AsyncTransport:
+    return AsyncGrpcTransport(addresses)

@@ -1,0 +1,67 @@
+"""Where the attempts of a call go, how long each may take, and which is the last. The same for blocking calls and
+others.
+"""
+
+import random
+import time
+
+from sessiond.errors import SessiondError
+from sessiond.transport.grpcio.failures import Failure
+from sessiond.transport.grpcio.servers import Server, Servers
+
+# In all, the first included; processes that are away one after the other count as one.
+_ATTEMPTS = 3
+# The longest pause after the first attempt in seconds; it doubles. What is taken is random between half of it and all
+# of it, so that many clients don't come back at the same moment.
+_PAUSE = 0.1
+
+
+class Attempts:
+    def __init__(self, servers: Servers, is_idempotent: bool, timeout: float):
+        self._servers = servers
+        self._is_idempotent = is_idempotent
+        self._end = time.monotonic() + timeout
+        self._made = 1
+        self._untried = len(servers)
+        self._turn = servers.turn
+        self._unavailable: SessiondError | None = None
+
+    @property
+    def rest(self) -> float:
+        """The time that is left, in seconds."""
+        return max(self._end - time.monotonic(), 0.001)
+
+    def server(self) -> Server:
+        """The process for the next attempt."""
+        self._turn = self._servers.turn
+        return self._servers.at(self._turn)
+
+    def pause(self, failure: Failure) -> float | None:
+        """The seconds to wait before the next attempt after one that failed; None if it was the last."""
+        server = self._servers.at(self._turn)
+        if failure.is_absence or failure.is_silence and not server.has_answered:
+            self._servers.leave(self._turn)
+        elif not failure.is_silence:
+            server.has_answered = True
+        if not failure.may_be_repeated(self._is_idempotent):
+            return None
+        self._unavailable = failure.error
+        self._untried -= 1
+        if self._untried > 0:
+            return 0.0
+        if self._made == _ATTEMPTS:
+            return None
+        longest = _PAUSE * 2 ** (self._made - 1)
+        pause = random.uniform(longest / 2, longest)
+        if time.monotonic() + pause >= self._end:
+            return None
+        self._made += 1
+        self._untried = len(self._servers)
+        return pause
+
+    def verdict(self, failure: Failure) -> SessiondError:
+        """The error of the call, after the last attempt."""
+        if self._unavailable is not None and failure.is_silence:
+            # That the store was unavailable a moment ago says more than that time is up.
+            return self._unavailable
+        return failure.error

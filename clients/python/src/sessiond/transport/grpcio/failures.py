@@ -1,0 +1,75 @@
+"""What is known of a call that failed."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
+
+from sessiond import errors
+from sessiond.errors import Code, SessiondError
+
+_DOMAIN = "sessiond"
+_DETAILS_KEY = "grpc-status-details-bin"
+
+# How gRPC says that no connection came about. Where it says so in other words, a call is not repeated that could be.
+_NO_CONNECTION = re.compile(r"failed to connect to all addresses|errors resolving |DNS resolution failed")
+
+
+@dataclass(frozen=True)
+class Failure:
+    error: SessiondError
+    # For certain; otherwise it may have been.
+    was_not_carried_out: bool
+
+    @property
+    def is_absence(self) -> bool:
+        """The server is away: it can't be reached, is starting or shuts down."""
+        return self.error.code is Code.UNAVAILABLE
+
+    @property
+    def is_silence(self) -> bool:
+        """Nothing came in time, not even an error of the server's."""
+        return self.error.reason == Code.DEADLINE_EXCEEDED.name
+
+    def may_be_repeated(self, is_idempotent: bool) -> bool:
+        """The one rule of what is repeated."""
+        return self.is_absence and (self.was_not_carried_out or is_idempotent)
+
+
+# A channel was closed between being looked up and being used.
+CLOSED = Failure(errors.make("", Code.UNAVAILABLE, "the client was closed meanwhile"), True)
+
+
+def from_call(call: Any) -> Failure:
+    """The failure for what gRPC raised, or for a call of it that is over."""
+    number, _ = call.code().value
+    text = call.details() or ""
+    info, violations = _details(call)
+    error = errors.make(info.reason, number, text, info.metadata, violations)
+    is_unconnected = not info.reason and _NO_CONNECTION.match(text) is not None
+    return Failure(error, was_not_carried_out=is_unconnected or info.reason == errors.NotReady.reason)
+
+
+def _details(call: Any) -> tuple[error_details_pb2.ErrorInfo, list[tuple[str, str]]]:
+    """The server's ErrorInfo and its field violations; both empty if it sent none."""
+    info = error_details_pb2.ErrorInfo()
+    violations: list[tuple[str, str]] = []
+    trailers = dict(call.trailing_metadata() or ())
+    try:
+        details = status_pb2.Status.FromString(trailers.get(_DETAILS_KEY, b"")).details
+    except DecodeError:
+        # Not of this server: a proxy may send anything.
+        return info, violations
+    for detail in details:
+        if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
+            candidate = error_details_pb2.ErrorInfo()
+            detail.Unpack(candidate)
+            if candidate.domain == _DOMAIN:
+                info = candidate
+        elif detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
+            bad_request = error_details_pb2.BadRequest()
+            detail.Unpack(bad_request)
+            violations = [(v.field, v.description) for v in bad_request.field_violations]
+    return info, violations
