@@ -25,7 +25,10 @@ async fn ready_is_told_when_sessions_are_served_and_stopping_when_they_are_no_lo
     let mut server = Server::start_under(folder, environment, &[]);
 
     let messages = manager.wait_for("READY=1");
-    assert_eq!(messages, ["STATUS=opening the data\n", &format!("STATUS=serving on {}\nREADY=1\n", server.address())]);
+    let (ready, before) = messages.split_last().unwrap();
+    assert_eq!(*ready, format!("STATUS=serving on {}\nREADY=1\n", server.address()));
+    // A folder may be open before there was time to say that it is being opened.
+    assert!(before.is_empty() || *before == ["STATUS=opening the data\n"], "{messages:?}");
     server.client().create(CreateSessionRequest::new()).await.unwrap();
     server.stop();
     assert_eq!(manager.wait_for("STOPPING=1"), ["STATUS=draining\nSTOPPING=1\n"]);
