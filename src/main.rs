@@ -2,12 +2,15 @@
 
 mod cli;
 mod logging;
+mod manual;
 mod open_files;
 mod private;
 mod serve;
+mod service_manager;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 use sessiond::clock;
 use sessiond::config::{ServeArgs, one_line};
 use std::io::Write;
@@ -50,7 +53,17 @@ enum Command {
         /// Print a settings file with these settings
         #[arg(long)]
         toml: bool,
+        /// Print a settings file that explains every setting, and sets only those that are given here
+        #[arg(long, conflicts_with = "toml")]
+        example: bool,
     },
+    /// Print the completions of a shell: its file of completions for sessiond
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, which man -l shows
+    Man,
     #[command(flatten)]
     Client(cli::ClientCommand),
 }
@@ -73,9 +86,20 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => complain(failure.code(), &failure),
         },
-        Command::Config { args, toml } => match args.load() {
-            Ok(effective) => print(&if toml { effective.to_toml() } else { effective.table() }),
+        Command::Config { args, toml, example } => match args.load() {
+            Ok(effective) if example => print(effective.example().as_bytes()),
+            Ok(effective) if toml => print(effective.to_toml().as_bytes()),
+            Ok(effective) => print(effective.table().as_bytes()),
             Err(error) => complain(USAGE, &error),
+        },
+        Command::Completions { shell } => {
+            let mut file = Vec::new();
+            clap_complete::generate(shell, &mut CommandLine::command(), "sessiond", &mut file);
+            print(&file)
+        }
+        Command::Man => match manual::page(CommandLine::command()) {
+            Ok(page) => print(&page),
+            Err(error) => complain(1, &error),
         },
         Command::Client(command) => match runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime.block_on(cli::run(command)),
@@ -89,9 +113,9 @@ fn is_help(error: &clap::Error) -> bool {
     matches!(error.kind(), DisplayHelp | DisplayHelpOnMissingArgumentOrSubcommand | DisplayVersion)
 }
 
-fn print(text: &str) -> ExitCode {
+fn print(text: &[u8]) -> ExitCode {
     // A reader that closed the pipe has read enough.
-    std::io::stdout().write_all(text.as_bytes()).ok();
+    std::io::stdout().write_all(text).ok();
     ExitCode::SUCCESS
 }
 

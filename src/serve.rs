@@ -3,15 +3,18 @@
 use crate::logging;
 use crate::open_files;
 use crate::private;
+use crate::service_manager::notify::Notifier;
+use crate::service_manager::sockets::{self, Passed};
 use sessiond::config::{ConfigError, Effective, EngineKind, Listen, ServeArgs, Settings};
 use sessiond::engine::{DataFolder, Durability, DurableOptions, WatchdogOptions};
-use sessiond::server::{self, Listener, Listeners, ServeError, Storage, Tls, TlsFiles};
+use sessiond::server::{self, Listener, Listeners, Phase, ServeError, Storage, Tls, TlsFiles};
 use std::io::{self, Write};
 use std::panic;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 /// Why the server did not start, or failed.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +42,8 @@ impl Failure {
 
 /// Runs the server until SIGTERM or SIGINT.
 pub(crate) fn serve(args: &ServeArgs) -> Result<(), Failure> {
-    let effective = args.load()?;
+    let mut effective = args.load()?;
+    let passed = take_passed_sockets(&mut effective)?;
     logging::start(&effective)?;
     allow_connections(&effective.settings);
     private::forbid_core_files();
@@ -47,10 +51,24 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     // This runtime only accepts, sweeps and waits; the workers have runtimes of their own. It has two threads, because
     // the sweeper may hang on a disk that hangs. The other thread still accepts, and notices that the storage fails.
     let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(run(&effective));
+    let result = runtime.block_on(run(&effective, passed));
     // An engine that hangs must not keep the process from ending.
     runtime.shutdown_background();
     result
+}
+
+/// Takes over the sockets that a service manager passes, which then replace the addresses of the settings. Those of TCP speak
+/// TLS if one of these addresses does.
+fn take_passed_sockets(effective: &mut Effective) -> Result<Vec<Passed>, ConfigError> {
+    let has_tls = effective.settings.listen.iter().any(Listen::is_tls);
+    let passed = sockets::take(has_tls).map_err(|error| {
+        effective.refuse("listen", format!("the sockets that the service manager passes can't be used: {error}"))
+    })?;
+    if !passed.is_empty() {
+        effective.settings.listen = passed.iter().map(|socket| socket.address.clone()).collect();
+        effective.check_listen()?;
+    }
+    Ok(passed)
 }
 
 /// Makes sure that all connections can be open at the same time. A server with a lower limit still serves.
@@ -81,10 +99,10 @@ fn explain_panics() {
     }));
 }
 
-async fn run(effective: &Effective) -> Result<(), Failure> {
+async fn run(effective: &Effective, passed: Vec<Passed>) -> Result<(), Failure> {
     let settings = Arc::new(effective.settings.clone());
     let tls = load_tls(effective)?;
-    let listeners = bind(effective, tls).await?;
+    let listeners = listen(effective, tls, passed).await?;
     // The folder is claimed after the bind, so that a server that can't listen leaves no folder behind.
     let storage = claim_storage(effective)?;
     for listener in &listeners.calls {
@@ -103,7 +121,15 @@ async fn run(effective: &Effective) -> Result<(), Failure> {
         }
     };
     let ready = |listeners: &[Arc<Listener>]| announce(&settings, listeners, metrics.as_deref());
-    server::run(listeners, storage, Arc::clone(&settings), ready, shutdown).await?;
+    let (phase, phases) = watch::channel(Phase::Starting);
+    let addresses = listeners.calls.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let notifying = Notifier::from_environment().map(|notifier| tokio::spawn(notifier.follow(phases, addresses)));
+    let ended = server::run(listeners, storage, Arc::clone(&settings), phase, ready, shutdown).await;
+    if let Some(notifying) = notifying {
+        // It ends with the phases, and has no result.
+        notifying.await.ok();
+    }
+    ended?;
     match settings.engine {
         EngineKind::Sled => {
             tracing::info!("stopped; everything is on disk");
@@ -125,16 +151,22 @@ fn load_tls(effective: &Effective) -> Result<Option<Tls>, ConfigError> {
     loaded.map(Some).map_err(|error| effective.refuse(error.setting, error.problem))
 }
 
-/// Binds every address that the settings name.
-async fn bind(effective: &Effective, tls: Option<Tls>) -> Result<Listeners, ConfigError> {
+/// Listens on the sockets that were passed, or otherwise on the addresses of the settings.
+async fn listen(effective: &Effective, tls: Option<Tls>, passed: Vec<Passed>) -> Result<Listeners, Failure> {
     let settings = &effective.settings;
     let bind = async |name, address| {
         let bound = Listener::bind(address, settings.socket_mode).await;
         bound.map_err(|error| bind_refusal(effective, name, address, &error))
     };
     let mut calls = Vec::new();
-    for address in &settings.listen {
-        calls.push(bind("listen", address).await?);
+    if passed.is_empty() {
+        for address in &settings.listen {
+            calls.push(bind("listen", address).await?);
+        }
+    } else {
+        for socket in passed {
+            calls.push(socket.listen()?);
+        }
     }
     let metrics = match &settings.metrics_listen {
         Some(address) => Some(bind("metrics-listen", address).await?),

@@ -190,19 +190,7 @@ impl Effective {
     /// Checks the rules between settings.
     fn check(&self) -> Result<(), ConfigError> {
         let settings = &self.settings;
-        let addresses = settings.listen.iter().map(|address| ("listen", address));
-        let mut addresses = addresses.chain(settings.metrics_listen.iter().map(|address| ("metrics-listen", address)));
-        if !settings.allow_plaintext
-            && let Some((name, open)) = addresses.find(|(_, address)| address.is_exposed())
-        {
-            let tls = if name == "listen" { ", on tls://HOST:PORT" } else { "" };
-            let problem = format!(
-                "{open} is not a loopback address and there is no TLS; listen on 127.0.0.1{tls} or on unix:PATH, or set \
-                 --allow-plaintext if every host of the network is trusted"
-            );
-            return Err(self.refuse(name, problem));
-        }
-        self.check_tls()?;
+        self.check_listen()?;
         let top = Scope::top(self);
         if settings.max_message_size > settings.message_memory_per_connection {
             return Err(top.contradiction("max-message-size", "is above", "message-memory-per-connection", "is below"));
@@ -219,6 +207,24 @@ impl Effective {
 }
 
 impl Effective {
+    /// Checks that the addresses have what they need: TLS or a permission where other hosts can reach them, and certificates.
+    pub fn check_listen(&self) -> Result<(), ConfigError> {
+        let settings = &self.settings;
+        let addresses = settings.listen.iter().map(|address| ("listen", address));
+        let mut addresses = addresses.chain(settings.metrics_listen.iter().map(|address| ("metrics-listen", address)));
+        if !settings.allow_plaintext
+            && let Some((name, open)) = addresses.find(|(_, address)| address.is_exposed())
+        {
+            let tls = if name == "listen" { ", on tls://HOST:PORT" } else { "" };
+            let problem = format!(
+                "{open} is not a loopback address and there is no TLS; listen on 127.0.0.1{tls} or on unix:PATH, or set \
+                 --allow-plaintext if every host of the network is trusted"
+            );
+            return Err(self.refuse(name, problem));
+        }
+        self.check_tls()
+    }
+
     /// Checks that the settings of TLS belong together.
     fn check_tls(&self) -> Result<(), ConfigError> {
         let settings = &self.settings;

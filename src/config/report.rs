@@ -8,7 +8,7 @@ use toml::Value;
 use super::args::{BOOL, COUNT, SIZE, Settings, command_of};
 use super::environment::environment_name;
 use super::file::namespace_table;
-use super::layers::{Effective, Entry};
+use super::layers::{Effective, Entry, Origin};
 use super::policy::PolicySettings;
 
 /// The width of the comments in the TOML file, in columns.
@@ -48,6 +48,18 @@ impl Effective {
     /// the namespaces. Loading it without flags and environment gives the same settings.
     #[must_use]
     pub fn to_toml(&self) -> String {
+        self.file(|_| true)
+    }
+
+    /// A TOML file that explains every setting. It sets those that are given; the lines of all others are comments, so
+    /// that they keep their defaults, also where those change with a later version.
+    #[must_use]
+    pub fn example(&self) -> String {
+        self.file(|entry| entry.origin != Origin::Default)
+    }
+
+    /// A TOML file with these settings in force, and the others as comments.
+    fn file(&self, is_in_force: impl Fn(&Entry) -> bool) -> String {
         let mut file = String::from(
             "# Settings of sessiond serve. A flag wins over the environment, the environment over this file.\n",
         );
@@ -57,6 +69,9 @@ impl Effective {
             }
             file.push('\n');
             comment(&mut file, arg);
+            if !is_in_force(entry) {
+                file.push('#');
+            }
             assign(&mut file, entry, arg);
         });
 

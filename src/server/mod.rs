@@ -12,6 +12,7 @@ mod process;
 mod tls;
 
 pub use connections::listener::Listener;
+pub use process::health::Phase;
 pub use process::storage::Storage;
 pub use tls::{Tls, TlsFiles, TlsProblem};
 
@@ -22,7 +23,7 @@ use crate::service::{AdminService, Background, Bounds, Budget, RequestLimits, Re
 use connections::accept::accept;
 use connections::worker::{Services, Worker};
 use metrics::{MetricsServer, Sources};
-use process::health::{Phase, Vitals};
+use process::health::Vitals;
 use process::policies::{maintenance_options, millis, policies};
 use process::serving::{Launcher, Serving};
 use process::timekeeper::TimeKeeper;
@@ -68,15 +69,16 @@ pub struct Listeners {
 /// Serves on these listeners until `shutdown` resolves, then drains, makes everything durable and returns.
 ///
 /// Opening the engine may take long. Meanwhile the listeners answer: health says that the server is not serving, and every
-/// other call is refused as not ready. `ready` is called once sessions are served.
+/// other call is refused as not ready. `ready` is called once sessions are served. Whoever listens to `phase_sender` hears what
+/// the server can do, until it drains.
 pub async fn run(
     Listeners { calls: listeners, tls, metrics }: Listeners,
     storage: Storage,
     settings: Arc<Settings>,
+    phase_sender: watch::Sender<Phase>,
     ready: impl FnOnce(&[Arc<Listener>]),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let (phase_sender, phase) = watch::channel(Phase::Starting);
     let (drain, draining) = watch::channel(false);
     let (behind, sweeper_behind) = watch::channel(false);
     let policies = policies(&settings);
@@ -99,7 +101,7 @@ pub async fn run(
         store: store.clone(),
         admin: AdminService::new(store.clone(), started, Restores::new(storage.restore_target(), swap_sender)),
         vitals: Vitals {
-            phase,
+            phase: phase_sender.subscribe(),
             sweeper_behind,
             certificate_stale: tls.as_ref().map_or_else(|| watch::channel(false).1, Tls::is_stale),
         },

@@ -2,6 +2,7 @@
 //! and ends only if it lasts.
 
 use crate::common::metrics::{get, scrape};
+use crate::common::notify_socket::NotifySocket;
 use crate::common::{LONG, Server, eventually};
 use crate::cut_fs::CutFs;
 use crate::disk::{Faults, Hang};
@@ -123,6 +124,28 @@ async fn probes_and_scrapes_are_answered_while_the_disk_hangs() {
     eventually("the stall is counted", async || stalls() > 0.5).await;
     drop(hanging);
     eventually("the server is ready again", async || ready().status == 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_watchdog_of_a_service_manager_hears_nothing_while_the_disk_hangs() {
+    let Some(disk) = mount("a hanging disk, under a watchdog") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = NotifySocket::bind(&path);
+    let environment = [("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "200000")];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let data = disk.path().join("data");
+    let flags = ["--data-dir", data.to_str().unwrap(), "--stall-timeout", "1m"];
+    let server = Server::start_under(folder, environment, &flags);
+    manager.wait_for("READY=1");
+    let hanging = Hanging::begin(&disk, Hang::Everything);
+    manager.wait_for("STATUS=the storage makes no progress");
+    assert_eq!(manager.next(Duration::from_secs(2)), None, "ten times as long as the watchdog waits");
+    drop(hanging);
+    let messages = manager.wait_for("STATUS=serving on ");
+    assert!(messages.last().unwrap().contains("WATCHDOG=1"), "{messages:?}");
+    manager.wait_for("WATCHDOG=1");
+    drop(server);
 }
 
 #[tokio::test(flavor = "multi_thread")]

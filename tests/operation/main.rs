@@ -6,9 +6,11 @@ mod bench;
 mod command_line;
 #[path = "../common/mod.rs"]
 mod common;
+mod generated;
 mod health;
 mod metrics;
 mod private_files;
+mod service_manager;
 mod shutdown;
 mod startup;
 mod time;

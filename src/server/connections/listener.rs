@@ -8,17 +8,18 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream as BlockingUnixStream;
 use std::path::{Path, PathBuf};
+use tokio::net::unix::SocketAddr as UnixAddress;
 use tokio::net::{TcpListener, UnixListener};
 
-/// A bound address. A Unix socket's file is removed when this is dropped.
+/// A bound address. The file of a Unix socket that this process bound is removed when this is dropped.
 #[derive(Debug)]
 pub enum Listener {
     /// A TCP port.
     Tcp(TcpListener),
     /// A TCP port whose peers speak TLS.
     Tls(TcpListener),
-    /// A Unix socket and its file.
-    Unix(UnixListener, SocketFile),
+    /// A Unix socket, and its file if this process made it.
+    Unix(UnixListener, Option<SocketFile>),
 }
 
 /// The file of a Unix socket.
@@ -51,11 +52,23 @@ impl Listener {
             Listen::Tls(address) => bind_port(address).await.map(Self::Tls),
             Listen::Unix(path) => {
                 remove_abandoned_socket(path)?;
-                let listener = Self::Unix(UnixListener::bind(path)?, SocketFile(path.clone()));
+                let listener = Self::Unix(UnixListener::bind(path)?, Some(SocketFile(path.clone())));
                 std::fs::set_permissions(path, Permissions::from_mode(socket_mode))?;
                 Ok(listener)
             }
         }
+    }
+
+    /// Takes over a TCP port that someone else has bound, whose peers speak TLS or not.
+    pub fn adopt_tcp(listener: std::net::TcpListener, has_tls: bool) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener).map(if has_tls { Self::Tls } else { Self::Tcp })
+    }
+
+    /// Takes over a Unix socket that someone else has bound, and whose file stays theirs.
+    pub fn adopt_unix(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self::Unix(UnixListener::from_std(listener)?, None))
     }
 
     pub(in crate::server) async fn accept(&self) -> io::Result<Accepted> {
@@ -90,7 +103,10 @@ impl fmt::Display for Listener {
                 Ok(address) => address.fmt(f),
                 Err(_) => f.write_str("(unknown address)"),
             },
-            Self::Unix(_, SocketFile(path)) => write!(f, "unix:{}", path.display()),
+            Self::Unix(listener, _) => match listener.local_addr().ok().as_ref().and_then(UnixAddress::as_pathname) {
+                Some(path) => write!(f, "unix:{}", path.display()),
+                None => f.write_str("(unknown socket)"),
+            },
         }
     }
 }

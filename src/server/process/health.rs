@@ -19,7 +19,7 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 /// What the server can do at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum Phase {
+pub enum Phase {
     /// The engine is being opened.
     Starting,
     /// All is well.

@@ -1,6 +1,7 @@
 //! Tests that set the clock while the server is stopped.
 
 use crate::common::faketime::FakeTime;
+use crate::common::notify_socket::NotifySocket;
 use crate::common::{Server, binary, eventually, run};
 use crate::time::{DAY, HOUR, create, is_live, lifetime, restart_machine, start};
 use sessiond_client::Error;
@@ -105,6 +106,30 @@ async fn a_server_with_a_limit_waits_for_the_right_time() {
     clock.set_off_by(DAY);
     server.restart_with(&["--clock-jump-limit", "none"]);
     assert!(!is_live(&server.client(), &id).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_waits_for_the_right_time_does_not_say_that_it_is_ready() {
+    let clock = FakeTime::off_by(0);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = NotifySocket::bind(&path);
+    let mut environment = clock.environment();
+    environment.push(("NOTIFY_SOCKET".to_owned(), path.to_str().unwrap().to_owned()));
+    let mut server = Server::start_under(folder, environment, &["--clock-jump-limit", "1h"]);
+    manager.wait_for("READY=1");
+    server.kill();
+    restart_machine(&server);
+    clock.set_off_by(DAY);
+    let restart = tokio::task::spawn_blocking(move || {
+        server.restart();
+        server
+    });
+    manager.wait_for("STATUS=opening the data");
+    assert_eq!(manager.next(Duration::from_secs(2)), None);
+    clock.set_off_by(0);
+    restart.await.unwrap();
+    manager.wait_for("READY=1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
