@@ -86,10 +86,14 @@ impl Answers {
         Self { metrics: Arc::new(Text::new(sources)), phase, health }
     }
 
-    async fn answer(mut self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    async fn answer(self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+        let Self { metrics, phase, mut health } = self;
         let path = request.uri().path();
         if path.strip_prefix('/').is_some_and(|path| path.split('/').next() == Some(HEALTH)) {
-            let answered = timeout(REQUEST_WITHIN, self.health.call(request)).await;
+            // A stream of HTTP/2 is a task of its own, which ends a moment after its connection. While it waits, it must not
+            // hold what metrics are read from: that includes the engine, which is to be closed by then.
+            drop(metrics);
+            let answered = timeout(REQUEST_WITHIN, health.call(request)).await;
             return answered.unwrap_or_else(|_| Ok(plain(StatusCode::REQUEST_TIMEOUT, "the request did not arrive\n")));
         }
         if !matches!(path, "/metrics" | "/livez" | "/readyz") {
@@ -100,12 +104,12 @@ impl Answers {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return Ok(response);
         }
-        let phase = *self.phase.borrow();
+        let phase = *phase.borrow();
         Ok(match path {
             "/livez" => probe(probes::live(phase)),
             "/readyz" => probe(probes::ready(phase)),
             _ => {
-                let mut response = response(StatusCode::OK, self.metrics.current());
+                let mut response = response(StatusCode::OK, metrics.current());
                 response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(Text::CONTENT_TYPE));
                 response
             }

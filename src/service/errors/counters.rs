@@ -66,3 +66,26 @@ pub(crate) fn errors_by_reason() -> impl Iterator<Item = (&'static str, u64)> {
 fn place_of(reason: &str) -> usize {
     REASONS.iter().position(|known| *known == reason).unwrap_or(REASONS.len() - 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The contract lists every reason that a method may give, in a table with one line for each.
+    const CONTRACT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/proto/sessiond/v1/session_store.proto"));
+
+    #[test]
+    fn every_reason_of_the_contract_is_counted_by_its_name() {
+        let is_name = |word: &str| word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+        let rows = CONTRACT.lines().filter_map(|line| line.strip_prefix("//   "));
+        let reasons = rows.filter_map(|row| match row.split_whitespace().collect::<Vec<_>>()[..] {
+            [code, reason, ..] if is_name(code) && is_name(reason) => Some(reason),
+            _ => None,
+        });
+        let reasons: Vec<&str> = reasons.collect();
+        assert!(reasons.len() > 30, "the table was not found: {reasons:?}");
+        for reason in reasons {
+            assert!(REASONS.contains(&reason), "{reason} would be counted as OTHER");
+        }
+    }
+}
