@@ -1,5 +1,6 @@
 package dev.sessiond.client;
 
+import io.grpc.Attributes;
 import io.grpc.EquivalentAddressGroup;
 import io.grpc.NameResolver;
 import io.grpc.NameResolverProvider;
@@ -22,12 +23,18 @@ final class AddressResolver extends NameResolver {
     static final NameResolver.Args.Key<List<String>> ADDRESSES =
             NameResolver.Args.Key.create("dev.sessiond.client.addresses");
 
+    /** The name that the certificates of all addresses must have; left out, each has that of its own host. */
+    static final NameResolver.Args.Key<String> SERVER_NAME =
+            NameResolver.Args.Key.create("dev.sessiond.client.server-name");
+
     private final List<String> addresses;
+    private final String serverName;
     private final Executor offload;
     private Listener2 listener;
 
     private AddressResolver(List<String> addresses, Args args) {
         this.addresses = addresses;
+        serverName = args.getArg(SERVER_NAME);
         offload = args.getOffloadExecutor();
     }
 
@@ -53,7 +60,7 @@ final class AddressResolver extends NameResolver {
         for (String address : addresses) {
             try {
                 for (SocketAddress socketAddress : lookUp(address)) {
-                    found.add(new EquivalentAddressGroup(socketAddress));
+                    found.add(new EquivalentAddressGroup(socketAddress, attributes(address)));
                 }
             } catch (UnknownHostException e) {
                 unknown = e;
@@ -72,13 +79,25 @@ final class AddressResolver extends NameResolver {
         if (address.startsWith(Addresses.UNIX)) {
             return List.of(IoThread.unixAddress(address.substring(Addresses.UNIX.length())));
         }
-        int colon = address.lastIndexOf(':');
-        int port = Integer.parseInt(address.substring(colon + 1));
         List<SocketAddress> out = new ArrayList<>();
-        for (InetAddress host : InetAddress.getAllByName(address.substring(0, colon))) {
-            out.add(new InetSocketAddress(host, port));
+        for (InetAddress host : InetAddress.getAllByName(Addresses.host(address))) {
+            out.add(new InetSocketAddress(host, Addresses.port(address)));
         }
         return out;
+    }
+
+    private Attributes attributes(String address) {
+        if (!Addresses.isSecure(address)) {
+            return Attributes.EMPTY;
+        }
+        String name = serverName == null ? Addresses.host(address) : serverName;
+        if (name.endsWith(".")) {
+            // The dot that ends a name of DNS stands in no certificate.
+            name = name.substring(0, name.length() - 1);
+        }
+        return Attributes.newBuilder()
+                .set(EquivalentAddressGroup.ATTR_AUTHORITY_OVERRIDE, name)
+                .build();
     }
 
     @Override

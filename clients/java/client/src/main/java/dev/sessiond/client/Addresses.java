@@ -11,6 +11,8 @@ final class Addresses {
     static final String VARIABLE = "SESSIOND_ADDR";
     static final String DEFAULT = "127.0.0.1:50051";
     static final String UNIX = "unix:";
+    static final String HTTPS = "https://";
+    private static final String HTTP = "http://";
 
     // The longest path that a Unix socket can have, in bytes.
     private static final int LONGEST_PATH = 107;
@@ -31,7 +33,7 @@ final class Addresses {
             return parse(text);
         } catch (Refusal e) {
             throw new IllegalArgumentException("\"" + text + "\" is not an address: " + e.getMessage()
-                    + "; write HOST:PORT, http://HOST:PORT or unix:PATH");
+                    + "; write HOST:PORT, http://HOST:PORT, https://HOST:PORT or unix:PATH");
         }
     }
 
@@ -39,7 +41,7 @@ final class Addresses {
         return text != null && !text.isEmpty();
     }
 
-    /** Reads a list of addresses, separated by commas, in their normal form: HOST:PORT or unix:PATH. */
+    /** Reads a list of addresses, separated by commas, in their normal form: HOST:PORT, https://HOST:PORT or unix:PATH. */
     static List<String> parse(String list) throws Refusal {
         String[] items = list.split(",", -1);
         for (String item : items) {
@@ -51,27 +53,55 @@ final class Addresses {
         for (String item : items) {
             out.add(parseOne(item.strip()));
         }
+        if (out.stream().anyMatch(address -> isSecure(address) != isSecure(out.get(0)))) {
+            throw new Refusal("https:// stands before all addresses or before none");
+        }
         return List.copyOf(out);
+    }
+
+    /** Tells whether an address in its normal form is called over TLS. Of a list all are, or none. */
+    static boolean isSecure(String address) {
+        return address.startsWith(HTTPS);
+    }
+
+    /** The host of an address in its normal form; that of IPv6 stands in brackets. */
+    static String host(String address) {
+        return address.substring(isSecure(address) ? HTTPS.length() : 0, address.lastIndexOf(':'));
+    }
+
+    /** The port of an address in its normal form. */
+    static int port(String address) {
+        return Integer.parseInt(address.substring(address.lastIndexOf(':') + 1));
+    }
+
+    /** Tells whether a text is a host as an address has it. */
+    static boolean isHost(String text) {
+        try {
+            checkHost(text);
+            return true;
+        } catch (Refusal e) {
+            return false;
+        }
     }
 
     private static String parseOne(String text) throws Refusal {
         if (text.startsWith(UNIX)) {
             return parsePath(text.substring(UNIX.length()));
         }
-        if (text.startsWith("https://")) {
-            throw new Refusal("TLS is not supported");
+        if (text.startsWith(HTTPS)) {
+            return HTTPS + parseAuthority(withoutSlash(text.substring(HTTPS.length())));
         }
-        String authority = text;
-        if (text.startsWith("http://")) {
-            authority = text.substring("http://".length());
-            if (authority.endsWith("/")) {
-                authority = authority.substring(0, authority.length() - 1);
-            }
-        } else if (text.contains("://")) {
-            throw new Refusal("it begins with something else than http:// or unix:");
+        if (text.startsWith(HTTP)) {
+            return parseAuthority(withoutSlash(text.substring(HTTP.length())));
         }
-        checkAuthority(authority);
-        return authority.toLowerCase(Locale.ROOT);
+        if (text.contains("://")) {
+            throw new Refusal("it begins with something else than http://, https:// or unix:");
+        }
+        return parseAuthority(text);
+    }
+
+    private static String withoutSlash(String authority) {
+        return authority.endsWith("/") ? authority.substring(0, authority.length() - 1) : authority;
     }
 
     private static String parsePath(String text) throws Refusal {
@@ -94,7 +124,7 @@ final class Addresses {
         return UNIX + path;
     }
 
-    private static void checkAuthority(String authority) throws Refusal {
+    private static String parseAuthority(String authority) throws Refusal {
         int slash = authority.indexOf('/');
         if (slash >= 0 && hasPort(authority.substring(0, slash))) {
             throw new Refusal("it has a path");
@@ -108,6 +138,7 @@ final class Addresses {
         if (!PORT.matcher(port).matches() || Integer.parseInt(port) > 65535) {
             throw new Refusal("the port is not a number from 1 to 65535");
         }
+        return authority.toLowerCase(Locale.ROOT);
     }
 
     /** Tells whether a colon stands behind the host. */

@@ -3,6 +3,7 @@ package dev.sessiond.client;
 import io.grpc.ManagedChannel;
 import io.grpc.NameResolverRegistry;
 import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
+import io.grpc.netty.shaded.io.netty.channel.Channel;
 import io.grpc.netty.shaded.io.netty.channel.ChannelOption;
 import java.time.Duration;
 import java.util.List;
@@ -23,7 +24,7 @@ final class Channels {
     static void check(List<String> addresses) {
         if (addresses.stream().anyMatch(address -> isUnix(address) != isUnix(addresses.get(0)))) {
             throw new IllegalArgumentException("\"" + String.join(",", addresses)
-                    + "\" has both Unix sockets and others: this client takes several addresses of one kind");
+                    + "\" is not an address: this client takes several of one kind, Unix sockets or others");
         }
     }
 
@@ -32,17 +33,24 @@ final class Channels {
     }
 
     /** Opens a channel. Nothing is connected before the first call. */
-    static ManagedChannel open(List<String> addresses, IoThread io, Duration timeout) {
+    static ManagedChannel open(
+            List<String> addresses, Security security, TlsFailures failures, IoThread io, Duration timeout) {
         long connectTimeout = Math.min(Math.max(timeout.toMillis(), 1000), Integer.MAX_VALUE);
-        NettyChannelBuilder channel = NettyChannelBuilder.forTarget(AddressResolver.TARGET)
-                .setNameResolverArg(AddressResolver.ADDRESSES, addresses)
-                .overrideAuthority("localhost")
+        NettyChannelBuilder channel = security == null
+                ? NettyChannelBuilder.forTarget(AddressResolver.TARGET)
+                        .usePlaintext()
+                        .overrideAuthority("localhost")
+                        .channelType(isUnix(addresses.get(0)) ? IoThread.unix() : IoThread.tcp())
+                : security.channel(AddressResolver.TARGET).channelFactory(() -> {
+                    Channel connection = IoThread.newTcp();
+                    failures.watch(connection);
+                    return connection;
+                });
+        channel.setNameResolverArg(AddressResolver.ADDRESSES, addresses)
                 .eventLoopGroup(io.group())
-                .channelType(isUnix(addresses.get(0)) ? IoThread.unix() : IoThread.tcp())
                 .withOption(ChannelOption.CONNECT_TIMEOUT_MILLIS, (int) connectTimeout)
                 // Answers are handed over by the thread that reads them.
                 .directExecutor()
-                .usePlaintext()
                 // What is repeated is decided here.
                 .disableRetry()
                 .disableServiceConfigLookUp()

@@ -1,6 +1,7 @@
 package dev.sessiond.client;
 
 import io.grpc.ManagedChannel;
+import io.grpc.Status;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -13,16 +14,18 @@ final class Connection implements AutoCloseable {
     private final List<String> addresses;
     private final Retry retry;
     private final IoThread io;
+    private final TlsFailures tlsFailures = new TlsFailures();
     private final ManagedChannel channel;
     private final Lane lane;
     private final AtomicLong connectAgain = new AtomicLong(System.nanoTime());
     private volatile boolean closed;
 
-    Connection(List<String> addresses, Settings settings) {
+    /** Opens a connection, over TLS if there is a security. */
+    Connection(List<String> addresses, Security security, Settings settings) {
         this.addresses = addresses;
         retry = settings.retry;
         io = new IoThread();
-        channel = Channels.open(addresses, io, settings.timeout);
+        channel = Channels.open(addresses, security, tlsFailures, io, settings.timeout);
         lane = settings.fastLane ? new Lane(this) : null;
     }
 
@@ -54,6 +57,15 @@ final class Connection implements AutoCloseable {
     /** Runs a task in the I/O thread after so many nanoseconds; false if the connection is closed. */
     boolean schedule(Runnable task, long delay) {
         return !closed && io.schedule(task, delay);
+    }
+
+    /** What to tell of a call that found no connection; the next one is made soon. */
+    ErrorDetails notConnected(ErrorDetails details) {
+        String why = tlsFailures.latest();
+        connectSoon();
+        return why == null || details.code() == Status.Code.DEADLINE_EXCEEDED
+                ? details
+                : ErrorDetails.of(Status.Code.UNAVAILABLE, Reason.UNAVAILABLE, why);
     }
 
     /** Lets the channel connect again now, not when gRPC's pause is over. */

@@ -60,9 +60,6 @@ final class EventFeed extends ClientCall.Listener<WatchSessionsResponse> {
 
     @Override
     public void onClose(Status status, Metadata trailers) {
-        if (call.getAttributes().get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR) == null && !connection.isClosed()) {
-            connection.connectSoon();
-        }
         items.add(new Item(null, whyClosed(status, trailers)));
     }
 
@@ -71,8 +68,11 @@ final class EventFeed extends ClientCall.Listener<WatchSessionsResponse> {
             return Failure.CLOSED.details();
         }
         ErrorDetails details = ErrorDetails.of(status, trailers);
+        if (call.getAttributes().get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR) == null) {
+            details = connection.notConnected(details);
+        }
         boolean isBroken =
-                switch (status.getCode()) {
+                switch (details.code()) {
                     case OK, INTERNAL, UNKNOWN, CANCELLED -> !details.isNamed();
                     default -> false;
                 };

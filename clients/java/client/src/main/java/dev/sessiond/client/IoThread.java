@@ -37,6 +37,10 @@ final class IoThread implements AutoCloseable {
         return HAS_EPOLL ? EpollSocketChannel.class : NioSocketChannel.class;
     }
 
+    static Channel newTcp() {
+        return HAS_EPOLL ? new EpollSocketChannel() : new NioSocketChannel();
+    }
+
     static Class<? extends Channel> unix() {
         return HAS_EPOLL ? EpollDomainSocketChannel.class : NioDomainSocketChannel.class;
     }

@@ -196,16 +196,18 @@ final class LaneStream extends ClientCall.Listener<ExchangeResponse> {
             return new Failure(Outcome.NOT_CARRIED_OUT, details);
         }
         if (!isAccepted) {
+            if (exchange.getAttributes().get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR) == null) {
+                return Failure.unavailable(
+                        Outcome.NOT_CARRIED_OUT,
+                        connection.notConnected(details).message());
+            }
             switch (status.getCode()) {
                 case UNIMPLEMENTED, INTERNAL, UNKNOWN, PERMISSION_DENIED, UNAUTHENTICATED -> {
                     // An older server, or the answers of proxies that know nothing of such streams.
                     return Failure.REFUSED;
                 }
                 default -> {
-                    if (exchange.getAttributes().get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR) == null) {
-                        connection.connectSoon();
-                        return Failure.unavailable(Outcome.NOT_CARRIED_OUT, details.message());
-                    }
+                    // It broke before it could be accepted.
                 }
             }
         }

@@ -4,6 +4,7 @@ import io.grpc.Channel;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
@@ -41,10 +42,11 @@ public final class SessiondClient implements AutoCloseable {
 
     /**
      * Makes a client of the server that the environment variable {@code SESSIOND_ADDR} names, or else of
-     * {@code 127.0.0.1:50051}. Nothing is connected before the first call.
+     * {@code 127.0.0.1:50051}; {@link Tls} has the variables of {@code https://} addresses. Nothing is connected before the
+     * first call.
      *
      * @return the client
-     * @throws IllegalArgumentException if the variable holds no address
+     * @throws IllegalArgumentException if the variable holds no address, or one of those of {@link Tls} names no file
      */
     public static SessiondClient fromEnvironment() {
         return builder().build();
@@ -512,8 +514,9 @@ public final class SessiondClient implements AutoCloseable {
         private Builder() {}
 
         /**
-         * Where the server is: {@code HOST:PORT}, {@code [V6]:PORT}, {@code http://HOST:PORT} or {@code unix:PATH}. Of several,
-         * separated by commas, the first that can be reached is used; they are the processes of one store.
+         * Where the server is: {@code HOST:PORT}, {@code [V6]:PORT}, {@code http://HOST:PORT}, {@code unix:PATH}, or, over TLS,
+         * {@code https://HOST:PORT}. Of several, separated by commas, the first that can be reached is used; they are the
+         * processes of one store.
          *
          * @param address the address; left out or empty, the environment variable {@code SESSIOND_ADDR}, or else
          *     {@code 127.0.0.1:50051}
@@ -521,6 +524,17 @@ public final class SessiondClient implements AutoCloseable {
          */
         public Builder address(String address) {
             settings.address = address;
+            return this;
+        }
+
+        /**
+         * How {@code https://} addresses are called over TLS.
+         *
+         * @param tls certificates, keys and the server's name; left out, {@link Tls#DEFAULT}
+         * @return this builder
+         */
+        public Builder tls(Tls tls) {
+            settings.tls = Objects.requireNonNull(tls, "tls");
             return this;
         }
 
@@ -583,7 +597,7 @@ public final class SessiondClient implements AutoCloseable {
          * Makes the client. Nothing is connected before the first call.
          *
          * @return the client
-         * @throws IllegalArgumentException if a setting is out of its bounds
+         * @throws IllegalArgumentException if a setting is out of its bounds, or a file of the TLS settings can't be used
          */
         public SessiondClient build() {
             return new SessiondClient(settings.connect());

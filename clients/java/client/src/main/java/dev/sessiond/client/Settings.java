@@ -7,6 +7,7 @@ import java.util.concurrent.Executor;
 /** The settings of a client, as its builder gathers them. */
 final class Settings {
     String address = "";
+    Tls tls = Tls.DEFAULT;
     String namespace = "default";
     Duration timeout = Duration.ofSeconds(1);
     Retry retry = Retry.DEFAULT;
@@ -18,7 +19,7 @@ final class Settings {
         Caller judged = new Caller(null, namespace, timeout, completionExecutor);
         List<String> addresses = Addresses.resolve(address);
         Channels.check(addresses);
-        Connection connection = new Connection(addresses, this);
+        Connection connection = new Connection(addresses, Security.load(tls, addresses), this);
         return new Caller(connection, judged.namespace(), judged.timeout(), judged.completion());
     }
 }

@@ -58,7 +58,7 @@ final class Unary<Q extends Message, A extends Message> extends ClientCall.Liste
         } else {
             boolean connected = call.getAttributes().get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR) != null;
             if (!connected) {
-                connection.connectSoon();
+                details = connection.notConnected(details);
             }
             Outcome outcome = connected ? Outcome.UNKNOWN : Outcome.NOT_CARRIED_OUT;
             invocation.fail(

@@ -8,7 +8,9 @@ import dev.sessiond.v1.ExchangeResponse;
 import dev.sessiond.v1.Reply;
 import dev.sessiond.v1.SessionStoreGrpc;
 import dev.sessiond.v1.TouchSessionResponse;
+import io.grpc.InsecureServerCredentials;
 import io.grpc.Server;
+import io.grpc.ServerCredentials;
 import io.grpc.netty.shaded.io.grpc.netty.NettyServerBuilder;
 import io.grpc.stub.StreamObserver;
 import java.net.InetAddress;
@@ -29,18 +31,24 @@ final class ScriptedServer extends SessionStoreGrpc.SessionStoreImplBase impleme
     private final Server server;
 
     ScriptedServer(BiConsumer<ExchangeRequest, StreamObserver<ExchangeResponse>> script) throws Exception {
+        this(script, InsecureServerCredentials.create());
+    }
+
+    ScriptedServer(BiConsumer<ExchangeRequest, StreamObserver<ExchangeResponse>> script, ServerCredentials credentials)
+            throws Exception {
         this.script = script;
-        server = NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+        server = NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), credentials)
                 .addService(this)
                 .build()
                 .start();
     }
 
+    String address() {
+        return "127.0.0.1:" + server.getPort();
+    }
+
     SessiondClient client(Duration timeout) {
-        return SessiondClient.builder()
-                .address("127.0.0.1:" + server.getPort())
-                .timeout(timeout)
-                .build();
+        return SessiondClient.builder().address(address()).timeout(timeout).build();
     }
 
     static Reply.Builder touched(Call call, long version) {

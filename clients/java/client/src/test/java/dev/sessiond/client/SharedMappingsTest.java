@@ -81,7 +81,7 @@ class SharedMappingsTest {
         assertThatThrownBy(() -> Addresses.resolve("", "nothing"))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("\"nothing\" is not an address: the port is missing;"
-                        + " write HOST:PORT, http://HOST:PORT or unix:PATH");
+                        + " write HOST:PORT, http://HOST:PORT, https://HOST:PORT or unix:PATH");
     }
 
     @Test

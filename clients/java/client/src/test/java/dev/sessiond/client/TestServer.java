@@ -19,13 +19,17 @@ final class TestServer implements AutoCloseable {
     private static final Duration START_LIMIT = Duration.ofSeconds(30);
     private static final AtomicInteger NAMESPACES = new AtomicInteger();
 
+    private final String listen;
     private final String address;
+    private final Tls tls;
     private final Path folder;
     private final List<String> arguments;
     private Process process;
 
-    private TestServer(String address, Path folder, List<String> arguments) {
-        this.address = address;
+    private TestServer(String listen, Path folder, List<String> arguments) {
+        this.listen = listen;
+        address = listen.replace("tls://", "https://");
+        tls = address.equals(listen) ? Tls.DEFAULT : TestCertificates.tls();
         this.folder = folder;
         this.arguments = arguments;
     }
@@ -53,10 +57,21 @@ final class TestServer implements AutoCloseable {
         return createAt("127.0.0.1:" + freePort(), arguments);
     }
 
-    /** Starts a server at an address. */
-    static TestServer createAt(String address, String... arguments) {
+    /** Starts a server with TLS on a free port, with a certificate and a key of {@link TestCertificates}. */
+    static TestServer createTls(String host, String certificate, String... arguments) {
+        List<String> all = new ArrayList<>(List.of(
+                "--tls-certificate",
+                TestCertificates.file(certificate).toString(),
+                "--tls-key",
+                TestCertificates.keyFile(certificate).toString()));
+        all.addAll(List.of(arguments));
+        return createAt("tls://" + host + ":" + freePort(), all.toArray(String[]::new));
+    }
+
+    /** Starts a server that listens at an address. */
+    static TestServer createAt(String listen, String... arguments) {
         try {
-            TestServer server = new TestServer(address, Files.createTempDirectory("sessiond-test"), List.of(arguments));
+            TestServer server = new TestServer(listen, Files.createTempDirectory("sessiond-test"), List.of(arguments));
             server.start();
             return server;
         } catch (IOException e) {
@@ -78,7 +93,11 @@ final class TestServer implements AutoCloseable {
 
     /** A client of this server with a namespace of its own, and more patience than a busy machine needs. */
     SessiondClient.Builder client() {
-        return SessiondClient.builder().address(address).namespace(namespace()).timeout(Duration.ofSeconds(10));
+        return SessiondClient.builder()
+                .address(address)
+                .tls(tls)
+                .namespace(namespace())
+                .timeout(Duration.ofSeconds(10));
     }
 
     /** Starts the server, or starts it again. */
@@ -91,7 +110,7 @@ final class TestServer implements AutoCloseable {
                 binary,
                 "serve",
                 "--listen",
-                address,
+                listen,
                 "--data-dir",
                 folder.resolve("data").toString()));
         command.addAll(arguments);
@@ -107,6 +126,7 @@ final class TestServer implements AutoCloseable {
     private void awaitAnswer() throws IOException {
         try (SessiondClient client = SessiondClient.builder()
                 .address(address)
+                .tls(tls)
                 .fastLane(false)
                 .retry(Retry.NONE)
                 .build()) {
@@ -118,7 +138,9 @@ final class TestServer implements AutoCloseable {
                     client.get("no-such-session-0");
                     return true;
                 } catch (SessiondException e) {
-                    return e.reason() == Reason.SESSION_NOT_FOUND;
+                    // One whose certificate is refused answers no call, as its test wants it.
+                    return e.reason() == Reason.SESSION_NOT_FOUND
+                            || e.getMessage().contains("certificate");
                 }
             });
         }

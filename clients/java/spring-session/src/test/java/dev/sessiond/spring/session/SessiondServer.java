@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.awaitility.Awaitility;
+import org.jspecify.annotations.Nullable;
 
 /** A real sessiond with a data folder of its own, which it keeps over {@link #kill} and {@link #start}. */
 public final class SessiondServer implements AutoCloseable {
@@ -20,9 +21,16 @@ public final class SessiondServer implements AutoCloseable {
 
     private final Path folder;
     private final int port;
+    private final @Nullable TestCertificates certificates;
     private Process process;
 
     public SessiondServer() {
+        this(null);
+    }
+
+    /** A server that asks for TLS and a certificate of the client, if there are certificates. */
+    public SessiondServer(@Nullable TestCertificates certificates) {
+        this.certificates = certificates;
         try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             folder = Files.createTempDirectory("sessiond-test");
             port = socket.getLocalPort();
@@ -51,7 +59,7 @@ public final class SessiondServer implements AutoCloseable {
     }
 
     public String address() {
-        return "127.0.0.1:" + port;
+        return (certificates == null ? "" : "https://") + "127.0.0.1:" + port;
     }
 
     /** A client of a namespace of its own, with more patience than a busy machine needs. */
@@ -68,7 +76,15 @@ public final class SessiondServer implements AutoCloseable {
         if (binary == null) {
             throw new IllegalStateException("SESSIOND_BIN is not set: it names the sessiond to test with");
         }
-        List<String> command = new ArrayList<>(List.of(binary, "serve", "--listen", address()));
+        List<String> command = new ArrayList<>(List.of(binary, "serve"));
+        if (certificates == null) {
+            command.addAll(List.of("--listen", address()));
+        } else {
+            command.addAll(List.of("--listen", "tls://127.0.0.1:" + port, "--tls-certificate"));
+            command.addAll(List.of(certificates.file("server").toString(), "--tls-key"));
+            command.addAll(List.of(certificates.file("server-key").toString(), "--tls-client-ca"));
+            command.add(certificates.file("ca").toString());
+        }
         command.addAll(List.of("--data-dir", folder.resolve("data").toString()));
         command.addAll(List.of("--event-attributes", "true", "--sweep-interval", "100ms"));
         ProcessBuilder builder = new ProcessBuilder(command)

@@ -12,6 +12,7 @@ import dev.sessiond.spring.session.config.SessiondWebSessionConfiguration;
 import java.nio.file.Path;
 import java.util.List;
 import org.springframework.beans.factory.BeanFactory;
+import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.autoconfigure.AutoConfiguration;
 import org.springframework.boot.autoconfigure.AutoConfigurationPackages;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnBooleanProperty;
@@ -22,6 +23,7 @@ import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplicat
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.boot.session.autoconfigure.SessionProperties;
 import org.springframework.boot.session.autoconfigure.SessionTimeout;
+import org.springframework.boot.ssl.SslBundles;
 import org.springframework.boot.web.servlet.FilterRegistrationBean;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
@@ -56,8 +58,8 @@ public final class SessiondSessionAutoConfiguration {
     SessiondSessionAutoConfiguration() {}
 
     @Bean
-    SessiondSettings sessiondSettings(SessiondSessionProperties properties) {
-        return new SessiondSettings(properties);
+    SessiondSettings sessiondSettings(SessiondSessionProperties properties, ObjectProvider<SslBundles> bundles) {
+        return new SessiondSettings(properties, bundles);
     }
 
     @Bean

@@ -12,8 +12,10 @@ import org.springframework.session.SaveMode;
 /**
  * The settings of sessions in sessiond. How long a session lasts without an access is Spring Boot's {@code spring.session.timeout}.
  *
- * @param address Address of the store: HOST:PORT, unix:PATH, or several separated by commas. If it is not set, the environment
- *     variable SESSIOND_ADDR is used, or else 127.0.0.1:50051.
+ * @param address Address of the store: HOST:PORT, https://HOST:PORT, unix:PATH, or several separated by commas. If it is not
+ *     set, the environment variable SESSIOND_ADDR is used, or else 127.0.0.1:50051.
+ * @param tls Settings of TLS, for addresses with https://.
+ * @param ssl Settings of TLS by an SSL bundle of Spring Boot, for addresses with https://.
  * @param namespace Namespace of the sessions: 1 to 63 of a-z, 0-9, '-', '_' and '.'.
  * @param callTimeout Longest time that a call to the store may take, repetitions included.
  * @param absoluteTimeout Time after its creation at which a session ends, however busy it is: 1 ms to 3660 days. If it is not set,
@@ -32,6 +34,8 @@ import org.springframework.session.SaveMode;
 @ConfigurationProperties("spring.session.sessiond")
 public record SessiondSessionProperties(
         @Nullable String address,
+        @DefaultValue Tls tls,
+        @DefaultValue Ssl ssl,
         @DefaultValue("default") String namespace,
         @DefaultValue("1s") Duration callTimeout,
         @Nullable Duration absoluteTimeout,
@@ -42,6 +46,31 @@ public record SessiondSessionProperties(
         @DefaultValue("true") boolean allowApplicationClasses,
         @DefaultValue("true") boolean answerUnavailable,
         @DefaultValue Events events) {
+
+    /**
+     * The settings of TLS, for addresses with https://.
+     *
+     * @param caFile PEM file with the certificates that may have signed the store's, and no others. If it is not set, the
+     *     environment variable SESSIOND_CA_FILE is used, or else those that Java trusts.
+     * @param certificateFile PEM file with the certificate of the application, for stores that ask for one. If it is not set, the
+     *     environment variable SESSIOND_CERTIFICATE_FILE is used.
+     * @param keyFile PEM file with the private key of that certificate. If it is not set, the environment variable
+     *     SESSIOND_KEY_FILE is used.
+     * @param serverName Name that the certificate of the store must have, in place of the host of the address. If it is not set,
+     *     the environment variable SESSIOND_SERVER_NAME is used.
+     */
+    public record Tls(
+            @Nullable Path caFile,
+            @Nullable Path certificateFile,
+            @Nullable Path keyFile,
+            @Nullable String serverName) {}
+
+    /**
+     * The settings of TLS by an SSL bundle.
+     *
+     * @param bundle Name of the SSL bundle to use for addresses with https://, in place of the files of the TLS settings.
+     */
+    public record Ssl(@Nullable String bundle) {}
 
     /**
      * The settings of events.

@@ -8,7 +8,9 @@ import java.util.Collection;
 import java.util.List;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.context.properties.source.InvalidConfigurationPropertyValueException;
+import org.springframework.boot.ssl.SslBundles;
 
 /** Judges the settings, so that a wrong one keeps the application from starting and is named. */
 final class SessiondSettings {
@@ -19,9 +21,11 @@ final class SessiondSettings {
     private static final Duration LONGEST_GRACE = Duration.ofSeconds(60);
 
     private final SessiondSessionProperties properties;
+    private final ObjectProvider<SslBundles> bundles;
 
-    SessiondSettings(SessiondSessionProperties properties) {
+    SessiondSettings(SessiondSessionProperties properties, ObjectProvider<SslBundles> bundles) {
         this.properties = properties;
+        this.bundles = bundles;
     }
 
     SessiondClient client() {
@@ -39,13 +43,17 @@ final class SessiondSettings {
         SessiondClient.Builder builder =
                 SessiondClient.builder().namespace(namespace).timeout(timeout);
         String address = properties.address();
+        if (address != null && !address.isBlank()) {
+            builder.address(address);
+        }
+        TlsSettings tls = new TlsSettings(properties, bundles);
         try {
-            if (address != null && !address.isBlank()) {
-                builder.address(address);
-            }
-            return builder.build();
+            return builder.tls(tls.tls()).build();
         } catch (IllegalArgumentException e) {
-            throw wrong("address", address, e.getMessage() + ".");
+            // All clients refuse an address in these words.
+            throw e.getMessage().contains(" is not an address: ")
+                    ? wrong("address", address, e.getMessage() + ".")
+                    : tls.wrong(e.getMessage() + ".");
         }
     }
 
@@ -85,8 +93,7 @@ final class SessiondSettings {
         return grace;
     }
 
-    private static InvalidConfigurationPropertyValueException wrong(
-            String name, @Nullable Object value, String reason) {
+    static InvalidConfigurationPropertyValueException wrong(String name, @Nullable Object value, String reason) {
         return new InvalidConfigurationPropertyValueException(PREFIX + name, value, reason);
     }
 }

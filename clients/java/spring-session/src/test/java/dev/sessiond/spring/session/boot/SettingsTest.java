@@ -70,7 +70,7 @@ class SettingsTest {
     @ParameterizedTest
     @CsvSource({
         "address, localhost",
-        "address, https://localhost:1",
+        "address, https://localhost",
         "namespace, UPPER",
         "call-timeout, 0s",
         "absolute-timeout, 4000d",
