@@ -1,10 +1,11 @@
 //! Tests of what a service manager and the server tell each other.
 
 use crate::common::notify_socket::NotifySocket;
+use crate::common::tls::Certificates;
 use crate::common::{LONG, Run, Server, binary, read_banner, run, wait_for_exit};
 use rustix::process::{Pid, Signal, kill_process};
 use sessiond_client::proto::CreateSessionRequest;
-use sessiond_client::{Client, Health};
+use sessiond_client::{Client, ClientBuilder, Health};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
@@ -83,11 +84,15 @@ fn with_socket(socket: OwnedFd, flags: &[&str], data: &Path) -> Command {
 
 /// Starts the server so, creates a session at this address, and ends the server.
 async fn serves(socket: OwnedFd, address: &str) {
+    serves_with(socket, &[], address, Client::builder().address(address)).await;
+}
+
+async fn serves_with(socket: OwnedFd, flags: &[&str], address: &str, client: ClientBuilder) {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = with_socket(socket, &[], &folder.path().join("data"));
+    let mut command = with_socket(socket, flags, &folder.path().join("data"));
     let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
     let banner = read_banner(&mut process).unwrap();
-    let client = Client::builder().address(address).deadline(LONG).connect_lazy().unwrap();
+    let client = client.deadline(LONG).connect_lazy().unwrap();
     let created = client.create(CreateSessionRequest::new()).await;
     kill_process(Pid::from_child(&process), Signal::TERM).unwrap();
     let status = wait_for_exit(&mut process, LONG).unwrap();
@@ -102,6 +107,17 @@ async fn a_tcp_socket_that_is_passed_is_served_instead_of_the_setting() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     serves(listener.into(), &address).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tcp_socket_that_is_passed_speaks_tls_if_the_setting_does() {
+    let files = Certificates::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let flags = files.server_flags();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let client = Client::builder().address(format!("https://{address}")).tls(files.client());
+    serves_with(listener.into(), &flags, &format!("tls://{address}"), client).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,6 +142,10 @@ fn refused(socket: OwnedFd, flags: &[&str], part: &str) {
 #[test]
 fn a_passed_socket_that_others_can_reach_is_refused() {
     refused(TcpListener::bind("0.0.0.0:0").unwrap().into(), &[], "is not a loopback address and there is no TLS");
+    let files = Certificates::new();
+    let flags = files.server_flags();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    refused(TcpListener::bind("0.0.0.0:0").unwrap().into(), &flags, "would serve whoever reaches it");
 }
 
 #[test]
