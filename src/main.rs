@@ -65,7 +65,7 @@ enum Command {
     /// Print the manual page, which man -l shows
     Man,
     #[command(flatten)]
-    Client(cli::ClientCommand),
+    Client(Box<cli::ClientCommand>),
 }
 
 fn main() -> ExitCode {
@@ -102,7 +102,7 @@ fn main() -> ExitCode {
             Err(error) => complain(1, &error),
         },
         Command::Client(command) => match runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime.block_on(cli::run(command)),
+            Ok(runtime) => runtime.block_on(cli::run(*command)),
             Err(error) => complain(1, &error),
         },
     }

@@ -30,6 +30,7 @@ const PROCESS: &str = "Process";
 
 /// The settings that a server runs with, judged and typed. The comments are also the help texts.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Settings {
     /// Where to listen: HOST:PORT, tls://HOST:PORT or unix:PATH
     ///
@@ -53,7 +54,7 @@ pub struct Settings {
     #[arg(long, value_name = "MODE", value_parser = socket_mode, default_value = "0600", help_heading = NETWORK)]
     pub socket_mode: u32,
 
-    /// The certificate of the addresses with tls://, a PEM file; those of its issuers may follow in it
+    /// The certificate of the addresses with TLS, a PEM file; those of its issuers may follow in it
     ///
     /// It is read again when it changes, and at SIGHUP; connections go on. A new one that can't be used is logged, and the old
     /// one stays.
@@ -64,7 +65,7 @@ pub struct Settings {
     #[arg(long, value_name = "FILE", value_parser = none_or_path, default_value = "none", help_heading = NETWORK)]
     pub tls_key: OptionalPath,
 
-    /// Who may connect to the addresses with tls://: only clients with a certificate that one of this PEM file has signed
+    /// Who may connect with TLS: only clients with a certificate that one of this PEM file has signed
     #[arg(long, value_name = "FILE", value_parser = none_or_path, default_value = "none", help_heading = NETWORK)]
     pub tls_client_ca: OptionalPath,
 

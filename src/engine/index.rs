@@ -39,7 +39,23 @@ pub(crate) fn rows_beyond<'a>(record: &'a Record, other: Option<&'a Record>) -> 
     rows_of(record).filter(move |row| other.is_none_or(|other| !row.is_of(other)))
 }
 
+/// The rows of a record that may not be there after the state before it.
+pub(crate) fn rows_to_put<'a>(record: &'a Record, previous: Option<&'a Record>) -> impl Iterator<Item = IndexRow<'a>> {
+    rows_of(record)
+        .filter(move |row| previous.is_none_or(|previous| !row.is_of(previous) || row.is_regained(record, previous)))
+}
+
 impl IndexRow<'_> {
+    /// Whether this is the row of an ID that was rotated away and that the session has got again. Since its grace ended, another
+    /// session may have had it, and have taken the row along when it ended.
+    fn is_regained(&self, record: &Record, previous: &Record) -> bool {
+        let Self::Lookup(hash) = self else { return false };
+        let is_own = |record: &Record| {
+            record.credentials.iter().any(|own| own.chosen && own.hash == **hash && own.retires_at.is_none())
+        };
+        is_own(record) && !is_own(previous)
+    }
+
     /// Whether a record has this row. The record must be of the same session, so its namespace and handle are not
     /// compared.
     fn is_of(&self, record: &Record) -> bool {

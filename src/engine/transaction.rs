@@ -1,7 +1,7 @@
 //! How the session rules see an engine: a [`View`] of the newest records, and a [`Draft`] in which a transaction notes
 //! what it changes.
 
-use super::index::{IndexRow, rows_beyond, rows_of};
+use super::index::{IndexRow, rows_beyond, rows_of, rows_to_put};
 use super::{EngineError, SequenceGap};
 use crate::clock::Millis;
 use crate::model::{Event, EventKind, Handle, IdHash, PrincipalHash, Record};
@@ -234,7 +234,7 @@ impl<'a> Draft<'a> {
         if let Some(cause) = cause {
             self.emit(cause, &record);
         }
-        for row in rows_beyond(&record, previous) {
+        for row in rows_to_put(&record, previous) {
             // A crash may have left the row of an ID.
             if !matches!(row, IndexRow::Lookup(hash) if self.view.handle_of(hash)? == Some(handle)) {
                 self.changes.push(row.put(&record));

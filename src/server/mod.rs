@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::engine::{EngineError, EngineStatus};
 use crate::service::{AdminService, Background, Bounds, Budget, RequestLimits, Restores, StoreService};
+use crate::session::Policies;
 use connections::accept::accept;
 use connections::worker::{Services, Worker};
 use metrics::{MetricsServer, Sources};
@@ -84,16 +85,7 @@ pub async fn run(
     let policies = policies(&settings);
     let clock = Clock::system();
     let budget = Budget::new(bounds(&settings));
-    let store = StoreService::new(
-        RequestLimits {
-            max_attribute_name_bytes: settings.max_attribute_name_bytes,
-            max_attributes: policies.iter().map(|policy| policy.max_attributes).max().unwrap_or_default(),
-            max_message_bytes: settings.max_message_size,
-            session_message_bytes: settings.session_message_size(),
-        },
-        Background::start()?,
-        draining,
-    );
+    let store = StoreService::new(request_limits(&settings, &policies), Background::start()?, draining);
     // One restore at a time.
     let (swap_sender, mut swaps) = mpsc::channel(1);
     let started = clock.now();
@@ -109,13 +101,7 @@ pub async fn run(
         settings: Arc::clone(&settings),
         tls: tls.clone(),
     };
-    let _renewal = match tls {
-        Some(tls) => {
-            let hangup = signal(SignalKind::hangup())?;
-            Some(AbortOnDropHandle::new(tokio::spawn(tls.follow_files(hangup))))
-        }
-        None => None,
-    };
+    let _renewal = tls.map(renewal).transpose()?;
     let workers = (0..settings.workers).map(|number| Worker::start(number, services.clone()));
     let workers: Arc<Vec<Worker>> = Arc::new(workers.collect::<Result<_, _>>()?);
     let listeners: Vec<Arc<Listener>> = listeners.into_iter().map(Arc::new).collect();
@@ -195,6 +181,21 @@ pub async fn run(
         metrics.stop().await;
     }
     ended
+}
+
+/// Follows the files of the certificate until this is dropped.
+fn renewal(tls: Tls) -> io::Result<AbortOnDropHandle<()>> {
+    let hangup = signal(SignalKind::hangup())?;
+    Ok(AbortOnDropHandle::new(tokio::spawn(tls.follow_files(hangup))))
+}
+
+fn request_limits(settings: &Settings, policies: &Policies) -> RequestLimits {
+    RequestLimits {
+        max_attribute_name_bytes: settings.max_attribute_name_bytes,
+        max_attributes: policies.iter().map(|policy| policy.max_attributes).max().unwrap_or_default(),
+        max_message_bytes: settings.max_message_size,
+        session_message_bytes: settings.session_message_size(),
+    }
 }
 
 fn bounds(settings: &Settings) -> Bounds {

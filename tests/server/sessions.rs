@@ -1,6 +1,6 @@
 //! Tests of what the calls mean, over the wire: data, versions, and identities.
 
-use crate::common::Server;
+use crate::common::{Server, eventually};
 use prost::Message;
 use sessiond_client::proto::{
     CreateSessionRequest, DeleteSessionRequest, GetSessionRequest, RotateSessionRequest, SessionChange,
@@ -153,6 +153,32 @@ async fn rotation_keeps_everything_but_the_id() {
     assert_eq!(client.delete(DeleteSessionRequest::by_handle(&session.handle)).await, Ok(true));
     assert_eq!(client.get(&minted.session_id).await, Err(Error::SessionNotFound));
     client.get(CHOSEN).await.expect("another session");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_can_go_to_another_session_and_come_back() {
+    let server = Server::start();
+    for is_changed_meanwhile in [false, true] {
+        let client = server.client();
+        let handle = client.create(CreateSessionRequest::new().session_id(CHOSEN)).await.unwrap().session.handle;
+        let away = RotateSessionRequest::new(CHOSEN).grace(Duration::from_millis(1));
+        let id = client.rotate(away).await.unwrap().session_id;
+        eventually("the grace ends", async || client.get(CHOSEN).await.is_err()).await;
+
+        // Its record may still name the ID among those that it gave up.
+        let other = client.create(CreateSessionRequest::new().session_id(CHOSEN)).await.unwrap().session.handle;
+        if is_changed_meanwhile {
+            client.update(&id, SessionChange::new().set("a", 1)).await.unwrap();
+        }
+        assert_eq!(client.get(CHOSEN).await.unwrap().session.handle, other);
+        assert_eq!(client.delete(CHOSEN).await, Ok(true));
+        assert_eq!(client.get(CHOSEN).await, Err(Error::SessionNotFound));
+
+        client.rotate(RotateSessionRequest::new(&id).new_session_id(CHOSEN)).await.unwrap();
+        assert_eq!(client.get(CHOSEN).await.unwrap().session.handle, handle);
+        assert_eq!(client.delete(DeleteSessionRequest::by_handle(&handle)).await, Ok(true));
+        assert_eq!(client.get(CHOSEN).await, Err(Error::SessionNotFound));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
