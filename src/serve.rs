@@ -145,9 +145,9 @@ async fn run(effective: &Effective, passed: Vec<Passed>) -> Result<(), Failure> 
 
 /// Reads the certificate if an address needs one.
 fn load_tls(effective: &Effective) -> Result<Option<Tls>, ConfigError> {
-    let Settings { tls_certificate, tls_key, tls_client_ca, .. } = &effective.settings;
+    let Settings { tls_certificate, tls_key, tls_client_ca, tls_client_names, .. } = &effective.settings;
     let (Some(certificate), Some(key)) = (tls_certificate.clone(), tls_key.clone()) else { return Ok(None) };
-    let loaded = Tls::load(TlsFiles { certificate, key, client_ca: tls_client_ca.clone() });
+    let loaded = Tls::load(TlsFiles { certificate, key, client_ca: tls_client_ca.clone() }, tls_client_names);
     loaded.map(Some).map_err(|error| effective.refuse(error.setting, error.problem))
 }
 

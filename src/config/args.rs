@@ -69,6 +69,14 @@ pub struct Settings {
     #[arg(long, value_name = "FILE", value_parser = none_or_path, default_value = "none", help_heading = NETWORK)]
     pub tls_client_ca: OptionalPath,
 
+    /// Which of these clients get in: the DNS names or URIs of their certificates, or all
+    ///
+    /// Can be repeated or separated by commas. A certificate gets in if one of its alternative names is among them; its common
+    /// name does not count, and a name with a star means only itself.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = text, default_value = "all",
+          help_heading = NETWORK)]
+    pub tls_client_names: Vec<String>,
+
     /// Listen with TLS beyond loopback although clients need no certificate
     ///
     /// Whoever reaches the address can then read and end every session. Use this only where a firewall or a network policy says

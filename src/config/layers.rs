@@ -13,6 +13,7 @@ use super::environment::{self, environment_name};
 use super::error::{self, ConfigError};
 use super::file::{self, Written, namespace_table};
 use super::policy::PolicySettings;
+use super::values::ALL_NAMES;
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -233,6 +234,14 @@ impl Effective {
             ("tls-key", &settings.tls_key),
             ("tls-client-ca", &settings.tls_client_ca),
         ];
+        let names = &settings.tls_client_names;
+        if settings.tls_client_ca.is_none() && *names != [ALL_NAMES] {
+            let problem = "clients show no certificate without tls-client-ca; set that too, or leave it out";
+            return Err(self.refuse("tls-client-names", problem));
+        }
+        if names.len() > 1 && names.iter().any(|name| name == ALL_NAMES) {
+            return Err(self.refuse("tls-client-names", "all stands for every name; write it alone, or leave it out"));
+        }
         let Some(address) = settings.listen.iter().find(|address| address.is_tls()) else {
             return match files.iter().find(|(_, file)| file.is_some()) {
                 Some((name, _)) => Err(self.refuse(

@@ -32,6 +32,9 @@ const MAX_SOCKET_PATH: usize = 107;
 /// What an address begins with where peers speak TLS.
 pub(crate) const TLS: &str = "tls://";
 
+/// Stands for every name of a client.
+pub(crate) const ALL_NAMES: &str = "all";
+
 /// Where the server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {

@@ -36,6 +36,7 @@ fn defaults_are_as_documented() {
         tls_certificate: None,
         tls_key: None,
         tls_client_ca: None,
+        tls_client_names: vec!["all".to_owned()],
         allow_anonymous: false,
         socket_mode: 0o600,
         allow_plaintext: false,

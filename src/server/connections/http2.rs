@@ -52,6 +52,9 @@ pub(in crate::server) enum Broken {
     /// The peer does not speak TLS.
     #[error("the peer does not speak TLS")]
     Plaintext,
+    /// The peer's certificate has none of the names that get in.
+    #[error("the client's name is not among those that get in")]
+    NotLetIn,
     /// The peer sends nothing.
     #[error("the peer does not answer")]
     Silent,

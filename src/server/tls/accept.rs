@@ -3,11 +3,12 @@
 use super::Tls;
 use crate::server::connections::http2::Broken;
 use crate::server::connections::socket::Connection;
+use bytes::Bytes;
 use std::io;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tonic::Status;
@@ -21,6 +22,13 @@ const HTTP2: &[u8] = b"PR";
 
 /// What a peer without TLS is told.
 const TLS_ONLY: &str = "this port takes TLS only; write https:// before the address";
+
+/// What a client is told whose certificate is good, but whose name is not among those that get in.
+const NOT_LET_IN: &str = "the client's certificate has no name that tls-client-names lets in";
+
+/// Calls that are refused at a time, and the bytes of their headers. They need few.
+const MAX_REFUSED: u32 = 100;
+const MAX_HEADERS: u32 = 16 << 10;
 
 impl Tls {
     /// Makes the handshake. A peer that does not speak TLS is told so in its own protocol, as far as that can be guessed.
@@ -39,10 +47,15 @@ impl Tls {
             [] => Err(Broken::Io(io::ErrorKind::UnexpectedEof.into())),
             [HANDSHAKE, ..] => {
                 let config = Arc::clone(&self.in_use().config);
-                Ok(TlsAcceptor::from(config).accept(connection).await?)
+                let accepted = TlsAcceptor::from(config).accept(connection).await?;
+                if self.0.client_names.let_in(accepted.get_ref().1.peer_certificates()) {
+                    return Ok(accepted);
+                }
+                refuse_http2(accepted, &Status::permission_denied(NOT_LET_IN)).await?;
+                Err(Broken::NotLetIn)
             }
             HTTP2 => {
-                refuse_http2(connection).await?;
+                refuse_http2(connection, &Status::failed_precondition(TLS_ONLY)).await?;
                 Err(Broken::Plaintext)
             }
             _ => {
@@ -63,13 +76,14 @@ impl Drop for FailedHandshake<'_> {
 }
 
 /// Answers every call with an error of gRPC until the client closes the connection, or its time for the handshake is over.
-async fn refuse_http2(connection: Connection) -> Result<(), Broken> {
-    let mut http2 =
-        h2::server::Builder::new().max_concurrent_streams(100).handshake::<_, bytes::Bytes>(connection).await?;
+async fn refuse_http2(connection: impl AsyncRead + AsyncWrite + Unpin, why: &Status) -> Result<(), Broken> {
+    let mut http2 = h2::server::Builder::new();
+    http2.max_concurrent_streams(MAX_REFUSED).max_header_list_size(MAX_HEADERS);
+    let mut http2 = http2.handshake::<_, Bytes>(connection).await?;
     while let Some(call) = http2.accept().await {
         let (_, mut reply) = call?;
         let mut headers = HeaderMap::new();
-        Status::failed_precondition(TLS_ONLY).add_header(&mut headers).ok();
+        why.add_header(&mut headers).ok();
         let mut response = Response::new(());
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         *response.headers_mut() = headers;

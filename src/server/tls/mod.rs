@@ -1,12 +1,14 @@
-//! TLS of the listeners: [`files`] reads and judges the certificates, [`renewal`] follows their changes, and [`accept`] makes
-//! the handshake of a connection.
+//! TLS of the listeners: [`files`] reads and judges the certificates, [`renewal`] follows their changes, [`accept`] makes the
+//! handshake of a connection, and [`client_names`] says which of the clients get in.
 
 pub(in crate::server) mod accept;
+mod client_names;
 mod files;
 mod renewal;
 
 pub use files::{TlsFiles, TlsProblem};
 
+use client_names::ClientNames;
 use files::Loaded;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +22,7 @@ pub struct Tls(Arc<State>);
 
 struct State {
     files: TlsFiles,
+    client_names: ClientNames,
     in_use: Mutex<Loaded>,
     /// Whether the files, as they are now, can't be used.
     is_stale: watch::Sender<bool>,
@@ -27,12 +30,19 @@ struct State {
 }
 
 impl Tls {
-    /// Reads the files. Each later change of them is followed while the server runs.
-    pub fn load(files: TlsFiles) -> Result<Self, TlsProblem> {
+    /// Reads the files. Each later change of them is followed while the server runs. Only clients with one of these names get in,
+    /// or all of them.
+    pub fn load(files: TlsFiles, client_names: &[String]) -> Result<Self, TlsProblem> {
         let loaded = files.load()?;
         loaded.warn_of_its_end(&files);
         let (is_stale, failed_handshakes) = (watch::Sender::new(false), AtomicU64::new(0));
-        Ok(Self(Arc::new(State { files, in_use: Mutex::new(loaded), is_stale, failed_handshakes })))
+        Ok(Self(Arc::new(State {
+            files,
+            client_names: ClientNames::new(client_names),
+            in_use: Mutex::new(loaded),
+            is_stale,
+            failed_handshakes,
+        })))
     }
 
     /// Whether the files, as they are now, can't be used: the certificate in use is an older one.

@@ -65,6 +65,31 @@ async fn only_clients_with_a_certificate_of_the_ca_get_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_the_clients_of_a_ca_only_those_get_in_that_are_named() {
+    let files = Certificates::new();
+    let ca = files.name("ca.pem");
+    for (names, gets_in) in [
+        ("all", true),
+        ("APP.sessiond.test", true),
+        ("other.test,spiffe://sessiond.test/app", true),
+        ("client", false),
+        ("*.sessiond.test", false),
+        ("sessiond.test", false),
+        ("spiffe://sessiond.test/APP", false),
+    ] {
+        let server = start(&files, &["--tls-client-ca", &ca, "--tls-client-names", names]);
+        for lane in [Lane::Auto, Lane::Unary] {
+            let client = builder(&server, files.client_with("client")).lane(lane).connect_lazy().unwrap();
+            let answer = client.create(CreateSessionRequest::new()).await;
+            assert_eq!(answer.is_ok(), gets_in, "{names}: {answer:?}");
+            if let Err(error) = answer {
+                assert!(error.to_string().contains("no name that tls-client-names lets in"), "{names}: {error}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn clients_notice_a_server_that_is_another() {
     let files = Certificates::new();
     let server = start(&files, &[]);

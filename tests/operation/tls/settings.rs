@@ -33,6 +33,10 @@ fn settings_that_do_not_belong_together_are_refused() {
         "listen",
         &["tls://0.0.0.0:0 would serve whoever reaches it", "tls-client-ca", "--allow-anonymous"],
     );
+    let names = ["--tls-client-names", "a.test"];
+    refused(&[&loopback[..], &pair[..], &names[..]].concat(), "tls-client-names", &["set that too"]);
+    let names = ["--tls-client-names", "a.test,all", "--tls-client-ca", &ca];
+    refused(&[&loopback[..], &pair[..], &names[..]].concat(), "tls-client-names", &["write it alone"]);
     // Plaintext that was allowed does not let in whoever reaches the port with TLS.
     refused(&[&open[..], &pair[..], &["--allow-plaintext"]].concat(), "listen", &["--allow-anonymous"]);
     refused(&["--metrics-listen", "tls://127.0.0.1:0"], "metrics-listen", &["tls://127.0.0.1:0 is not possible here"]);
