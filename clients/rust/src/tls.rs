@@ -79,13 +79,10 @@ impl Tls {
     pub(crate) fn or_environment(self) -> Self {
         let variable = |name| env::var_os(name).filter(|value| !value.is_empty());
         let file = |set: Option<PathBuf>, name| set.or_else(|| variable(name).map(PathBuf::from));
-        // A pair belongs together: half of it is not taken from elsewhere.
-        let has_pair = self.certificate_file.is_some() || self.key_file.is_some();
-        let half = |set: Option<PathBuf>, name| if has_pair { set } else { file(set, name) };
         Self {
             ca_file: file(self.ca_file, "SESSIOND_CA_FILE"),
-            certificate_file: half(self.certificate_file, "SESSIOND_CERTIFICATE_FILE"),
-            key_file: half(self.key_file, "SESSIOND_KEY_FILE"),
+            certificate_file: file(self.certificate_file, "SESSIOND_CERTIFICATE_FILE"),
+            key_file: file(self.key_file, "SESSIOND_KEY_FILE"),
             server_name: self
                 .server_name
                 .or_else(|| variable("SESSIOND_SERVER_NAME").and_then(|name: OsString| name.into_string().ok())),

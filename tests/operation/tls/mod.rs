@@ -1,5 +1,6 @@
 //! Tests of TLS: who gets in, how certificates are renewed, and what wrong settings and strange peers are told.
 
+mod command_line;
 mod peers;
 mod renewal;
 mod settings;
