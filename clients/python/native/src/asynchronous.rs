@@ -13,7 +13,7 @@ use crate::bridge::{Bridge, Outcome};
 use crate::fork::{Inside, Owned};
 use crate::message::FromPlain as _;
 use crate::method::Call;
-use crate::settings::{Connection, next_number};
+use crate::settings::{Connection, Tls, next_number};
 use crate::watch::Events;
 
 /// The thread of this process, once a call was made. Locked only by who holds the interpreter lock, and lets nobody else have
@@ -115,8 +115,8 @@ pub(crate) struct AsyncCore {
 impl AsyncCore {
     #[new]
     #[expect(clippy::needless_pass_by_value, reason = "Python's arguments are passed so")]
-    fn new(addresses: Vec<String>, timeout: f64) -> PyResult<Self> {
-        Ok(Self { connection: Connection::new(&addresses, timeout)? })
+    fn new(py: Python<'_>, addresses: Vec<String>, timeout: f64, tls: Option<Tls>) -> PyResult<Self> {
+        Ok(Self { connection: Connection::new(py, &addresses, timeout, tls)? })
     }
 
     fn call<'py>(
@@ -130,7 +130,8 @@ impl AsyncCore {
         let call = Call::new(method, request)?;
         let bridge = Bridge::of(event_loop)?;
         let place = Place::take(&inside)?;
-        let client = self.connection.client(place.number, &place.runtime, timeout)?;
+        let client = self.connection.client(event_loop.py(), place.number, &place.runtime, timeout);
+        let client = client.inspect_err(|_| request.clear())?;
         let (future, waiter) = bridge.get().wait(event_loop)?;
         let (mailbox, request) = (bridge.get().mailbox(), request.clone().unbind());
         place.run(async move {
@@ -165,7 +166,7 @@ impl AsyncStream {
         let bridge = Bridge::of(event_loop)?;
         let place = Place::take(&inside)?;
         let (connection, number) = (&self.core.get().connection, place.number);
-        let client = connection.client(number, &place.runtime, connection.timeout())?;
+        let client = connection.client(event_loop.py(), number, &place.runtime, connection.timeout())?;
         let (future, waiter) = bridge.get().wait(event_loop)?;
         let (mailbox, events) = (bridge.get().mailbox(), Arc::clone(&self.events));
         place.run(async move {
