@@ -8,7 +8,9 @@ import pytest
 import sites
 from server import Server
 
-pytest_plugins = ["transports"]
+from sessiond import Tls
+
+pytest_plugins = ["certificates", "transports"]
 
 DJANGO_TESTS = sites.PYTHON_CLIENT / ".cache" / f"django-{django.__version__}" / "tests"
 if not (DJANGO_TESTS / "sessions_tests").is_dir():
@@ -44,3 +46,21 @@ def django_site(server):
     yield
     teardown_databases(databases, verbosity=0)
     teardown_test_environment()
+
+
+@pytest.fixture(scope="session")
+def tls_server(certificates, tmp_path_factory):
+    """One that speaks TLS, and asks its clients for no certificate."""
+    data = tmp_path_factory.mktemp("tls") / "data"
+    running = Server(data, settings=certificates.server(), tls=Tls(ca_file=certificates.ca)).start()
+    yield running
+    running.kill()
+
+
+@pytest.fixture(scope="session")
+def asking_server(certificates, tmp_path_factory):
+    """One that speaks TLS with clients that have a certificate."""
+    data = tmp_path_factory.mktemp("asking") / "data"
+    running = Server(data, settings=certificates.server(asks_clients=True), tls=certificates.client()).start()
+    yield running
+    running.kill()

@@ -20,10 +20,18 @@ def free_port() -> int:
 
 
 class Server:
-    """Keeps its address and data folder over kill() and start()."""
+    """Keeps its address and data folder over kill() and start(). With `tls` it speaks TLS, and is called so."""
 
-    def __init__(self, data_dir: Path, address: str | None = None, settings: tuple[str, ...] = ()):
-        self.address = address or f"127.0.0.1:{free_port()}"
+    def __init__(
+        self,
+        data_dir: Path,
+        address: str | None = None,
+        settings: tuple[str, ...] = (),
+        tls: sessiond.Tls | None = None,
+    ):
+        authority = address or f"127.0.0.1:{free_port()}"
+        self.address = f"https://{authority}" if tls else authority
+        self.tls = tls
         self.data_dir = data_dir
         self.settings = settings
         self.log_path = data_dir.with_suffix(".log")
@@ -34,7 +42,7 @@ class Server:
         env = {name: value for name, value in os.environ.items() if not name.startswith("SESSIOND_")}
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [BINARY, "serve", "--listen", self.address, "--data-dir", str(self.data_dir), *self.settings],
+                [BINARY, "serve", "--listen", self._listens_at(), "--data-dir", str(self.data_dir), *self.settings],
                 stdout=log,
                 stderr=log,
                 env=env,
@@ -61,9 +69,12 @@ class Server:
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
 
+    def _listens_at(self) -> str:
+        return self.address.replace("https://", "tls://")
+
     def _await_answer(self) -> None:
         deadline = time.monotonic() + START_LIMIT
-        with sessiond.Client(self.address) as client:
+        with sessiond.Client(self.address, tls=self.tls) as client:
             while time.monotonic() < deadline:
                 assert self.process.poll() is None, f"sessiond ended by itself:\n{self.log()}"
                 try:

@@ -26,7 +26,7 @@ def test_shared_cases(case):
             parse_list(address)
         assert caught.value.problem == case["refused"]
         assert str(caught.value).endswith(
-            f" is not an address: {case['refused']}; write HOST:PORT, http://HOST:PORT or unix:PATH"
+            f" is not an address: {case['refused']}; write HOST:PORT, http://HOST:PORT, https://HOST:PORT or unix:PATH"
         )
         assert caught.value.__suppress_context__ or caught.value.__context__ is None
         if address:
@@ -103,7 +103,7 @@ class FakeChannel:
         return lambda *_, **__: None
 
 
-@pytest.mark.parametrize("address", ["http://store", "https://store:1", "a:1,"])
+@pytest.mark.parametrize("address", ["http://store", "https://store", "https://a:1,b:2", "a:1,"])
 def test_django_names_the_setting(address):
     with override_settings(SESSIOND_ADDR=address), pytest.raises(ImproperlyConfigured, match="SESSIOND_ADDR") as caught:
         SessionStore().create()

@@ -3,7 +3,10 @@
 import asyncio
 import gc
 import inspect
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -181,6 +184,43 @@ def test_several_loops_at_a_time(server, transport):
 
 async def all_created(client, count):
     return [(await client.create({"n": n})).session_id for n in range(count)]
+
+
+MANY_LOOPS = """
+import asyncio, faulthandler, sys, threading
+from sessiond import AsyncClient
+
+# Says where it hangs, if it does.
+faulthandler.dump_traceback_later(60, exit=True)
+# Threads take turns after every few steps, within calls too.
+sys.setswitchinterval(1e-6)
+client = AsyncClient(sys.argv[1], timeout=30)
+
+async def main():
+    session_id = (await client.create()).session_id
+    for _ in range(150):
+        await asyncio.gather(*(client.get(session_id) for _ in range(5)))
+
+threads = [threading.Thread(target=lambda: asyncio.run(main())) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print("done")
+"""
+
+
+@pytest.mark.parametrize("choice", transports.NAMES)
+def test_loops_of_threads_that_take_turns_within_calls(server, choice):
+    transports.codec(choice)
+    run = subprocess.run(
+        [sys.executable, "-c", MANY_LOOPS, server.address],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "SESSIOND_TRANSPORT": choice},
+    )
+    assert (run.stdout, run.returncode) == ("done\n", 0), run.stderr
 
 
 def test_a_loop_that_ends_before_the_answer_harms_nobody(own_server, transport):

@@ -101,6 +101,15 @@ def test_reads_that_slide():
         assert "sessionid" in browser.get("/visit/").cookies
 
 
+def test_tls(asking_server, certificates):
+    code = blocks("Settings", "python", "# settings.py")[2]
+    code = code.replace("https://sessions.internal:50051", asking_server.address).replace("sessiond-ca.pem", "ca.pem")
+    with override_settings(**setting(code.replace("/etc/shop", str(certificates.folder)))):
+        browser = Client()
+        browser.get("/visit/?seen=1")
+        assert browser.get("/visit/").json() == {"seen": "1"}
+
+
 def test_async():
     with site("Async"):
         assert settings.MIDDLEWARE[0] == "sessiond.django.middleware.SessionMiddleware"

@@ -33,6 +33,16 @@ def test_client(run, capsys):
     assert capsys.readouterr().out.splitlines()[-1] in ("EventKind.DELETED", "4")
 
 
+def test_tls(asking_server, certificates):
+    code = block("tls").replace("https://sessions.internal:50051", asking_server.address)
+    for here, there in (("sessiond-ca.pem", "ca.pem"), ("client.pem", "client.pem"), ("client-key.pem",) * 2):
+        code = code.replace(f"/etc/shop/{here}", str(certificates.file(there)))
+    names: dict = {}
+    exec(code, names)
+    with names["client"].with_timeout(10) as client:
+        assert client.health()
+
+
 def test_flask(run):
     client = run("flask")["app"].test_client()
     assert [client.get("/").json for _ in range(2)] == [{"visits": 1}, {"visits": 2}]

@@ -21,7 +21,7 @@ from sessiond.fastapi import (
 )
 
 app = FastAPI(title="Shop", dependencies=[Depends(require_csrf_token)])
-# SESSIOND_ADDR, SESSIOND_NAMESPACE and SESSIOND_TIMEOUT are read from the environment.
+# SESSIOND_ADDR, SESSIOND_NAMESPACE, SESSIOND_TIMEOUT and what TLS needs are read from the environment.
 app.add_middleware(SessiondMiddleware, labels=device_labels)
 
 Text = Annotated[str, Body(embed=True, min_length=1)]

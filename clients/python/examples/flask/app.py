@@ -12,7 +12,7 @@ from flask import Flask, abort, redirect, render_template, request, url_for
 from sessiond.flask import SessiondSession, device_labels, session
 
 app = Flask(__name__, template_folder="../templates")
-# SESSIOND_ADDR, SESSIOND_NAMESPACE and SESSIOND_TIMEOUT are read from the environment.
+# SESSIOND_ADDR, SESSIOND_NAMESPACE, SESSIOND_TIMEOUT and what TLS needs are read from the environment.
 SessiondSession(app, labels=device_labels)
 
 

@@ -116,6 +116,6 @@ app = Starlette(
         Route("/devices/end-others", end_others, methods=["POST"]),
         Route("/log-out-everywhere", log_out_everywhere, methods=["POST"]),
     ],
-    # SESSIOND_ADDR, SESSIOND_NAMESPACE and SESSIOND_TIMEOUT are read from the environment.
+    # SESSIOND_ADDR, SESSIOND_NAMESPACE, SESSIOND_TIMEOUT and what TLS needs are read from the environment.
     middleware=[Middleware(SessiondMiddleware, labels=device_labels)],
 )

@@ -13,11 +13,11 @@ use crate::bridge::{Bridge, Outcome};
 use crate::fork::{Inside, Owned};
 use crate::message::FromPlain as _;
 use crate::method::Call;
-use crate::settings::{Connection, next_number};
+use crate::settings::{Connection, Tls, next_number};
 use crate::watch::Events;
 
-/// The thread of this process, once a call was made. Locked only by who holds the interpreter lock, so that no fork finds it
-/// locked.
+/// The thread of this process, once a call was made. Locked only by who holds the interpreter lock, and lets nobody else have
+/// it meanwhile, so that no fork finds it locked.
 static WORKER: Mutex<Option<Worker>> = Mutex::new(None);
 
 struct Worker {
@@ -60,12 +60,31 @@ impl Worker {
         let thread = thread::Builder::new().name("sessiond".to_owned()).spawn(run)?;
         Ok(Self { number: next_number(), runtime: handle, tasks: Arc::default(), stop, thread })
     }
+}
 
-    /// Runs a task, and counts it until it is done.
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let done = Counted::new(&self.tasks);
+/// A place on the thread, for one task. The thread is not given up before the place is.
+struct Place {
+    number: u64,
+    runtime: Handle,
+    counted: Counted,
+}
+
+impl Place {
+    /// Starts the thread if it is not there. Nothing of Python runs in here: it could let another thread go on, which would
+    /// wait for the lock with the interpreter lock in its hands, for ever.
+    fn take(_inside: &Inside) -> PyResult<Self> {
+        let mut worker = worker();
+        let worker = match &*worker {
+            Some(worker) => worker,
+            None => worker.insert(Worker::start()?),
+        };
+        Ok(Self { number: worker.number, runtime: worker.runtime.clone(), counted: Counted::new(&worker.tasks) })
+    }
+
+    fn run(self, task: impl Future<Output = ()> + Send + 'static) {
+        let counted = self.counted;
         self.runtime.spawn(async move {
-            let _done = done;
+            let _until_done = counted;
             task.await;
         });
     }
@@ -86,15 +105,6 @@ impl Drop for Counted {
     }
 }
 
-/// Does something with the thread, which is started if it is not there.
-fn with_worker<T>(_inside: &Inside, act: impl FnOnce(&Worker) -> PyResult<T>) -> PyResult<T> {
-    let mut worker = worker();
-    match &*worker {
-        Some(worker) => act(worker),
-        None => act(worker.insert(Worker::start()?)),
-    }
-}
-
 /// Calls that complete futures of asyncio.
 #[pyclass(frozen, module = "sessiond._native")]
 pub(crate) struct AsyncCore {
@@ -105,8 +115,8 @@ pub(crate) struct AsyncCore {
 impl AsyncCore {
     #[new]
     #[expect(clippy::needless_pass_by_value, reason = "Python's arguments are passed so")]
-    fn new(addresses: Vec<String>, timeout: f64) -> PyResult<Self> {
-        Ok(Self { connection: Connection::new(&addresses, timeout)? })
+    fn new(py: Python<'_>, addresses: Vec<String>, timeout: f64, tls: Option<Tls>) -> PyResult<Self> {
+        Ok(Self { connection: Connection::new(py, &addresses, timeout, tls)? })
     }
 
     fn call<'py>(
@@ -119,16 +129,16 @@ impl AsyncCore {
         let inside = Inside::enter(event_loop.py());
         let call = Call::new(method, request)?;
         let bridge = Bridge::of(event_loop)?;
-        with_worker(&inside, |worker| {
-            let client = self.connection.client(worker.number, &worker.runtime, timeout)?;
-            let (future, waiter) = bridge.get().wait(event_loop)?;
-            let (mailbox, request) = (bridge.get().mailbox(), request.clone().unbind());
-            worker.spawn(async move {
-                let answer = call.make(client).await;
-                mailbox.put(waiter, Outcome::Answer(answer, request));
-            });
-            Ok(future)
-        })
+        let place = Place::take(&inside)?;
+        let client = self.connection.client(event_loop.py(), place.number, &place.runtime, timeout);
+        let client = client.inspect_err(|_| request.clear())?;
+        let (future, waiter) = bridge.get().wait(event_loop)?;
+        let (mailbox, request) = (bridge.get().mailbox(), request.clone().unbind());
+        place.run(async move {
+            let answer = call.make(client).await;
+            mailbox.put(waiter, Outcome::Answer(answer, request));
+        });
+        Ok(future)
     }
 
     fn watch(slf: Bound<'_, Self>, request: &Bound<'_, PyDict>) -> PyResult<AsyncStream> {
@@ -154,17 +164,16 @@ impl AsyncStream {
     fn receive<'py>(&self, event_loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let inside = Inside::enter(event_loop.py());
         let bridge = Bridge::of(event_loop)?;
-        with_worker(&inside, |worker| {
-            let connection = &self.core.get().connection;
-            let client = connection.client(worker.number, &worker.runtime, connection.timeout())?;
-            let (future, waiter) = bridge.get().wait(event_loop)?;
-            let (mailbox, events, number) = (bridge.get().mailbox(), Arc::clone(&self.events), worker.number);
-            worker.spawn(async move {
-                let received = events.receive(client, number, None).await;
-                mailbox.put(waiter, Outcome::Event(received.map(Option::flatten)));
-            });
-            Ok(future)
-        })
+        let place = Place::take(&inside)?;
+        let (connection, number) = (&self.core.get().connection, place.number);
+        let client = connection.client(event_loop.py(), number, &place.runtime, connection.timeout())?;
+        let (future, waiter) = bridge.get().wait(event_loop)?;
+        let (mailbox, events) = (bridge.get().mailbox(), Arc::clone(&self.events));
+        place.run(async move {
+            let received = events.receive(client, number, None).await;
+            mailbox.put(waiter, Outcome::Event(received.map(Option::flatten)));
+        });
+        Ok(future)
     }
 
     fn cancel(&self) {

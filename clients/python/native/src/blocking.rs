@@ -13,7 +13,7 @@ use crate::error::raised;
 use crate::fork::{Inside, Owned};
 use crate::message::{FromPlain as _, IntoPlain as _};
 use crate::method::Call;
-use crate::settings::{Connection, next_number};
+use crate::settings::{Connection, Tls, next_number};
 use crate::watch::Events;
 
 /// How long a thread waits for events before it looks whether a signal has come, and lets a fork happen.
@@ -94,8 +94,8 @@ pub(crate) struct Core {
 impl Core {
     #[new]
     #[expect(clippy::needless_pass_by_value, reason = "Python's arguments are passed so")]
-    fn new(addresses: Vec<String>, timeout: f64) -> PyResult<Self> {
-        Ok(Self { connection: Connection::new(&addresses, timeout)? })
+    fn new(py: Python<'_>, addresses: Vec<String>, timeout: f64, tls: Option<Tls>) -> PyResult<Self> {
+        Ok(Self { connection: Connection::new(py, &addresses, timeout, tls)? })
     }
 
     fn call<'py>(
@@ -108,7 +108,8 @@ impl Core {
         let inside = Inside::enter(py);
         let call = Call::new(method, request)?;
         let visit = Visit::begin(&inside)?;
-        let client = self.connection.client(visit.0.number, visit.0.runtime.handle(), timeout)?;
+        let client = self.connection.client(py, visit.0.number, visit.0.runtime.handle(), timeout);
+        let client = client.inspect_err(|_| request.clear())?;
         match visit.wait_for(py, call.make(client)) {
             Ok(answer) => answer.into_plain(py),
             Err(error) => {
@@ -144,7 +145,7 @@ impl Stream {
             let inside = Inside::enter(py);
             let visit = Visit::begin(&inside)?;
             let connection = &self.core.get().connection;
-            let client = connection.client(visit.0.number, visit.0.runtime.handle(), connection.timeout())?;
+            let client = connection.client(py, visit.0.number, visit.0.runtime.handle(), connection.timeout())?;
             let received = self.events.receive(client, visit.0.number, Some(PATIENCE));
             let received = visit.wait_for(py, received);
             match received {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
-use sessiond_client::Error;
+use sessiond_client::{Error, TlsError};
 
 /// What `sessiond.errors.make` makes of an error.
 pub(crate) fn raised(py: Python<'_>, error: &Error) -> PyErr {
@@ -43,6 +43,12 @@ fn make(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     }
     let arguments = (error.reason(), i32::from(error.code()), message, metadata, violations);
     make.bind(py).call1(arguments).map(PyErr::from_value)
+}
+
+/// `sessiond.tls.TlsError`.
+pub(crate) fn tls_error(py: Python<'_>, error: &TlsError) -> PyErr {
+    let made = || py.import("sessiond.tls")?.getattr("TlsError")?.call1((error.to_string(),)).map(PyErr::from_value);
+    made().unwrap_or_else(|other| other)
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -1,22 +1,54 @@
 //! What a client is opened with.
 
-use std::sync::Mutex;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use sessiond_client::{Address, Client};
-use tokio::runtime::Handle;
+use sessiond_client::{Address, Client, ClientBuilder, Error, SettingsError};
+use tokio::runtime::{Builder, Handle};
 
+use crate::error::{raised, tls_error};
 use crate::fork::Owned;
+
+/// `sessiond.Tls`.
+#[derive(FromPyObject)]
+pub(crate) struct Tls {
+    ca_file: Option<PathBuf>,
+    certificate_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
+    server_name: Option<String>,
+}
+
+impl From<Tls> for sessiond_client::Tls {
+    fn from(settings: Tls) -> Self {
+        let mut tls = Self::new();
+        if let Some(file) = settings.ca_file {
+            tls = tls.ca_file(file);
+        }
+        if let Some(file) = settings.certificate_file {
+            tls = tls.certificate_file(file);
+        }
+        if let Some(file) = settings.key_file {
+            tls = tls.key_file(file);
+        }
+        if let Some(name) = settings.server_name {
+            tls = tls.server_name(name);
+        }
+        tls
+    }
+}
 
 /// A client for each runtime that comes and goes: it is opened when it is first needed, and anew when the runtime is another.
 pub(crate) struct Connection {
     addresses: String,
     timeout: Duration,
-    /// With the number of the runtime that it belongs to. Locked only by who holds the interpreter lock, so that no fork
-    /// finds it locked.
+    /// None without TLS.
+    tls: Option<sessiond_client::Tls>,
+    /// With the number of the runtime that it belongs to. Locked only by who holds the interpreter lock, and lets nobody
+    /// else have it meanwhile, so that no fork finds it locked.
     client: Mutex<Option<(u64, Owned<Client>)>>,
 }
 
@@ -27,28 +59,25 @@ pub(crate) fn next_number() -> u64 {
 }
 
 impl Connection {
-    pub(crate) fn new(addresses: &[String], timeout: f64) -> PyResult<Self> {
+    /// Refuses what can't be used, before the first call does.
+    pub(crate) fn new(py: Python<'_>, addresses: &[String], timeout: f64, tls: Option<Tls>) -> PyResult<Self> {
         let timeout = seconds(timeout)?;
         let addresses = addresses.join(",");
-        // Refuses what is none, before the first call does.
         addresses.parse::<Address>().map_err(|error| PyValueError::new_err(error.to_string()))?;
-        Ok(Self { addresses, timeout, client: Mutex::new(None) })
+        let connection = Self { addresses, timeout, tls: tls.map(Into::into), client: Mutex::new(None) };
+        if connection.tls.is_some() {
+            // Making a client reads the files. It needs a runtime, and those of the calls are there only for them.
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            let _inside = runtime.enter();
+            connection.builder().connect_lazy().map_err(|error| refused(py, &error))?;
+        }
+        Ok(connection)
     }
 
     /// The client on the runtime of this number, with this deadline.
-    pub(crate) fn client(&self, number: u64, runtime: &Handle, timeout: f64) -> PyResult<Client> {
+    pub(crate) fn client(&self, py: Python<'_>, number: u64, runtime: &Handle, timeout: f64) -> PyResult<Client> {
         let timeout = seconds(timeout)?;
-        let mut known = self.client.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let client = match &*known {
-            Some((of, client)) if *of == number => Client::clone(client),
-            _ => {
-                let _inside = runtime.enter();
-                let client = Client::builder().address(&self.addresses).deadline(self.timeout).connect_lazy();
-                let client = client.map_err(|error| PyValueError::new_err(error.to_string()))?;
-                *known = Some((number, Owned::new(client.clone())));
-                client
-            }
-        };
+        let client = self.opened(number, runtime).map_err(|error| self.unusable(py, &error))?;
         Ok(if timeout == self.timeout { client } else { client.with_deadline(timeout) })
     }
 
@@ -57,8 +86,42 @@ impl Connection {
         self.timeout.as_secs_f64()
     }
 
+    /// Nothing of Python runs in here, as the lock is held.
+    fn opened(&self, number: u64, runtime: &Handle) -> Result<Client, SettingsError> {
+        let mut known = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
+            Some((of, client)) if *of == number => Ok(Client::clone(client)),
+            _ => {
+                let _inside = runtime.enter();
+                let client = self.builder().connect_lazy()?;
+                *known = Some((number, Owned::new(client.clone())));
+                Ok(client)
+            }
+        }
+    }
+
+    fn builder(&self) -> ClientBuilder {
+        let builder = Client::builder().address(&self.addresses).deadline(self.timeout);
+        match &self.tls {
+            Some(tls) => builder.tls(tls.clone()),
+            None => builder,
+        }
+    }
+
+    /// Files that could be used when this was made, and can't be read again: for a call, the store is away.
+    fn unusable(&self, py: Python<'_>, error: &SettingsError) -> PyErr {
+        raised(py, &Error::Unavailable { address: self.addresses.clone(), cause: error.to_string() })
+    }
+
     pub(crate) fn close(&self) {
-        *self.client.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+fn refused(py: Python<'_>, error: &SettingsError) -> PyErr {
+    match error {
+        SettingsError::Tls(error) => tls_error(py, error),
+        SettingsError::Address(error) => PyValueError::new_err(error.to_string()),
     }
 }
 

@@ -41,6 +41,7 @@ from sessiond.ids import mapped_id
 from sessiond.locks import AsyncLock, Lock
 from sessiond.session import Created, Handoff, Page, Session, Touched
 from sessiond.statistics import Statistics
+from sessiond.tls import Tls
 from sessiond.values import Opaque
 from sessiond.watch import AsyncWatch, Event, EventKind, Watch
 
@@ -77,6 +78,7 @@ __all__ = [
     "Statistics",
     "StorageFull",
     "StoreUnavailable",
+    "Tls",
     "TooManyRequests",
     "Touched",
     "UnknownMethod",

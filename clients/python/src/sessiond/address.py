@@ -5,6 +5,9 @@ import ipaddress
 import json
 import re
 
+# What the address of a server with TLS begins with.
+_HTTPS = "https://"
+
 # The longest path that the kernel takes for a Unix socket, in bytes.
 _MAX_SOCKET_PATH = 107
 
@@ -18,12 +21,14 @@ class AddressError(ValueError):
 
     def __init__(self, address: str, problem: str):
         shown = json.dumps(address, ensure_ascii=False)
-        super().__init__(f"{shown} is not an address: {problem}; write HOST:PORT, http://HOST:PORT or unix:PATH")
+        super().__init__(
+            f"{shown} is not an address: {problem}; write HOST:PORT, http://HOST:PORT, https://HOST:PORT or unix:PATH"
+        )
         self.problem = problem
 
 
 def parse(address: str) -> str:
-    """The normal form, "HOST:PORT" or "unix:PATH", of a single address. Raises AddressError."""
+    """The normal form, "HOST:PORT", "https://HOST:PORT" or "unix:PATH", of a single address. Raises AddressError."""
     normal, *others = parse_list(address)
     if others:
         raise AddressError(address, "this client takes one address, not several")
@@ -37,9 +42,17 @@ def parse_list(addresses: str) -> list[str]:
     if not addresses.strip():
         raise AddressError(addresses, "it is empty")
     try:
-        return [_normal(address.strip()) for address in addresses.split(",")]
+        found = [_normal(address.strip()) for address in addresses.split(",")]
     except _Problem as problem:
         raise AddressError(addresses, str(problem)) from None
+    if len({is_tls(address) for address in found}) > 1:
+        raise AddressError(addresses, "https:// stands before all addresses or before none")
+    return found
+
+
+def is_tls(normal: str) -> bool:
+    """Whether the server at an address in normal form speaks TLS."""
+    return normal.startswith(_HTTPS)
 
 
 class _Problem(Exception):
@@ -54,15 +67,13 @@ def _normal(address: str) -> str:
     scheme, separator, rest = address.partition("://")
     if not separator:
         authority = address
-    elif scheme == "http":
+    elif scheme in ("http", "https"):
         # A lone slash is how URLs of a host end.
         authority = rest.removesuffix("/")
-    elif scheme == "https":
-        raise _Problem("TLS is not supported")
     else:
-        raise _Problem("it begins with something else than http:// or unix:")
+        raise _Problem("it begins with something else than http://, https:// or unix:")
     _check_authority(authority)
-    return authority.lower()
+    return f"{_HTTPS if scheme == 'https' else ''}{authority.lower()}"
 
 
 def _socket_path(path: str) -> str:

@@ -10,6 +10,7 @@ from sessiond.errors import Code, SessiondError
 from sessiond.locks import AsyncLock, AsyncLocking
 from sessiond.session import Created, Handoff, Page, Session, Touched
 from sessiond.statistics import Statistics
+from sessiond.tls import Tls
 from sessiond.watch import AsyncWatch, EventKind
 
 
@@ -22,11 +23,18 @@ class AsyncClient(Base):
 
     _transport: transport.AsyncTransport
 
-    def __init__(self, address: str | None = None, *, namespace: str = "", timeout: float = DEFAULT_TIMEOUT):
-        super().__init__(address, namespace, timeout)
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        namespace: str = "",
+        timeout: float = DEFAULT_TIMEOUT,
+        tls: Tls | None = None,
+    ):
+        super().__init__(address, namespace, timeout, tls)
 
     def _open(self, addresses: list[str]) -> transport.AsyncTransport:
-        return transport.open_async(addresses, self._timeout)
+        return transport.open_async(addresses, self._timeout, self._tls)
 
     async def __aenter__(self) -> "AsyncClient":
         return self

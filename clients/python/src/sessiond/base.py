@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from sessiond import fields
 from sessiond.address import parse_list
+from sessiond.tls import Tls, settings_for
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 DEFAULT_TIMEOUT = 1.0
@@ -27,11 +28,12 @@ class Base:
 
     _transport: Any
 
-    def __init__(self, address: str | None, namespace: str, timeout: float):
+    def __init__(self, address: str | None, namespace: str, timeout: float, tls: Tls | None):
         addresses = parse_list(address or address_from_env())
         self._address = ",".join(addresses)
         self._namespace = namespace
         self._timeout = _checked(timeout)
+        self._tls = settings_for(addresses, tls)
         self._transport = self._open(addresses)
 
     def __repr__(self) -> str:
@@ -42,6 +44,11 @@ class Base:
     def address(self) -> str:
         """Where the server is, in normal form; several are separated by commas."""
         return self._address
+
+    @property
+    def tls(self) -> Tls | None:
+        """How it speaks TLS, what comes from the environment included; None at addresses without https://."""
+        return self._tls
 
     @property
     def namespace(self) -> str:

@@ -10,16 +10,17 @@ from sessiond.errors import Code, SessiondError
 from sessiond.locks import Lock
 from sessiond.session import Created, Handoff, Page, Session, Touched
 from sessiond.statistics import Statistics
+from sessiond.tls import Tls
 from sessiond.watch import EventKind, Watch
 
 
 class Client(Base):
     """Sessions of one namespace at one server.
 
-    `address` is "HOST:PORT", "http://HOST:PORT" or "unix:PATH", or several of them with commas between, of which the
-    first is used that can be reached; left out, SESSIOND_ADDR and then 127.0.0.1:50051. `timeout` is the deadline of a
-    call in seconds, repetitions included. Either raises ValueError if it can't be used. Nothing is connected before the
-    first call.
+    `address` is "HOST:PORT", "http://HOST:PORT", "https://HOST:PORT" or "unix:PATH", or several of them with commas
+    between, of which the first is used that can be reached; left out, SESSIOND_ADDR and then 127.0.0.1:50051. `timeout`
+    is the deadline of a call in seconds, repetitions included. `tls` says how addresses with https:// are called. Each
+    raises ValueError if it can't be used. Nothing is connected before the first call.
 
     Make one and share it: it is safe between threads, and across a fork. Every method makes one call, unless it says
     otherwise, and repeats it only if the store is unavailable and the call was not carried out for certain, or if twice
@@ -29,11 +30,18 @@ class Client(Base):
 
     _transport: transport.Transport
 
-    def __init__(self, address: str | None = None, *, namespace: str = "", timeout: float = DEFAULT_TIMEOUT):
-        super().__init__(address, namespace, timeout)
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        namespace: str = "",
+        timeout: float = DEFAULT_TIMEOUT,
+        tls: Tls | None = None,
+    ):
+        super().__init__(address, namespace, timeout, tls)
 
     def _open(self, addresses: list[str]) -> transport.Transport:
-        return transport.open(addresses, self._timeout)
+        return transport.open(addresses, self._timeout, self._tls)
 
     def __enter__(self) -> "Client":
         return self

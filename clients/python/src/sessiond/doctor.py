@@ -13,15 +13,32 @@ from sessiond import transport
 from sessiond.address import AddressError
 from sessiond.base import DEFAULT_ADDRESS
 from sessiond.client import Client
-from sessiond.errors import InvalidArgument, SessiondError, SessionNotFound, StoreUnavailable
+from sessiond.errors import Code, InvalidArgument, SessiondError, SessionNotFound, StoreUnavailable
+from sessiond.tls import Tls, TlsError, described
 
 _CALLS = 20
 _TIMEOUT = 2.0
 # A session that is not there: reading it costs the server what reading one does, and changes nothing.
 _NO_SESSION = "sessiond-doctor-no-session"
 # The variables whose values are no secrets. Others are shown by name.
-_SHOWN = {"SESSIOND_ADDR", "SESSIOND_NAMESPACE", "SESSIOND_TIMEOUT", transport.ENVIRONMENT}
+_SHOWN = {
+    "SESSIOND_ADDR",
+    "SESSIOND_CA_FILE",
+    "SESSIOND_CERTIFICATE_FILE",
+    "SESSIOND_KEY_FILE",
+    "SESSIOND_NAMESPACE",
+    "SESSIOND_SERVER_NAME",
+    "SESSIOND_TIMEOUT",
+    transport.ENVIRONMENT,
+}
 _PACKAGES = {"native": "native", "grpc": "grpcio"}
+# The fields of Tls.
+_OF_TLS = {
+    "ca_file": "the CA that signed the server's certificate, a PEM file",
+    "certificate_file": "this client's certificate, a PEM file",
+    "key_file": "the certificate's key, a PEM file",
+    "server_name": "the name that the server's certificate must have",
+}
 
 
 class _Sick(Exception):
@@ -35,9 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     doctor = commands.add_parser("doctor", help="tell whether the server can be used from here, and if not, what to do")
     doctor.add_argument("--address", help=f"of the server; default: SESSIOND_ADDR, or {DEFAULT_ADDRESS}")
     doctor.add_argument("--namespace", help="to read in; default: SESSIOND_NAMESPACE, or the server's default")
+    for name, what in _OF_TLS.items():
+        variable = f"SESSIOND_{name.upper()}"
+        doctor.add_argument(f"--{name.replace('_', '-')}", help=f"with https://: {what}; default: {variable}")
     options = parser.parse_args(arguments)
     try:
-        _examine(options.address, options.namespace)
+        _examine(options.address, options.namespace, Tls(**{name: getattr(options, name) for name in _OF_TLS}))
     except _Sick as problem:
         _show("problem", str(problem))
         return 1
@@ -45,28 +65,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _examine(address: str | None, namespace: str | None) -> None:
+def _examine(address: str | None, namespace: str | None, tls: Tls) -> None:
     _show("versions", f"sessiond {metadata.version('sessiond')}, Python {platform.python_version()}, {_machine()}")
     _show("environment", ", ".join(_environment()) or "no variable SESSIOND_* is set")
     _show_transports()
     namespace = os.environ.get("SESSIOND_NAMESPACE", "") if namespace is None else namespace
     try:
-        client = Client(address, namespace=namespace, timeout=_TIMEOUT)
+        client = Client(address, namespace=namespace, timeout=_TIMEOUT, tls=tls)
     except AddressError as error:
         raise _Sick(f"{error}; set it with --address or SESSIOND_ADDR") from None
+    except TlsError as error:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in _OF_TLS)
+        raise _Sick(f"{error}; the settings of TLS are {options}, and their variables") from None
     with client:
         _show("address", client.address)
+        _show("tls", described(client.tls))
         _show("namespace", namespace or "default")
         try:
             _call(client)
         except StoreUnavailable as error:
-            advice = 'start the server with "sessiond serve", or name its address with --address or SESSIOND_ADDR'
-            raise _Sick(f"no answer: {error}; {advice}") from None
+            raise _Sick(f"no answer: {error}; {_advice(client, str(error))}") from None
         except InvalidArgument as error:
             raise _Sick(f"the server refuses the namespace: {error}; choose another with --namespace") from None
         except SessiondError as error:
+            if error.code is Code.FAILED_PRECONDITION:
+                # A port for TLS that was called without: the error says what to do.
+                raise _Sick(str(error)) from None
             found = "what answers there is no sessiond, or one of another version"
             raise _Sick(f"{found}: {error}; check the address") from None
+
+
+def _advice(client: Client, problem: str) -> str:
+    """What to do about a server that does not answer."""
+    if "peer certificate" in problem:
+        return "if it is the right server, set --ca-file to its CA, or --server-name to a name of its certificate"
+    started = 'start the server with "sessiond serve", or name its address with --address or SESSIOND_ADDR'
+    if client.tls is None:
+        return started
+    return (
+        f"{started}; if it does not speak TLS, write http:// in place of https://; if it asks for certificates of its "
+        "clients, set --certificate-file and --key-file to one that it trusts"
+    )
 
 
 def _call(client: Client) -> None:

@@ -22,6 +22,7 @@ from flask.sessions import SessionInterface, SessionMixin
 
 from sessiond.client import Client
 from sessiond.errors import SessiondError
+from sessiond.tls import Tls
 from sessiond.web import tokens, users
 from sessiond.web.devices import Device, labels_of
 from sessiond.web.errors import HANDLED, SessionInterrupted, answer_for
@@ -219,8 +220,10 @@ session = cast(Session, flask.session)
 class SessiondSessionInterface(SessionInterface):
     """Keeps Flask's sessions in sessiond: `app.session_interface = SessiondSessionInterface()`.
 
-    Without a `client` it makes one from the settings SESSIOND_ADDR, SESSIOND_NAMESPACE and SESSIOND_TIMEOUT. `labels`
-    makes the labels of a session from the request that makes it or logs in; `device_labels` is one such function.
+    Without a `client` it makes one from the settings SESSIOND_ADDR, SESSIOND_NAMESPACE, SESSIOND_TIMEOUT, and for an
+    address with https:// SESSIOND_CA_FILE, SESSIOND_CERTIFICATE_FILE, SESSIOND_KEY_FILE and SESSIOND_SERVER_NAME.
+    `labels` makes the labels of a session from the request that makes it or logs in; `device_labels` is one such
+    function.
     """
 
     def __init__(self, client: Client | None = None, *, labels: Callable[[Request], Labels] | None = None):
@@ -234,6 +237,7 @@ class SessiondSessionInterface(SessionInterface):
                 _setting(app, "SESSIOND_ADDR"),
                 namespace=_setting(app, "SESSIOND_NAMESPACE") or "",
                 timeout=float(_setting(app, "SESSIOND_TIMEOUT") or DEFAULT_TIMEOUT),
+                tls=_tls(app),
             )
         return self._client
 
@@ -354,6 +358,16 @@ def _rules(app: Flask) -> Rules:
         touch=app.config["SESSION_REFRESH_EACH_REQUEST"],
         principal_key=app.config.get("SESSIOND_PRINCIPAL_KEY") or "",
         insignificant=frozenset({"_permanent"}),
+    )
+
+
+def _tls(app: Flask) -> Tls:
+    # Not from the environment: the client looks there itself, and only where TLS is spoken.
+    return Tls(
+        ca_file=app.config.get("SESSIOND_CA_FILE"),
+        certificate_file=app.config.get("SESSIOND_CERTIFICATE_FILE"),
+        key_file=app.config.get("SESSIOND_KEY_FILE"),
+        server_name=app.config.get("SESSIOND_SERVER_NAME"),
     )
 
 

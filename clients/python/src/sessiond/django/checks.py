@@ -91,11 +91,12 @@ def check_server(**_: Any) -> list[CheckMessage]:
             return []
         problem = "says that it is not ready"
     except SessiondError as error:
-        problem = f"does not answer ({error.reason})"
+        problem = f"does not answer ({error})"
+    settings_of_it = 'SESSIOND["ADDRESS"] and SESSIOND["TLS"]' if client.tls else 'SESSIOND["ADDRESS"]'
     return [
         Warning(
             f"The session store at {client.address} {problem}.",
-            hint='Start it with "sessiond serve", or set SESSIOND["ADDRESS"] to where it listens.',
+            hint=f'Start it with "sessiond serve", or set {settings_of_it} to where and how it listens.',
             id="sessiond.W005",
         )
     ]

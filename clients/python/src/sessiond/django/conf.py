@@ -20,7 +20,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from sessiond import AsyncClient, Client
+from sessiond import AsyncClient, Client, Tls
+from sessiond.address import AddressError, parse_list
+from sessiond.tls import TlsError
 
 DEFAULT_TIMEOUT = 1.0
 _SETTING = "SESSIOND"
@@ -34,6 +36,8 @@ class Conf:
     """What the settings say. `address` is None for the client's own default; `namespace` "" is the server's."""
 
     address: str | None
+    # None where the settings say nothing of it; the client then looks into the environment.
+    tls: Tls | None
     namespace: str
     timeout: float
     slide_on_read: bool
@@ -100,11 +104,42 @@ class _Reader:
         address = self.text(name, "SESSIOND_ADDR")
         if address:
             try:
-                _client(address)
-            except ValueError as error:
+                parse_list(address)
+            except AddressError as error:
                 _, called = self.find(name, "SESSIOND_ADDR")
                 self.problems.append(Problem(called, str(error)))
         return address or None
+
+    def tls(self, name: str) -> Tls | None:
+        value, called = self.find(name)
+        if value is None:
+            return None
+        if not isinstance(value, Mapping):
+            self.wrong(name, f"must be a dictionary, not {_kind(value)}")
+            return None
+        for key in value:
+            if key not in _TLS_KEYS:
+                allowed = ", ".join(_TLS_KEYS)
+                self.problems.append(Problem(called, f"has an unknown key {key!r}", f"The keys are {allowed}."))
+        found: dict[str, Any] = {}
+        for key, (kinds, described) in _TLS_KEYS.items():
+            setting = value.get(key)
+            if setting is not None and not isinstance(setting, kinds):
+                self.problems.append(Problem(f'{called}["{key}"]', f"must be {described}, not {_kind(setting)}"))
+            else:
+                found[key.lower()] = setting
+        return Tls(**found)
+
+    def check_tls(self, address: str | None, tls: Tls | None) -> None:
+        """Whether the address and the settings of TLS go together, and the files can be used."""
+        if self.problems:
+            # They are to be put right first.
+            return
+        try:
+            _client(address, tls)
+        except TlsError as error:
+            called = "The environment's setting of TLS" if tls is None else f'{_SETTING}["TLS"]'
+            self.problems.append(Problem(called, f"can't be used: {error}"))
 
     def namespace(self, name: str) -> str:
         return self.text(name, "SESSIOND_NAMESPACE") or ""
@@ -204,8 +239,17 @@ class _Reader:
         return url
 
 
+# The keys of SESSIOND["TLS"], with what each may be.
+_TLS_KEYS: dict[str, tuple[tuple[type, ...], str]] = {
+    "CA_FILE": ((str, os.PathLike), "text or a path"),
+    "CERTIFICATE_FILE": ((str, os.PathLike), "text or a path"),
+    "KEY_FILE": ((str, os.PathLike), "text or a path"),
+    "SERVER_NAME": ((str,), "text"),
+}
+
 _READERS: dict[str, Callable[[_Reader, str], Any]] = {
     "ADDRESS": _Reader.address,
+    "TLS": _Reader.tls,
     "NAMESPACE": _Reader.namespace,
     "TIMEOUT": _Reader.timeout,
     "SLIDE_ON_READ": _Reader.flag,
@@ -223,6 +267,7 @@ def read() -> tuple[Conf, list[Problem]]:
     """What the settings say, and what is wrong with them."""
     reader = _Reader(getattr(settings, _SETTING, None))
     values = reader.read()
+    reader.check_tls(values["address"], values["tls"])
     return Conf(**values), reader.problems
 
 
@@ -249,7 +294,7 @@ def client() -> Client:
     found = _current_client
     if found is None:
         conf = current()
-        found = _client(conf.address).with_namespace(conf.namespace).with_timeout(conf.timeout)
+        found = _client(conf.address, conf.tls).with_namespace(conf.namespace).with_timeout(conf.timeout)
         _current_client = found
     return found
 
@@ -260,19 +305,19 @@ def async_client() -> AsyncClient:
     found = _current_async_client
     if found is None:
         conf = current()
-        found = _async_client(conf.address).with_namespace(conf.namespace).with_timeout(conf.timeout)
+        found = _async_client(conf.address, conf.tls).with_namespace(conf.namespace).with_timeout(conf.timeout)
         _current_async_client = found
     return found
 
 
 @lru_cache(maxsize=16)
-def _client(address: str | None) -> Client:
-    return Client(address)
+def _client(address: str | None, tls: Tls | None) -> Client:
+    return Client(address, tls=tls)
 
 
 @lru_cache(maxsize=16)
-def _async_client(address: str | None) -> AsyncClient:
-    return AsyncClient(address)
+def _async_client(address: str | None, tls: Tls | None) -> AsyncClient:
+    return AsyncClient(address, tls=tls)
 
 
 def _forget(*, setting: str, **_: Any) -> None:

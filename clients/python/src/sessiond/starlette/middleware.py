@@ -15,6 +15,7 @@ from sessiond.async_client import AsyncClient
 from sessiond.errors import SessiondError
 from sessiond.starlette.clients import client_of
 from sessiond.starlette.session import Session
+from sessiond.tls import Tls
 from sessiond.web.devices import labels_of
 from sessiond.web.errors import SessionInterrupted, answer_for
 from sessiond.web.state import Labels, Rules, State
@@ -35,7 +36,8 @@ class SessiondMiddleware:
     """Gives every request a `session` that sessiond keeps, as Starlette's SessionMiddleware does with a cookie.
 
     Without a `client` it makes one from `address`, `namespace` and `timeout`, or from the environment's SESSIOND_ADDR,
-    SESSIOND_NAMESPACE and SESSIOND_TIMEOUT, and closes it when the application's lifespan ends.
+    SESSIOND_NAMESPACE and SESSIOND_TIMEOUT, and closes it when the application's lifespan ends. `tls` says how it calls
+    an address with https://.
 
     `max_age` is how many seconds a session lasts after the last request that loaded it, and how long the browser keeps
     the cookie; with None the cookie goes with the browser, and the namespace's idle timeout holds. `absolute_timeout`
@@ -53,6 +55,7 @@ class SessiondMiddleware:
         address: str | None = None,
         namespace: str | None = None,
         timeout: float | None = None,
+        tls: Tls | None = None,
         cookie_name: str = "session",
         max_age: int | None = TWO_WEEKS,
         path: str = "/",
@@ -67,7 +70,7 @@ class SessiondMiddleware:
         on_error: ErrorHandler | None = None,
     ):
         self.app = app
-        self._client = client_of(client, address, namespace, timeout)
+        self._client = client_of(client, address, namespace, timeout, tls)
         self._owns_client = client is None
         self._cookie = _Cookie(cookie_name, max_age, path, domain, same_site, https_only, partitioned)
         self._labels = labels

@@ -11,6 +11,7 @@ from sessiond.async_client import AsyncClient
 from sessiond.errors import SessionIdRetired, SessionNotFound
 from sessiond.ids import mapped_id
 from sessiond.starlette.clients import client_of
+from sessiond.tls import Tls
 from sessiond.values import Opaque
 from sessiond.web.errors import SessionInterrupted
 
@@ -34,8 +35,9 @@ class StarsessionsStore(SessionStore):
         address: str | None = None,
         namespace: str | None = None,
         timeout: float | None = None,
+        tls: Tls | None = None,
     ):
-        self._client = client_of(client, address, namespace, timeout)
+        self._client = client_of(client, address, namespace, timeout, tls)
         self._read: OrderedDict[str, None] = OrderedDict()
 
     async def read(self, session_id: str, lifetime: int) -> bytes:

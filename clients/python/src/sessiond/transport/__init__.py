@@ -14,6 +14,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, Protocol
 
+from sessiond.tls import Tls
+
 ENVIRONMENT = "SESSIOND_TRANSPORT"
 
 # What the environment variable can say, and the module that it means.
@@ -68,19 +70,20 @@ class AsyncTransport(Protocol):
     async def close(self) -> None: ...
 
 
-def open(addresses: list[str], timeout: float) -> Transport:
+def open(addresses: list[str], timeout: float, tls: Tls | None) -> Transport:
     """A transport to the first of the addresses (in normal form) that can be reached.
 
-    Nothing is connected before the first call. `timeout` is the usual time of a call in seconds. Raises ImportError if
-    there is no transport.
+    Nothing is connected before the first call. `timeout` is the usual time of a call in seconds. `tls`, which is whole
+    (see sessiond.tls.settings_for), is there if and only if the addresses have https://. Raises TlsError if its files
+    can't be used, and ImportError if there is no transport.
     """
-    transport: Transport = chosen().open(addresses, timeout)
+    transport: Transport = chosen().open(addresses, timeout, tls)
     return transport
 
 
-def open_async(addresses: list[str], timeout: float) -> AsyncTransport:
+def open_async(addresses: list[str], timeout: float, tls: Tls | None) -> AsyncTransport:
     """As open(), for coroutines."""
-    transport: AsyncTransport = chosen().open_async(addresses, timeout)
+    transport: AsyncTransport = chosen().open_async(addresses, timeout, tls)
     return transport
 
 

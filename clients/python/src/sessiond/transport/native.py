@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from sessiond import _native
+from sessiond.tls import Tls
 from sessiond.transport import AsyncStream, AsyncTransport, Stream, Transport
 
 NAME = "native"
@@ -15,8 +16,8 @@ codec = _native
 class _Native:
     name = NAME
 
-    def __init__(self, addresses: list[str], timeout: float):
-        core = _native.Core(addresses, timeout)
+    def __init__(self, addresses: list[str], timeout: float, tls: Tls | None):
+        core = _native.Core(addresses, timeout, tls)
         # Bound here, since a layer between would cost a good part of what a call costs.
         self.call = core.call
         self.close = core.close
@@ -30,8 +31,8 @@ class _Native:
 class _AsyncNative:
     name = NAME
 
-    def __init__(self, addresses: list[str], timeout: float):
-        self._core = _native.AsyncCore(addresses, timeout)
+    def __init__(self, addresses: list[str], timeout: float, tls: Tls | None):
+        self._core = _native.AsyncCore(addresses, timeout, tls)
 
     async def call(self, method: str, request: dict[str, Any], timeout: float) -> dict[str, Any]:
         answer: dict[str, Any] = await self._core.call(asyncio.get_running_loop(), method, request, timeout)
@@ -71,9 +72,9 @@ class _AsyncStream:
         self._stream.cancel()
 
 
-def open(addresses: list[str], timeout: float) -> Transport:
-    return _Native(addresses, timeout)
+def open(addresses: list[str], timeout: float, tls: Tls | None) -> Transport:
+    return _Native(addresses, timeout, tls)
 
 
-def open_async(addresses: list[str], timeout: float) -> AsyncTransport:
-    return _AsyncNative(addresses, timeout)
+def open_async(addresses: list[str], timeout: float, tls: Tls | None) -> AsyncTransport:
+    return _AsyncNative(addresses, timeout, tls)

@@ -1,5 +1,7 @@
 """The transport over grpcio and protobuf, for machines that sessiond._native is not built for."""
 
+from sessiond.tls import Tls
+
 # Before grpc, which reads the switch that this sets when it is first imported.
 from sessiond.transport import AsyncTransport, Transport
 from sessiond.transport.grpcio import forking  # noqa: F401  # isort: split
@@ -10,9 +12,9 @@ from sessiond.transport.grpcio.blocking import NAME, GrpcTransport
 __all__ = ["NAME", "codec", "open", "open_async"]
 
 
-def open(addresses: list[str], timeout: float) -> Transport:
-    return GrpcTransport(addresses)
+def open(addresses: list[str], timeout: float, tls: Tls | None) -> Transport:
+    return GrpcTransport(addresses, tls)
 
 
-def open_async(addresses: list[str], timeout: float) -> AsyncTransport:
-    return AsyncGrpcTransport(addresses)
+def open_async(addresses: list[str], timeout: float, tls: Tls | None) -> AsyncTransport:
+    return AsyncGrpcTransport(addresses, tls)

@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import Future
 from typing import Any
 
+from sessiond.tls import Tls
 from sessiond.transport import AsyncStream
 from sessiond.transport.grpcio import failures
 from sessiond.transport.grpcio.attempts import Attempts
@@ -22,8 +23,8 @@ from sessiond.transport.grpcio.servers import Server, Servers
 class AsyncGrpcTransport:
     name = NAME
 
-    def __init__(self, addresses: list[str]):
-        self._servers = Servers(addresses)
+    def __init__(self, addresses: list[str], tls: Tls | None):
+        self._servers = Servers(addresses, tls)
 
     async def call(self, method: str, request: dict[str, Any], timeout: float) -> dict[str, Any]:
         known = method_of(method)

@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 
+from sessiond.tls import Tls
 from sessiond.transport import Stream
 from sessiond.transport.grpcio import failures, forking
 from sessiond.transport.grpcio.attempts import Attempts
@@ -26,8 +27,8 @@ def method_of(name: str) -> Method:
 class GrpcTransport:
     name = NAME
 
-    def __init__(self, addresses: list[str]):
-        self._servers = Servers(addresses)
+    def __init__(self, addresses: list[str], tls: Tls | None):
+        self._servers = Servers(addresses, tls)
 
     def call(self, method: str, request: dict[str, Any], timeout: float) -> dict[str, Any]:
         known = method_of(method)

@@ -16,6 +16,16 @@ _DETAILS_KEY = "grpc-status-details-bin"
 # How gRPC says that no connection came about. Where it says so in other words, a call is not repeated that could be.
 _NO_CONNECTION = re.compile(r"failed to connect to all addresses|errors resolving |DNS resolution failed")
 
+# What gRPC says of a connection with TLS that did not come about, each with what it means, in the words of the native
+# core where it has some.
+_WITHOUT_TLS = [
+    (re.compile(r"CERTIFICATE_VERIFY_FAILED: (.*?)(?:: OK)?$"), r"invalid peer certificate: \1"),
+    (re.compile(r"Hostname Verification Check failed"), "invalid peer certificate: it is not for this name"),
+    (re.compile(r"WRONG_VERSION_NUMBER"), "the server does not speak TLS"),
+    # All that it says where the server sent an alert, after the client had done its part.
+    (re.compile(r"TSI_DATA_CORRUPTED"), "the server refuses this client; it may want another certificate of it"),
+]
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -47,9 +57,19 @@ def from_call(call: Any) -> Failure:
     number, _ = call.code().value
     text = call.details() or ""
     info, violations = _details(call)
-    error = errors.make(info.reason, number, text, info.metadata, violations)
     is_unconnected = not info.reason and _NO_CONNECTION.match(text) is not None
+    if is_unconnected:
+        text = _in_words(text)
+    error = errors.make(info.reason, number, text, info.metadata, violations)
     return Failure(error, was_not_carried_out=is_unconnected or info.reason == errors.NotReady.reason)
+
+
+def _in_words(text: str) -> str:
+    for pattern, meaning in _WITHOUT_TLS:
+        found = pattern.search(text)
+        if found:
+            return f"no TLS connection: {found.expand(meaning)}"
+    return text
 
 
 def _details(call: Any) -> tuple[error_details_pb2.ErrorInfo, list[tuple[str, str]]]:

@@ -5,7 +5,9 @@ from typing import Any
 
 import grpc
 
+from sessiond.tls import Tls
 from sessiond.transport.grpcio import forking
+from sessiond.transport.grpcio.credentials import Credentials, load
 from sessiond.transport.grpcio.methods import Method
 
 _OPTIONS = [
@@ -32,8 +34,10 @@ _OPTIONS = [
 class Server:
     """One process, and the channel to it, which is made at the first call."""
 
-    def __init__(self, address: str):
+    def __init__(self, address: str, credentials: Credentials | None = None):
         self.address = address
+        # None without TLS.
+        self._credentials = credentials
         # Since it was last turned to.
         self.has_answered = False
         self.forget()
@@ -71,16 +75,21 @@ class Server:
                 target = self.address
             else:
                 # With its scheme, since a host may be called as one is.
-                target = f"dns:///{self.address}"
-            self._channel = grpc.insecure_channel(target, options)
+                target = f"dns:///{self.address.removeprefix('https://')}"
+            if self._credentials is None:
+                self._channel = grpc.insecure_channel(target, options)
+            else:
+                options.extend(self._credentials.options())
+                self._channel = grpc.secure_channel(target, self._credentials.of_grpc(), options)
         return self._channel
 
 
 class Servers:
     """All processes of the store, in the order of their addresses."""
 
-    def __init__(self, addresses: list[str]):
-        self._all = [Server(address) for address in addresses]
+    def __init__(self, addresses: list[str], tls: Tls | None):
+        credentials = None if tls is None else load(tls)
+        self._all = [Server(address, credentials) for address in addresses]
         # Counts on without end; its remainder names the process in use.
         self.turn = 0
         self.forget()

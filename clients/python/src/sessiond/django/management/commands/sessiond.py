@@ -18,6 +18,7 @@ from sessiond.django.devices import principal_of_user
 from sessiond.django.moving import SessionStore as MovingStore
 from sessiond.django.store import SessionStore
 from sessiond.errors import SessiondError
+from sessiond.tls import described
 
 # Sessions that are moved at the same time: enough to share the server's syncs.
 _AT_ONCE = 16
@@ -72,6 +73,7 @@ class Command(BaseCommand):
         took = (time.perf_counter() - start) * 1000
         self._line("engine", settings.SESSION_ENGINE)
         self._line("store", f"{client.address} ({'serving' if is_healthy else 'not ready'}, answers in {took:.1f} ms)")
+        self._line("TLS", described(client.tls))
         self._line("transport", client.transport)
         self._line("namespace", client.namespace or "default")
         if not is_healthy:
