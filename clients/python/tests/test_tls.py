@@ -355,7 +355,7 @@ def test_the_environment(transport, asking_server, certificates, monkeypatch):
     set_variables(monkeypatch, dataclasses.replace(certificates.client(), server_name="sessiond.test"))
     call(asking_server.address, None)
     call(asking_server.address, Tls())
-    # What is set goes first, field by field; a pair is one.
+    # What is set goes first, field by field.
     monkeypatch.setenv("SESSIOND_SERVER_NAME", "wrong.test")
     call(asking_server.address, Tls(server_name="sessiond.test", ca_file="", key_file=""))
     assert says_that_it_was_the_certificate(refusal(asking_server.address, None))
@@ -363,6 +363,11 @@ def test_the_environment(transport, asking_server, certificates, monkeypatch):
     call(asking_server.address, dataclasses.replace(certificates.client(), server_name="sessiond.test"))
     with pytest.raises(ValueError, match="none.pem can't be read"):
         Client(asking_server.address)
+    call(
+        asking_server.address,
+        Tls(server_name="sessiond.test", certificate_file=certificates.file("client.pem")),
+    )
+    monkeypatch.delenv("SESSIOND_CERTIFICATE_FILE")
     with pytest.raises(ValueError, match="a key file needs a certificate file"):
         Client(asking_server.address, tls=Tls(key_file=certificates.file("client-key.pem")))
 

@@ -46,9 +46,11 @@ def settings_for(addresses: Sequence[str], given: Tls | None) -> Tls | None:
         if tls.ca_file or tls.certificate_file or tls.key_file or tls.server_name:
             raise TlsError("TLS settings need an https:// address")
         return None
-    if not (tls.certificate_file or tls.key_file):
-        # A pair belongs together: half of it is not taken from elsewhere.
-        tls = replace(tls, certificate_file=_variable("CERTIFICATE_FILE"), key_file=_variable("KEY_FILE"))
+    tls = replace(
+        tls,
+        certificate_file=tls.certificate_file or _variable("CERTIFICATE_FILE"),
+        key_file=tls.key_file or _variable("KEY_FILE"),
+    )
     if not tls.key_file and tls.certificate_file:
         raise TlsError("a certificate file needs a key file")
     if not tls.certificate_file and tls.key_file:

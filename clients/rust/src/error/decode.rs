@@ -92,7 +92,9 @@ impl Error {
                 None => break,
             }
         }
-        Some(Self::Unavailable { address: address.to_owned(), cause: describe(cause) })
+        let cause = describe(cause);
+        let hint = if address.starts_with("https://") { hint_about_tls(&cause) } else { "" };
+        Some(Self::Unavailable { address: address.to_owned(), cause: cause + hint })
     }
 
     pub(crate) fn incomplete(address: &Address) -> Self {
@@ -101,6 +103,18 @@ impl Error {
             code: Code::Internal,
             message: "a part of the answer is missing".to_owned(),
         }
+    }
+}
+
+/// What a cause may mean where TLS is spoken: what the other side says of it does not always arrive.
+fn hint_about_tls(cause: &str) -> &'static str {
+    let is_about = |words: &[&str]| words.iter().any(|word| cause.contains(word));
+    if is_about(&["InvalidContentType"]) {
+        "; it speaks no TLS there: write the address without https://"
+    } else if is_about(&["fatal alert", "connection closed", "broken pipe", "connection reset", "transport error"]) {
+        "; it may ask for a certificate of the client that it trusts"
+    } else {
+        ""
     }
 }
 

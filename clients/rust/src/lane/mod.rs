@@ -186,9 +186,9 @@ fn not_opened(status: Status) -> Failure {
     match status.code() {
         Code::Unimplemented => Failure::Refused,
         _ if is_not_ready(&status) || was_not_connected(&status) => Failure::NotCarriedOut(status),
-        // Answers of proxies that know nothing of such streams. A status that was made on this side has a source: the
+        // Answers of proxies that know nothing of such streams, and of a port that takes TLS only. A status that was made on this side has a source: the
         // connection was lost, perhaps after the server had carried out the calls.
-        Code::Internal | Code::Unknown | Code::PermissionDenied | Code::Unauthenticated
+        Code::Internal | Code::Unknown | Code::FailedPrecondition | Code::PermissionDenied | Code::Unauthenticated
             if std::error::Error::source(&status).is_none() =>
         {
             Failure::Refused
