@@ -13,7 +13,7 @@ use super::environment::environment_name;
 use super::policy::PolicySettings;
 use super::values::{
     EngineKind, Listen, LogFormat, OptionalDuration, OptionalListen, OptionalPath, at_least, between, count, duration,
-    none_or_address, none_or_between, none_or_path, path, size, socket_mode, text, workers,
+    none_or_address, none_or_between, none_or_pem_file, path, size, socket_mode, text, workers,
 };
 
 // The name of a value in the help also says which TOML type the file must use for it; see file.rs.
@@ -58,15 +58,15 @@ pub struct Settings {
     ///
     /// It is read again when it changes, and at SIGHUP; connections go on. A new one that can't be used is logged, and the old
     /// one stays.
-    #[arg(long, value_name = "FILE", value_parser = none_or_path, default_value = "none", help_heading = NETWORK)]
+    #[arg(long, value_name = "FILE", value_parser = none_or_pem_file, default_value = "none", help_heading = NETWORK)]
     pub tls_certificate: OptionalPath,
 
     /// The private key of tls-certificate, a PEM file that only the server's user can read
-    #[arg(long, value_name = "FILE", value_parser = none_or_path, default_value = "none", help_heading = NETWORK)]
+    #[arg(long, value_name = "FILE", value_parser = none_or_pem_file, default_value = "none", help_heading = NETWORK)]
     pub tls_key: OptionalPath,
 
     /// Who may connect with TLS: only clients with a certificate that one of this PEM file has signed
-    #[arg(long, value_name = "FILE", value_parser = none_or_path, default_value = "none", help_heading = NETWORK)]
+    #[arg(long, value_name = "FILE", value_parser = none_or_pem_file, default_value = "none", help_heading = NETWORK)]
     pub tls_client_ca: OptionalPath,
 
     /// Which of these clients get in: the DNS names or URIs of their certificates, or all

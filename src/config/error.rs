@@ -66,7 +66,8 @@ pub(super) fn explain(error: &clap::Error) -> (Option<String>, String) {
             (flag, format!("{problem}; {remedy}"))
         }
         ErrorKind::UnknownArgument => {
-            let name = argument.unwrap_or_default();
+            // Only the first word: the rest may be a secret, such as the text of a key in place of its file.
+            let name = argument.as_deref().and_then(|name| name.split_whitespace().next()).unwrap_or_default();
             let what = if name.starts_with('-') { "unknown flag" } else { "unexpected argument" };
             let instead = instead(ContextKind::SuggestedArg).unwrap_or_else(|| "see --help".to_owned());
             (None, format!("{what} {name:?}; {instead}"))

@@ -277,9 +277,15 @@ pub(super) fn socket_mode(text: &str) -> Result<u32, String> {
     }
 }
 
-/// A path that is not empty, or `none`.
-pub(super) fn none_or_path(text: &str) -> Result<OptionalPath, String> {
-    if text.trim() == "none" { Ok(None) } else { path(text).map(Some) }
+/// The path of a PEM file, or `none`. The text of such a file in its place is not repeated: it may be a key.
+pub(super) fn none_or_pem_file(text: &str) -> Result<OptionalPath, String> {
+    match text.trim() {
+        "none" => Ok(None),
+        inner if inner.contains("-----BEGIN") || inner.contains('\n') => {
+            Err("it is the text of a PEM file; write the path of the file, or none".to_owned())
+        }
+        _ => path(text).map(Some),
+    }
 }
 
 /// A path that is not empty. Spaces around it are part of it.

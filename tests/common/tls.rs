@@ -1,9 +1,11 @@
 //! Certificates for servers and clients under test.
 
+use super::now;
 use sessiond_client::Tls;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, UNIX_EPOCH};
 use tempfile::TempDir;
 
 /// A folder with the certificates that `clients/conformance/tls/generate` makes.
@@ -11,9 +13,19 @@ pub(crate) struct Certificates(TempDir);
 
 impl Certificates {
     pub(crate) fn new() -> Self {
+        Self::made_by(&[])
+    }
+
+    /// Also `brief.pem`, which ends after this time.
+    pub(crate) fn with_brief(time: Duration) -> Self {
+        let end = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(now()) + time).to_string();
+        Self::made_by(&[&end.replace(['-', ':', 'T'], "")])
+    }
+
+    fn made_by(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let generate = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/conformance/tls/generate");
-        let made = Command::new(generate).arg(folder.path()).output().unwrap();
+        let made = Command::new(generate).arg(folder.path()).args(arguments).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         Self(folder)
     }

@@ -145,6 +145,10 @@ impl Tls {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    if path.to_string_lossy().contains("-----BEGIN") {
+        // It may be a key, and is not repeated.
+        return Err(TlsError("the text of a PEM file stands where its path belongs".to_owned()));
+    }
     fs::read(path).map_err(|error| problem(path, format_args!("can't be read ({error})")))
 }
 

@@ -26,6 +26,9 @@ const TLS_ONLY: &str = "this port takes TLS only; write https:// before the addr
 /// What a client is told whose certificate is good, but whose name is not among those that get in.
 const NOT_LET_IN: &str = "the client's certificate has no name that tls-client-names lets in";
 
+/// Bytes of answers that may wait to be encrypted; `message-memory` counts those before it.
+const SEND_BUFFER: usize = 16 << 10;
+
 /// Calls that are refused at a time, and the bytes of their headers. They need few.
 const MAX_REFUSED: u32 = 100;
 const MAX_HEADERS: u32 = 16 << 10;
@@ -47,7 +50,8 @@ impl Tls {
             [] => Err(Broken::Io(io::ErrorKind::UnexpectedEof.into())),
             [HANDSHAKE, ..] => {
                 let config = Arc::clone(&self.in_use().config);
-                let accepted = TlsAcceptor::from(config).accept(connection).await?;
+                let mut accepted = TlsAcceptor::from(config).accept(connection).await?;
+                accepted.get_mut().1.set_buffer_limit(Some(SEND_BUFFER));
                 if self.0.client_names.let_in(accepted.get_ref().1.peer_certificates()) {
                     return Ok(accepted);
                 }

@@ -1,23 +1,31 @@
 //! The files of TLS: what they must hold, and what is wrong with them in words that help.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use rustix::fs::OFlags;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::{ServerConfig, WebPkiClientVerifier};
+use tokio_rustls::rustls::server::{NoServerSessionStorage, ServerConfig, WebPkiClientVerifier};
 use tokio_rustls::rustls::{self, InconsistentKeys, RootCertStore};
 use x509_cert::der::Decode;
+
+use super::short_chains::ShortChains;
 
 /// Whoever speaks another protocol is refused in the handshake.
 const ALPN: &[u8] = b"h2";
 
 /// A certificate that ends sooner is warned of.
 const ENDS_SOON: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// No file is larger.
+const MAX_FILE: u64 = 1 << 20;
 
 const CERTIFICATE: &str = "tls-certificate";
 const KEY: &str = "tls-key";
@@ -44,21 +52,27 @@ pub struct TlsProblem {
     pub problem: String,
 }
 
+/// What changes when a file is replaced, is written, or gets another owner or mode; `None` while it can't be looked at.
+pub(super) type Stamp = Option<[i64; 7]>;
+
 /// What was read from the files.
 #[derive(Clone)]
 pub(super) struct Loaded {
+    /// Of the files, before they were read.
+    pub(super) stamps: Vec<Stamp>,
     pub(super) config: Arc<ServerConfig>,
     /// When the server's certificate ends.
     pub(super) ends: SystemTime,
 }
 
 impl TlsFiles {
-    /// The files, in the order of their settings.
-    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
-        [&self.certificate, &self.key].into_iter().chain(&self.client_ca).map(PathBuf::as_path)
+    pub(super) fn stamps(&self) -> Vec<Stamp> {
+        [&self.certificate, &self.key].into_iter().chain(&self.client_ca).map(|path| stamp(path)).collect()
     }
 
     pub(super) fn load(&self) -> Result<Loaded, TlsProblem> {
+        // Before the files are read: what changes meanwhile is noticed.
+        let stamps = self.stamps();
         let provider = Arc::new(ring::default_provider());
         let chain = certificates(CERTIFICATE, &self.certificate)?;
         let key = private_key(&self.key)?;
@@ -73,7 +87,7 @@ impl TlsFiles {
                     problem(
                         CLIENT_CA,
                         path,
-                        format!("holds a certificate that is no CA ({error}); use the CA of the clients"),
+                        format!("holds a certificate that can't be used ({error}); use the CA of the clients"),
                     )
                 };
                 let mut roots = RootCertStore::empty();
@@ -81,7 +95,8 @@ impl TlsFiles {
                     roots.add(certificate).map_err(|error| refuse(&error))?;
                 }
                 let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-                builder.with_client_cert_verifier(verifier.map_err(|error| refuse(&error))?)
+                let verifier = verifier.map_err(|error| refuse(&error))?;
+                builder.with_client_cert_verifier(Arc::new(ShortChains(verifier)))
             }
         };
         let mut config = builder.with_single_cert(chain, key).map_err(|error| match error {
@@ -89,14 +104,29 @@ impl TlsFiles {
                 let certificate = self.certificate.display();
                 problem(KEY, &self.key, format!("is not the key of {certificate}; set both to the files of one pair"))
             }
+            rustls::Error::General(_) => problem(
+                KEY,
+                &self.key,
+                "is of no kind that can be used; use RSA from 2048 bits, P-256, P-384 or Ed25519",
+            ),
             error => problem(CERTIFICATE, &self.certificate, format!("can't be used with its key ({error})")),
         })?;
         config.alpn_protocols = vec![ALPN.to_vec()];
-        Ok(Loaded { config: Arc::new(config), ends })
+        if self.client_ca.is_some() {
+            // A session that is resumed would outlive the client's certificate.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
+        Ok(Loaded { stamps, config: Arc::new(config), ends })
     }
 }
 
 impl Loaded {
+    /// Whether the certificate has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ends <= time_of_day()
+    }
+
     /// Says so if the certificate ends soon.
     pub(super) fn warn_of_its_end(&self, files: &TlsFiles) {
         if self.ends.duration_since(time_of_day()).is_ok_and(|left| left < ENDS_SOON) {
@@ -159,9 +189,28 @@ fn time_of_day() -> SystemTime {
     SystemTime::now()
 }
 
+/// Reads a file, but nothing that never ends or never begins.
 fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, TlsProblem> {
-    fs::read(path)
-        .map_err(|error| problem(setting, path, format!("can't be read ({error}); check its path and its mode")))
+    let unreadable = |error| problem(setting, path, format!("can't be read ({error}); check its path and its mode"));
+    // Opening a pipe would otherwise wait for its writer.
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = File::options().read(true).custom_flags(flags).open(path).map_err(unreadable)?;
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Err(problem(setting, path, "is no file; use a PEM file"));
+    }
+    let mut text = Vec::new();
+    file.take(MAX_FILE + 1).read_to_end(&mut text).map_err(unreadable)?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(problem(setting, path, "is larger than 1 MiB; use a PEM file"));
+    }
+    Ok(text)
+}
+
+fn stamp(path: &Path) -> Stamp {
+    let found = fs::metadata(path).ok()?;
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let (place, length) = ([number(found.dev()), number(found.ino())], number(found.len()));
+    Some([place[0], place[1], length, found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()])
 }
 
 /// What a PEM reader found, without what stands in the file: that may be a key.

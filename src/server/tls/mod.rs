@@ -5,6 +5,7 @@ pub(in crate::server) mod accept;
 mod client_names;
 mod files;
 mod renewal;
+mod short_chains;
 
 pub use files::{TlsFiles, TlsProblem};
 
@@ -34,7 +35,6 @@ impl Tls {
     /// or all of them.
     pub fn load(files: TlsFiles, client_names: &[String]) -> Result<Self, TlsProblem> {
         let loaded = files.load()?;
-        loaded.warn_of_its_end(&files);
         let (is_stale, failed_handshakes) = (watch::Sender::new(false), AtomicU64::new(0));
         Ok(Self(Arc::new(State {
             files,

@@ -7,9 +7,17 @@ use crate::common::{LONG, Server, eventually, raw};
 use crate::metrics::counted::OF_TLS;
 use sessiond_client::proto::{CreateSessionRequest, GetSessionRequest, SessionChange};
 use sessiond_client::{Error, Health, Lane};
+use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, HandshakeKind, RootCertStore};
 use tonic::Code;
 use tonic::transport::Endpoint;
 
@@ -89,6 +97,53 @@ async fn of_the_clients_of_a_ca_only_those_get_in_that_are_named() {
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_send_many_certificates_are_refused() {
+    let files = Certificates::new();
+    let ca = files.name("ca.pem");
+    let server = start(&files, &["--tls-client-ca", &ca]);
+    let [own, more] = ["client.pem", "other-ca.pem"].map(|file| fs::read_to_string(files.path(file)).unwrap());
+    for (number, gets_in) in [(4, true), (5, false), (50, false)] {
+        fs::write(files.path("chain.pem"), own.clone() + &more.repeat(number)).unwrap();
+        let chain = files.client().certificate_file(files.path("chain.pem")).key_file(files.path("client-key.pem"));
+        assert_eq!(client(&server, chain).health("").await.is_ok(), gets_in, "{number}");
+    }
+}
+
+/// Whether a second connection resumes the first's session.
+async fn resumes(server: &Server, files: &Certificates) -> bool {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(files.path("ca.pem")).unwrap()).unwrap();
+    let own = CertificateDer::pem_file_iter(files.path("client.pem")).unwrap().map(Result::unwrap).collect();
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(own, PrivateKeyDer::from_pem_file(files.path("client-key.pem")).unwrap())
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let connector = TlsConnector::from(Arc::new(config));
+    let mut kind = None;
+    for _ in 0..2 {
+        let socket = tokio::net::TcpStream::connect(authority(server)).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut connection = connector.connect(name, socket).await.unwrap();
+        connection.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        // What the server sends first is behind its tickets.
+        connection.read_u8().await.unwrap();
+        kind = connection.get_ref().1.handshake_kind();
+    }
+    kind == Some(HandshakeKind::Resumed)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_session_of_tls_outlives_the_certificate_of_a_client() {
+    let files = Certificates::new();
+    let ca = files.name("ca.pem");
+    assert!(resumes(&start(&files, &[]), &files).await, "without certificates it is resumed");
+    assert!(!resumes(&start(&files, &["--tls-client-ca", &ca]), &files).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ use sessiond_client::{Client, Health};
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
@@ -31,6 +32,15 @@ async fn shows(server: &Server, files: &Certificates, file: &str) -> bool {
     let connection = TlsConnector::from(Arc::new(config)).connect(name, socket).await.unwrap();
     let shown = connection.get_ref().1.peer_certificates().unwrap()[0].clone();
     shown == CertificateDer::from_pem_file(files.path(file)).unwrap()
+}
+
+/// A file with other content but the same length and time.
+fn put_in_disguise(files: &Certificates, old: &str, new: &str) {
+    let time = fs::metadata(files.path(old)).unwrap().modified().unwrap();
+    let copy = files.path("disguised");
+    fs::copy(files.path(new), &copy).unwrap();
+    fs::File::options().write(true).open(&copy).unwrap().set_modified(time).unwrap();
+    fs::rename(copy, files.path(old)).unwrap();
 }
 
 /// Calls without a pause until it is told to stop: all of them must succeed.
@@ -106,6 +116,65 @@ async fn what_can_not_be_used_is_told_everywhere_and_the_old_one_stays() {
         let line = line.unwrap_or_else(|| panic!("{problem:?} is not in the log:\n{log}"));
         assert!(line.contains("ERROR") && line.contains("the one before stays in use"), "{line}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_look_the_same_are_noticed() {
+    let files = Certificates::new();
+    let server = start(&files, &[]);
+    assert!(shows(&server, &files, "server.pem").await);
+    put_in_disguise(&files, "server-key.pem", "renewed-key.pem");
+    put_in_disguise(&files, "server.pem", "renewed.pem");
+    eventually("the new certificate is shown", async || shows(&server, &files, "renewed.pem").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_file_is_refused_and_forgotten() {
+    let files = Certificates::new();
+    let server = start(&files, &[]);
+    let client = client(&server, files.client());
+    let health = async || client.health("sessiond.certificate").await.unwrap();
+    fs::copy(files.path("server.pem"), files.path("first.pem")).unwrap();
+    let place = files.path("server.pem");
+    for number in 0..4 {
+        fs::remove_file(&place).unwrap();
+        match number {
+            0 => {}
+            1 => fs::create_dir(&place).unwrap(),
+            // Nobody writes into it, and opening it would wait for that.
+            2 => assert!(std::process::Command::new("mkfifo").arg(&place).status().unwrap().success()),
+            _ => fs::File::create(&place).unwrap().set_len(1 << 30).unwrap(),
+        }
+        eventually("health says so", async || health().await == Health::NotServing).await;
+        if place.is_dir() {
+            fs::remove_dir(&place).unwrap();
+        }
+        files.replace_file("server.pem", &files.path("first.pem"));
+        eventually("it is over", async || health().await == Health::Serving).await;
+    }
+    assert!(server.memory() < 500 << 20, "{} bytes", server.memory());
+    let log = server.log();
+    for problem in ["No such file", "is no file; use a PEM file", "is larger than 1 MiB"] {
+        assert!(log.contains(problem), "{problem:?} is not in the log:\n{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_ends_while_it_is_in_use_is_told_once_and_can_be_renewed() {
+    let files = Certificates::with_brief(Duration::from_secs(8));
+    files.replace("server", "brief");
+    let server = start(&files, &["--metrics-listen", "127.0.0.1:0"]);
+    assert!(server.log().contains("ends soon; renew it"), "{}", server.log());
+    // Clients refuse it from then on, so health is asked on the port for probes.
+    let stale = || scrape(server.metrics_address()).value("sessiond_tls_certificate_stale");
+    assert!(stale() < 0.5);
+    eventually("it ends", async || stale() > 0.5).await;
+    assert!(client(&server, files.client()).health("").await.is_err());
+    let told = |server: &Server| server.log().matches("the one before stays in use").count();
+    assert_eq!(told(&server), 1, "{}", server.log());
+    files.replace("server", "renewed");
+    eventually("it is renewed", async || stale() < 0.5).await;
+    assert_eq!(client(&server, files.client()).health("").await.unwrap(), Health::Serving);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -92,6 +92,33 @@ fn files_that_can_not_be_used_are_named_with_the_remedy() {
 }
 
 #[test]
+fn the_text_of_a_key_in_place_of_its_file_is_not_repeated() {
+    let files = Certificates::new();
+    let key = fs::read_to_string(files.path("server-key.pem")).unwrap();
+    let secret = key.lines().nth(1).unwrap();
+    let listen = ["serve", "--listen", "tls://127.0.0.1:0", "--tls-certificate", &files.name("server.pem")];
+    let health = ["health", "--addr", "https://127.0.0.1:1", "--ca-file", &files.name("ca.pem")];
+    let runs = [
+        run(binary().args(listen).env("SESSIOND_TLS_KEY", &key)),
+        run(binary().args(listen).args(["--tls-key", &key])),
+        run(binary().args(listen).arg(format!("--tls-key={key}"))),
+        run(binary().args(["config"]).env("SESSIOND_TLS_KEY", &key)),
+        run(binary()
+            .args(health)
+            .env("SESSIOND_KEY_FILE", &key)
+            .env("SESSIOND_CERTIFICATE_FILE", files.name("client.pem"))),
+        run(binary().args(health).args(["--key-file", &key])),
+        run(binary().args(health).arg(format!("--key-file={key}"))),
+        run(binary().args(health).env("SESSIOND_CA_FILE", &key).args(["--certificate-file", &key])),
+    ];
+    for run in runs {
+        assert_eq!(run.code, Some(2), "{run:?}");
+        assert!(!run.stderr.contains(secret) && !run.stdout.contains(secret), "{run:?}");
+        assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
+    }
+}
+
+#[test]
 fn nothing_of_a_key_is_shown() {
     let files = Certificates::new();
     fs::write(files.path("bad-key"), "-----BEGIN PRIVATE KEY-----\nSECRETSECRET!\n-----END PRIVATE KEY-----\n")
