@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
@@ -73,6 +74,12 @@ func (t TLS) config() (*tls.Config, error) {
 	} {
 		if *setting == "" {
 			*setting = os.Getenv(variable)
+		}
+	}
+	for _, file := range []string{t.CAFile, t.CertificateFile, t.KeyFile} {
+		// It may be a key, and is not repeated.
+		if strings.Contains(file, "-----BEGIN") {
+			return nil, errors.New("the text of a PEM file stands where its path belongs")
 		}
 	}
 	config := &tls.Config{ServerName: t.ServerName, MinVersion: tls.VersionTLS12}

@@ -54,6 +54,8 @@ func TestTLSSettingsThatAreRefused(t *testing.T) {
 		"missing certificate":        {secure, TLS{CertificateFile: missing, KeyFile: key}, []string{"certificate file", missing}},
 		"missing key":                {secure, TLS{CertificateFile: certificate, KeyFile: missing}, []string{"key file", missing}},
 		"folder":                     {secure, TLS{CAFile: t.TempDir()}, []string{"CA file", "is a directory"}},
+		"text for a CA":              {secure, TLS{CAFile: readFile(t, ca)}, []string{"the text of a PEM file stands where its path belongs"}},
+		"text for a key":             {secure, TLS{CertificateFile: certificate, KeyFile: readFile(t, key)}, []string{"the text of a PEM file stands where its path belongs"}},
 		"empty CA":                   {secure, TLS{CAFile: empty}, []string{"CA file", empty, "no certificate"}},
 		"empty certificate":          {secure, TLS{CertificateFile: empty, KeyFile: key}, []string{"certificate file", empty, "no certificate"}},
 		"empty key":                  {secure, TLS{CertificateFile: certificate, KeyFile: empty}, []string{"key file", empty, "no private key"}},

@@ -55,6 +55,13 @@ function within(variables, run) {
   }
 }
 
+test("the text of a key in place of its file is not repeated", () => {
+  const says = /the text of a PEM file stands where its path belongs/;
+  assertRefused({ certificateFile: pair.certificateFile, keyFile: key }, says);
+  assertRefused({ caFile: key }, says);
+  within({ SESSIOND_CA_FILE: key }, () => assertRefused(undefined, says));
+});
+
 test("a certificate needs its key, and the other way round", () => {
   const { certificateFile, keyFile } = pair;
   assertRefused({ certificateFile }, /a certificate file needs a key file/);

@@ -10,6 +10,7 @@ import textwrap
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import test_forking
@@ -268,6 +269,15 @@ def odd_files(tmp_path, certificates):
     tmp_path.joinpath("encrypted.pem").write_bytes(ENCRYPTED)
     tmp_path.joinpath("garbled.pem").write_bytes(garbled)
     return tmp_path
+
+
+@pytest.mark.parametrize("field", ["ca_file", "certificate_file", "key_file"])
+def test_the_text_of_a_key_in_place_of_its_file_is_not_repeated(transport, certificates, field):
+    key = Path(certificates.file("client-key.pem")).read_text()
+    pair = {"certificate_file": "client.pem", "key_file": "client-key.pem"}
+    with pytest.raises(ValueError) as caught:
+        Client("https://127.0.0.1:1", tls=Tls(**{**pair, field: key}))
+    assert str(caught.value) == "the text of a PEM file stands where its path belongs"
 
 
 @pytest.mark.parametrize(

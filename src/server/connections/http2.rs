@@ -5,6 +5,7 @@ use crate::server::calls::answer::Piece;
 use crate::server::calls::call::Peer;
 use crate::server::process::health::{Phase, draining};
 use crate::server::tls::Tls;
+use crate::server::tls::accept::HandshakeError;
 use crate::service::STREAM_WINDOW;
 use h2::server::{Builder, Connection as Http2};
 use h2::{Ping, PingPong, Reason};
@@ -48,13 +49,7 @@ pub(in crate::server) enum Broken {
     Http2(#[from] h2::Error),
     /// The handshake of TLS failed.
     #[error(transparent)]
-    Io(#[from] std::io::Error),
-    /// The peer does not speak TLS.
-    #[error("the peer does not speak TLS")]
-    Plaintext,
-    /// The peer's certificate has none of the names that get in.
-    #[error("the client's name is not among those that get in")]
-    NotLetIn,
+    Tls(#[from] HandshakeError),
     /// The peer sends nothing.
     #[error("the peer does not answer")]
     Silent,
@@ -70,7 +65,7 @@ pub(in crate::server) async fn serve(
     match tls {
         None => serve_over(ready(Ok(connection)), peer, phase).await,
         // On the heap: the state of a handshake is large, and short-lived.
-        Some(tls) => serve_over(Box::pin(async move { tls.accept(connection).await }), peer, phase).await,
+        Some(tls) => serve_over(Box::pin(async move { Ok(tls.accept(connection).await?) }), peer, phase).await,
     }
 }
 

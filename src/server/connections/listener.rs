@@ -35,6 +35,14 @@ pub(in crate::server) enum Accepted {
 }
 
 impl Accepted {
+    /// Where the peer is; nothing is known of peers at a Unix socket.
+    pub(super) fn peer_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) | Self::Tls(stream) => stream.peer_addr().ok(),
+            Self::Unix(_) => None,
+        }
+    }
+
     /// Whether the peer has to speak TLS.
     pub(super) fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))

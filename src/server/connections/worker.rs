@@ -1,6 +1,6 @@
 //! The threads that serve connections: one current-thread runtime each, so that a request never changes threads.
 
-use super::http2;
+use super::http2::{self, Broken};
 use super::listener::Accepted;
 use super::slots::Slot;
 use super::socket::{Connection, WorkerLoad};
@@ -107,15 +107,18 @@ async fn serve(service: Services, calls: Arc<CallCounts>, mut accepted: mpsc::Re
             },
         };
         let share = budget.share();
-        let tls = tls.clone().filter(|_| accepted.is_tls());
+        let (tls, from) = (tls.clone().filter(|_| accepted.is_tls()), accepted.peer_address());
         match Connection::adopt(accepted, load, Arc::clone(&share), settings.send_timeout) {
             Ok(connection) => {
                 let (router, settings, counts) = (router.clone(), Arc::clone(&settings), Arc::clone(&calls));
                 let peer = Peer { router, share, slot: Arc::new(slot), counts, settings };
                 let served = http2::serve(connection, tls, peer, phase.clone());
                 connections.spawn(async move {
-                    if let Err(error) = served.await {
-                        tracing::debug!(%error, "a connection ended badly");
+                    let from = from.map(tracing::field::display);
+                    match served.await {
+                        Err(Broken::Tls(error)) => tracing::info!(%error, from, "a handshake of TLS failed"),
+                        Err(error) => tracing::debug!(%error, from, "a connection ended badly"),
+                        Ok(()) => {}
                     }
                 });
             }

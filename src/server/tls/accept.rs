@@ -1,7 +1,6 @@
 //! The handshake of a connection, and what is said to a peer that does not speak TLS.
 
 use super::Tls;
-use crate::server::connections::http2::Broken;
 use crate::server::connections::socket::Connection;
 use bytes::Bytes;
 use std::io;
@@ -33,9 +32,29 @@ const SEND_BUFFER: usize = 16 << 10;
 const MAX_REFUSED: u32 = 100;
 const MAX_HEADERS: u32 = 16 << 10;
 
+/// Why a peer did not get through the handshake.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::server) enum HandshakeError {
+    /// TLS was not agreed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The peer does not speak TLS.
+    #[error("the peer does not speak TLS")]
+    Plaintext,
+    /// The peer's certificate has none of the names that get in.
+    #[error("the client's certificate has no name that tls-client-names lets in")]
+    NotLetIn,
+    /// A peer that is refused broke the rules of HTTP/2.
+    #[error(transparent)]
+    Http2(#[from] h2::Error),
+}
+
 impl Tls {
     /// Makes the handshake. A peer that does not speak TLS is told so in its own protocol, as far as that can be guessed.
-    pub(in crate::server) async fn accept(&self, connection: Connection) -> Result<TlsStream<Connection>, Broken> {
+    pub(in crate::server) async fn accept(
+        &self,
+        connection: Connection,
+    ) -> Result<TlsStream<Connection>, HandshakeError> {
         // Counted also if the time for it runs out.
         let failed = FailedHandshake(self);
         let accepted = self.shake_hands(connection).await?;
@@ -43,11 +62,11 @@ impl Tls {
         Ok(accepted)
     }
 
-    async fn shake_hands(&self, connection: Connection) -> Result<TlsStream<Connection>, Broken> {
+    async fn shake_hands(&self, connection: Connection) -> Result<TlsStream<Connection>, HandshakeError> {
         let mut first = [0; 2];
         let length = connection.peek(&mut first).await?;
         match &first[..length] {
-            [] => Err(Broken::Io(io::ErrorKind::UnexpectedEof.into())),
+            [] => Err(HandshakeError::Io(io::ErrorKind::UnexpectedEof.into())),
             [HANDSHAKE, ..] => {
                 let config = Arc::clone(&self.in_use().config);
                 let mut accepted = TlsAcceptor::from(config).accept(connection).await?;
@@ -56,15 +75,15 @@ impl Tls {
                     return Ok(accepted);
                 }
                 refuse_http2(accepted, &Status::permission_denied(NOT_LET_IN)).await?;
-                Err(Broken::NotLetIn)
+                Err(HandshakeError::NotLetIn)
             }
             HTTP2 => {
                 refuse_http2(connection, &Status::failed_precondition(TLS_ONLY)).await?;
-                Err(Broken::Plaintext)
+                Err(HandshakeError::Plaintext)
             }
             _ => {
                 refuse_http1(connection).await?;
-                Err(Broken::Plaintext)
+                Err(HandshakeError::Plaintext)
             }
         }
     }
@@ -80,7 +99,7 @@ impl Drop for FailedHandshake<'_> {
 }
 
 /// Answers every call with an error of gRPC until the client closes the connection, or its time for the handshake is over.
-async fn refuse_http2(connection: impl AsyncRead + AsyncWrite + Unpin, why: &Status) -> Result<(), Broken> {
+async fn refuse_http2(connection: impl AsyncRead + AsyncWrite + Unpin, why: &Status) -> Result<(), HandshakeError> {
     let mut http2 = h2::server::Builder::new();
     http2.max_concurrent_streams(MAX_REFUSED).max_header_list_size(MAX_HEADERS);
     let mut http2 = http2.handshake::<_, Bytes>(connection).await?;

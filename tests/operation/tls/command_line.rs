@@ -76,6 +76,6 @@ fn tls_settings_belong_to_addresses_with_tls() {
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(refused.stderr.contains("TLS settings need an https:// address"), "{refused:?}");
     // The variables may be there for other addresses.
-    let served = run(binary().args(["health", "--addr", server.address()]).env("SESSIOND_CA_FILE", "/nowhere"));
-    assert_eq!(served.code, Some(0), "{served:?}");
+    let plain = run(binary().args(["health", "--addr", server.address()]).env("SESSIOND_CA_FILE", "/nowhere"));
+    assert_eq!(plain.code, Some(0), "{plain:?}");
 }

@@ -55,6 +55,9 @@ const PROBLEMS: { readonly [code: string]: string } = {
 
 function readSource(setting: string, file: unknown): Source {
   if (typeof file !== "string") throw new TlsError(`${setting} is no path of a file`);
+  // It may be a key, and is not repeated.
+  if (file.includes("-----BEGIN"))
+    throw new TlsError(`${setting}: the text of a PEM file stands where its path belongs`);
   const name = `${setting} ${JSON.stringify(file)}`;
   try {
     return { name, text: readFileSync(file, "latin1") };

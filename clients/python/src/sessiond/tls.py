@@ -78,5 +78,8 @@ def _variable(name: str) -> str | None:
 
 
 def _absolute(file: File | None) -> str | None:
+    if file and "-----BEGIN" in os.fspath(file):
+        # It may be a key, and is not repeated.
+        raise TlsError("the text of a PEM file stands where its path belongs")
     # The process may change its folder before the file is read again, after a fork.
     return os.path.abspath(file) if file else None

@@ -32,6 +32,10 @@ final class Pem {
     private Pem(String what, Path file) {
         this.what = what;
         this.file = file;
+        if (file.toString().contains("-----BEGIN")) {
+            // It may be a key, and is not repeated.
+            throw new IllegalArgumentException(what + ": the text of a PEM file stands where its path belongs");
+        }
         try {
             text = Files.readString(file, StandardCharsets.ISO_8859_1);
         } catch (IOException e) {

@@ -93,6 +93,14 @@ class TlsSettingsTest {
     }
 
     @Test
+    void textInPlaceOfItsFile() throws Exception {
+        String says = "the text of a PEM file stands where its path belongs";
+        Path text = Path.of(Files.readString(KEY));
+        assertRefused(Tls.DEFAULT.certificateFile(CERTIFICATE).keyFile(text), says);
+        assertRefused(Tls.DEFAULT.caFile(text), says);
+    }
+
+    @Test
     void keyOfAnotherCertificate() throws Exception {
         Tls tls = Tls.DEFAULT.certificateFile(CERTIFICATE);
         assertRefused(
