@@ -128,7 +128,7 @@ async fn a_server_that_waits_for_the_right_time_does_not_say_that_it_is_ready() 
     manager.wait_for("STATUS=opening the data");
     assert_eq!(manager.next(Duration::from_secs(2)), None);
     clock.set_off_by(0);
-    restart.await.unwrap();
+    let _server = restart.await.unwrap();
     manager.wait_for("READY=1");
 }
 
