@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -122,6 +123,10 @@ func TestListsAndRevocation(t *testing.T) {
 		created := must[*Created](t)(client.Create(ctx, NewSession{Principal: "user-1", Attributes: map[string]any{"n": i}}))
 		if first == nil {
 			first = created
+		}
+		// Newest first is by the millisecond.
+		for time.Now().UnixMilli() <= created.Session.CreateTime.UnixMilli() {
+			runtime.Gosched()
 		}
 	}
 	must[*Created](t)(client.Create(ctx, NewSession{Principal: "user-2"}))

