@@ -145,7 +145,8 @@ impl Tls {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    if path.to_string_lossy().contains("-----BEGIN") {
+    let text = path.to_string_lossy();
+    if text.contains("-----BEGIN") || text.contains('\n') {
         // It may be a key, and is not repeated.
         return Err(TlsError("the text of a PEM file stands where its path belongs".to_owned()));
     }

@@ -63,27 +63,31 @@ pub(crate) struct OutputArgs {
     pub(crate) json: bool,
 }
 
-/// A path. The text of a PEM file in its place is not repeated: it may be a key.
-fn pem_file(text: &str) -> Result<PathBuf, String> {
-    if text.contains("-----BEGIN") || text.contains('\n') {
-        return Err("it is the text of a PEM file; write the path of the file".to_owned());
-    }
-    Ok(PathBuf::from(text))
-}
-
 /// How to speak TLS to addresses with `https://`.
 #[derive(Debug, Args)]
 pub(crate) struct TlsArgs {
-    #[arg(long, value_name = "FILE", value_parser = pem_file, help_heading = "Server",
-          help = "With https://: the CA that signed the server's certificate, a PEM file [env: SESSIOND_CA_FILE]")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Server",
+        help = "With https://: the CA that signed the server's certificate, a PEM file [env: SESSIOND_CA_FILE]"
+    )]
     ca_file: Option<PathBuf>,
 
-    #[arg(long, value_name = "FILE", value_parser = pem_file, help_heading = "Server",
-          help = "With https://: this client's certificate, a PEM file [env: SESSIOND_CERTIFICATE_FILE]")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Server",
+        help = "With https://: this client's certificate, a PEM file [env: SESSIOND_CERTIFICATE_FILE]"
+    )]
     certificate_file: Option<PathBuf>,
 
-    #[arg(long, value_name = "FILE", value_parser = pem_file, help_heading = "Server",
-          help = "With https://: the certificate's key, a PEM file [env: SESSIOND_KEY_FILE]")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Server",
+        help = "With https://: the certificate's key, a PEM file [env: SESSIOND_KEY_FILE]"
+    )]
     key_file: Option<PathBuf>,
 
     #[arg(

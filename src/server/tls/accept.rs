@@ -42,7 +42,7 @@ pub(in crate::server) enum HandshakeError {
     #[error("the peer does not speak TLS")]
     Plaintext,
     /// The peer's certificate has none of the names that get in.
-    #[error("the client's certificate has no name that tls-client-names lets in")]
+    #[error("{NOT_LET_IN}")]
     NotLetIn,
     /// A peer that is refused broke the rules of HTTP/2.
     #[error(transparent)]

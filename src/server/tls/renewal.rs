@@ -37,8 +37,9 @@ impl Tls {
                 _ = looks.tick() => false,
                 _ = hangup.recv() => true,
             };
-            let stamps = self.read("looking at", Self::stamps).await;
-            let has_changed = stamps.is_some_and(|stamps| std::mem::replace(&mut seen, stamps.clone()) != stamps);
+            let stamps = self.read("looking at", |tls| tls.0.files.stamps()).await;
+            let has_changed = stamps.as_ref().is_some_and(|stamps| *stamps != seen);
+            seen = stamps.unwrap_or(seen);
             let is_due = *self.0.is_stale.borrow() || self.in_use().has_ended();
             if (has_changed || is_asked || is_due)
                 && let Some(read) = self.read("reading", |tls| tls.0.files.load()).await
@@ -82,9 +83,5 @@ impl Tls {
         tracing::error!("{what} the files of the certificate does not end; the one before stays in use");
         self.0.is_stale.send_replace(true);
         reading.await.ok()
-    }
-
-    fn stamps(&self) -> Vec<super::files::Stamp> {
-        self.0.files.stamps()
     }
 }
