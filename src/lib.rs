@@ -9,9 +9,10 @@
 //!           └ engine   records with their index rows: sled on disk, or memory
 //! ```
 //!
-//! `backup` writes and reads backups, `model` defines sessions, `clock` tells the time, `config` checks the settings,
+//! `authorization` knows who may call, `backup` writes and reads backups, `model` defines sessions, `clock` tells the time, `config` checks the settings,
 //! `proto` is the contract, and `histogram` and `striped` count.
 
+pub mod authorization;
 pub mod backup;
 pub mod clock;
 pub mod config;
@@ -24,4 +25,5 @@ pub mod service;
 pub mod session;
 mod striped;
 mod usage;
+mod watched_file;
 mod wire;

@@ -5,6 +5,7 @@ use crate::open_files;
 use crate::private;
 use crate::service_manager::notify::Notifier;
 use crate::service_manager::sockets::{self, Passed};
+use sessiond::authorization::{AccessFiles, Authorizer};
 use sessiond::config::{ConfigError, Effective, EngineKind, Listen, ServeArgs, Settings};
 use sessiond::engine::{DataFolder, Durability, DurableOptions, WatchdogOptions};
 use sessiond::server::{self, Listener, Listeners, Phase, ServeError, Storage, Tls, TlsFiles};
@@ -101,8 +102,8 @@ fn explain_panics() {
 
 async fn run(effective: &Effective, passed: Vec<Passed>) -> Result<(), Failure> {
     let settings = Arc::new(effective.settings.clone());
-    let tls = load_tls(effective)?;
-    let listeners = listen(effective, tls, passed).await?;
+    let (tls, authorizer) = (load_tls(effective)?, load_access(effective)?);
+    let listeners = listen(effective, (tls, authorizer), passed).await?;
     // The folder is claimed after the bind, so that a server that can't listen leaves no folder behind.
     let storage = claim_storage(effective)?;
     for listener in &listeners.calls {
@@ -151,8 +152,20 @@ fn load_tls(effective: &Effective) -> Result<Option<Tls>, ConfigError> {
     loaded.map(Some).map_err(|error| effective.refuse(error.setting, error.problem))
 }
 
+/// Reads the rules of access, if there are any.
+fn load_access(effective: &Effective) -> Result<Option<Authorizer>, ConfigError> {
+    let Settings { access_file, token_file, .. } = &effective.settings;
+    let Some(access) = access_file.clone() else { return Ok(None) };
+    let loaded = Authorizer::load(AccessFiles { access, tokens: token_file.clone() });
+    loaded.map(Some).map_err(|error| effective.refuse(error.setting, error.problem))
+}
+
 /// Listens on the sockets that were passed, or otherwise on the addresses of the settings.
-async fn listen(effective: &Effective, tls: Option<Tls>, passed: Vec<Passed>) -> Result<Listeners, Failure> {
+async fn listen(
+    effective: &Effective,
+    (tls, authorizer): (Option<Tls>, Option<Authorizer>),
+    passed: Vec<Passed>,
+) -> Result<Listeners, Failure> {
     let settings = &effective.settings;
     let bind = async |name, address| {
         let bound = Listener::bind(address, settings.socket_mode).await;
@@ -172,7 +185,7 @@ async fn listen(effective: &Effective, tls: Option<Tls>, passed: Vec<Passed>) ->
         Some(address) => Some(bind("metrics-listen", address).await?),
         None => None,
     };
-    Ok(Listeners { calls, tls, metrics })
+    Ok(Listeners { calls, tls, authorizer, metrics })
 }
 
 fn claim_storage(effective: &Effective) -> Result<Storage, ConfigError> {
@@ -218,9 +231,11 @@ fn announce(settings: &Settings, listeners: &[Arc<Listener>], metrics: Option<&s
     if settings.listen.iter().any(Listen::is_exposed) {
         lines.push("  network     not encrypted: whoever can read it sees session IDs".into());
     }
-    let is_open = |address: &Listen| address.is_tls() && !address.is_local();
-    if settings.tls_client_ca.is_none() && settings.listen.iter().any(is_open) {
-        lines.push("  clients     need no certificate: whoever reaches the server can read and end sessions".into());
+    let is_open = |address: &Listen| !address.is_local() && !(address.is_tls() && settings.tls_client_ca.is_some());
+    if let Some(file) = &settings.access_file {
+        lines.push(format!("  access      by the rules of {}", absolute(file).display()));
+    } else if settings.listen.iter().any(is_open) {
+        lines.push("  access      open: whoever reaches the server can read and end sessions".into());
     }
     lines.push(format!("  data        {data}"));
     lines.push(format!("  durability  {}", promise(settings)));

@@ -16,7 +16,7 @@ use clap::Subcommand;
 
 use commands::{
     backup, count, create, csrf, delete, get, handoff, health, list, lock, restore, revoke, rotate, salvage, set,
-    stats, sweep, touch, unlock, verify, watch,
+    stats, sweep, token, touch, unlock, verify, watch,
 };
 pub(crate) use input::misplaced::misplaced;
 use output::failure::{Failure, Stop};
@@ -70,6 +70,9 @@ pub(crate) enum ClientCommand {
     Backup(backup::BackupArgs),
     /// Restore a backup into an empty data folder or into an empty running server
     Restore(restore::RestoreArgs),
+    /// Make, list and revoke the tokens by which a server knows its callers
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Measure how much a server can do, and compare it with Redis
     Bench(Box<bench::BenchArgs>),
 }
@@ -98,6 +101,7 @@ pub(crate) async fn run(command: ClientCommand) -> ExitCode {
         ClientCommand::Verify(args) => (args.json(), args.run().await),
         ClientCommand::Salvage(args) => (args.json(), args.run().await),
         ClientCommand::Restore(args) => (args.json(), args.run().await),
+        ClientCommand::Token(command) => (command.json(), command.run()),
         ClientCommand::Bench(args) => (args.json(), args.run(&mut err).await),
         ClientCommand::Backup(args) => return stopped(args.run(&mut out, &mut err).await, &mut err).into(),
         ClientCommand::List(args) => return stopped(args.run(&mut out).await, &mut err).into(),

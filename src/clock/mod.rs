@@ -26,6 +26,7 @@ mod source;
 mod start;
 
 pub use file::{CLOCK_FILE, ClockFile, Known};
+pub(crate) use source::time_of_day;
 
 use source::{LATEST, ManualClocks, Nanos, Reading, Source};
 use start::{Finding, Start};

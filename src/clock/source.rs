@@ -81,10 +81,15 @@ fn read_system_once() -> Reading {
     Reading { wall, elapsed: before + blur / 2, blur }
 }
 
+/// The time of day, for what others have set by it: certificates and tokens. Sessions have a time of their own.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+pub(crate) fn time_of_day() -> SystemTime {
+    SystemTime::now()
+}
+
 fn system_wall() -> Nanos {
     // A clock before 1970 counts as 1970: there were no web sessions before.
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since_epoch = time_of_day().duration_since(UNIX_EPOCH).unwrap_or_default();
     Nanos::try_from(since_epoch.as_nanos()).unwrap_or(LATEST).min(LATEST)
 }
 

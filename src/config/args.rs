@@ -13,7 +13,7 @@ use super::environment::environment_name;
 use super::policy::PolicySettings;
 use super::values::{
     EngineKind, Listen, LogFormat, OptionalDuration, OptionalListen, OptionalPath, at_least, between, count, duration,
-    none_or_address, none_or_between, none_or_pem_file, path, size, socket_mode, text, workers,
+    none_or_address, none_or_between, none_or_path, none_or_pem_file, path, size, socket_mode, text, workers,
 };
 
 // The name of a value in the help also says which TOML type the file must use for it; see file.rs.
@@ -77,7 +77,20 @@ pub struct Settings {
           help_heading = NETWORK)]
     pub tls_client_names: Vec<String>,
 
-    /// Listen with TLS beyond loopback although clients need no certificate
+    /// Who may call and what each caller may do, a TOML file; none lets in whoever can connect
+    ///
+    /// It names callers by their certificates, by Unix users and by tokens, on every listener, and says in which namespaces each
+    /// of them may do what. docs/access.md explains it. It is read again when it changes, and at SIGHUP.
+    #[arg(long, value_name = "FILE", value_parser = none_or_path, default_value = "none", help_heading = NETWORK)]
+    pub access_file: OptionalPath,
+
+    /// The tokens of the callers in access-file, a file that `sessiond token create` makes
+    ///
+    /// It has only hashes of them. It is read again when it changes, and at SIGHUP.
+    #[arg(long, value_name = "FILE", value_parser = none_or_path, default_value = "none", help_heading = NETWORK)]
+    pub token_file: OptionalPath,
+
+    /// Listen beyond loopback although nobody is asked who he is: there is neither access-file nor tls-client-ca
     ///
     /// Whoever reaches the address can then read and end every session. Use this only where a firewall or a network policy says
     /// who can reach it.
@@ -88,7 +101,8 @@ pub struct Settings {
     /// Listen beyond loopback without TLS
     ///
     /// Session IDs and session data then cross the network unencrypted. Use this only in a network in which every host is
-    /// trusted, or behind a proxy that adds TLS. Clients need no certificate there either.
+    /// trusted, or behind a proxy that adds TLS. Clients show no certificate there: access-file can ask them for tokens, which
+    /// the network sees too, and otherwise allow-anonymous has to be set.
     #[arg(long, value_name = BOOL, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
           default_value = "false", help_heading = NETWORK)]
     pub allow_plaintext: bool,

@@ -13,7 +13,7 @@ use super::environment::{self, environment_name};
 use super::error::{self, ConfigError};
 use super::file::{self, Written, namespace_table};
 use super::policy::PolicySettings;
-use super::values::ALL_NAMES;
+use super::values::{ALL_NAMES, Listen};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -223,7 +223,34 @@ impl Effective {
             );
             return Err(self.refuse(name, problem));
         }
-        self.check_tls()
+        self.check_tls()?;
+        self.check_access()
+    }
+
+    /// Checks that whoever can reach the server is asked who he is, unless a setting says otherwise in so many words.
+    fn check_access(&self) -> Result<(), ConfigError> {
+        let settings = &self.settings;
+        if settings.access_file.is_some() {
+            return Ok(());
+        }
+        if settings.token_file.is_some() {
+            let problem =
+                "tokens say who calls, and access-file what each caller may do; set that too, or leave it out";
+            return Err(self.refuse("token-file", problem));
+        }
+        let asks = |address: &Listen| address.is_tls() && settings.tls_client_ca.is_some();
+        let open = settings.listen.iter().find(|address| !address.is_local() && !asks(address));
+        match open {
+            Some(open) if !settings.allow_anonymous => {
+                let client_ca = if open.is_tls() { "tls-client-ca to the CA of the clients, or " } else { "" };
+                let problem = format!(
+                    "{open} would serve whoever reaches it; set {client_ca}access-file to say who may call, or set \
+                     --allow-anonymous if only trusted hosts can reach it"
+                );
+                Err(self.refuse("listen", problem))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Checks that the settings of TLS belong together.
@@ -256,17 +283,7 @@ impl Effective {
             let problem = format!("{address} needs a certificate and its key; set {missing} to a PEM file");
             return Err(self.refuse("listen", problem));
         }
-        let open = settings.listen.iter().find(|address| address.is_tls() && !address.is_local());
-        match open {
-            Some(open) if settings.tls_client_ca.is_none() && !settings.allow_anonymous => Err(self.refuse(
-                "listen",
-                format!(
-                    "{open} would serve whoever reaches it; set tls-client-ca to the CA of the clients, or set \
-                     --allow-anonymous if only trusted hosts can reach it"
-                ),
-            )),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 }
 

@@ -277,6 +277,11 @@ pub(super) fn socket_mode(text: &str) -> Result<u32, String> {
     }
 }
 
+/// A path, or `none`.
+pub(super) fn none_or_path(text: &str) -> Result<OptionalPath, String> {
+    if text.trim() == "none" { Ok(None) } else { path(text).map(Some) }
+}
+
 /// The path of a PEM file, or `none`. The text of such a file in its place is not repeated: it may be a key.
 pub(super) fn none_or_pem_file(text: &str) -> Result<OptionalPath, String> {
     match text.trim() {

@@ -9,6 +9,7 @@ mod connections;
 mod metrics;
 mod peer_timeout;
 mod process;
+mod renewal;
 mod tls;
 
 pub use connections::listener::Listener;
@@ -16,6 +17,7 @@ pub use process::health::Phase;
 pub use process::storage::Storage;
 pub use tls::{Tls, TlsFiles, TlsProblem};
 
+use crate::authorization::Authorizer;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::engine::{EngineError, EngineStatus};
@@ -32,9 +34,7 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio_util::task::AbortOnDropHandle;
 
 /// Why the server ended otherwise than by request.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +63,8 @@ pub struct Listeners {
     pub calls: Vec<Listener>,
     /// What those of them that speak TLS are served with.
     pub tls: Option<Tls>,
+    /// Who may call on all of them; `None` for everybody.
+    pub authorizer: Option<Authorizer>,
     /// For metrics and probes.
     pub metrics: Option<Listener>,
 }
@@ -73,7 +75,7 @@ pub struct Listeners {
 /// other call is refused as not ready. `ready` is called once sessions are served. Whoever listens to `phase_sender` hears what
 /// the server can do, until it drains.
 pub async fn run(
-    Listeners { calls: listeners, tls, metrics }: Listeners,
+    Listeners { calls: listeners, tls, authorizer, metrics }: Listeners,
     storage: Storage,
     settings: Arc<Settings>,
     phase_sender: watch::Sender<Phase>,
@@ -85,7 +87,8 @@ pub async fn run(
     let policies = policies(&settings);
     let clock = Clock::system();
     let budget = Budget::new(bounds(&settings));
-    let store = StoreService::new(request_limits(&settings, &policies), Background::start()?, draining);
+    let limits = request_limits(&settings, &policies);
+    let store = StoreService::new(limits, Background::start()?, draining, authorizer.is_some());
     // One restore at a time.
     let (swap_sender, mut swaps) = mpsc::channel(1);
     let started = clock.now();
@@ -95,13 +98,18 @@ pub async fn run(
         vitals: Vitals {
             phase: phase_sender.subscribe(),
             sweeper_behind,
-            certificate_stale: tls.as_ref().map_or_else(|| watch::channel(false).1, Tls::is_stale),
+            certificate_stale: tls.as_ref().map_or_else(|| watch::channel(false).1, Tls::staleness),
+            access_stale: authorizer.as_ref().map_or_else(|| watch::channel(false).1, Authorizer::staleness),
         },
         budget: budget.clone(),
         settings: Arc::clone(&settings),
         tls: tls.clone(),
+        authorizer: authorizer.clone(),
     };
-    let _renewal = tls.map(renewal).transpose()?;
+    let _renewals = (
+        tls.map(|tls| renewal::follow(tls.clone(), tls.seen())).transpose()?,
+        authorizer.map(|authorizer| renewal::follow(authorizer.clone(), authorizer.seen())).transpose()?,
+    );
     let workers = (0..settings.workers).map(|number| Worker::start(number, services.clone()));
     let workers: Arc<Vec<Worker>> = Arc::new(workers.collect::<Result<_, _>>()?);
     let listeners: Vec<Arc<Listener>> = listeners.into_iter().map(Arc::new).collect();
@@ -181,12 +189,6 @@ pub async fn run(
         metrics.stop().await;
     }
     ended
-}
-
-/// Follows the files of the certificate until this is dropped.
-fn renewal(tls: Tls) -> io::Result<AbortOnDropHandle<()>> {
-    let hangup = signal(SignalKind::hangup())?;
-    Ok(AbortOnDropHandle::new(tokio::spawn(tls.follow_files(hangup))))
 }
 
 fn request_limits(settings: &Settings, policies: &Policies) -> RequestLimits {

@@ -7,6 +7,7 @@ use super::in_flight::received::ReceivedMessages;
 use super::streams::answer_stream::AnswerStream;
 use super::streams::background::Background;
 use super::streams::watchers::Watchers;
+use crate::authorization::Caller;
 use crate::proto::session_store_server::SessionStore;
 use crate::proto::{
     BatchDeleteSessionsRequest, BatchDeleteSessionsResponse, BatchGetSessionsRequest, BatchGetSessionsResponse,
@@ -33,6 +34,8 @@ pub struct StoreService {
     /// Where walks over many sessions run.
     pub(super) background: Background,
     pub(super) watchers: Watchers,
+    /// Whether every call has a caller.
+    asks_who_calls: bool,
 }
 
 /// Resolves when the server drains.
@@ -42,10 +45,16 @@ pub(super) async fn until_drained(mut draining: watch::Receiver<bool>) {
 }
 
 impl StoreService {
-    /// A service without sessions yet. Its streams end when `draining` turns true.
+    /// A service without sessions yet. Its streams end when `draining` turns true. If it asks who calls, every request has to
+    /// bring its [`Caller`] in its extensions.
     #[must_use]
-    pub fn new(limits: RequestLimits, background: Background, draining: watch::Receiver<bool>) -> Self {
-        Self { sessions: Arc::default(), limits, draining, background, watchers: Watchers::default() }
+    pub fn new(
+        limits: RequestLimits,
+        background: Background,
+        draining: watch::Receiver<bool>,
+        asks_who_calls: bool,
+    ) -> Self {
+        Self { sessions: Arc::default(), limits, draining, background, watchers: Watchers::default(), asks_who_calls }
     }
 
     /// Begins to serve these sessions.
@@ -62,6 +71,15 @@ impl StoreService {
     pub(super) fn sessions(&self) -> Result<Arc<Sessions>, Refusal> {
         self.sessions.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Refusal::NotReady)
     }
+
+    /// Who makes a call. The server adds it to every request, if anybody is asked.
+    pub(super) fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
+        match request.extensions().get() {
+            Some(caller) => Ok(Caller::clone(caller)),
+            None if self.asks_who_calls => Err(Status::internal("the call has no caller")),
+            None => Ok(Caller::anybody()),
+        }
+    }
 }
 
 #[tonic::async_trait]
@@ -70,74 +88,74 @@ impl SessionStore for StoreService {
         &self,
         request: Request<CreateSessionRequest>,
     ) -> Result<Response<CreateSessionResponse>, Status> {
-        self.create(request.into_inner()).await.map(Response::new)
+        self.create(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
     }
 
     async fn get_session(&self, request: Request<GetSessionRequest>) -> Result<Response<GetSessionResponse>, Status> {
-        self.get(request.into_inner()).await.map(Response::new)
+        self.get(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
     }
 
     async fn update_session(
         &self,
         request: Request<UpdateSessionRequest>,
     ) -> Result<Response<UpdateSessionResponse>, Status> {
-        self.update(request.into_inner()).await.map(Response::new)
+        self.update(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
     }
 
     async fn touch_session(
         &self,
         request: Request<TouchSessionRequest>,
     ) -> Result<Response<TouchSessionResponse>, Status> {
-        self.touch(request.into_inner()).await.map(Response::new)
+        self.touch(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
     }
 
     async fn rotate_session(
         &self,
         request: Request<RotateSessionRequest>,
     ) -> Result<Response<RotateSessionResponse>, Status> {
-        self.rotate(request.into_inner()).await.map(Response::new)
+        self.rotate(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
     }
 
     async fn delete_session(
         &self,
         request: Request<DeleteSessionRequest>,
     ) -> Result<Response<DeleteSessionResponse>, Status> {
-        self.delete(request.into_inner()).await.map(Response::new)
+        self.delete(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
     }
 
     async fn batch_get_sessions(
         &self,
         request: Request<BatchGetSessionsRequest>,
     ) -> Result<Response<BatchGetSessionsResponse>, Status> {
-        self.batch_get(request.into_inner()).await.map(Response::new)
+        self.batch_get(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
     }
 
     async fn batch_delete_sessions(
         &self,
         request: Request<BatchDeleteSessionsRequest>,
     ) -> Result<Response<BatchDeleteSessionsResponse>, Status> {
-        self.batch_delete(request.into_inner()).await.map(Response::new)
+        self.batch_delete(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
     }
 
     async fn list_sessions(
         &self,
         request: Request<ListSessionsRequest>,
     ) -> Result<Response<ListSessionsResponse>, Status> {
-        self.list(request.into_inner()).await.map(Response::new)
+        self.list(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
     }
 
     async fn count_sessions(
         &self,
         request: Request<CountSessionsRequest>,
     ) -> Result<Response<CountSessionsResponse>, Status> {
-        self.count(request.into_inner()).await.map(Response::new)
+        self.count(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
     }
 
     async fn revoke_sessions(
         &self,
         request: Request<RevokeSessionsRequest>,
     ) -> Result<Response<RevokeSessionsResponse>, Status> {
-        self.revoke(request.into_inner()).await.map(Response::new)
+        self.revoke(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
     }
 
     async fn lock_session(
@@ -145,42 +163,42 @@ impl SessionStore for StoreService {
         request: Request<LockSessionRequest>,
     ) -> Result<Response<LockSessionResponse>, Status> {
         let share = Arc::clone(received(&request)?.share());
-        self.lock(request.into_inner(), &share).await.map(Response::new)
+        self.lock(&self.caller(&request)?, request.into_inner(), &share).await.map(Response::new)
     }
 
     async fn unlock_session(
         &self,
         request: Request<UnlockSessionRequest>,
     ) -> Result<Response<UnlockSessionResponse>, Status> {
-        self.unlock(request.into_inner()).await.map(Response::new)
+        self.unlock(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
     }
 
     async fn issue_handoff(
         &self,
         request: Request<IssueHandoffRequest>,
     ) -> Result<Response<IssueHandoffResponse>, Status> {
-        self.issue_handoff_ticket(request.into_inner()).await.map(Response::new)
+        self.issue_handoff_ticket(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
     }
 
     async fn redeem_handoff(
         &self,
         request: Request<RedeemHandoffRequest>,
     ) -> Result<Response<RedeemHandoffResponse>, Status> {
-        self.redeem_handoff_ticket(request.into_inner()).await.map(Response::new)
+        self.redeem_handoff_ticket(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
     }
 
     async fn issue_csrf_token(
         &self,
         request: Request<IssueCsrfTokenRequest>,
     ) -> Result<Response<IssueCsrfTokenResponse>, Status> {
-        self.issue_csrf(request.into_inner()).await.map(Response::new)
+        self.issue_csrf(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
     }
 
     async fn verify_csrf_token(
         &self,
         request: Request<VerifyCsrfTokenRequest>,
     ) -> Result<Response<VerifyCsrfTokenResponse>, Status> {
-        self.verify_csrf(request.into_inner()).await.map(Response::new)
+        self.verify_csrf(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
     }
 
     type WatchSessionsStream = AnswerStream<WatchSessionsResponse>;
@@ -190,7 +208,7 @@ impl SessionStore for StoreService {
         request: Request<WatchSessionsRequest>,
     ) -> Result<Response<Self::WatchSessionsStream>, Status> {
         let share = Arc::clone(received(&request)?.share());
-        self.watch(request.into_inner(), share).await.map(Response::new)
+        self.watch(self.caller(&request)?, request.into_inner(), share).await.map(Response::new)
     }
 
     type ExchangeStream = ExchangeStream;
@@ -200,7 +218,8 @@ impl SessionStore for StoreService {
         requests: Request<Streaming<ExchangeRequest>>,
     ) -> Result<Response<ExchangeStream>, Status> {
         let received = received(&requests)?.clone();
-        Ok(Response::new(self.open_exchange(requests.into_inner(), received)))
+        let caller = self.caller(&requests)?;
+        Ok(Response::new(self.open_exchange(caller, requests.into_inner(), received)))
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) mod salvage;
 pub(super) mod set;
 pub(super) mod stats;
 pub(super) mod sweep;
+pub(super) mod token;
 pub(super) mod touch;
 pub(super) mod unlock;
 pub(super) mod verify;

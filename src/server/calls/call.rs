@@ -1,6 +1,7 @@
 //! One call, from its headers to the end of its answer.
 
 use super::answer::{AnswerSender, NotSent, Piece};
+use super::caller::CallerSearch;
 use super::compression::Compression;
 use super::deadline;
 use super::request::{Arrival, NotReceived, RequestBody, one_message};
@@ -35,6 +36,7 @@ pub(in crate::server) struct Peer {
     /// Where the worker counts calls.
     pub(in crate::server) counts: Arc<CallCounts>,
     pub(in crate::server) settings: Arc<Settings>,
+    pub(in crate::server) caller: CallerSearch,
 }
 
 /// An answer that is to be sent.
@@ -126,6 +128,12 @@ impl Peer {
         let (size, limit) = (header_size(&parts), self.settings.max_header_size as usize);
         if size > limit {
             return refusal(headers_too_large(size, limit));
+        }
+        // Before anything is received: whoever is not known gets no memory.
+        match self.caller.find(route, &parts.headers) {
+            Ok(Some(caller)) => drop(parts.extensions.insert(caller)),
+            Ok(None) => {}
+            Err(denied) => return refusal(denied.into()),
         }
         let compression =
             if route.asks_in_stream { Ok(Compression::default()) } else { Compression::of(&mut parts.headers) };

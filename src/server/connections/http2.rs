@@ -1,6 +1,7 @@
 //! The life of a connection in HTTP/2, from the handshake to the end. No phase of it can last for ever.
 
 use super::socket::Connection;
+use crate::authorization::CertificateName;
 use crate::server::calls::answer::Piece;
 use crate::server::calls::call::Peer;
 use crate::server::process::health::{Phase, draining};
@@ -63,24 +64,24 @@ pub(in crate::server) async fn serve(
     phase: watch::Receiver<Phase>,
 ) -> Result<(), Broken> {
     match tls {
-        None => serve_over(ready(Ok(connection)), peer, phase).await,
+        None => serve_over(ready(Ok((connection, Vec::new()))), peer, phase).await,
         // On the heap: the state of a handshake is large, and short-lived.
         Some(tls) => serve_over(Box::pin(async move { Ok(tls.accept(connection).await?) }), peer, phase).await,
     }
 }
 
 async fn serve_over<C: AsyncRead + AsyncWrite + Unpin>(
-    connection: impl Future<Output = Result<C, Broken>>,
-    peer: Peer,
+    connection: impl Future<Output = Result<(C, Vec<CertificateName>), Broken>>,
+    mut peer: Peer,
     phase: watch::Receiver<Phase>,
 ) -> Result<(), Broken> {
-    let peer = Arc::new(peer);
     let mut draining = pin!(draining(phase));
     // TLS and HTTP/2 together get the time of one handshake.
     let handshake = timeout(peer.settings.receive_timeout, async {
-        Ok::<_, Broken>(http2(&peer).handshake(connection.await?).await?)
+        let (connection, names) = connection.await?;
+        Ok::<_, Broken>((http2(&peer).handshake(connection).await?, names))
     });
-    let mut connection = tokio::select! {
+    let (mut connection, names) = tokio::select! {
         biased;
         handshake = handshake => match handshake {
             Ok(established) => established?,
@@ -91,6 +92,8 @@ async fn serve_over<C: AsyncRead + AsyncWrite + Unpin>(
         () = &mut draining => return Ok(()),
     };
     peer.slot.established();
+    peer.caller.learn(names);
+    let peer = Arc::new(peer);
 
     let mut pings = Pings::new(connection.ping_pong());
     let mut evicted = pin!(peer.slot.evicted());

@@ -1,6 +1,7 @@
 //! The socket of a connection, TCP or Unix. It counts among those of its worker for as long as it lives.
 
 use super::listener::Accepted;
+use crate::authorization::UnixUser;
 use crate::server::peer_timeout::{TICK, time_for};
 use crate::service::Share;
 use std::future::Future;
@@ -69,6 +70,13 @@ impl Connection {
             Accepted::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
         };
         Ok(Self { stream, share, send_timeout, stall: None, _load: load })
+    }
+
+    /// The user of the process at the other end of a Unix socket, as it was when it connected.
+    pub(in crate::server) fn user(&self) -> Option<UnixUser> {
+        let Stream::Unix(stream) = &self.stream else { return None };
+        let found = stream.peer_cred().ok()?;
+        Some(UnixUser { uid: found.uid(), gid: found.gid() })
     }
 
     /// Looks at the first bytes that the peer sends, and leaves them there; none if it has closed the connection. A Unix

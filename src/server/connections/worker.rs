@@ -4,11 +4,13 @@ use super::http2::{self, Broken};
 use super::listener::Accepted;
 use super::slots::Slot;
 use super::socket::{Connection, WorkerLoad};
+use crate::authorization::Authorizer;
 use crate::config::Settings;
 use crate::model::LARGEST_MESSAGE;
 use crate::proto::admin_server::AdminServer;
 use crate::proto::session_store_server::SessionStoreServer;
 use crate::server::calls::call::Peer;
+use crate::server::calls::caller::CallerSearch;
 use crate::server::calls::reflection::Reflection;
 use crate::server::calls::router::Router;
 use crate::server::process::health::{HealthService, Vitals, draining};
@@ -36,6 +38,8 @@ pub(in crate::server) struct Services {
     pub(in crate::server) settings: Arc<Settings>,
     /// What connections of listeners with TLS are served with.
     pub(in crate::server) tls: Option<Tls>,
+    /// Who may call; `None` for everybody.
+    pub(in crate::server) authorizer: Option<Authorizer>,
 }
 
 /// One serving thread.
@@ -95,6 +99,7 @@ impl Worker {
 async fn serve(service: Services, calls: Arc<CallCounts>, mut accepted: mpsc::Receiver<(Accepted, Slot, WorkerLoad)>) {
     let settings = Arc::clone(&service.settings);
     let (phase, budget, tls) = (service.vitals.phase.clone(), service.budget.clone(), service.tls.clone());
+    let authorizer = service.authorizer.clone();
     let router = router(service);
     let connections = TaskTracker::new();
     let mut drain = pin!(draining(phase.clone()));
@@ -111,7 +116,8 @@ async fn serve(service: Services, calls: Arc<CallCounts>, mut accepted: mpsc::Re
         match Connection::adopt(accepted, load, Arc::clone(&share), settings.send_timeout) {
             Ok(connection) => {
                 let (router, settings, counts) = (router.clone(), Arc::clone(&settings), Arc::clone(&calls));
-                let peer = Peer { router, share, slot: Arc::new(slot), counts, settings };
+                let caller = CallerSearch::new(authorizer.clone(), connection.user());
+                let peer = Peer { router, share, slot: Arc::new(slot), counts, settings, caller };
                 let served = http2::serve(connection, tls, peer, phase.clone());
                 connections.spawn(async move {
                     let from = from.map(tracing::field::display);

@@ -1,6 +1,6 @@
 //! Where metrics are read.
 
-use super::families::{Families, calls, process, sessions, storage, tls};
+use super::families::{Families, access, calls, process, sessions, storage, tls};
 use crate::clock::Millis;
 use crate::server::connections::worker::{Services, WorkerGauges};
 use prometheus_client::collector::Collector;
@@ -25,6 +25,9 @@ impl Collector for Sources {
         calls::write(&mut families, self)?;
         if let Some(in_use) = &self.services.tls {
             tls::write(&mut families, in_use)?;
+        }
+        if let Some(authorizer) = &self.services.authorizer {
+            access::write(&mut families, authorizer)?;
         }
         // While the data is being opened, nobody knows what is in it.
         if let Some(snapshot) = self.services.store.snapshot() {

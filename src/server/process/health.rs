@@ -5,8 +5,9 @@
 //! - `sessiond.writes` also stops serving while writes are refused because disk space is low.
 //! - `sessiond.sweeper` also stops serving while the sweeper is behind.
 //! - `sessiond.certificate` also stops serving while the files of the certificate can't be used, and the one before is.
+//! - `sessiond.access` also stops serving while the files of access rules can't be used, and the rules before are.
 //!
-//! The last three are separate, so that none of them takes the server away from readers.
+//! The last four are separate, so that none of them takes the server away from readers.
 
 use std::pin::Pin;
 use tokio::sync::watch;
@@ -68,6 +69,8 @@ pub(in crate::server) struct Vitals {
     pub(in crate::server) sweeper_behind: watch::Receiver<bool>,
     /// The files of the certificate can't be used.
     pub(in crate::server) certificate_stale: watch::Receiver<bool>,
+    /// The files of access rules can't be used.
+    pub(in crate::server) access_stale: watch::Receiver<bool>,
 }
 
 /// The health service.
@@ -88,6 +91,7 @@ impl HealthService {
             "sessiond.writes" => phase == Phase::Serving,
             "sessiond.sweeper" => reads && !*self.0.sweeper_behind.borrow(),
             "sessiond.certificate" => reads && !*self.0.certificate_stale.borrow(),
+            "sessiond.access" => reads && !*self.0.access_stale.borrow(),
             _ => return None,
         };
         Some(if serves { ServingStatus::Serving } else { ServingStatus::NotServing })
@@ -115,13 +119,14 @@ impl Health for HealthService {
         let mut drained = false;
         let mut last = None;
         let this = self.clone();
-        let Vitals { phase, sweeper_behind, certificate_stale } = self.0.clone();
-        let flags = [sweeper_behind, certificate_stale].map(|flag| WatchStream::new(flag).map(drop));
-        let [sweeper, certificate] = flags;
+        let Vitals { phase, sweeper_behind, certificate_stale, access_stale } = self.0.clone();
+        let flags = [sweeper_behind, certificate_stale, access_stale].map(|flag| WatchStream::new(flag).map(drop));
+        let [sweeper, certificate, access] = flags;
         let answers = WatchStream::new(phase)
             .map(drop)
             .merge(sweeper)
             .merge(certificate)
+            .merge(access)
             .map(move |()| {
                 let draining = *this.0.phase.borrow() == Phase::Draining;
                 (draining, this.status_of(&service).unwrap_or(ServingStatus::ServiceUnknown))

@@ -1,6 +1,8 @@
 //! The handshake of a connection, and what is said to a peer that does not speak TLS.
 
 use super::Tls;
+use super::client_names::names_of;
+use crate::authorization::CertificateName;
 use crate::server::connections::socket::Connection;
 use bytes::Bytes;
 use std::io;
@@ -50,11 +52,11 @@ pub(in crate::server) enum HandshakeError {
 }
 
 impl Tls {
-    /// Makes the handshake. A peer that does not speak TLS is told so in its own protocol, as far as that can be guessed.
+    /// Makes the handshake, and tells the names of the client's certificate. A peer that does not speak TLS is told so in its own protocol, as far as that can be guessed.
     pub(in crate::server) async fn accept(
         &self,
         connection: Connection,
-    ) -> Result<TlsStream<Connection>, HandshakeError> {
+    ) -> Result<(TlsStream<Connection>, Vec<CertificateName>), HandshakeError> {
         // Counted also if the time for it runs out.
         let failed = FailedHandshake(self);
         let accepted = self.shake_hands(connection).await?;
@@ -62,7 +64,10 @@ impl Tls {
         Ok(accepted)
     }
 
-    async fn shake_hands(&self, connection: Connection) -> Result<TlsStream<Connection>, HandshakeError> {
+    async fn shake_hands(
+        &self,
+        connection: Connection,
+    ) -> Result<(TlsStream<Connection>, Vec<CertificateName>), HandshakeError> {
         let mut first = [0; 2];
         let length = connection.peek(&mut first).await?;
         match &first[..length] {
@@ -71,8 +76,9 @@ impl Tls {
                 let config = Arc::clone(&self.in_use().config);
                 let mut accepted = TlsAcceptor::from(config).accept(connection).await?;
                 accepted.get_mut().1.set_buffer_limit(Some(SEND_BUFFER));
-                if self.0.client_names.let_in(accepted.get_ref().1.peer_certificates()) {
-                    return Ok(accepted);
+                let names = names_of(accepted.get_ref().1.peer_certificates());
+                if self.0.client_names.let_in(&names) {
+                    return Ok((accepted, names));
                 }
                 refuse_http2(accepted, &Status::permission_denied(NOT_LET_IN)).await?;
                 Err(HandshakeError::NotLetIn)

@@ -1,5 +1,6 @@
 //! Which clients get in, of those with a certificate.
 
+use crate::authorization::CertificateName;
 use crate::config::ALL_NAMES;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use x509_cert::Certificate;
@@ -19,20 +20,22 @@ impl ClientNames {
         Self { names: (names != [ALL_NAMES]).then(|| names.to_vec()) }
     }
 
-    /// Whether the client that has shown these certificates gets in: one of its alternative names must be among those here.
-    pub(super) fn let_in(&self, shown: Option<&[CertificateDer<'_>]>) -> bool {
+    /// Whether the client whose certificate has these names gets in: one of them must be among those here.
+    pub(super) fn let_in(&self, own: &[CertificateName]) -> bool {
         let Some(names) = &self.names else { return true };
-        let own = shown.and_then(<[_]>::first).and_then(|first| Certificate::from_der(first).ok());
-        let own = own.and_then(|own| own.tbs_certificate().get_extension::<SubjectAltName>().ok().flatten());
-        own.is_some_and(|(_, SubjectAltName(own))| own.iter().any(|own| names.iter().any(|name| is_named(own, name))))
+        own.iter().any(|own| names.iter().any(|name| own.is(name)))
     }
 }
 
-fn is_named(own: &GeneralName, name: &str) -> bool {
-    match own {
-        // RFC 4343: the case of a DNS name does not count.
-        GeneralName::DnsName(own) => own.as_str().eq_ignore_ascii_case(name),
-        GeneralName::UniformResourceIdentifier(own) => own.as_str() == name,
-        _ => false,
-    }
+/// The alternative names of a client's certificate, which is the first of those that it has shown.
+pub(super) fn names_of(shown: Option<&[CertificateDer<'_>]>) -> Vec<CertificateName> {
+    let own = shown.and_then(<[_]>::first).and_then(|first| Certificate::from_der(first).ok());
+    let own = own.and_then(|own| own.tbs_certificate().get_extension::<SubjectAltName>().ok().flatten());
+    let names = own.into_iter().flat_map(|(_, SubjectAltName(names))| names);
+    let name_of = |name: GeneralName| match name {
+        GeneralName::DnsName(name) => Some(CertificateName::Dns(name.as_str().to_owned())),
+        GeneralName::UniformResourceIdentifier(uri) => Some(CertificateName::Uri(uri.as_str().to_owned())),
+        _ => None,
+    };
+    names.filter_map(name_of).collect()
 }

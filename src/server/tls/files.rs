@@ -1,14 +1,10 @@
 //! The files of TLS: what they must hold, and what is wrong with them in words that help.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::OFlags;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -17,15 +13,14 @@ use tokio_rustls::rustls::{self, InconsistentKeys, RootCertStore};
 use x509_cert::der::Decode;
 
 use super::short_chains::ShortChains;
+use crate::clock::time_of_day;
+use crate::watched_file::{self, Stamp, stamp};
 
 /// Whoever speaks another protocol is refused in the handshake.
 const ALPN: &[u8] = b"h2";
 
 /// A certificate that ends sooner is warned of.
 const ENDS_SOON: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// No file is larger.
-const MAX_FILE: u64 = 1 << 20;
 
 const CERTIFICATE: &str = "tls-certificate";
 const KEY: &str = "tls-key";
@@ -52,12 +47,9 @@ pub struct TlsProblem {
     pub problem: String,
 }
 
-/// What changes when a file is replaced, is written, or gets another owner or mode; `None` while it can't be looked at.
-pub(super) type Stamp = Option<[i64; 7]>;
-
 /// What was read from the files.
 #[derive(Clone)]
-pub(super) struct Loaded {
+pub(in crate::server) struct Loaded {
     /// Of the files, before they were read.
     pub(super) stamps: Vec<Stamp>,
     pub(super) config: Arc<ServerConfig>,
@@ -181,36 +173,9 @@ fn check_time(path: &Path, chain: &[CertificateDer<'_>]) -> Result<SystemTime, T
     Ok(ends)
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "certificates end by the time of day, and the handshake judges others by it"
-)]
-fn time_of_day() -> SystemTime {
-    SystemTime::now()
-}
-
-/// Reads a file, but nothing that never ends or never begins.
+/// Reads a PEM file.
 fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, TlsProblem> {
-    let unreadable = |error| problem(setting, path, format!("can't be read ({error}); check its path and its mode"));
-    // Opening a pipe would otherwise wait for its writer.
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = File::options().read(true).custom_flags(flags).open(path).map_err(unreadable)?;
-    if !file.metadata().map_err(unreadable)?.is_file() {
-        return Err(problem(setting, path, "is no file; use a PEM file"));
-    }
-    let mut text = Vec::new();
-    file.take(MAX_FILE + 1).read_to_end(&mut text).map_err(unreadable)?;
-    if text.len() as u64 > MAX_FILE {
-        return Err(problem(setting, path, "is larger than 1 MiB; use a PEM file"));
-    }
-    Ok(text)
-}
-
-fn stamp(path: &Path) -> Stamp {
-    let found = fs::metadata(path).ok()?;
-    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let (place, length) = ([number(found.dev()), number(found.ino())], number(found.len()));
-    Some([place[0], place[1], length, found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()])
+    watched_file::read(path, "a PEM file").map_err(|found| problem(setting, path, found))
 }
 
 /// What a PEM reader found, without what stands in the file: that may be a key.

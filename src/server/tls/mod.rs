@@ -1,4 +1,4 @@
-//! TLS of the listeners: [`files`] reads and judges the certificates, [`renewal`] follows their changes, [`accept`] makes the
+//! TLS of the listeners: [`files`] reads and judges the certificates, [`renewal`] says what a change of them does, [`accept`] makes the
 //! handshake of a connection, and [`client_names`] says which of the clients get in.
 
 pub(in crate::server) mod accept;
@@ -9,6 +9,7 @@ mod short_chains;
 
 pub use files::{TlsFiles, TlsProblem};
 
+use crate::watched_file::Stamp;
 use client_names::ClientNames;
 use files::Loaded;
 use std::fmt;
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// What connections are served with: the certificate that is in use now, and those after it. Clones share it.
 #[derive(Clone)]
@@ -28,6 +30,7 @@ struct State {
     /// Whether the files, as they are now, can't be used.
     is_stale: watch::Sender<bool>,
     failed_handshakes: AtomicU64,
+    warned: Mutex<Option<Instant>>,
 }
 
 impl Tls {
@@ -42,12 +45,18 @@ impl Tls {
             in_use: Mutex::new(loaded),
             is_stale,
             failed_handshakes,
+            warned: Mutex::new(None),
         })))
     }
 
     /// Whether the files, as they are now, can't be used: the certificate in use is an older one.
-    pub(in crate::server) fn is_stale(&self) -> watch::Receiver<bool> {
+    pub(in crate::server) fn staleness(&self) -> watch::Receiver<bool> {
         self.0.is_stale.subscribe()
+    }
+
+    /// The files as they were before the certificate in use was read.
+    pub(in crate::server) fn seen(&self) -> Vec<Stamp> {
+        self.in_use().stamps.clone()
     }
 
     /// When the certificate in use ends.

@@ -10,6 +10,7 @@ use restore::Restores;
 use super::errors::status::Refusal;
 use super::store::StoreService;
 use super::streams::answer_stream::AnswerStream;
+use crate::authorization::Permission;
 use crate::clock::Millis;
 use crate::proto::admin_server::Admin;
 use crate::proto::{
@@ -43,6 +44,11 @@ impl AdminService {
         Self { store, restores, started, backups, checks }
     }
 
+    /// Makes sure that the caller may do this, which is about the whole server.
+    fn check<T>(&self, request: &Request<T>, permission: Permission) -> Result<(), Status> {
+        Ok(self.store.caller(request)?.check(permission, None)?)
+    }
+
     fn backup_permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         Arc::clone(&self.backups).try_acquire_owned().map_err(|_| Refusal::BackupRunning)
     }
@@ -56,12 +62,14 @@ impl AdminService {
 impl Admin for AdminService {
     async fn get_statistics(
         &self,
-        _request: Request<GetStatisticsRequest>,
+        request: Request<GetStatisticsRequest>,
     ) -> Result<Response<GetStatisticsResponse>, Status> {
+        self.check(&request, Permission::Statistics)?;
         self.statistics().await.map(Response::new)
     }
 
-    async fn sweep_now(&self, _request: Request<SweepNowRequest>) -> Result<Response<SweepNowResponse>, Status> {
+    async fn sweep_now(&self, request: Request<SweepNowRequest>) -> Result<Response<SweepNowResponse>, Status> {
+        self.check(&request, Permission::Maintenance)?;
         let sessions = self.store.sessions()?;
         let mut removed = 0;
         loop {
@@ -76,17 +84,20 @@ impl Admin for AdminService {
 
     type VerifyStream = AnswerStream<VerifyResponse>;
 
-    async fn verify(&self, _request: Request<VerifyRequest>) -> Result<Response<Self::VerifyStream>, Status> {
+    async fn verify(&self, request: Request<VerifyRequest>) -> Result<Response<Self::VerifyStream>, Status> {
+        self.check(&request, Permission::Maintenance)?;
         self.store.verify(self.check_permit()?).map(Response::new)
     }
 
     type BackupStream = AnswerStream<BackupResponse>;
 
-    async fn backup(&self, _request: Request<BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
+    async fn backup(&self, request: Request<BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
+        self.check(&request, Permission::Backup)?;
         self.store.back_up(self.backup_permit()?).map(Response::new)
     }
 
     async fn restore(&self, request: Request<Streaming<RestoreRequest>>) -> Result<Response<RestoreResponse>, Status> {
+        self.check(&request, Permission::Backup)?;
         self.restore_backup(self.backup_permit()?, request.into_inner()).await.map(Response::new)
     }
 }

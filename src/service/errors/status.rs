@@ -2,6 +2,7 @@
 //! below the methods is put into the same form by `protocol`.
 
 use super::counters::{self, MET_DAMAGE, REFUSED_FOR_SPACE};
+use crate::authorization::Denied;
 use crate::backup::RestoreError;
 use crate::engine::EngineError;
 use crate::proto::ItemError;
@@ -75,6 +76,18 @@ impl From<Refusal> for Status {
                 "too many requests are in flight (setting max-requests-in-flight)",
                 "TOO_MANY_REQUESTS",
             ),
+        }
+    }
+}
+
+impl From<Denied> for Status {
+    fn from(denied: Denied) -> Self {
+        let message = denied.to_string();
+        match denied {
+            Denied::NotAllowed { .. } => plain(Code::PermissionDenied, message, "PERMISSION_DENIED"),
+            Denied::Unknown | Denied::Malformed | Denied::Token => {
+                plain(Code::Unauthenticated, message, "UNAUTHENTICATED")
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One call of a stream.
 
 use super::order::Turn;
+use crate::authorization::Caller;
 use crate::proto::call::Method;
 use crate::proto::reply::Result as Answer;
 use crate::proto::{CallError, Reply};
@@ -29,17 +30,17 @@ pub(super) enum Ended {
     Refused,
 }
 
-/// Begins to carry out a call, by the same method as a unary call. It holds the message that brought it.
-pub(super) fn begin(store: Arc<StoreService>, method: Method, message: Option<Arc<Held>>) -> Work {
+/// Begins to carry out a call for this caller, by the same method as a unary call. It holds the message that brought it.
+pub(super) fn begin(store: Arc<StoreService>, caller: Caller, method: Method, message: Option<Arc<Held>>) -> Work {
     Box::pin(async move {
         let _message = message;
         let answer = match method {
-            Method::Create(request) => store.create(*request).await.map(Answer::Create),
-            Method::Get(request) => store.get(request).await.map(Answer::Get),
-            Method::Update(request) => store.update(*request).await.map(Answer::Update),
-            Method::Touch(request) => store.touch(request).await.map(Answer::Touch),
-            Method::Rotate(request) => store.rotate(*request).await.map(Answer::Rotate),
-            Method::Delete(request) => store.delete(request).await.map(Answer::Delete),
+            Method::Create(request) => store.create(&caller, *request).await.map(Answer::Create),
+            Method::Get(request) => store.get(&caller, request).await.map(Answer::Get),
+            Method::Update(request) => store.update(&caller, *request).await.map(Answer::Update),
+            Method::Touch(request) => store.touch(&caller, request).await.map(Answer::Touch),
+            Method::Rotate(request) => store.rotate(&caller, *request).await.map(Answer::Rotate),
+            Method::Delete(request) => store.delete(&caller, request).await.map(Answer::Delete),
         };
         answer.unwrap_or_else(failed)
     })

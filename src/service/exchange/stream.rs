@@ -2,6 +2,7 @@
 
 use super::call::{self, Ended, Work};
 use super::order::{Order, QueueEntry, Scope};
+use crate::authorization::{Caller, Denied};
 use crate::proto::call::Method;
 use crate::proto::{Call, ExchangeRequest, ExchangeResponse, Reply};
 use crate::service::call_counts::{Lane, Rpc};
@@ -37,6 +38,10 @@ const MESSAGE_BYTES: usize = 32 << 10;
 /// until its last call has ended.
 pub struct ExchangeStream {
     store: Arc<StoreService>,
+    /// Who has opened it.
+    caller: Caller,
+    /// Why its calls are refused, if it is not let in any more.
+    denied: Option<Denied>,
     incoming: Incoming,
     received: ReceivedMessages,
     /// The bytes of the message that was read last, while some of its calls are left.
@@ -91,12 +96,15 @@ impl Replies {
 impl StoreService {
     pub(in crate::service) fn open_exchange(
         &self,
+        caller: Caller,
         requests: Streaming<ExchangeRequest>,
         received: ReceivedMessages,
     ) -> ExchangeStream {
         received.claim();
         ExchangeStream {
             store: Arc::new(self.clone()),
+            caller,
+            denied: None,
             incoming: Incoming::Open(Vec::new().into_iter(), Box::new(requests)),
             message: None,
             received,
@@ -191,6 +199,11 @@ impl ExchangeStream {
             match ready!(Pin::new(&mut **messages).poll_next(cx)) {
                 Some(Ok(message)) => {
                     *calls = message.calls.into_iter();
+                    match self.caller.renew() {
+                        None => {}
+                        Some(Ok(renewed)) => (self.caller, self.denied) = (renewed, None),
+                        Some(Err(denied)) => self.denied = Some(denied),
+                    }
                     self.message = self.received.next().map(Arc::new);
                 }
                 Some(Err(status)) => self.incoming = Incoming::Ended(Some(grpc::of_stream(status))),
@@ -237,10 +250,17 @@ impl ExchangeStream {
         timeout: Option<prost_types::Duration>,
         method: Option<Method>,
     ) -> Result<(Work, Option<Duration>, Held), Status> {
+        if let Some(denied) = &self.denied {
+            return Err(denied.clone().into());
+        }
         let method = request::method(method)?;
         let timeout = request::call_timeout(timeout)?;
         let in_flight = self.received.share().take()?;
-        Ok((call::begin(Arc::clone(&self.store), method, self.message.clone()), timeout, in_flight))
+        Ok((
+            call::begin(Arc::clone(&self.store), self.caller.clone(), method, self.message.clone()),
+            timeout,
+            in_flight,
+        ))
     }
 
     /// Begins nothing more once the server drains.

@@ -5,6 +5,7 @@
 //! sent is held in the share of its connection.
 
 use super::answer_stream::{AnswerStream, MAX_STALL, Outgoing, ended_by};
+use crate::authorization::{Caller, Permission};
 use crate::model::{Event, EventKind, ResumeToken};
 use crate::proto::watch_sessions_response::Message;
 use crate::proto::{self, Checkpoint, SessionEvent, WatchSessionsRequest, WatchSessionsResponse};
@@ -30,6 +31,7 @@ const BUFFER: usize = 32;
 impl StoreService {
     pub(in crate::service) async fn watch(
         &self,
+        caller: Caller,
         request: WatchSessionsRequest,
         share: Arc<Share>,
     ) -> Result<AnswerStream<WatchSessionsResponse>, Status> {
@@ -38,13 +40,14 @@ impl StoreService {
         let checkpoint_interval = request::checkpoint_interval(request.checkpoint_interval)?;
         let resumed = request::resume_token(&request.resume_token)?;
         let position = resumed.map_or_else(|| *last_event.borrow(), |token| token.sequence);
-        let filter = request::event_filter(request)?;
+        let filter = request::event_filter(&caller, request)?;
         // Finds out at once whether the events after it are still there.
         sessions.require_history(position).await?;
 
         let (messages, receiver) = mpsc::channel(BUFFER);
         let watcher = Watcher {
             sessions,
+            caller,
             filter,
             checkpoint_interval,
             position,
@@ -60,6 +63,7 @@ impl StoreService {
 
 struct Watcher {
     sessions: Arc<Sessions>,
+    caller: Caller,
     filter: EventFilter,
     checkpoint_interval: Duration,
     /// Every event up to here that the filter lets through was sent.
@@ -75,9 +79,11 @@ impl Watcher {
     /// Sends events until there is a reason to stop, and returns it.
     async fn run(mut self) -> Status {
         let ended = ended_by(self.draining.clone(), self.messages.clone());
+        let denied = self.caller.clone().denied(Permission::Watch, self.filter.namespace.clone());
         tokio::select! {
             biased;
             status = ended => status,
+            denied = denied => denied.into(),
             Err(status) = self.send_all() => status,
         }
     }

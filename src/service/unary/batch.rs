@@ -1,5 +1,6 @@
 //! Many sessions in one call, with a result for each.
 
+use crate::authorization::{Caller, Permission};
 use crate::model::SessionId;
 use crate::proto::batch_get_sessions_result::Result as GetResult;
 use crate::proto::{
@@ -33,10 +34,11 @@ impl ErrorRoom {
 impl StoreService {
     pub(in crate::service) async fn batch_get(
         &self,
+        caller: &Caller,
         request: BatchGetSessionsRequest,
     ) -> Result<BatchGetSessionsResponse, Status> {
         let sessions = self.sessions()?;
-        let namespace = request::namespace(request.namespace)?;
+        let namespace = request::namespace(caller, Permission::Sessions, request.namespace)?;
         let access = request::access(request.access)?;
         let (ids, parsed) = parse(request.session_ids)?;
         let room = self.limits.answer_bytes().saturating_sub(parsed.len() * BARE_RESULT_BYTES);
@@ -54,10 +56,11 @@ impl StoreService {
 
     pub(in crate::service) async fn batch_delete(
         &self,
+        caller: &Caller,
         request: BatchDeleteSessionsRequest,
     ) -> Result<BatchDeleteSessionsResponse, Status> {
         let sessions = self.sessions()?;
-        let namespace = request::namespace(request.namespace)?;
+        let namespace = request::namespace(caller, Permission::Sessions, request.namespace)?;
         let (ids, parsed) = parse(request.session_ids)?;
         let deleted = sessions.delete_many(&namespace, &ids).await?;
         let room = self.limits.answer_bytes().saturating_sub(parsed.len() * BARE_RESULT_BYTES);

@@ -1,5 +1,6 @@
 //! Tokens against cross-site request forgery.
 
+use crate::authorization::{Caller, Permission};
 use crate::proto::{IssueCsrfTokenRequest, IssueCsrfTokenResponse, VerifyCsrfTokenRequest, VerifyCsrfTokenResponse};
 use crate::service::convert::request;
 use crate::service::store::StoreService;
@@ -8,20 +9,22 @@ use tonic::Status;
 impl StoreService {
     pub(in crate::service) async fn issue_csrf(
         &self,
+        caller: &Caller,
         request: IssueCsrfTokenRequest,
     ) -> Result<IssueCsrfTokenResponse, Status> {
         let sessions = self.sessions()?;
-        let namespace = request::namespace(request.namespace)?;
+        let namespace = request::namespace(caller, Permission::Sessions, request.namespace)?;
         let id = request::session_id("session_id", request.session_id)?;
         Ok(IssueCsrfTokenResponse { token: sessions.issue_csrf_token(&namespace, &id).await? })
     }
 
     pub(in crate::service) async fn verify_csrf(
         &self,
+        caller: &Caller,
         request: VerifyCsrfTokenRequest,
     ) -> Result<VerifyCsrfTokenResponse, Status> {
         let sessions = self.sessions()?;
-        let namespace = request::namespace(request.namespace)?;
+        let namespace = request::namespace(caller, Permission::Sessions, request.namespace)?;
         let id = request::session_id("session_id", request.session_id)?;
         let valid = sessions.verify_csrf_token(&namespace, &id, &request.token).await?;
         Ok(VerifyCsrfTokenResponse { valid })

@@ -1,5 +1,7 @@
 //! Listing, counting and revoking sessions.
 
+use crate::authorization::{Caller, Permission};
+use crate::proto::revoke_sessions_request::Scope;
 use crate::proto::{
     CountSessionsRequest, CountSessionsResponse, ListSessionsRequest, ListSessionsResponse, RevokeSessionsRequest,
     RevokeSessionsResponse,
@@ -10,11 +12,21 @@ use crate::service::store::StoreService;
 use crate::session::PageBounds;
 use tonic::Status;
 
+/// What a caller needs for some sessions of a namespace that it names, or for all of them.
+fn permission_for(are_named: bool) -> Permission {
+    if are_named { Permission::Principals } else { Permission::Namespace }
+}
+
 impl StoreService {
-    pub(in crate::service) async fn list(&self, request: ListSessionsRequest) -> Result<ListSessionsResponse, Status> {
+    pub(in crate::service) async fn list(
+        &self,
+        caller: &Caller,
+        request: ListSessionsRequest,
+    ) -> Result<ListSessionsResponse, Status> {
         let sessions = self.sessions()?;
         let handles = request::listed(&request)?;
-        let namespace = request::namespace(request.namespace)?;
+        let permission = permission_for(handles.is_some() || !request.principal.is_empty());
+        let namespace = request::namespace(caller, permission, request.namespace)?;
         let principal = request::principal("principal", request.principal)?;
         let page_size = request::page_size(request.page_size)?;
         // The page token is bound to this.
@@ -40,10 +52,12 @@ impl StoreService {
 
     pub(in crate::service) async fn count(
         &self,
+        caller: &Caller,
         request: CountSessionsRequest,
     ) -> Result<CountSessionsResponse, Status> {
         let sessions = self.sessions()?;
-        let namespace = request::namespace(request.namespace)?;
+        let permission = permission_for(!request.principal.is_empty());
+        let namespace = request::namespace(caller, permission, request.namespace)?;
         let principal = request::principal("principal", request.principal)?;
         let count = self.background.run(async move { sessions.count(&namespace, &principal).await });
         Ok(CountSessionsResponse { count: count.await? })
@@ -51,10 +65,12 @@ impl StoreService {
 
     pub(in crate::service) async fn revoke(
         &self,
+        caller: &Caller,
         request: RevokeSessionsRequest,
     ) -> Result<RevokeSessionsResponse, Status> {
         let sessions = self.sessions()?;
-        let namespace = request::namespace(request.namespace)?;
+        let permission = permission_for(!matches!(request.scope, Some(Scope::WholeNamespace(_))));
+        let namespace = request::namespace(caller, permission, request.namespace)?;
         let scope = request::revoke_scope(request.scope)?;
         let revoked = self.background.run(async move { sessions.revoke(&namespace, scope).await });
         Ok(RevokeSessionsResponse { revoked: revoked.await? })

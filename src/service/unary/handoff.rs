@@ -1,5 +1,6 @@
 //! Cross-domain sign-on.
 
+use crate::authorization::{Caller, Permission};
 use crate::proto::{IssueHandoffRequest, IssueHandoffResponse, RedeemHandoffRequest, RedeemHandoffResponse};
 use crate::service::convert::answer::{session, timestamp};
 use crate::service::convert::request;
@@ -10,10 +11,11 @@ use tonic::Status;
 impl StoreService {
     pub(in crate::service) async fn issue_handoff_ticket(
         &self,
+        caller: &Caller,
         request: IssueHandoffRequest,
     ) -> Result<IssueHandoffResponse, Status> {
         let sessions = self.sessions()?;
-        let namespace = request::namespace(request.namespace)?;
+        let namespace = request::namespace(caller, Permission::Sessions, request.namespace)?;
         let id = request::session_id("session_id", request.session_id)?;
         let audience = request::audience(request.audience)?;
         let lifetime = request::ticket_lifetime(request.lifetime)?;
@@ -23,11 +25,12 @@ impl StoreService {
 
     pub(in crate::service) async fn redeem_handoff_ticket(
         &self,
+        caller: &Caller,
         request: RedeemHandoffRequest,
     ) -> Result<RedeemHandoffResponse, Status> {
         let sessions = self.sessions()?;
         let redemption = Redemption {
-            namespace: request::namespace(request.namespace)?,
+            namespace: request::namespace(caller, Permission::Sessions, request.namespace)?,
             ticket: request.ticket,
             audience: request::audience(request.audience)?,
             new_id: request::optional_session_id("new_session_id", request.new_session_id)?,

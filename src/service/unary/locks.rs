@@ -1,5 +1,6 @@
 //! Locks.
 
+use crate::authorization::{Caller, Permission};
 use crate::proto::{LockSessionRequest, LockSessionResponse, UnlockSessionRequest, UnlockSessionResponse};
 use crate::service::Share;
 use crate::service::convert::answer::{seen_session, timestamp};
@@ -13,13 +14,14 @@ use tonic::Status;
 impl StoreService {
     pub(in crate::service) async fn lock(
         &self,
+        caller: &Caller,
         request: LockSessionRequest,
         share: &Arc<Share>,
     ) -> Result<LockSessionResponse, Status> {
         let sessions = self.sessions()?;
         let renewed = Some(request.lock_token).filter(|token| !token.is_empty());
         let wanted = LockRequest {
-            namespace: request::namespace(request.namespace)?,
+            namespace: request::namespace(caller, Permission::Sessions, request.namespace)?,
             id: request::session_id("session_id", request.session_id)?,
             lease: request::lease(request.lease)?,
             wait: request::lock_wait(request.wait, renewed.is_some())?,
@@ -45,10 +47,11 @@ impl StoreService {
 
     pub(in crate::service) async fn unlock(
         &self,
+        caller: &Caller,
         request: UnlockSessionRequest,
     ) -> Result<UnlockSessionResponse, Status> {
         let sessions = self.sessions()?;
-        let namespace = request::namespace(request.namespace)?;
+        let namespace = request::namespace(caller, Permission::Sessions, request.namespace)?;
         let id = request::session_id("session_id", request.session_id)?;
         let released = sessions.unlock(&namespace, &id, &request.lock_token).await?;
         Ok(UnlockSessionResponse { released })

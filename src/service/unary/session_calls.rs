@@ -1,5 +1,6 @@
 //! Create, get, update, touch, rotate and delete.
 
+use crate::authorization::{Caller, Permission};
 use crate::proto::{
     CreateSessionRequest, CreateSessionResponse, DeleteSessionRequest, DeleteSessionResponse, GetSessionRequest,
     GetSessionResponse, RotateSessionRequest, RotateSessionResponse, TouchSessionRequest, TouchSessionResponse,
@@ -14,11 +15,12 @@ use tonic::Status;
 impl StoreService {
     pub(in crate::service) async fn create(
         &self,
+        caller: &Caller,
         request: CreateSessionRequest,
     ) -> Result<CreateSessionResponse, Status> {
         let sessions = self.sessions()?;
         let new = NewSession {
-            namespace: request::namespace(request.namespace)?,
+            namespace: request::namespace(caller, Permission::Sessions, request.namespace)?,
             id: request::optional_session_id("session_id", request.session_id)?,
             data: request::first_data(
                 &request.attributes,
@@ -33,9 +35,13 @@ impl StoreService {
         Ok(CreateSessionResponse { session_id: id.reveal(), session: session_without_attributes(&record) })
     }
 
-    pub(in crate::service) async fn get(&self, request: GetSessionRequest) -> Result<GetSessionResponse, Status> {
+    pub(in crate::service) async fn get(
+        &self,
+        caller: &Caller,
+        request: GetSessionRequest,
+    ) -> Result<GetSessionResponse, Status> {
         let sessions = self.sessions()?;
-        let namespace = request::namespace(request.namespace)?;
+        let namespace = request::namespace(caller, Permission::Sessions, request.namespace)?;
         let id = request::session_id("session_id", request.session_id)?;
         let access = request::access(request.access)?;
         let seen = sessions.get(&namespace, &id, access).await?;
@@ -45,12 +51,13 @@ impl StoreService {
 
     pub(in crate::service) async fn update(
         &self,
+        caller: &Caller,
         request: UpdateSessionRequest,
     ) -> Result<UpdateSessionResponse, Status> {
         let sessions = self.sessions()?;
         let lock_token = Some(request.lock_token).filter(|token| !token.is_empty());
         let update = Update {
-            namespace: request::namespace(request.namespace)?,
+            namespace: request::namespace(caller, Permission::Sessions, request.namespace)?,
             id: request::session_id("session_id", request.session_id)?,
             change: request::change(request.change, &self.limits)?,
             expected_version: request::expected_version(request.expected_version, request.upsert)?,
@@ -62,9 +69,13 @@ impl StoreService {
         Ok(UpdateSessionResponse { session: seen_session(&updated.session, false), created: updated.created })
     }
 
-    pub(in crate::service) async fn touch(&self, request: TouchSessionRequest) -> Result<TouchSessionResponse, Status> {
+    pub(in crate::service) async fn touch(
+        &self,
+        caller: &Caller,
+        request: TouchSessionRequest,
+    ) -> Result<TouchSessionResponse, Status> {
         let sessions = self.sessions()?;
-        let namespace = request::namespace(request.namespace)?;
+        let namespace = request::namespace(caller, Permission::Sessions, request.namespace)?;
         let id = request::session_id("session_id", request.session_id)?;
         let Seen { record, life } = sessions.get(&namespace, &id, Access::Touch).await?;
         Ok(TouchSessionResponse { expire_time: Some(timestamp(life.expires_at())), version: record.version })
@@ -72,11 +83,12 @@ impl StoreService {
 
     pub(in crate::service) async fn rotate(
         &self,
+        caller: &Caller,
         request: RotateSessionRequest,
     ) -> Result<RotateSessionResponse, Status> {
         let sessions = self.sessions()?;
         let rotation = Rotation {
-            namespace: request::namespace(request.namespace)?,
+            namespace: request::namespace(caller, Permission::Sessions, request.namespace)?,
             id: request::session_id("session_id", request.session_id)?,
             new_id: request::optional_session_id("new_session_id", request.new_session_id)?,
             grace: request::grace(request.grace)?,
@@ -89,10 +101,11 @@ impl StoreService {
 
     pub(in crate::service) async fn delete(
         &self,
+        caller: &Caller,
         request: DeleteSessionRequest,
     ) -> Result<DeleteSessionResponse, Status> {
         let sessions = self.sessions()?;
-        let namespace = request::namespace(request.namespace)?;
+        let namespace = request::namespace(caller, Permission::Sessions, request.namespace)?;
         let target = request::target(request.target)?;
         let deleted = match sessions.delete(namespace, target).await {
             Ok(()) => true,

@@ -114,7 +114,7 @@ async fn what_can_not_be_used_is_told_everywhere_and_the_old_one_stays() {
     for problem in ["is not the key of", "ended at 2021-01-01T00:00:00Z", "holds no certificate"] {
         let line = log.lines().find(|line| line.contains(problem));
         let line = line.unwrap_or_else(|| panic!("{problem:?} is not in the log:\n{log}"));
-        assert!(line.contains("ERROR") && line.contains("the one before stays in use"), "{line}");
+        assert!(line.contains("ERROR") && line.contains("what was before stays in use"), "{line}");
     }
 }
 
@@ -171,7 +171,7 @@ async fn a_certificate_that_ends_while_it_is_in_use_is_told_once_and_can_be_rene
     eventually("it ends", async || stale() > 0.5).await;
     // They still take it in the second of its end.
     eventually("clients refuse it", async || client(&server, files.client()).health("").await.is_err()).await;
-    let told = |server: &Server| server.log().matches("the one before stays in use").count();
+    let told = |server: &Server| server.log().matches("what was before stays in use").count();
     assert_eq!(told(&server), 1, "{}", server.log());
     files.replace("server", "renewed");
     eventually("it is renewed", async || stale() < 0.5).await;

@@ -1,5 +1,6 @@
 //! All metrics. Each is described in `docs/metrics.md`, in the same order.
 
+pub(super) mod access;
 pub(super) mod calls;
 pub(super) mod process;
 pub(super) mod sessions;

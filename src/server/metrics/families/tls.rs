@@ -14,7 +14,7 @@ pub(in crate::server::metrics) fn write(families: &mut Families<'_, '_>, tls: &T
     families.gauge(
         "sessiond_tls_certificate_stale",
         "1 if the files of the certificate can't be used as they are now, and an older one is.",
-        u64::from(*tls.is_stale().borrow()),
+        u64::from(*tls.staleness().borrow()),
     )?;
     families.counter(
         "sessiond_tls_failed_handshakes",

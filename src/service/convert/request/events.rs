@@ -2,12 +2,14 @@
 
 use super::bounds::bounded;
 use super::{namespace, principal};
+use crate::authorization::{Caller, Permission};
 use crate::clock::Millis;
 use crate::model::{Event, EventKind, MalformedToken, ResumeToken};
 use crate::proto;
 use crate::session::Error;
 use prost_types::Duration;
 use std::ops::RangeInclusive;
+use tonic::Status;
 
 const DEFAULT_CHECKPOINT_INTERVAL: Millis = 10_000;
 const CHECKPOINT_INTERVALS: RangeInclusive<Millis> = 100..=3_600_000;
@@ -16,7 +18,7 @@ const CHECKPOINT_INTERVALS: RangeInclusive<Millis> = 100..=3_600_000;
 #[derive(Debug)]
 pub(in crate::service) struct EventFilter {
     /// `None` for every namespace.
-    namespace: Option<String>,
+    pub(in crate::service) namespace: Option<String>,
     /// Empty for every principal.
     principal: String,
     /// Empty for every kind.
@@ -32,11 +34,18 @@ impl EventFilter {
     }
 }
 
-pub(in crate::service) fn event_filter(request: proto::WatchSessionsRequest) -> Result<EventFilter, Error> {
-    if request.all_namespaces && !request.namespace.is_empty() {
-        return Err(Error::invalid("namespace", "must be empty if all_namespaces is set"));
-    }
-    let namespace = if request.all_namespaces { None } else { Some(namespace(request.namespace)?) };
+pub(in crate::service) fn event_filter(
+    caller: &Caller,
+    request: proto::WatchSessionsRequest,
+) -> Result<EventFilter, Status> {
+    let namespace = if !request.all_namespaces {
+        Some(namespace(caller, Permission::Watch, request.namespace)?)
+    } else if request.namespace.is_empty() {
+        caller.check(Permission::Watch, None)?;
+        None
+    } else {
+        return Err(Error::invalid("namespace", "must be empty if all_namespaces is set").into());
+    };
     Ok(EventFilter {
         namespace,
         principal: principal("principal", request.principal)?,

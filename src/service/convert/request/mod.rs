@@ -9,6 +9,7 @@ pub(in crate::service) use change::{change, first_data};
 pub(in crate::service) use events::{EventFilter, checkpoint_interval, event_filter, resume_token};
 pub use limits::RequestLimits;
 
+use crate::authorization::{Caller, Permission};
 use crate::clock::Millis;
 use crate::model::{Handle, NAMESPACE_RULE, SessionId, is_namespace};
 use crate::proto;
@@ -21,6 +22,7 @@ use crate::session::{
 };
 use bounds::{bounded, check_length, moment_to_millis, to_millis};
 use prost_types::{Duration, Timestamp};
+use tonic::Status;
 
 const DEFAULT_NAMESPACE: &str = "default";
 const MAX_AUDIENCE_BYTES: usize = 256;
@@ -32,15 +34,18 @@ const DEFAULT_LEASE: Millis = 10_000;
 const DEFAULT_TICKET_LIFETIME: Millis = 30_000;
 const MAX_PRINCIPAL_BYTES: usize = 256;
 
-pub(in crate::service) fn namespace(namespace: String) -> Result<String, Error> {
-    if namespace.is_empty() {
-        return Ok(DEFAULT_NAMESPACE.into());
+/// The namespace of a request whose caller needs this permission there.
+pub(in crate::service) fn namespace(
+    caller: &Caller,
+    permission: Permission,
+    namespace: String,
+) -> Result<String, Status> {
+    let namespace = if namespace.is_empty() { DEFAULT_NAMESPACE.into() } else { namespace };
+    if !is_namespace(&namespace) {
+        return Err(Error::invalid("namespace", format!("must be {NAMESPACE_RULE}")).into());
     }
-    if is_namespace(&namespace) {
-        Ok(namespace)
-    } else {
-        Err(Error::invalid("namespace", format!("must be {NAMESPACE_RULE}")))
-    }
+    caller.check(permission, Some(&namespace))?;
+    Ok(namespace)
 }
 
 pub(in crate::service) fn session_id(field: &'static str, id: String) -> Result<SessionId, Error> {

@@ -1,0 +1,168 @@
+//! The caller of a call.
+
+use super::authorizer::{Authorizer, Credential};
+use super::permission::{Permission, Permissions};
+use std::collections::HashMap;
+use std::fmt;
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+use tokio::time::sleep;
+
+/// Who makes a call, and what it may do. Where there is no access file nobody is asked, and everybody may do everything.
+#[derive(Clone, Debug)]
+pub struct Caller(Option<Arc<Authenticated>>);
+
+/// A caller that was found.
+#[derive(Debug)]
+pub(super) struct Authenticated {
+    pub(super) authorizer: Authorizer,
+    pub(super) credential: Credential,
+    /// Of the rules by which it was found.
+    pub(super) generation: u64,
+    pub(super) known: Arc<KnownCaller>,
+    /// When its token ends.
+    pub(super) expires: Option<SystemTime>,
+}
+
+/// A caller of the access file.
+#[derive(Debug)]
+pub(super) struct KnownCaller {
+    pub(super) name: String,
+    pub(super) grants: Grants,
+    pub(super) counters: Arc<CallerCounters>,
+}
+
+/// What a caller may do.
+#[derive(Debug, Default)]
+pub(super) struct Grants {
+    /// In every namespace, and of the server.
+    pub(super) everywhere: Permissions,
+    pub(super) in_namespaces: HashMap<Box<str>, Permissions>,
+}
+
+/// What is counted of a caller.
+#[derive(Debug, Default)]
+pub(super) struct CallerCounters {
+    /// Calls that were denied, by the permission that they needed.
+    denied: [AtomicU64; Permission::ALL.len()],
+}
+
+impl CallerCounters {
+    pub(super) fn denied(&self, permission: Permission) -> u64 {
+        self.denied[permission as usize].load(Ordering::Relaxed)
+    }
+}
+
+/// Why a call is not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// Nothing tells who calls.
+    #[error(
+        "nothing tells who calls; send a token, or use a certificate or a user that the server's access-file names"
+    )]
+    Unknown,
+    /// The header `authorization` holds no token.
+    #[error("the header authorization must be one, of the form: Bearer TOKEN")]
+    Malformed,
+    /// The token is not one of those that hold.
+    #[error("the token is unknown, revoked or expired")]
+    Token,
+    /// The caller may not do this.
+    #[error("the caller {caller} has no permission {permission} in {}", place(namespace.as_deref()))]
+    NotAllowed {
+        /// The name of the caller.
+        caller: String,
+        /// What it would need.
+        permission: Permission,
+        /// Where; `None` for all namespaces.
+        namespace: Option<String>,
+    },
+}
+
+fn place(namespace: Option<&str>) -> String {
+    namespace.map_or_else(|| "all namespaces".into(), |namespace| format!("the namespace {namespace}"))
+}
+
+impl Caller {
+    /// Whoever it is: there is no access file.
+    #[must_use]
+    pub fn anybody() -> Self {
+        Self(None)
+    }
+
+    pub(super) fn found(authenticated: Authenticated) -> Self {
+        Self(Some(Arc::new(authenticated)))
+    }
+
+    /// Its name in the access file.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.0.as_ref().map(|found| found.known.name.as_str())
+    }
+
+    /// Makes sure that it may do this in a namespace, or in all of them. A denial is counted and logged.
+    pub fn check(&self, permission: Permission, namespace: Option<&str>) -> Result<(), Denied> {
+        let Some(found) = &self.0 else { return Ok(()) };
+        let known = &found.known;
+        if known.grants.allow(permission, namespace) {
+            return Ok(());
+        }
+        known.counters.denied[permission as usize].fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(caller = known.name, permission = permission.name(), namespace, "a call was denied");
+        Err(Denied::NotAllowed { caller: known.name.clone(), permission, namespace: namespace.map(str::to_owned) })
+    }
+
+    /// The same caller by the rules as they are now; `None` if it is by those already.
+    pub fn renew(&self) -> Option<Result<Self, Denied>> {
+        let found = self.0.as_ref()?;
+        if found.generation == found.authorizer.generation() && !found.has_expired() {
+            return None;
+        }
+        Some(found.authorizer.authenticate_again(&found.credential))
+    }
+
+    /// Waits until it may not do this any more, if that ever happens.
+    pub async fn denied(mut self, permission: Permission, namespace: Option<String>) -> Denied {
+        loop {
+            let Some(found) = &self.0 else { return pending().await };
+            let mut changes = found.authorizer.changes();
+            tokio::select! {
+                // It can't end while the caller holds the authorizer.
+                _ = changes.wait_for(|generation| *generation != found.generation) => {}
+                () = found.expired() => {}
+            }
+            let renewed = self.renew().unwrap_or_else(|| Ok(self.clone()));
+            match renewed.and_then(|renewed| renewed.check(permission, namespace.as_deref()).map(|()| renewed)) {
+                Ok(renewed) => self = renewed,
+                Err(denied) => return denied,
+            }
+        }
+    }
+}
+
+impl Authenticated {
+    fn has_expired(&self) -> bool {
+        self.expires.is_some_and(|expires| expires <= crate::clock::time_of_day())
+    }
+
+    /// Waits until the token has ended, looking at least once an hour: the time of day may be set.
+    async fn expired(&self) {
+        let Some(expires) = self.expires else { return pending().await };
+        while let Ok(left) = expires.duration_since(crate::clock::time_of_day()) {
+            if left.is_zero() {
+                return;
+            }
+            sleep(left.min(LOOK_EVERY)).await;
+        }
+    }
+}
+
+const LOOK_EVERY: std::time::Duration = std::time::Duration::from_secs(3_600);
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name().unwrap_or("anybody"))
+    }
+}
