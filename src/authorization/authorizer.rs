@@ -10,6 +10,7 @@ use crate::clock::time_of_day;
 use crate::watched_file::{Stamp, stamp};
 use std::collections::HashMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -83,20 +84,22 @@ impl Authorizer {
 
     /// Finds the caller of a call by its headers, or else by what is known of its connection.
     pub fn authenticate(&self, peer: &Arc<PeerIdentity>, headers: &HeaderMap) -> Result<Caller, Denied> {
-        let credential = match token_in(headers)? {
+        let credential = token_in(headers).map(|token| match token {
             Some(token) => Credential::Token(hash_of(token)),
             None => Credential::Peer(Arc::clone(peer)),
-        };
-        self.authenticate_again(&credential)
+        });
+        let found = credential.and_then(|credential| self.find(&credential));
+        found.inspect_err(|denied| self.note(denied, peer.address))
     }
 
+    /// Finds the caller of an open stream again.
     pub(super) fn authenticate_again(&self, credential: &Credential) -> Result<Caller, Denied> {
-        let found = self.find(credential);
-        if let Err(denied) = &found {
-            self.0.unauthenticated.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(%denied, "a call was not let in");
-        }
-        found
+        self.find(credential).inspect_err(|denied| self.note(denied, None))
+    }
+
+    fn note(&self, denied: &Denied, from: Option<SocketAddr>) {
+        self.0.unauthenticated.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(%denied, from = from.map(tracing::field::display), "a call was not let in");
     }
 
     fn find(&self, credential: &Credential) -> Result<Caller, Denied> {

@@ -1,10 +1,13 @@
 //! What is known of a peer by its connection.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 /// What is known of a peer by its connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerIdentity {
+    /// Where it is; nothing is known of peers at a Unix socket.
+    pub address: Option<SocketAddr>,
     /// The alternative names of its certificate that name it: none without TLS or without a certificate.
     pub certificate_names: Vec<CertificateName>,
     /// The user of its process, at a Unix socket.

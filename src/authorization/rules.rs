@@ -319,7 +319,7 @@ mod tests {
              [caller.rest]\nanyone = true\nallow = [{ namespaces = [\"a\"], may = [\"sessions\"] }]",
         );
         let rules = rules.unwrap_or_else(|problem| panic!("{problem}"));
-        let by_name = |name| PeerIdentity { certificate_names: vec![name], user: None };
+        let by_name = |name| PeerIdentity { certificate_names: vec![name], ..PeerIdentity::default() };
         let by_user = |uid, gid| PeerIdentity { user: Some(UnixUser { uid, gid }), ..PeerIdentity::default() };
         let dns = |name: &str| by_name(CertificateName::Dns(name.into()));
         for (peer, caller) in [

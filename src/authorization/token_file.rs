@@ -251,7 +251,7 @@ mod tests {
             expires: None,
             hash: [7; 32],
         }]);
-        for bad in ["x", "abcdefgh shop 1970-01-01T00:00:00Z - 00", "abcdefgh shop then - 00", "a b c d e f"] {
+        for bad in ["sdt_x", "abcdefgh shop 1970-01-01T00:00:00Z - 00", "abcdefgh shop then - 00", "a b c d e f"] {
             fs::write(&path, format!("{good}{bad}\n")).unwrap();
             let problem = read(&path).unwrap_err();
             assert!(problem.starts_with("line 4 is no line"), "{problem}");

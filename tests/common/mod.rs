@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses another part of the harness")]
 #![allow(clippy::unwrap_used, reason = "a harness that can't do its work fails the test")]
 
+pub(crate) mod access;
 pub(crate) mod backups;
 pub(crate) mod damage;
 pub(crate) mod faketime;

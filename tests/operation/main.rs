@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "what can't be set up fails the test")]
 
+mod access;
 mod bench;
 mod command_line;
 #[path = "../common/mod.rs"]

@@ -63,7 +63,7 @@ fn a_log_filter_that_means_nothing_is_refused() {
 #[test]
 fn listening_beyond_loopback_has_to_be_allowed() {
     refused(&["--listen", "0.0.0.0:0"], &[], &["--listen", "0.0.0.0:0", "no TLS", "--allow-plaintext"]);
-    let server = Server::start_with(&["--listen", "0.0.0.0:0", "--allow-plaintext"]);
+    let server = Server::start_with(&["--listen", "0.0.0.0:0", "--allow-plaintext", "--allow-anonymous"]);
     assert!(server.address().starts_with("0.0.0.0:"), "{}", server.banner());
 }
 

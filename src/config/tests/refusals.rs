@@ -34,7 +34,10 @@ fn plaintext_beyond_loopback_has_to_be_allowed() {
                  tls://HOST:PORT or on unix:PATH, or set --allow-plaintext if every host of the network is trusted"
             ),
         );
-        assert!(load(&format!("--allow-plaintext --listen {address}"), &[], None).is_ok(), "{address}");
+        assert!(
+            load(&format!("--allow-plaintext --allow-anonymous --listen {address}"), &[], None).is_ok(),
+            "{address}"
+        );
     }
 }
 

@@ -37,6 +37,8 @@ fn defaults_are_as_documented() {
         tls_key: None,
         tls_client_ca: None,
         tls_client_names: vec!["all".to_owned()],
+        access_file: None,
+        token_file: None,
         allow_anonymous: false,
         socket_mode: 0o600,
         allow_plaintext: false,
@@ -215,7 +217,8 @@ fn table_shows_value_and_origin() {
 
 #[test]
 fn written_file_gives_the_same_settings() {
-    let mut flags = String::from("--allow-plaintext --listen 0.0.0.0:1,unix:s --reflection=false --workers 3");
+    let mut flags =
+        String::from("--allow-plaintext --allow-anonymous --listen 0.0.0.0:1,unix:s --reflection=false --workers 3");
     write!(
         flags,
         " --log a='\"\\b --cache-size 16777216 --absolute-timeout 1h --engine memory \

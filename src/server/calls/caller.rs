@@ -2,6 +2,7 @@
 
 use super::route::{Route, Target};
 use crate::authorization::{Authorizer, Caller, CertificateName, Denied, PeerIdentity, UnixUser};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tonic::codegen::http::HeaderMap;
 
@@ -14,9 +15,13 @@ pub(in crate::server) struct CallerSearch {
 }
 
 impl CallerSearch {
-    /// For a connection from a process of this user.
-    pub(in crate::server) fn new(authorizer: Option<Authorizer>, user: Option<UnixUser>) -> Self {
-        Self { authorizer, identity: Arc::new(PeerIdentity { user, ..PeerIdentity::default() }) }
+    /// For a connection from this address, or from a process of this user.
+    pub(in crate::server) fn new(
+        authorizer: Option<Authorizer>,
+        address: Option<SocketAddr>,
+        user: Option<UnixUser>,
+    ) -> Self {
+        Self { authorizer, identity: Arc::new(PeerIdentity { address, user, certificate_names: Vec::new() }) }
     }
 
     /// Takes note of what the peer's certificate says.

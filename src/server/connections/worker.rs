@@ -116,7 +116,7 @@ async fn serve(service: Services, calls: Arc<CallCounts>, mut accepted: mpsc::Re
         match Connection::adopt(accepted, load, Arc::clone(&share), settings.send_timeout) {
             Ok(connection) => {
                 let (router, settings, counts) = (router.clone(), Arc::clone(&settings), Arc::clone(&calls));
-                let caller = CallerSearch::new(authorizer.clone(), connection.user());
+                let caller = CallerSearch::new(authorizer.clone(), from, connection.user());
                 let peer = Peer { router, share, slot: Arc::new(slot), counts, settings, caller };
                 let served = http2::serve(connection, tls, peer, phase.clone());
                 connections.spawn(async move {
