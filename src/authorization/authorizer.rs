@@ -185,6 +185,12 @@ impl Authorizer {
         counted.filter(|(_, _, denied)| *denied > 0).collect()
     }
 
+    /// How many look-ups of sessions failed, by the names of callers.
+    #[must_use]
+    pub fn failed_lookups(&self) -> Vec<(String, u64)> {
+        self.rules().callers().map(|known| (known.name.clone(), known.counters.failed_lookups())).collect()
+    }
+
     fn rules(&self) -> Arc<Rules> {
         Arc::clone(&self.0.in_use.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -2,13 +2,18 @@
 
 use super::authorizer::{Authorizer, Credential};
 use super::permission::{Permission, Permissions};
+use super::rate::{Pace, Rate};
+use crate::clock::time_of_day;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tokio::time::sleep;
+
+/// How often the end of a token is looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(3_600);
 
 /// Who makes a call, and what it may do. Where there is no access file nobody is asked, and everybody may do everything.
 #[derive(Clone, Debug)]
@@ -31,6 +36,8 @@ pub(super) struct Authenticated {
 pub(super) struct KnownCaller {
     pub(super) name: String,
     pub(super) grants: Grants,
+    /// Calls that it may make in a second; `None` for any number.
+    pub(super) max_calls: Option<u32>,
     pub(super) counters: Arc<CallerCounters>,
 }
 
@@ -47,11 +54,18 @@ pub(super) struct Grants {
 pub(super) struct CallerCounters {
     /// Calls that were denied, by the permission that they needed.
     denied: [AtomicU64; Permission::ALL.len()],
+    calls: Rate,
+    failed_lookups: AtomicU64,
+    pub(super) failed_lookup_rate: Rate,
 }
 
 impl CallerCounters {
     pub(super) fn denied(&self, permission: Permission) -> u64 {
         self.denied[permission as usize].load(Ordering::Relaxed)
+    }
+
+    pub(super) fn failed_lookups(&self) -> u64 {
+        self.failed_lookups.load(Ordering::Relaxed)
     }
 }
 
@@ -79,6 +93,14 @@ pub enum Denied {
         /// Where; `None` for all namespaces.
         namespace: Option<String>,
     },
+    /// The caller makes too many calls.
+    #[error("the caller {caller} makes more than {limit} calls a second (its max-calls-per-second in access-file)")]
+    TooManyCalls {
+        /// The name of the caller.
+        caller: String,
+        /// How many it may make in a second.
+        limit: u32,
+    },
 }
 
 fn place(namespace: Option<&str>) -> String {
@@ -102,8 +124,19 @@ impl Caller {
         self.0.as_ref().map(|found| found.known.name.as_str())
     }
 
-    /// Makes sure that it may do this in a namespace, or in all of them. A denial is counted and logged.
+    /// Makes sure that a call may do this in a namespace, or in all of them. A denial is counted and logged.
     pub fn check(&self, permission: Permission, namespace: Option<&str>) -> Result<(), Denied> {
+        let Some(found) = &self.0 else { return Ok(()) };
+        let KnownCaller { name, max_calls, counters, .. } = &*found.known;
+        if let Some(limit) = *max_calls
+            && counters.calls.count(1, limit.into(), Duration::ZERO) == Pace::Above
+        {
+            return Err(Denied::TooManyCalls { caller: name.clone(), limit });
+        }
+        self.permits(permission, namespace)
+    }
+
+    fn permits(&self, permission: Permission, namespace: Option<&str>) -> Result<(), Denied> {
         let Some(found) = &self.0 else { return Ok(()) };
         let known = &found.known;
         if known.grants.allow(permission, namespace) {
@@ -112,6 +145,14 @@ impl Caller {
         known.counters.denied[permission as usize].fetch_add(1, Ordering::Relaxed);
         tracing::warn!(caller = known.name, permission = permission.name(), namespace, "a call was denied");
         Err(Denied::NotAllowed { caller: known.name.clone(), permission, namespace: namespace.map(str::to_owned) })
+    }
+
+    /// Counts look-ups of sessions that its calls did not find. Returns the rate of all of them.
+    #[must_use]
+    pub fn count_failed_lookups(&self, failed: u64) -> Option<&Rate> {
+        let counters = &self.0.as_ref()?.known.counters;
+        counters.failed_lookups.fetch_add(failed, Ordering::Relaxed);
+        Some(&counters.failed_lookup_rate)
     }
 
     /// The same caller by the rules as they are now; `None` if it is by those already.
@@ -134,7 +175,7 @@ impl Caller {
                 () = found.expired() => {}
             }
             let renewed = self.renew().unwrap_or_else(|| Ok(self.clone()));
-            match renewed.and_then(|renewed| renewed.check(permission, namespace.as_deref()).map(|()| renewed)) {
+            match renewed.and_then(|renewed| renewed.permits(permission, namespace.as_deref()).map(|()| renewed)) {
                 Ok(renewed) => self = renewed,
                 Err(denied) => return denied,
             }
@@ -144,13 +185,13 @@ impl Caller {
 
 impl Authenticated {
     fn has_expired(&self) -> bool {
-        self.expires.is_some_and(|expires| expires <= crate::clock::time_of_day())
+        self.expires.is_some_and(|expires| expires <= time_of_day())
     }
 
     /// Waits until the token has ended, looking at least once an hour: the time of day may be set.
     async fn expired(&self) {
         let Some(expires) = self.expires else { return pending().await };
-        while let Ok(left) = expires.duration_since(crate::clock::time_of_day()) {
+        while let Ok(left) = expires.duration_since(time_of_day()) {
             if left.is_zero() {
                 return;
             }
@@ -158,8 +199,6 @@ impl Authenticated {
         }
     }
 }
-
-const LOOK_EVERY: std::time::Duration = std::time::Duration::from_secs(3_600);
 
 impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,12 +2,13 @@
 //!
 //! The access file ([`rules`]) names callers and says what each of them may do, as [`permission`]s in namespaces; the token
 //! file ([`token_file`]) has the hashes of their [`token`]s. The [`authorizer`] holds what both say at present, and finds the
-//! [`caller`] of a call by its token or by the [`identity`] of its connection.
+//! [`caller`] of a call by its token or by the [`identity`] of its connection. [`rate`] bounds how much a caller may do.
 
 mod authorizer;
 mod caller;
 mod identity;
 mod permission;
+mod rate;
 mod rules;
 mod token;
 mod token_file;
@@ -17,6 +18,7 @@ pub use authorizer::{AccessFiles, Authorizer};
 pub use caller::{Caller, Denied};
 pub use identity::{CertificateName, PeerIdentity, UnixUser};
 pub use permission::Permission;
+pub use rate::{Pace, Rate};
 pub use token::Token;
 pub use token_file::{TokenEntry, TokenFile, TokenFileError};
 

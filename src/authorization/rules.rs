@@ -43,6 +43,7 @@ struct WrittenCaller {
     groups: Vec<NameOrNumber>,
     #[serde(default)]
     anyone: bool,
+    max_calls_per_second: Option<u32>,
     allow: Vec<WrittenRule>,
 }
 
@@ -197,9 +198,17 @@ fn judge(
     }
     let users = written.users.into_iter().map(user).collect::<Result<_, _>>()?;
     let groups = written.groups.into_iter().map(group).collect::<Result<_, _>>()?;
+    if written.max_calls_per_second == Some(0) {
+        return Err("max-calls-per-second must be 1 or more; leave it out for any number".into());
+    }
     let counters = counters.entry(name.to_owned()).or_default();
     Ok(RuledCaller {
-        caller: Arc::new(KnownCaller { name: name.to_owned(), grants, counters: Arc::clone(counters) }),
+        caller: Arc::new(KnownCaller {
+            name: name.to_owned(),
+            grants,
+            max_calls: written.max_calls_per_second,
+            counters: Arc::clone(counters),
+        }),
         certificates: written.certificates,
         users,
         groups,

@@ -12,8 +12,9 @@ use crate::engine::Durability;
 use super::environment::environment_name;
 use super::policy::PolicySettings;
 use super::values::{
-    EngineKind, Listen, LogFormat, OptionalDuration, OptionalListen, OptionalPath, at_least, between, count, duration,
-    none_or_address, none_or_between, none_or_path, none_or_pem_file, path, size, socket_mode, text, workers,
+    EngineKind, Listen, LogFormat, OptionalCount, OptionalDuration, OptionalListen, OptionalPath, at_least, between,
+    count, duration, none_or_address, none_or_between, none_or_count, none_or_path, none_or_pem_file, path, size,
+    socket_mode, text, workers,
 };
 
 // The name of a value in the help also says which TOML type the file must use for it; see file.rs.
@@ -296,6 +297,15 @@ pub struct Settings {
     #[arg(long, value_name = DURATION, value_parser = between(duration, "1s", "10m"), default_value = "30s",
           help_heading = LIMITS)]
     pub send_timeout: Duration,
+
+    /// Look-ups of a caller that may fail in a second (1 to 1000000, or none for any number)
+    ///
+    /// Who guesses session IDs causes many. Beyond this the answers that there is no such session come up to a second late, and
+    /// then the look-ups are refused with `RESOURCE_EXHAUSTED`; look-ups that find their session are not touched. Cookies of
+    /// ended sessions fail too: set it well above their usual number. Without access-file all callers count as one.
+    #[arg(long, value_name = COUNT, value_parser = none_or_count("1", "1000000"), default_value = "none",
+          help_heading = LIMITS)]
+    pub max_failed_lookups: OptionalCount,
 
     /// The longest name of an attribute, in bytes of UTF-8 (1 to 1024)
     #[arg(long, value_name = COUNT, value_parser = between(count::<usize>, "1", "1024"), default_value = "256",

@@ -21,7 +21,7 @@ use crate::authorization::Authorizer;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::engine::{EngineError, EngineStatus};
-use crate::service::{AdminService, Background, Bounds, Budget, RequestLimits, Restores, StoreService};
+use crate::service::{AdminService, Background, Bounds, Budget, CallerRules, RequestLimits, Restores, StoreService};
 use crate::session::Policies;
 use connections::accept::accept;
 use connections::worker::{Services, Worker};
@@ -88,7 +88,8 @@ pub async fn run(
     let clock = Clock::system();
     let budget = Budget::new(bounds(&settings));
     let limits = request_limits(&settings, &policies);
-    let store = StoreService::new(limits, Background::start()?, draining, authorizer.is_some());
+    let callers = CallerRules { are_asked_for: authorizer.is_some(), max_failed_lookups: settings.max_failed_lookups };
+    let store = StoreService::new(limits, Background::start()?, draining, callers);
     // One restore at a time.
     let (swap_sender, mut swaps) = mpsc::channel(1);
     let started = clock.now();

@@ -2,7 +2,7 @@
 //!
 //! A request enters in [`store`], which lists the methods of `SessionStore`, or in [`admin`]. Its work is done in [`unary`],
 //! [`streams`] or [`exchange`]. All of them check and convert by [`convert`] and make their errors by [`errors`];
-//! [`in_flight`] is the budget that bounds what a server takes on, [`call_counts`] counts calls for [`snapshot`] and those who
+//! [`in_flight`] is the budget that bounds what a server takes on, [`guesses`] slows down whoever looks for IDs, [`call_counts`] counts calls for [`snapshot`] and those who
 //! watch the server.
 
 mod admin;
@@ -10,6 +10,7 @@ mod call_counts;
 pub(crate) mod convert;
 pub(crate) mod errors;
 mod exchange;
+mod guesses;
 mod in_flight;
 mod snapshot;
 mod store;
@@ -29,5 +30,5 @@ pub(crate) use in_flight::budget::STREAM_WINDOW;
 pub use in_flight::budget::{Bounds, Budget, Held, Share};
 pub use in_flight::received::ReceivedMessages;
 pub use snapshot::Snapshot;
-pub use store::StoreService;
+pub use store::{CallerRules, StoreService};
 pub use streams::background::Background;

@@ -3,6 +3,7 @@
 use super::convert::request::RequestLimits;
 use super::errors::status::Refusal;
 use super::exchange::ExchangeStream;
+use super::guesses::Guesses;
 use super::in_flight::received::ReceivedMessages;
 use super::streams::answer_stream::AnswerStream;
 use super::streams::background::Background;
@@ -34,8 +35,17 @@ pub struct StoreService {
     /// Where walks over many sessions run.
     pub(super) background: Background,
     pub(super) watchers: Watchers,
-    /// Whether every call has a caller.
-    asks_who_calls: bool,
+    callers: CallerRules,
+    pub(super) guesses: Guesses,
+}
+
+/// What holds for all callers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CallerRules {
+    /// Whether every request has to bring its [`Caller`] in its extensions.
+    pub are_asked_for: bool,
+    /// How many look-ups of a caller may fail in a second; `None` for any number.
+    pub max_failed_lookups: Option<usize>,
 }
 
 /// Resolves when the server drains.
@@ -45,16 +55,22 @@ pub(super) async fn until_drained(mut draining: watch::Receiver<bool>) {
 }
 
 impl StoreService {
-    /// A service without sessions yet. Its streams end when `draining` turns true. If it asks who calls, every request has to
-    /// bring its [`Caller`] in its extensions.
+    /// A service without sessions yet. Its streams end when `draining` turns true.
     #[must_use]
     pub fn new(
         limits: RequestLimits,
         background: Background,
         draining: watch::Receiver<bool>,
-        asks_who_calls: bool,
+        callers: CallerRules,
     ) -> Self {
-        Self { sessions: Arc::default(), limits, draining, background, watchers: Watchers::default(), asks_who_calls }
+        let guesses = Guesses::limited_to(callers.max_failed_lookups);
+        let (sessions, watchers) = (Arc::default(), Watchers::default());
+        Self { sessions, limits, draining, background, watchers, callers, guesses }
+    }
+
+    /// How many answers were held back because too many look-ups failed.
+    pub(crate) fn delayed_lookups(&self) -> u64 {
+        self.guesses.delayed()
     }
 
     /// Begins to serve these sessions.
@@ -76,7 +92,7 @@ impl StoreService {
     pub(super) fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
         match request.extensions().get() {
             Some(caller) => Ok(Caller::clone(caller)),
-            None if self.asks_who_calls => Err(Status::internal("the call has no caller")),
+            None if self.callers.are_asked_for => Err(Status::internal("the call has no caller")),
             None => Ok(Caller::anybody()),
         }
     }
@@ -92,35 +108,45 @@ impl SessionStore for StoreService {
     }
 
     async fn get_session(&self, request: Request<GetSessionRequest>) -> Result<Response<GetSessionResponse>, Status> {
-        self.get(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
+        let caller = self.caller(&request)?;
+        let answer = self.get(&caller, request.into_inner()).await;
+        self.guesses.judge(&caller, answer).await.map(Response::new)
     }
 
     async fn update_session(
         &self,
         request: Request<UpdateSessionRequest>,
     ) -> Result<Response<UpdateSessionResponse>, Status> {
-        self.update(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
+        let caller = self.caller(&request)?;
+        let answer = self.update(&caller, request.into_inner()).await;
+        self.guesses.judge(&caller, answer).await.map(Response::new)
     }
 
     async fn touch_session(
         &self,
         request: Request<TouchSessionRequest>,
     ) -> Result<Response<TouchSessionResponse>, Status> {
-        self.touch(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
+        let caller = self.caller(&request)?;
+        let answer = self.touch(&caller, request.into_inner()).await;
+        self.guesses.judge(&caller, answer).await.map(Response::new)
     }
 
     async fn rotate_session(
         &self,
         request: Request<RotateSessionRequest>,
     ) -> Result<Response<RotateSessionResponse>, Status> {
-        self.rotate(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
+        let caller = self.caller(&request)?;
+        let answer = self.rotate(&caller, request.into_inner()).await;
+        self.guesses.judge(&caller, answer).await.map(Response::new)
     }
 
     async fn delete_session(
         &self,
         request: Request<DeleteSessionRequest>,
     ) -> Result<Response<DeleteSessionResponse>, Status> {
-        self.delete(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
+        let caller = self.caller(&request)?;
+        let answer = self.delete(&caller, request.into_inner()).await;
+        self.guesses.judge(&caller, answer).await.map(Response::new)
     }
 
     async fn batch_get_sessions(
@@ -163,42 +189,54 @@ impl SessionStore for StoreService {
         request: Request<LockSessionRequest>,
     ) -> Result<Response<LockSessionResponse>, Status> {
         let share = Arc::clone(received(&request)?.share());
-        self.lock(&self.caller(&request)?, request.into_inner(), &share).await.map(Response::new)
+        let caller = self.caller(&request)?;
+        let answer = self.lock(&caller, request.into_inner(), &share).await;
+        self.guesses.judge(&caller, answer).await.map(Response::new)
     }
 
     async fn unlock_session(
         &self,
         request: Request<UnlockSessionRequest>,
     ) -> Result<Response<UnlockSessionResponse>, Status> {
-        self.unlock(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
+        let caller = self.caller(&request)?;
+        let answer = self.unlock(&caller, request.into_inner()).await;
+        self.guesses.judge(&caller, answer).await.map(Response::new)
     }
 
     async fn issue_handoff(
         &self,
         request: Request<IssueHandoffRequest>,
     ) -> Result<Response<IssueHandoffResponse>, Status> {
-        self.issue_handoff_ticket(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
+        let caller = self.caller(&request)?;
+        let answer = self.issue_handoff_ticket(&caller, request.into_inner()).await;
+        self.guesses.judge(&caller, answer).await.map(Response::new)
     }
 
     async fn redeem_handoff(
         &self,
         request: Request<RedeemHandoffRequest>,
     ) -> Result<Response<RedeemHandoffResponse>, Status> {
-        self.redeem_handoff_ticket(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
+        let caller = self.caller(&request)?;
+        let answer = self.redeem_handoff_ticket(&caller, request.into_inner()).await;
+        self.guesses.judge(&caller, answer).await.map(Response::new)
     }
 
     async fn issue_csrf_token(
         &self,
         request: Request<IssueCsrfTokenRequest>,
     ) -> Result<Response<IssueCsrfTokenResponse>, Status> {
-        self.issue_csrf(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
+        let caller = self.caller(&request)?;
+        let answer = self.issue_csrf(&caller, request.into_inner()).await;
+        self.guesses.judge(&caller, answer).await.map(Response::new)
     }
 
     async fn verify_csrf_token(
         &self,
         request: Request<VerifyCsrfTokenRequest>,
     ) -> Result<Response<VerifyCsrfTokenResponse>, Status> {
-        self.verify_csrf(&self.caller(&request)?, request.into_inner()).await.map(Response::new)
+        let caller = self.caller(&request)?;
+        let answer = self.verify_csrf(&caller, request.into_inner()).await;
+        self.guesses.judge(&caller, answer).await.map(Response::new)
     }
 
     type WatchSessionsStream = AnswerStream<WatchSessionsResponse>;

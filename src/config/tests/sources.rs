@@ -81,6 +81,7 @@ fn defaults_are_as_documented() {
         message_memory_per_connection: 64 << 20,
         receive_timeout: Duration::from_secs(10),
         send_timeout: Duration::from_secs(30),
+        max_failed_lookups: None,
         max_attribute_name_bytes: 256,
         workers: workers("auto").expect("auto is a number of workers"),
         drain_timeout: Duration::from_secs(10),

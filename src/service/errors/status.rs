@@ -21,6 +21,8 @@ pub enum Refusal {
     NotReady,
     /// As many requests are in flight as are allowed.
     TooManyRequests,
+    /// Too many look-ups of the caller fail.
+    FailedLookups(usize),
     /// A watcher reads too slowly.
     WatcherTooSlow,
     /// A backup or a restore is running.
@@ -41,6 +43,11 @@ impl From<Refusal> for Status {
             Refusal::NotReady => {
                 plain(Code::Unavailable, "the server is starting or stopping; repeat the call", "NOT_READY")
             }
+            Refusal::FailedLookups(limit) => plain(
+                Code::ResourceExhausted,
+                format!("more than {limit} look-ups of this caller fail in a second (setting max-failed-lookups)"),
+                "LOOKUP_LIMIT_REACHED",
+            ),
             Refusal::WatcherTooSlow => plain(
                 Code::ResourceExhausted,
                 "the watcher reads too slowly; resume after the last event that it received",
@@ -85,6 +92,7 @@ impl From<Denied> for Status {
         let message = denied.to_string();
         match denied {
             Denied::NotAllowed { .. } => plain(Code::PermissionDenied, message, "PERMISSION_DENIED"),
+            Denied::TooManyCalls { .. } => plain(Code::ResourceExhausted, message, "CALL_LIMIT_REACHED"),
             Denied::Unknown | Denied::Malformed | Denied::Token => {
                 plain(Code::Unauthenticated, message, "UNAUTHENTICATED")
             }

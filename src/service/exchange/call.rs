@@ -42,7 +42,7 @@ pub(super) fn begin(store: Arc<StoreService>, caller: Caller, method: Method, me
             Method::Rotate(request) => store.rotate(&caller, *request).await.map(Answer::Rotate),
             Method::Delete(request) => store.delete(&caller, request).await.map(Answer::Delete),
         };
-        answer.unwrap_or_else(failed)
+        store.guesses.judge(&caller, answer).await.unwrap_or_else(failed)
     })
 }
 

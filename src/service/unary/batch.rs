@@ -43,6 +43,7 @@ impl StoreService {
         let (ids, parsed) = parse(request.session_ids)?;
         let room = self.limits.answer_bytes().saturating_sub(parsed.len() * BARE_RESULT_BYTES);
         let found = sessions.get_many(&namespace, &ids, access, room).await?;
+        self.guesses.note(caller, failed_lookups(&found)).await?;
         let taken: usize = found.iter().flatten().map(|seen| seen.record.answer_size()).sum();
         let mut errors = ErrorRoom(room.saturating_sub(taken));
         let results = merge(parsed, found).map(|result| BatchGetSessionsResult {
@@ -63,6 +64,8 @@ impl StoreService {
         let namespace = request::namespace(caller, Permission::Sessions, request.namespace)?;
         let (ids, parsed) = parse(request.session_ids)?;
         let deleted = sessions.delete_many(&namespace, &ids).await?;
+        let failed = deleted.iter().filter(|deleted| matches!(deleted, Ok(false))).count();
+        self.guesses.note(caller, failed).await?;
         let room = self.limits.answer_bytes().saturating_sub(parsed.len() * BARE_RESULT_BYTES);
         let mut errors = ErrorRoom(room);
         let results = merge(parsed, deleted).map(|result| match result {
@@ -71,6 +74,10 @@ impl StoreService {
         });
         Ok(BatchDeleteSessionsResponse { results: results.collect() })
     }
+}
+
+fn failed_lookups<T>(found: &[Result<T, Error>]) -> usize {
+    found.iter().filter(|found| matches!(found, Err(Error::NotFound))).count()
 }
 
 /// The IDs that are well formed, and for each ID of the request what is wrong with it.

@@ -109,7 +109,10 @@ impl StoreService {
         let target = request::target(request.target)?;
         let deleted = match sessions.delete(namespace, target).await {
             Ok(()) => true,
-            Err(Error::NotFound) if request.allow_missing => false,
+            Err(Error::NotFound) if request.allow_missing => {
+                self.guesses.note(caller, 1).await?;
+                false
+            }
             Err(error) => return Err(error.into()),
         };
         Ok(DeleteSessionResponse { deleted })

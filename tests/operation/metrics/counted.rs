@@ -25,11 +25,15 @@ pub(crate) const OF_TLS: [&str; 3] =
     ["sessiond_tls_certificate_end_seconds", "sessiond_tls_certificate_stale", "sessiond_tls_failed_handshakes_total"];
 
 /// Those that are there only with rules of access. The last of them only once a call was denied.
-const OF_ACCESS: [&str; 3] =
-    ["sessiond_access_stale", "sessiond_unauthenticated_calls_total", "sessiond_denied_calls_total"];
+const OF_ACCESS: [&str; 4] = [
+    "sessiond_access_stale",
+    "sessiond_unauthenticated_calls_total",
+    "sessiond_caller_failed_lookups_total",
+    "sessiond_denied_calls_total",
+];
 
 /// Every other metric, and its type.
-const METRICS: [(&str, &str); 39] = [
+const METRICS: [(&str, &str); 40] = [
     ("sessiond_build_info", "gauge"),
     ("sessiond_phase", "gauge"),
     ("process_start_time_seconds", "gauge"),
@@ -52,6 +56,7 @@ const METRICS: [(&str, &str); 39] = [
     ("sessiond_sessions_deleted_total", "counter"),
     ("sessiond_sessions_revoked_total", "counter"),
     ("sessiond_failed_lookups_total", "counter"),
+    ("sessiond_delayed_lookups_total", "counter"),
     ("sessiond_sweeper_lag_seconds", "gauge"),
     ("sessiond_events", "gauge"),
     ("sessiond_events_bytes", "gauge"),

@@ -16,6 +16,12 @@ pub(in crate::server::metrics) fn write(families: &mut Families<'_, '_>, authori
         authorizer.unauthenticated(),
     )?;
     let denials = authorizer.denials();
+    let failed = authorizer.failed_lookups();
+    families.counters(
+        "sessiond_caller_failed_lookups",
+        "Look-ups of IDs that opened no session, by callers.",
+        failed.iter().map(|(caller, failed)| ([("caller", caller.as_str())], *failed)),
+    )?;
     families.counters(
         "sessiond_denied_calls",
         "Calls that their callers may not make.",

@@ -37,6 +37,11 @@ pub(in crate::server::metrics) fn write(
         "Session IDs that opened no session; many of them may be guesses.",
         counters.failed_lookups,
     )?;
+    families.counter(
+        "sessiond_delayed_lookups",
+        "Answers that were held back because too many look-ups of a caller failed (setting max-failed-lookups).",
+        sources.services.store.delayed_lookups(),
+    )?;
     families.gauge(
         "sessiond_sweeper_lag_seconds",
         "For how long the session that waits longest for the sweeper has been due.",
