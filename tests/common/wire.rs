@@ -1,9 +1,10 @@
 //! HTTP/2 by hand, for peers that behave as no library would.
 
 use prost::Message;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
+use tokio_rustls::rustls::{ClientConnection, StreamOwned};
 
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -52,17 +53,61 @@ impl Frame {
 
 /// A connection that sends what a test tells it to.
 pub(crate) struct Peer {
-    stream: TcpStream,
+    stream: Stream,
     received: Vec<u8>,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Stream {
+    /// Connects, over TLS if the address begins with `tls://`; the server may be any.
+    fn connect(address: &str) -> Self {
+        let (address, has_tls) = address.strip_prefix("tls://").map_or((address, false), |address| (address, true));
+        let mut socket = TcpStream::connect(address).unwrap();
+        socket.set_nodelay(true).unwrap();
+        socket.set_write_timeout(Some(super::LONG)).unwrap();
+        let stream = if has_tls {
+            let mut connection = super::tls::trusting_connection();
+            socket.set_read_timeout(Some(super::LONG)).unwrap();
+            while connection.is_handshaking() {
+                connection.complete_io(&mut socket).unwrap();
+            }
+            Self::Tls(Box::new(StreamOwned::new(connection, socket)))
+        } else {
+            Self::Plain(socket)
+        };
+        stream.socket().set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        stream
+    }
+
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => stream.get_ref(),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.write_all(bytes),
+            Self::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
 }
 
 impl Peer {
     pub(crate) fn connect(address: &str) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream.set_write_timeout(Some(super::LONG)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-        Self { stream, received: Vec::new() }
+        Self { stream: Stream::connect(address), received: Vec::new() }
     }
 
     /// Connects and says what every HTTP/2 client says first.
@@ -123,7 +168,7 @@ impl Peer {
 
     /// Sends bytes, and gives up when the other side takes none for so long.
     pub(crate) fn send_within(&mut self, bytes: &[u8], patience: Duration) -> bool {
-        self.stream.set_write_timeout(Some(patience)).unwrap();
+        self.stream.socket().set_write_timeout(Some(patience)).unwrap();
         self.send(bytes)
     }
 

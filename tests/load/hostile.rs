@@ -1,10 +1,13 @@
 //! Tests with peers that speak no gRPC, or abuse HTTP/2. They are cut off or ignored, and everyone else is served.
 
+use crate::common::tls::Certificates;
 use crate::common::wire::{
-    CONTINUATION, END_HEADERS, GOAWAY, HEADERS, PREFACE, Peer, RST_STREAM, SETTINGS, call_headers, frame, literal,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PREFACE, Peer, RST_STREAM, SETTINGS, call_headers,
+    frame, literal, message,
 };
 use crate::common::{LONG, Server, eventually};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use sessiond_client::Client;
 use sessiond_client::proto::CreateSessionRequest;
 use std::io::Read;
 use std::net::TcpStream;
@@ -13,8 +16,36 @@ use std::time::Duration;
 /// By how much a server may grow under attack, including the allocator.
 const MEMORY_UNDER_ATTACK: u64 = 48 << 20;
 
+/// A server without TLS, and one with it.
+fn both() -> [Door; 2] {
+    let files = Certificates::new();
+    let flags = files.server_flags();
+    let tls = Server::start_with(&flags.iter().map(String::as_str).collect::<Vec<_>>());
+    [Door { server: Server::start(), files: None }, Door { server: tls, files: Some(files) }]
+}
+
+/// A server, and the certificates with which it speaks TLS.
+struct Door {
+    server: Server,
+    files: Option<Certificates>,
+}
+
+impl Door {
+    async fn still_serves(&self) {
+        let builder = self.server.client_builder();
+        let client = match &self.files {
+            None => builder,
+            Some(files) => builder.address(self.server.address().replace("tls://", "https://")).tls(files.client()),
+        };
+        serves(&client.connect_lazy().unwrap()).await;
+    }
+}
+
 async fn still_serves(server: &Server) {
-    let client = server.client();
+    serves(&server.client()).await;
+}
+
+async fn serves(client: &Client) {
     let id = client.create(CreateSessionRequest::new()).await.unwrap().session_id;
     client.get(&id).await.unwrap();
 }
@@ -91,42 +122,46 @@ async fn half_greetings_and_silence_keep_nobody_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn endless_headers_are_cut_off() {
-    let server = Server::start();
-    let before = server.memory();
-    let mut header = Vec::new();
-    literal(&mut header, b"x-endless", &[b'x'; 100]);
-    let piece = header.repeat(100);
-    let mut peer = Peer::greet(server.address());
-    peer.send(&frame(HEADERS, 0, 1, &call_headers("GetSession")));
-    let mut sent = 0;
-    while peer.send(&frame(CONTINUATION, 0, 1, &piece)) && !peer.is_closed() {
-        sent += piece.len();
-        assert!(sent < 256 << 20, "the server takes headers without end");
+    for door in both() {
+        let server = &door.server;
+        let before = server.memory();
+        let mut header = Vec::new();
+        literal(&mut header, b"x-endless", &[b'x'; 100]);
+        let piece = header.repeat(100);
+        let mut peer = Peer::greet(server.address());
+        peer.send(&frame(HEADERS, 0, 1, &call_headers("GetSession")));
+        let mut sent = 0;
+        while peer.send(&frame(CONTINUATION, 0, 1, &piece)) && !peer.is_closed() {
+            sent += piece.len();
+            assert!(sent < 256 << 20, "the server takes headers without end");
+        }
+        assert!(server.memory() < before + MEMORY_UNDER_ATTACK, "{} bytes", server.memory());
+        door.still_serves().await;
     }
-    assert!(server.memory() < before + MEMORY_UNDER_ATTACK, "{} bytes", server.memory());
-    still_serves(&server).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_that_are_cancelled_at_once_are_cut_off() {
-    let server = Server::start();
-    let before = server.memory();
-    let mut peer = Peer::greet(server.address());
-    let headers = call_headers("GetSession");
-    for call in 0..100_000_u32 {
-        let stream = 2 * call + 1;
-        let mut both = frame(HEADERS, END_HEADERS, stream, &headers);
-        both.extend(frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes()));
-        if !peer.send(&both) {
-            break;
+    for door in both() {
+        let server = &door.server;
+        let before = server.memory();
+        let mut peer = Peer::greet(server.address());
+        let headers = call_headers("GetSession");
+        for call in 0..100_000_u32 {
+            let stream = 2 * call + 1;
+            let mut both = frame(HEADERS, END_HEADERS, stream, &headers);
+            both.extend(frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes()));
+            if !peer.send(&both) {
+                break;
+            }
         }
+        // The GOAWAY may be lost if the connection is closed with unread bytes.
+        if let Some(farewell) = peer.receive(|frame| frame.kind == GOAWAY) {
+            assert_eq!(farewell.payload[4..8], 11_u32.to_be_bytes(), "ENHANCE_YOUR_CALM");
+        }
+        assert!(server.memory() < before + MEMORY_UNDER_ATTACK, "{} bytes", server.memory());
+        door.still_serves().await;
     }
-    // The GOAWAY may be lost if the connection is closed with unread bytes.
-    if let Some(farewell) = peer.receive(|frame| frame.kind == GOAWAY) {
-        assert_eq!(farewell.payload[4..8], 11_u32.to_be_bytes(), "ENHANCE_YOUR_CALM");
-    }
-    assert!(server.memory() < before + MEMORY_UNDER_ATTACK, "{} bytes", server.memory());
-    still_serves(&server).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,18 +188,46 @@ async fn a_peer_cannot_flood_the_log() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_settings_does_no_harm() {
-    let server = Server::start();
-    let before = server.memory();
-    let mut peer = Peer::greet(server.address());
-    let flood = frame(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 1]).repeat(1_000);
-    for _ in 0..200 {
-        // The answers are read, so that only their number could hurt.
-        if !peer.send(&flood) || peer.is_closed() {
-            break;
+    for door in both() {
+        let server = &door.server;
+        let before = server.memory();
+        let mut peer = Peer::greet(server.address());
+        let flood = frame(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 1]).repeat(1_000);
+        for _ in 0..200 {
+            // The answers are read, so that only their number could hurt.
+            if !peer.send(&flood) || peer.is_closed() {
+                break;
+            }
         }
+        assert!(server.memory() < before + MEMORY_UNDER_ATTACK, "{} bytes", server.memory());
+        door.still_serves().await;
     }
-    assert!(server.memory() < before + MEMORY_UNDER_ATTACK, "{} bytes", server.memory());
-    still_serves(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tiny_pieces_of_a_request_do_no_harm() {
+    for door in both() {
+        let before = door.server.memory();
+        let mut peer = Peer::agree(door.server.address());
+        // A request in pieces of one byte, of which each costs the server as much as a large one.
+        let request = CreateSessionRequest::new().attribute("data", "x".repeat(20_000));
+        let body = message(&request);
+        assert!(peer.send(&frame(HEADERS, END_HEADERS, 1, &call_headers("CreateSession"))));
+        let pieces: Vec<u8> = body.iter().flat_map(|byte| frame(DATA, 0, 1, &[*byte])).collect();
+        assert!(peer.send(&pieces) && peer.send(&frame(DATA, END_STREAM, 1, &[])));
+        let answer = peer.receive(|frame| frame.stream == 1 && frame.kind == DATA);
+        assert!(answer.is_some_and(|answer| answer.payload.len() > 50), "it is carried out");
+        // Pieces of nothing, without an end.
+        assert!(peer.send(&frame(HEADERS, END_HEADERS, 3, &call_headers("CreateSession"))));
+        let nothing = frame(DATA, 0, 3, &[]).repeat(10_000);
+        for _ in 0..50 {
+            if !peer.send(&nothing) || peer.is_closed() {
+                break;
+            }
+        }
+        assert!(door.server.memory() < before + MEMORY_UNDER_ATTACK, "{} bytes", door.server.memory());
+        door.still_serves().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! Tests of the server's end: requests in flight are finished, acknowledged changes are there after a restart, and
 //! nobody can delay the end for longer than the drain-timeout.
 
-use crate::common::wire::{DATA, END_HEADERS, HEADERS, INITIAL_WINDOW_SIZE, Peer, call, call_headers, frame};
+use crate::common::wire::{DATA, END_HEADERS, GOAWAY, HEADERS, INITIAL_WINDOW_SIZE, Peer, call, call_headers, frame};
 use crate::common::{LONG, Server, eventually};
 use rustix::process::Signal;
 use sessiond_client::proto::{CreateSessionRequest, GetSessionRequest, SessionChange};
@@ -250,4 +250,14 @@ async fn an_orderly_end_writes_the_last_touches_back() {
     server.restart();
     let read = server.client().get(sessiond_client::proto::GetSessionRequest::new(&id).peek()).await.unwrap();
     assert_eq!(read.session.expire_time, Some(touched.expire_time));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_told_to_go_away() {
+    let mut server = Server::start();
+    let mut peer = Peer::agree(server.address());
+    server.signal(Signal::TERM);
+    let farewell = peer.receive(|frame| frame.kind == GOAWAY).expect("a farewell before the end");
+    assert_eq!(farewell.code(4), 0, "without blame");
+    assert_eq!(server.wait(LONG).code(), Some(0));
 }
