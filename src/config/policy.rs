@@ -58,6 +58,14 @@ pub struct PolicySettings {
           help_heading = SESSIONS)]
     pub max_attributes: usize,
 
+    /// Sessions that the namespace can have (1 to 1000000000, or none for any number)
+    ///
+    /// Beyond it none is made. Sessions that have expired count until they are swept, within about a second. At the top level it
+    /// holds for each namespace that has no policy of its own.
+    #[arg(long, value_name = COUNT, value_parser = none_or_count("1", "1000000000"), default_value = "none",
+          help_heading = SESSIONS)]
+    pub max_sessions: OptionalCount,
+
     /// Live sessions that one principal can have (1 to 100000, or none for any number)
     ///
     /// Sessions without a principal are not limited.

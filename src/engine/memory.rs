@@ -160,6 +160,10 @@ impl View for Contents {
         }
     }
 
+    fn sessions_in(&self, namespace: &str) -> u64 {
+        self.statistics.sessions_in(namespace)
+    }
+
     fn due(&self, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError> {
         Ok(self.due.iter().take_while(|due| due.at <= now).take(limit).copied().collect())
     }

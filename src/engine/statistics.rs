@@ -67,6 +67,10 @@ impl Default for EngineStatistics {
 }
 
 impl EngineStatistics {
+    pub(super) fn sessions_in(&self, namespace: &str) -> u64 {
+        self.sessions.get(namespace).copied().unwrap_or(0)
+    }
+
     /// Counts a session that was put into its namespace.
     pub(super) fn session_added(&mut self, namespace: &str) {
         match self.sessions.get_mut(namespace) {

@@ -63,6 +63,9 @@ pub trait View {
     /// How many sessions and events there are.
     fn counts(&self) -> Counts;
 
+    /// How many sessions a namespace has. Expired sessions count until they are swept.
+    fn sessions_in(&self, namespace: &str) -> u64;
+
     /// The first rows of the sweeper's index that are due at or before `now`, oldest first, at most `limit`.
     fn due(&self, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError>;
 

@@ -37,6 +37,12 @@ pub enum Error {
         /// How many are allowed.
         limit: usize,
     },
+    /// The namespace has as many sessions as it may.
+    #[error("the namespace already has as many sessions as are allowed ({limit})")]
+    NamespaceLimit {
+        /// How many are allowed.
+        limit: usize,
+    },
     /// Another holds the session's lock.
     #[error("another request holds the session's lock")]
     LockHeld {

@@ -29,6 +29,8 @@ pub struct Policy {
     pub max_session_bytes: usize,
     /// Attributes of a session.
     pub max_attributes: usize,
+    /// Sessions of the namespace; `None` for any number. Those that have expired count until they are swept.
+    pub max_sessions: Option<usize>,
     /// Live sessions of one principal; `None` for any number.
     pub max_sessions_per_principal: Option<usize>,
     /// What happens when a principal has as many sessions as it may.
@@ -68,6 +70,7 @@ impl Default for Policy {
             max_absolute_timeout: None,
             max_session_bytes: 256 << 10,
             max_attributes: 1_024,
+            max_sessions: None,
             max_sessions_per_principal: None,
             at_session_limit: AtSessionLimit::Refuse,
             touch_granularity: 0,

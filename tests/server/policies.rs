@@ -367,3 +367,37 @@ async fn the_grace_of_a_rotation_is_clamped() {
         assert!(peek(&default, &old[2]).await.is_ok(), "the clamp of one namespace binds another");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_has_no_more_sessions_than_it_may() {
+    let config = "
+    sweep-interval = \"100ms\"
+    [namespaces.small]
+    max-sessions = 20";
+    for engine in ["sled", "memory"] {
+        let server = Server::start_configured(config, &["--engine", engine]);
+        let small = server.client_in("small");
+        // In a rush: the limit is exact, since transactions run one after the other.
+        let mut rush = JoinSet::new();
+        for _ in 0..60 {
+            let client = small.clone();
+            rush.spawn(async move { client.create(CreateSessionRequest::new()).await });
+        }
+        let made: Vec<_> = rush.join_all().await;
+        let (made, refused): (Vec<_>, Vec<_>) = made.into_iter().partition(Result::is_ok);
+        assert_eq!((made.len(), refused.len()), (20, 40));
+        assert!(refused.iter().all(|refused| matches!(refused, Err(Error::SessionLimitReached))), "{refused:?}");
+        assert_eq!(count(&small, "").await, 20);
+
+        // What is there can be changed, and another takes the place of one that ends.
+        let id = &made[0].as_ref().unwrap().session_id;
+        small.update(id, SessionChange::new().set("n", 1)).await.unwrap();
+        let id = small.rotate(RotateSessionRequest::new(id)).await.unwrap().session_id;
+        small.delete(&id).await.unwrap();
+        let brief = Timeouts::new().idle(Duration::from_millis(1));
+        small.create(CreateSessionRequest::new().timeouts(brief)).await.unwrap();
+        eventually("one that has expired makes room", async || small.create(CreateSessionRequest::new()).await.is_ok())
+            .await;
+        server.client().create(CreateSessionRequest::new()).await.unwrap();
+    }
+}

@@ -59,6 +59,7 @@ fn defaults_are_as_documented() {
             max_absolute_timeout: None,
             max_session_size: 256 << 10,
             max_attributes: 1024,
+            max_sessions: None,
             max_sessions_per_principal: None,
             at_session_limit: AtSessionLimit::Refuse,
             touch_granularity: Duration::ZERO,

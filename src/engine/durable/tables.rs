@@ -298,6 +298,10 @@ impl View for Tables {
         }
     }
 
+    fn sessions_in(&self, namespace: &str) -> u64 {
+        self.ledger().statistics.sessions_in(namespace)
+    }
+
     fn due(&self, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError> {
         let end = now.saturating_add(1);
         let (mut found, mut from) = (Vec::new(), 0);

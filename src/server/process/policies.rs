@@ -21,6 +21,7 @@ fn policy(settings: &PolicySettings) -> Policy {
         max_absolute_timeout: settings.max_absolute_timeout.map(millis),
         max_session_bytes: settings.max_session_size,
         max_attributes: settings.max_attributes,
+        max_sessions: settings.max_sessions,
         max_sessions_per_principal: settings.max_sessions_per_principal,
         at_session_limit: settings.at_session_limit,
         touch_granularity: millis(settings.touch_granularity),

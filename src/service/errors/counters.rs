@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The reasons of errors, but for those that have only the name of a code of gRPC: these count together, as the last.
-const REASONS: [&str; 33] = [
+const REASONS: [&str; 35] = [
     "ANSWERS_NOT_TAKEN",
     "BACKUP_INVALID",
     "BACKUP_RUNNING",
@@ -22,6 +22,7 @@ const REASONS: [&str; 33] = [
     "MESSAGE_TOO_LARGE",
     "NOT_EMPTY",
     "NOT_READY",
+    "PERMISSION_DENIED",
     "REQUEST_TOO_SLOW",
     MET_DAMAGE,
     "SESSION_ID_RETIRED",
@@ -31,6 +32,7 @@ const REASONS: [&str; 33] = [
     "SESSION_TOO_LARGE",
     REFUSED_FOR_SPACE,
     "TOO_MANY_REQUESTS",
+    "UNAUTHENTICATED",
     "UNKNOWN_METHOD",
     "UNSUPPORTED_CONTENT_TYPE",
     "UNSUPPORTED_ENCODING",

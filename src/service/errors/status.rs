@@ -46,7 +46,7 @@ impl From<Refusal> for Status {
             Refusal::FailedLookups(limit) => plain(
                 Code::ResourceExhausted,
                 format!("more than {limit} look-ups of this caller fail in a second (setting max-failed-lookups)"),
-                "LOOKUP_LIMIT_REACHED",
+                "TOO_MANY_REQUESTS",
             ),
             Refusal::WatcherTooSlow => plain(
                 Code::ResourceExhausted,
@@ -92,7 +92,7 @@ impl From<Denied> for Status {
         let message = denied.to_string();
         match denied {
             Denied::NotAllowed { .. } => plain(Code::PermissionDenied, message, "PERMISSION_DENIED"),
-            Denied::TooManyCalls { .. } => plain(Code::ResourceExhausted, message, "CALL_LIMIT_REACHED"),
+            Denied::TooManyCalls { .. } => plain(Code::ResourceExhausted, message, "TOO_MANY_REQUESTS"),
             Denied::Unknown | Denied::Malformed | Denied::Token => {
                 plain(Code::Unauthenticated, message, "UNAUTHENTICATED")
             }
@@ -126,7 +126,9 @@ impl From<Error> for Status {
                 details.set_error_info(reason, DOMAIN, HashMap::new());
                 Status::with_error_details(Code::InvalidArgument, message, details)
             }
-            Error::SessionLimit { .. } => plain(Code::ResourceExhausted, message, "SESSION_LIMIT_REACHED"),
+            Error::SessionLimit { .. } | Error::NamespaceLimit { .. } => {
+                plain(Code::ResourceExhausted, message, "SESSION_LIMIT_REACHED")
+            }
             Error::BatchTooLarge => plain(Code::ResourceExhausted, message, "BATCH_TOO_LARGE"),
             Error::LockHeld { held_for, ends_in } => with_reason(
                 Code::FailedPrecondition,

@@ -132,6 +132,11 @@ impl Sessions {
             let field = if past.accessed.is_some() { "last_access_time" } else { "create_time" };
             return Err(Error::invalid(field, "must not lie so far back that the session would have expired already"));
         }
+        if let Some(limit) = policy.max_sessions
+            && draft.view().sessions_in(namespace) >= limit as u64
+        {
+            return Err(Error::NamespaceLimit { limit });
+        }
         self.enforce_session_limit(draft, namespace, &record.principal, handle, now)?;
         Ok(draft.put(record, None, Some(self.policies.cause(EventKind::Created, namespace, now)))?)
     }

@@ -168,6 +168,10 @@ impl View for WarmView<'_> {
         self.tables.counts()
     }
 
+    fn sessions_in(&self, namespace: &str) -> u64 {
+        self.tables.sessions_in(namespace)
+    }
+
     fn due(&self, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError> {
         self.gate.pass(ColdRead::Due(now, limit))?;
         self.tables.due(now, limit)
