@@ -32,6 +32,8 @@ const (
 type Client struct {
 	conn     *grpc.ClientConn
 	lane     *lane
+	tokens   *tokens
+	failures *tlsFailures
 	settings settings
 }
 
@@ -43,6 +45,8 @@ type settings struct {
 	unary       bool
 	orderedMaps bool
 	tls         TLS
+	// Empty once a client is made: it can be printed.
+	tokenFile, token string
 }
 
 // Option is a setting of a Client.
@@ -77,7 +81,7 @@ func WithOrderedMaps() Option {
 // New makes a client of the server at an address: HOST:PORT, [V6]:PORT, http://HOST:PORT, https://HOST:PORT or unix:PATH. Of
 // several, separated by commas, it uses the first that can be reached. An empty address stands for the environment variable
 // SESSIOND_ADDR, or else 127.0.0.1:50051. https:// means TLS, and stands before all addresses or before none; WithTLS and the
-// variables of EnvCAFile and its neighbours say how. Nothing is connected before the first call.
+// variables of EnvCAFile and its neighbours say how. WithTokenFile, WithToken and their variables say who calls. Nothing is connected before the first call.
 func New(address string, options ...Option) (*Client, error) {
 	s := settings{timeout: DefaultTimeout, retry: DefaultRetry}
 	for _, option := range options {
@@ -94,19 +98,25 @@ func New(address string, options ...Option) (*Client, error) {
 	if s.addresses, err = addresses(address); err != nil {
 		return nil, err
 	}
-	conn, err := dial(s)
+	tokens, err := newTokens(s.tokenFile, s.token)
 	if err != nil {
 		return nil, fmt.Errorf("sessiond: %w", err)
 	}
-	client := &Client{conn: conn, settings: s}
+	s.tokenFile, s.token = "", ""
+	failures := newTLSFailures(s.addresses)
+	conn, err := dial(s, tokens, failures)
+	if err != nil {
+		return nil, fmt.Errorf("sessiond: %w", err)
+	}
+	client := &Client{conn: conn, tokens: tokens, failures: failures, settings: s}
 	if !s.unary {
-		client.lane = newLane(conn)
+		client.lane = newLane(conn, tokens)
 	}
 	return client, nil
 }
 
-func dial(s settings) (*grpc.ClientConn, error) {
-	transport, serverName, err := s.tls.credentials(s.addresses)
+func dial(s settings, tokens *tokens, failures *tlsFailures) (*grpc.ClientConn, error) {
+	transport, serverName, err := s.tls.credentials(s.addresses, failures)
 	if err != nil {
 		return nil, err
 	}
@@ -116,14 +126,18 @@ func dial(s settings) (*grpc.ClientConn, error) {
 		state.Addresses = append(state.Addresses, target(address, serverName))
 	}
 	servers.InitialState(state)
-	return grpc.NewClient("sessiond:///localhost",
+	options := []grpc.DialOption{
 		grpc.WithResolvers(servers),
 		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
 			if path, isUnix := strings.CutPrefix(address, "unix:"); isUnix {
 				return new(net.Dialer).DialContext(ctx, "unix", path)
 			}
 			_, authority, _ := strings.Cut(address, "://")
-			return new(net.Dialer).DialContext(ctx, "tcp", authority)
+			conn, err := new(net.Dialer).DialContext(ctx, "tcp", authority)
+			if err != nil {
+				failures.forget(address)
+			}
+			return conn, err
 		}),
 		grpc.WithTransportCredentials(transport),
 		grpc.WithDisableServiceConfig(),
@@ -138,7 +152,11 @@ func dial(s settings) (*grpc.ClientConn, error) {
 		grpc.WithStaticConnWindowSize(window),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(largestMessage)),
 		grpc.WithUserAgent("sessiond-go"),
-	)
+	}
+	if tokens != nil {
+		options = append(options, grpc.WithPerRPCCredentials(tokenCredentials{tokens}))
+	}
+	return grpc.NewClient("sessiond:///localhost", options...)
 }
 
 // target is an address as gRPC takes it, with the name that it calls the server by: over TLS, the one that is verified.
@@ -154,7 +172,7 @@ func target(address, serverName string) resolver.Address {
 	if !isSecure && !strings.HasPrefix(address, "unix:") {
 		address = plainScheme + address
 	}
-	return resolver.Address{Addr: address, ServerName: serverName}
+	return resolver.Address{Addr: address, ServerName: serverName, Attributes: withAddress(address)}
 }
 
 // Close ends the connection. Calls that are under way fail, and so do later ones.
@@ -172,8 +190,8 @@ func (c *Client) In(namespace string) *Client {
 	return &other
 }
 
-// Conn is the connection, for what this package has no method for, such as the backup. Calls on it have no deadline of
-// their own.
+// Conn is the connection, for what this package has no method for, such as the backup. Calls on it carry the token, and have
+// no deadline of their own.
 func (c *Client) Conn() grpc.ClientConnInterface { return c.conn }
 
 // String names the server and the namespace.

@@ -16,6 +16,7 @@
 //	session, err := client.Get(ctx, string(created.ID))
 //
 // An address that begins with https:// is called over TLS; [WithTLS] names the CA and the client's certificate.
+// [WithTokenFile] names the token by which a server with access rules knows the client.
 //
 // Every call has a deadline: the context's, and at most one second unless [WithTimeout] says otherwise. Every error is an
 // [*Error]; errors.Is compares it with a [Reason] such as [ErrSessionNotFound].

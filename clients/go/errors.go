@@ -59,6 +59,12 @@ const (
 	ErrBatchTooLarge Reason = "BATCH_TOO_LARGE"
 	// ErrSessionCorrupt means that the stored session fails its checksum.
 	ErrSessionCorrupt Reason = "SESSION_CORRUPT"
+	// ErrUnauthenticated means that the server does not know who calls: there is no token or certificate, or the token is
+	// unknown, revoked or expired. The call was not carried out.
+	ErrUnauthenticated Reason = "UNAUTHENTICATED"
+	// ErrPermissionDenied means that the caller may not do this; the message names the permission. The call was not
+	// carried out.
+	ErrPermissionDenied Reason = "PERMISSION_DENIED"
 	// ErrInternal means that the server's log says more.
 	ErrInternal Reason = "INTERNAL"
 )
@@ -158,6 +164,10 @@ func reasonOf(code codes.Code) Reason {
 		return ErrCanceled
 	case codes.InvalidArgument:
 		return ErrInvalidArgument
+	case codes.Unauthenticated:
+		return ErrUnauthenticated
+	case codes.PermissionDenied:
+		return ErrPermissionDenied
 	default:
 		return ErrInternal
 	}

@@ -88,6 +88,7 @@ func (c *Client) Watch(ctx context.Context, watch Watch) iter.Seq2[*Event, error
 		}
 		w := watcher{client: c, request: request, watch: watch, yield: yield}
 		for failures := 0; ; {
+			token := c.tokens.look()
 			found := w.follow(ctx)
 			if found == nil {
 				return
@@ -95,6 +96,9 @@ func (c *Client) Watch(ctx context.Context, watch Watch) iter.Seq2[*Event, error
 			if ctx.Err() != nil {
 				yield(nil, asError(ctx, ended(ctx, found)))
 				return
+			}
+			if found.Code() == codes.Unauthenticated && c.tokens.hasOther(token) {
+				continue
 			}
 			if found.Code() != codes.Unavailable && reasonIn(found) != ErrWatcherTooSlow {
 				yield(nil, asError(ctx, found))

@@ -32,7 +32,8 @@ const (
 // lane is the fast lane: one stream that carries the calls of all goroutines. It is opened at the first call, and again
 // after it was lost.
 type lane struct {
-	conn grpc.ClientConnInterface
+	conn   grpc.ClientConnInterface
+	tokens *tokens
 
 	mu         sync.Mutex
 	open       *stream
@@ -40,7 +41,9 @@ type lane struct {
 	closed     bool
 }
 
-func newLane(conn grpc.ClientConnInterface) *lane { return &lane{conn: conn} }
+func newLane(conn grpc.ClientConnInterface, tokens *tokens) *lane {
+	return &lane{conn: conn, tokens: tokens}
+}
 
 // call makes a call and answers what the server answers.
 func (l *lane) call(ctx context.Context, call *pb.Call) (proto.Message, *failure) {
@@ -56,6 +59,12 @@ func (l *lane) call(ctx context.Context, call *pb.Call) (proto.Message, *failure
 	}
 	began := time.Now()
 	reply, found := stream.call(ctx, encoded)
+	for found == outdated {
+		if stream, found = l.stream(); found != nil {
+			return nil, found
+		}
+		reply, found = stream.call(ctx, encoded)
+	}
 	if found != nil {
 		// If the stream is not even accepted by the end of a long wait, something on the way holds it back, as proxies do
 		// that wait for the end of a request. Who gives up early had reasons of its own.
@@ -76,21 +85,29 @@ func waitedLong(ctx context.Context, began time.Time) bool {
 var (
 	refusal = fail(refused, codes.Unavailable, "the stream was refused")
 	closing = fail(notCarriedOut, codes.Canceled, "the client is closed")
+
+	// Of a stream that takes no more calls, as there is another token.
+	outdated = fail(notCarriedOut, codes.Unavailable, "the stream has an earlier token")
 )
 
-// stream is the open stream, or a new one.
+// stream is the open stream, or a new one. A stream belongs to the token that it was opened with: with another, the next
+// calls travel over a new one, and those of the one before end there.
 func (l *lane) stream() (*stream, *failure) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	token := l.tokens.known()
 	switch {
 	case l.closed:
 		return nil, closing
-	case l.open != nil && !l.open.hasEnded():
+	case l.open != nil && !l.open.hasEnded() && l.open.token == token:
 		return l.open, nil
 	case !l.unaryUntil.IsZero() && time.Now().Before(l.unaryUntil):
 		return nil, refusal
 	}
-	l.open = openStream(l.conn)
+	if l.open != nil {
+		l.open.retire()
+	}
+	l.open = openStream(l.conn, token)
 	return l.open, nil
 }
 
@@ -127,9 +144,11 @@ func lost(err error) *failure {
 // notAccepted is what it means for calls that the stream ended before the server accepted it.
 func notAccepted(err error) *failure {
 	found := status.Convert(err)
-	switch {
-	case reasonIn(found) == ErrNotReady:
+	switch reason := reasonIn(found); {
+	case reason == ErrNotReady:
 		return &failure{notCarriedOut, found}
+	case reason == ErrUnauthenticated, reason == ErrPermissionDenied:
+		return &failure{answered, found}
 	case found.Code() == codes.Unimplemented:
 		return refusal
 	case found.Code() == codes.FailedPrecondition:

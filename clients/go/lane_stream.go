@@ -22,6 +22,8 @@ const neverBlocks = 60 << 10
 // stream is one Exchange. Whoever has a call to send, and finds nobody sending, sends all that wait; one goroutine reads
 // the replies.
 type stream struct {
+	// What it was opened with; nil without a token.
+	token *token
 	// A call that waits to be sent or for its reply has one.
 	slots chan struct{}
 	// Closed when the stream has ended.
@@ -40,7 +42,11 @@ type stream struct {
 	sending  bool
 	sent     bool
 	accepted bool
-	ended    *failure
+	// Another stream has taken its place: it is closed as soon as what it was given is sent.
+	retired bool
+	// It takes no more calls.
+	closed bool
+	ended  *failure
 }
 
 // pending is a call without a reply.
@@ -61,9 +67,10 @@ const (
 	abandoned
 )
 
-func openStream(conn grpc.ClientConnInterface) *stream {
+func openStream(conn grpc.ClientConnInterface, token *token) *stream {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &stream{
+		token:    token,
 		slots:    make(chan struct{}, callsInFlight),
 		done:     make(chan struct{}),
 		wake:     make(chan struct{}, 1),
@@ -117,10 +124,10 @@ func gaveUp(ctx context.Context, outcome outcome) *failure {
 }
 
 // submit queues a call and sends what is queued, unless another does so already or it could take long. False if the stream
-// has ended.
+// has ended, or takes no more.
 func (s *stream) submit(p *pending) bool {
 	s.mu.Lock()
-	if s.ended != nil {
+	if s.ended != nil || s.closed {
 		s.mu.Unlock()
 		return false
 	}
@@ -140,7 +147,7 @@ func (s *stream) submit(p *pending) bool {
 		s.sendLocked()
 	}
 	s.sending = false
-	isRest := len(s.queue) > 0
+	isRest := len(s.queue) > 0 || s.retired
 	s.mu.Unlock()
 	if isRest {
 		s.wakeSender()
@@ -241,6 +248,11 @@ func (s *stream) run(ctx context.Context, conn grpc.ClientConnInterface) {
 			s.sendLocked()
 			s.sending = false
 		}
+		if s.retired && !s.closed && !s.sending && len(s.queue) == 0 && s.ended == nil {
+			s.closed = true
+			// The server replies to all calls and ends the stream, which is read to its end.
+			_ = exchange.CloseSend()
+		}
 		s.mu.Unlock()
 		select {
 		case <-s.wake:
@@ -248,6 +260,14 @@ func (s *stream) run(ctx context.Context, conn grpc.ClientConnInterface) {
 			return
 		}
 	}
+}
+
+// retire lets the stream end once the calls that it was given have their replies.
+func (s *stream) retire() {
+	s.mu.Lock()
+	s.retired = true
+	s.mu.Unlock()
+	s.wakeSender()
 }
 
 // read hands out replies until the stream ends.
@@ -337,8 +357,12 @@ func (s *stream) whyNotSent() *failure {
 }
 
 func (s *stream) whyNotSentLocked() *failure {
-	if s.ended.outcome == refused {
+	switch {
+	case s.closed:
+		return outdated
+	case s.ended.outcome == refused:
 		return s.ended
+	default:
+		return &failure{notCarriedOut, s.ended.status}
 	}
-	return &failure{notCarriedOut, s.ended.status}
 }

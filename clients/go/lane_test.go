@@ -83,7 +83,7 @@ func touched(version uint64) *pb.Reply {
 }
 
 func TestStreamThatIsRefusedGivesWayToUnaryCalls(t *testing.T) {
-	for _, code := range []codes.Code{codes.Unimplemented, codes.Internal, codes.PermissionDenied} {
+	for _, code := range []codes.Code{codes.Unimplemented, codes.Internal, codes.PermissionDenied, codes.Unauthenticated} {
 		t.Run(code.String(), func(t *testing.T) {
 			server := &scripted{exchange: func(pb.SessionStore_ExchangeServer) error { return status.Error(code, "no streams here") }}
 			client := server.start(t)

@@ -95,13 +95,21 @@ func within[A proto.Message](ctx context.Context, c *Client, method method, requ
 	return answer, nil
 }
 
-// repeat makes attempts until one succeeds, fails for good, or the context ends.
+// repeat makes attempts until one succeeds, fails for good, or the context ends. A call whose token is refused was not carried
+// out: it is made once more if there is another token by now.
 func (c *Client) repeat(ctx context.Context, method method, request, empty proto.Message) (proto.Message, *status.Status) {
 	var unavailable *status.Status
+	isRenewed := false
 	for attempt := 1; ; attempt++ {
+		token := c.tokens.look()
 		answer, found := c.attempt(ctx, method, request, empty)
 		if found == nil {
 			return answer, nil
+		}
+		if !isRenewed && found.status.Code() == codes.Unauthenticated && c.tokens.hasOther(token) {
+			isRenewed = true
+			attempt--
+			continue
 		}
 		if ctx.Err() != nil && unavailable != nil {
 			// That the store was unavailable a moment ago says more than that time is up.
@@ -129,8 +137,11 @@ func (c *Client) attempt(ctx context.Context, method method, request, empty prot
 	if c.lane != nil {
 		if call := laneCall(request); call != nil {
 			answer, found := c.lane.call(ctx, call)
-			if found == nil || found.outcome != refused {
-				return answer, found
+			switch {
+			case found == nil:
+				return answer, nil
+			case found.outcome != refused:
+				return nil, c.failures.explain(found)
 			}
 		}
 	}
@@ -144,7 +155,7 @@ func (c *Client) attempt(ctx context.Context, method method, request, empty prot
 	case reasonIn(found) != "":
 		return nil, &failure{answered, found}
 	case reached.Addr == nil:
-		return nil, &failure{notCarriedOut, ended(ctx, found)}
+		return nil, c.failures.explain(&failure{notCarriedOut, ended(ctx, found)})
 	default:
 		return nil, &failure{unknown, ended(ctx, found)}
 	}

@@ -2,9 +2,7 @@ package sessiond
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 
@@ -25,7 +23,7 @@ const (
 // is always verified: its CA, its time, and its name.
 type TLS struct {
 	// CAFile is a PEM file of the only certificates that may have signed the server's. Empty: SESSIOND_CA_FILE, or else
-	// those that the system trusts.
+	// those that the system trusts. It is read again at each new connection, as the two below.
 	CAFile string
 	// CertificateFile is a PEM file of the client's certificate, followed by those between it and its CA, for servers that
 	// ask for one. Empty: SESSIOND_CERTIFICATE_FILE. It and KeyFile are read again at each new connection; while they can't be
@@ -49,25 +47,27 @@ func WithTLS(how TLS) Option {
 
 // credentials are those of all connections to these addresses, and the name that certificates must have, unless it is the
 // host of each address.
-func (t TLS) credentials(addresses []string) (found credentials.TransportCredentials, serverName string, err error) {
+func (t TLS) credentials(addresses []string, failures *tlsFailures) (found credentials.TransportCredentials, serverName string, err error) {
 	if !isSecure(addresses[0]) {
 		if t != (TLS{}) {
 			return nil, "", errors.New("TLS settings need an https:// address")
 		}
 		return insecure.NewCredentials(), "", nil
 	}
-	config, err := t.config()
+	config, authorities, err := t.config()
 	if err != nil {
 		return nil, "", err
 	}
 	// gRPC would take the name for that of the connection; it is given with each address.
 	serverName, config.ServerName = config.ServerName, ""
-	return alerting{credentials.NewTLS(config)}, serverName, nil
+	return newSecure(config, authorities, failures), serverName, nil
 }
 
-func (t TLS) config() (*tls.Config, error) {
+// config is how handshakes are made, and by which certificates servers are verified if a file has them.
+func (t TLS) config() (*tls.Config, *authorities, error) {
 	if t.Config != nil {
-		return t.own()
+		config, err := t.own()
+		return config, nil, err
 	}
 	for setting, variable := range map[*string]string{
 		&t.CAFile: EnvCAFile, &t.CertificateFile: EnvCertificateFile, &t.KeyFile: EnvKeyFile, &t.ServerName: EnvServerName,
@@ -79,34 +79,31 @@ func (t TLS) config() (*tls.Config, error) {
 	for _, file := range []string{t.CAFile, t.CertificateFile, t.KeyFile} {
 		// It may be a key, and is not repeated.
 		if strings.Contains(file, "-----BEGIN") {
-			return nil, errors.New("the text of a PEM file stands where its path belongs")
+			return nil, nil, errors.New("the text of a PEM file stands where its path belongs")
 		}
 	}
 	config := &tls.Config{ServerName: t.ServerName, MinVersion: tls.VersionTLS12}
+	var authorities *authorities
 	if t.CAFile != "" {
-		text, err := os.ReadFile(t.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("the CA file can't be read: %w", err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("the CA file %s holds no certificate that can be read", t.CAFile)
+		var err error
+		if authorities, err = readAuthorities(t.CAFile); err != nil {
+			return nil, nil, err
 		}
 	}
 	switch {
 	case t.CertificateFile == "" && t.KeyFile == "":
-		return config, nil
+		return config, authorities, nil
 	case t.KeyFile == "":
-		return nil, errors.New("a certificate file needs a key file")
+		return nil, nil, errors.New("a certificate file needs a key file")
 	case t.CertificateFile == "":
-		return nil, errors.New("a key file needs a certificate file")
+		return nil, nil, errors.New("a key file needs a certificate file")
 	}
 	pair, err := readKeyPair(t.CertificateFile, t.KeyFile)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	config.GetClientCertificate = pair.current
-	return config, nil
+	return config, authorities, nil
 }
 
 // own is a copy of the caller's Config.

@@ -238,6 +238,57 @@ func TestClientCertificateThatIsRenewed(t *testing.T) {
 	await(t, answers)
 }
 
+// The CA file is replaced, and taken at the next connection; one that can't be used changes nothing.
+func TestAuthoritiesThatAreRenewed(t *testing.T) {
+	server := testserver.StartTLS(t, "127.0.0.1", "server")
+	how := TLS{CAFile: t.TempDir() + "/ca.pem"}
+	testserver.CopyFile(t, testserver.PEM(t, "other-ca"), how.CAFile)
+	client := clientOf(t, server, WithTLS(how), WithTimeout(10*time.Second))
+	wantNoCalls(t, client, "signed by unknown authority")
+
+	testserver.CopyFile(t, testserver.PEM(t, "ca"), how.CAFile)
+	answers := func() bool { _, err := client.Create(t.Context(), NewSession{}); return err == nil }
+	await(t, answers)
+	restart := func() {
+		server.Kill(t)
+		server.Restart(t)
+	}
+	for _, content := range []string{"", "half a certificate"} {
+		if err := os.WriteFile(how.CAFile, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		restart()
+		await(t, answers)
+	}
+	testserver.CopyFile(t, testserver.PEM(t, "other-ca"), how.CAFile)
+	await(t, answers)
+	restart()
+	await(t, func() bool {
+		_, err := client.Create(t.Context(), NewSession{})
+		return err != nil && strings.Contains(err.Error(), "signed by unknown authority")
+	})
+}
+
+// Of several addresses each tells why TLS failed there, also if nobody listens at the last.
+func TestWhyTLSFailedAtSeveralAddresses(t *testing.T) {
+	wrong := testserver.StartTLS(t, "127.0.0.2", "server")
+	server := testserver.StartTLS(t, "127.0.0.1", "server", "--tls-client-ca", testserver.PEM(t, "ca"))
+	addresses := wrong.Address + "," + server.Address + ",https://127.0.0.1:1"
+	bothTo(t, addresses, testCA(t), func(t *testing.T, client *Client) {
+		wantNoCalls(t, client, "not 127.0.0.2", "certificate required")
+	})
+	// What has failed earlier is not told any more.
+	bothTo(t, wrong.Address+",https://127.0.0.1:1", testCA(t), func(t *testing.T, client *Client) {
+		wantNoCalls(t, client, "not 127.0.0.2")
+		wrong.Kill(t)
+		await(t, func() bool {
+			_, err := client.Create(t.Context(), NewSession{})
+			return !strings.Contains(err.Error(), "not 127.0.0.2")
+		})
+		wrong.Restart(t)
+	})
+}
+
 // Whoever mixes up the two kinds of ports learns it from the error.
 func TestPortOfTheOtherKind(t *testing.T) {
 	t.Run("TLS at a plain port", func(t *testing.T) {

@@ -150,7 +150,8 @@ func (s *Server) awaitAnswer() error {
 	defer cancel()
 	for ctx.Err() == nil {
 		_, err = pb.NewSessionStoreClient(conn).GetSession(ctx, &pb.GetSessionRequest{SessionId: "no-such-session-0"})
-		if status.Code(err) == codes.NotFound {
+		// One with access rules does not know this caller.
+		if code := status.Code(err); code == codes.NotFound || code == codes.Unauthenticated {
 			return nil
 		}
 		select {

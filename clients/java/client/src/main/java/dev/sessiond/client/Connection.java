@@ -1,5 +1,7 @@
 package dev.sessiond.client;
 
+import io.grpc.Channel;
+import io.grpc.ClientInterceptors;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import java.util.List;
@@ -16,21 +18,30 @@ final class Connection implements AutoCloseable {
     private final IoThread io;
     private final TlsFailures tlsFailures = new TlsFailures();
     private final ManagedChannel channel;
+    private final Tokens tokens;
+    private final Channel calls;
     private final Lane lane;
     private final AtomicLong connectAgain = new AtomicLong(System.nanoTime());
     private volatile boolean closed;
 
     /** Opens a connection, over TLS if there is a security. */
-    Connection(List<String> addresses, Security security, Settings settings) {
+    Connection(List<String> addresses, Security security, Tokens tokens, Settings settings) {
         this.addresses = addresses;
         retry = settings.retry;
         io = new IoThread();
         channel = Channels.open(addresses, security, tlsFailures, io, settings.timeout);
+        this.tokens = tokens;
+        calls = tokens.areSet() ? ClientInterceptors.intercept(channel, tokens) : channel;
         lane = settings.fastLane ? new Lane(this) : null;
     }
 
-    ManagedChannel channel() {
-        return channel;
+    /** The channel, whose calls carry the token. */
+    Channel channel() {
+        return calls;
+    }
+
+    Tokens tokens() {
+        return tokens;
     }
 
     /** The fast lane; null if calls travel one by one. */

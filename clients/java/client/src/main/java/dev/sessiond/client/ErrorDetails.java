@@ -90,8 +90,15 @@ record ErrorDetails(
             case DEADLINE_EXCEEDED -> Reason.DEADLINE_EXCEEDED;
             case CANCELLED -> Reason.CANCELED;
             case INVALID_ARGUMENT -> Reason.INVALID_ARGUMENT;
+            case UNAUTHENTICATED -> Reason.UNAUTHENTICATED;
+            case PERMISSION_DENIED -> Reason.PERMISSION_DENIED;
             default -> Reason.INTERNAL;
         };
+    }
+
+    /** Tells whether the server said that it does not let this caller in. */
+    boolean isNotLetIn() {
+        return isNamed && (reason == Reason.UNAUTHENTICATED || reason == Reason.PERMISSION_DENIED);
     }
 
     /** Tells whether the server said that it is starting or draining. */

@@ -24,6 +24,9 @@ public final class EventStream implements Iterator<SessionEvent>, AutoCloseable 
     private final CountDownLatch closed = new CountDownLatch(1);
     private volatile EventFeed feed;
 
+    // What the feed was opened with.
+    private Secret token;
+
     // The request with which to go on: it resumes after the last message.
     private WatchSessionsRequest request;
     private int failures;
@@ -160,6 +163,7 @@ public final class EventStream implements Iterator<SessionEvent>, AutoCloseable 
         }
         // The first message comes at once.
         silentUntil = System.nanoTime() + caller.timeout().toNanos();
+        token = caller.connection().tokens().look();
         feed = EventFeed.open(caller.connection(), request);
         if (closed.getCount() == 0) {
             feed.cancel();
@@ -179,6 +183,11 @@ public final class EventStream implements Iterator<SessionEvent>, AutoCloseable 
     private void lost(ErrorDetails why) {
         feed = null;
         if (closed.getCount() == 0) {
+            return;
+        }
+        if (why.code() == Status.Code.UNAUTHENTICATED
+                && caller.connection().tokens().hasOther(token)) {
+            openAt = System.nanoTime();
             return;
         }
         if (why.code() != Status.Code.UNAVAILABLE && why.reason() != Reason.WATCHER_TOO_SLOW) {

@@ -25,6 +25,10 @@ final class Invocation<Q extends Message, A extends Message, R> extends Completa
     private final long deadline;
 
     private int attempts;
+
+    // The token that the attempt was made with, unless there was another in between.
+    private Secret token;
+    private boolean isRenewed;
     private Failure unavailable;
 
     Invocation(Caller caller, Method<Q, A> method, Q request, Function<A, R> convert) {
@@ -56,6 +60,7 @@ final class Invocation<Q extends Message, A extends Message, R> extends Completa
     /** Makes the next attempt, over the fast lane if it can. */
     void attempt() {
         attempts++;
+        token = caller.connection().tokens().look();
         Lane lane = caller.connection().lane();
         if (lane == null || method.lane() == null || !lane.submit(this)) {
             attemptUnary();
@@ -81,6 +86,13 @@ final class Invocation<Q extends Message, A extends Message, R> extends Completa
             attemptUnary();
             return;
         }
+        if (failure.details().code() == Status.Code.UNAUTHENTICATED && !isRenewed && hasOtherToken()) {
+            // It was not carried out, and is made once more.
+            isRenewed = true;
+            attempts--;
+            attempt();
+            return;
+        }
         if (failure.details().code() == Status.Code.DEADLINE_EXCEEDED && unavailable != null) {
             // That the store was unavailable a moment ago says more than that time is up.
             end(unavailable);
@@ -100,6 +112,10 @@ final class Invocation<Q extends Message, A extends Message, R> extends Completa
         if (!caller.connection().schedule(this::attemptAgain, pause)) {
             end(Failure.CLOSED);
         }
+    }
+
+    private boolean hasOtherToken() {
+        return caller.connection().tokens().hasOther(token) && deadline - System.nanoTime() > 0;
     }
 
     private void attemptAgain() {

@@ -1,6 +1,8 @@
 package dev.sessiond.client;
 
 import com.google.protobuf.Message;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Semaphore;
@@ -32,6 +34,9 @@ final class Lane {
 
     // Of the I/O thread.
     private LaneStream stream;
+
+    // Those of earlier tokens, which still wait for replies.
+    private final List<LaneStream> retired = new ArrayList<>();
     private long nextExpiry = Long.MAX_VALUE;
 
     // When unary calls end, if the stream is refused. Written by the I/O thread, and read by callers.
@@ -89,7 +94,8 @@ final class Lane {
             failArrived();
             return;
         }
-        if (stream == null || stream.hasEnded()) {
+        Secret token = connection.tokens().present();
+        if (stream == null || stream.hasEnded() || stream.token() != token) {
             if (arrived.isEmpty()) {
                 return;
             }
@@ -97,14 +103,25 @@ final class Lane {
                 failArrived(Failure.REFUSED);
                 return;
             }
-            stream = new LaneStream(this, connection);
-            stream.open();
+            openStream(token);
         }
         for (LaneCall<?, ?> call = arrived.poll(); call != null; call = arrived.poll()) {
             stream.add(call);
             expireAt(call.deadline());
         }
         stream.send();
+    }
+
+    /** Opens a stream. Calls of the one before end there, if they have been sent; the others travel over the new one. */
+    private void openStream(Secret token) {
+        LaneStream before = stream;
+        stream = new LaneStream(this, connection, token);
+        stream.open();
+        if (before != null && !before.hasEnded()) {
+            before.retire(stream);
+            retired.removeIf(LaneStream::hasEnded);
+            retired.add(before);
+        }
     }
 
     /** Looks for late calls at a moment, unless that is done before. */
@@ -121,11 +138,18 @@ final class Lane {
             return;
         }
         nextExpiry = Long.MAX_VALUE;
+        long now = System.nanoTime();
+        retired.removeIf(LaneStream::hasEnded);
+        retired.forEach(earlier -> expire(earlier, now));
         if (stream != null) {
-            Long next = stream.expire(System.nanoTime());
-            if (next != null) {
-                expireAt(next);
-            }
+            expire(stream, now);
+        }
+    }
+
+    private void expire(LaneStream of, long now) {
+        Long next = of.expire(now);
+        if (next != null) {
+            expireAt(next);
         }
     }
 
@@ -138,6 +162,7 @@ final class Lane {
     void close() {
         connection.io().execute(() -> {
             failArrived();
+            retired.forEach(earlier -> earlier.end(Failure.CLOSED));
             if (stream != null) {
                 stream.end(Failure.CLOSED);
             }

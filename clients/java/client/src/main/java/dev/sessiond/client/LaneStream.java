@@ -20,6 +20,7 @@ final class LaneStream extends ClientCall.Listener<ExchangeResponse> {
 
     private final Lane lane;
     private final Connection connection;
+    private final Secret token;
     private final ClientCall<ExchangeRequest, ExchangeResponse> exchange;
     private final Queue<LaneCall<?, ?>> waiting = new ArrayDeque<>();
 
@@ -33,9 +34,10 @@ final class LaneStream extends ClientCall.Listener<ExchangeResponse> {
     private boolean isAccepted;
     private Failure ended;
 
-    LaneStream(Lane lane, Connection connection) {
+    LaneStream(Lane lane, Connection connection, Secret token) {
         this.lane = lane;
         this.connection = connection;
+        this.token = token;
         exchange = connection.channel().newCall(SessionStoreGrpc.getExchangeMethod(), CallOptions.DEFAULT);
         for (int i = 0; i < CALLS_IN_FLIGHT; i++) {
             // The last one is taken first.
@@ -47,6 +49,19 @@ final class LaneStream extends ClientCall.Listener<ExchangeResponse> {
         exchange.start(this, new Metadata());
         // At most as many replies as there are calls in flight, and each is handed over as it arrives.
         exchange.request(Integer.MAX_VALUE);
+    }
+
+    /** What the stream was opened with; null without a token. */
+    Secret token() {
+        return token;
+    }
+
+    /** Leaves what waits to another stream, and ends once all others have their replies. */
+    void retire(LaneStream next) {
+        for (LaneCall<?, ?> call = waiting.poll(); call != null; call = waiting.poll()) {
+            next.add(call);
+        }
+        exchange.halfClose();
     }
 
     boolean hasEnded() {
@@ -201,10 +216,17 @@ final class LaneStream extends ClientCall.Listener<ExchangeResponse> {
                         Outcome.NOT_CARRIED_OUT,
                         connection.notConnected(details).message());
             }
+            if (details.isNotLetIn()) {
+                return new Failure(Outcome.ANSWERED, details);
+            }
             switch (status.getCode()) {
                 case UNIMPLEMENTED, INTERNAL, UNKNOWN, PERMISSION_DENIED, UNAUTHENTICATED -> {
                     // An older server, or the answers of proxies that know nothing of such streams.
                     return Failure.REFUSED;
+                }
+                case FAILED_PRECONDITION -> {
+                    // It is there, and takes no call at all: a port for TLS only says so.
+                    return new Failure(Outcome.NOT_CARRIED_OUT, details);
                 }
                 default -> {
                     // It broke before it could be accepted.

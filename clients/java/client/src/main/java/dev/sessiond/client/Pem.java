@@ -29,7 +29,8 @@ final class Pem {
     private final Path file;
     private final String text;
 
-    private Pem(String what, Path file) {
+    /** Reads a file, but not yet what is in it. */
+    Pem(String what, Path file) {
         this.what = what;
         this.file = file;
         if (file.toString().contains("-----BEGIN")) {
@@ -43,12 +44,13 @@ final class Pem {
         }
     }
 
-    /** Reads the certificates of a file, one or more. */
-    static List<X509Certificate> certificates(String what, Path file) {
-        return new Pem(what, file).certificates();
+    /** All that the file holds. */
+    String text() {
+        return text;
     }
 
-    private List<X509Certificate> certificates() {
+    /** Reads the certificates, one or more. */
+    List<X509Certificate> certificates() {
         List<X509Certificate> out = new ArrayList<>();
         for (Matcher block = BLOCK.matcher(text); block.find(); ) {
             if (block.group(1).equals("CERTIFICATE")) {
@@ -72,11 +74,7 @@ final class Pem {
     }
 
     /** Reads the private key of a certificate. */
-    static PrivateKey key(String what, Path file, PublicKey owner) {
-        return new Pem(what, file).key(owner);
-    }
-
-    private PrivateKey key(PublicKey owner) {
+    PrivateKey key(PublicKey owner) {
         for (Matcher block = BLOCK.matcher(text); block.find(); ) {
             switch (block.group(1)) {
                 case "PRIVATE KEY" -> {

@@ -64,6 +64,13 @@ public enum Reason {
     NOT_READY,
     /** The stored session fails its checksum. */
     SESSION_CORRUPT,
+    /**
+     * The server does not know who calls: there is no token or certificate, or the token is unknown, revoked or expired. The
+     * call was not carried out.
+     */
+    UNAUTHENTICATED,
+    /** The caller may not do this; the message names the permission and the namespace. The call was not carried out. */
+    PERMISSION_DENIED,
     /** The server's log says more. */
     INTERNAL,
     /**

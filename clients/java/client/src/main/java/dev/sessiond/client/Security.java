@@ -10,13 +10,11 @@ import io.grpc.netty.shaded.io.netty.handler.ssl.JdkSslContext;
 import io.grpc.netty.shaded.io.netty.handler.ssl.SslContext;
 import io.grpc.netty.shaded.io.netty.handler.ssl.SupportedCipherSuiteFilter;
 import java.security.GeneralSecurityException;
-import java.security.PrivateKey;
-import java.security.cert.X509Certificate;
 import java.util.Arrays;
 import java.util.List;
 import javax.net.ssl.SSLParameters;
 
-/** What a channel needs for TLS: certificates and keys that were read, or a context in their place; and the server's name. */
+/** What a channel needs for TLS: certificates and keys of files, or a context in their place; and the server's name. */
 record Security(ChannelCredentials credentials, SslContext context, String serverName) {
     /** Judges the settings beside the addresses, and reads the files; null without TLS. */
     static Security load(Tls tls, List<String> addresses) {
@@ -44,12 +42,10 @@ record Security(ChannelCredentials credentials, SslContext context, String serve
     private static ChannelCredentials credentials(Tls.Files files) throws GeneralSecurityException {
         TlsChannelCredentials.Builder credentials = TlsChannelCredentials.newBuilder();
         if (!Tls.isEmpty(files.ca())) {
-            credentials.trustManager(new TrustedServers(Pem.certificates("CA", files.ca())));
+            credentials.trustManager(new TrustedServers(files.ca()));
         }
         if (!Tls.isEmpty(files.certificate())) {
-            List<X509Certificate> chain = Pem.certificates("certificate", files.certificate());
-            PrivateKey key = Pem.key("key", files.key(), chain.get(0).getPublicKey());
-            credentials.keyManager(ClientKey.managers(chain, key));
+            credentials.keyManager(new ClientKey(files.certificate(), files.key()));
         }
         return credentials.build();
     }

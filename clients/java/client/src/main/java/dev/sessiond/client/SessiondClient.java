@@ -1,6 +1,7 @@
 package dev.sessiond.client;
 
 import io.grpc.Channel;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.List;
@@ -42,11 +43,11 @@ public final class SessiondClient implements AutoCloseable {
 
     /**
      * Makes a client of the server that the environment variable {@code SESSIOND_ADDR} names, or else of
-     * {@code 127.0.0.1:50051}; {@link Tls} has the variables of {@code https://} addresses. Nothing is connected before the
-     * first call.
+     * {@code 127.0.0.1:50051}; {@link Tls} has the variables of {@code https://} addresses, and {@code SESSIOND_TOKEN_FILE} or
+     * {@code SESSIOND_TOKEN} says who calls. Nothing is connected before the first call.
      *
      * @return the client
-     * @throws IllegalArgumentException if the variable holds no address, or one of those of {@link Tls} names no file
+     * @throws IllegalArgumentException if the variable holds no address, or one of the others can't be used
      */
     public static SessiondClient fromEnvironment() {
         return builder().build();
@@ -483,7 +484,7 @@ public final class SessiondClient implements AutoCloseable {
 
     /**
      * The connection, for what this class has no method for, such as the backup (generated classes are in
-     * {@code dev.sessiond.v1}). Calls on it have no deadline of their own.
+     * {@code dev.sessiond.v1}). Calls on it carry the token, and have no deadline of their own.
      *
      * @return the channel
      */
@@ -535,6 +536,32 @@ public final class SessiondClient implements AutoCloseable {
          */
         public Builder tls(Tls tls) {
             settings.tls = Objects.requireNonNull(tls, "tls");
+            return this;
+        }
+
+        /**
+         * The file whose first line is the token by which a server with access rules knows this client. Every call carries it.
+         * White space around it is left aside. The file is read again when it has changed: it is looked at before a call if the
+         * last look was two seconds ago, and when the server refuses the token.
+         *
+         * @param file the file; left out or empty, {@code SESSIOND_TOKEN_FILE}, or else none
+         * @return this builder
+         */
+        public Builder tokenFile(Path file) {
+            settings.tokenFile = Objects.requireNonNull(file, "file");
+            return this;
+        }
+
+        /**
+         * The token by which a server with access rules knows this client, in place of a file, which can be renewed while the
+         * program runs. Every call carries it; nothing prints it.
+         *
+         * @param token 1 to 256 printable ASCII characters without spaces; left out or empty, {@code SESSIOND_TOKEN}, or else
+         *     none
+         * @return this builder
+         */
+        public Builder token(String token) {
+            settings.token = Objects.requireNonNull(token, "token");
             return this;
         }
 
@@ -597,7 +624,8 @@ public final class SessiondClient implements AutoCloseable {
          * Makes the client. Nothing is connected before the first call.
          *
          * @return the client
-         * @throws IllegalArgumentException if a setting is out of its bounds, or a file of the TLS settings can't be used
+         * @throws IllegalArgumentException if a setting is out of its bounds, or a file of the TLS settings or of the token can't be
+         *     used
          */
         public SessiondClient build() {
             return new SessiondClient(settings.connect());

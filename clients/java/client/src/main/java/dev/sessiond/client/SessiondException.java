@@ -84,6 +84,8 @@ public class SessiondException extends RuntimeException {
             case VERSION_MISMATCH -> new VersionMismatchException(details);
             case LOCK_HELD -> new LockHeldException(details);
             case UNAVAILABLE, NOT_READY -> new SessiondUnavailableException(details);
+            case UNAUTHENTICATED -> new UnauthenticatedException(details);
+            case PERMISSION_DENIED -> new PermissionDeniedException(details);
             case DEADLINE_EXCEEDED -> new SessiondTimeoutException(details);
             default -> new SessiondException(details);
         };

@@ -1,5 +1,6 @@
 package dev.sessiond.client;
 
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Executor;
@@ -8,6 +9,8 @@ import java.util.concurrent.Executor;
 final class Settings {
     String address = "";
     Tls tls = Tls.DEFAULT;
+    Path tokenFile = Path.of("");
+    String token = "";
     String namespace = "default";
     Duration timeout = Duration.ofSeconds(1);
     Retry retry = Retry.DEFAULT;
@@ -19,7 +22,8 @@ final class Settings {
         Caller judged = new Caller(null, namespace, timeout, completionExecutor);
         List<String> addresses = Addresses.resolve(address);
         Channels.check(addresses);
-        Connection connection = new Connection(addresses, Security.load(tls, addresses), this);
+        Tokens tokens = Tokens.load(tokenFile, token, System::getenv);
+        Connection connection = new Connection(addresses, Security.load(tls, addresses), tokens, this);
         return new Caller(connection, judged.namespace(), judged.timeout(), judged.completion());
     }
 }

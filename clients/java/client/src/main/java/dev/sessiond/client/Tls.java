@@ -10,8 +10,8 @@ import javax.net.ssl.SSLParameters;
  * How servers with {@code https://} addresses are called over TLS: {@code Tls.DEFAULT.caFile(Path.of("/etc/sessiond/ca.pem"))}.
  *
  * <p>What is left out is taken from the environment variables {@code SESSIOND_CA_FILE}, {@code SESSIOND_CERTIFICATE_FILE},
- * {@code SESSIOND_KEY_FILE} and {@code SESSIOND_SERVER_NAME}. The files are read once, when the client is made. Whatever is
- * set, a server's certificate must be signed by a CA that is trusted, be in force, and have the server's name.
+ * {@code SESSIOND_KEY_FILE} and {@code SESSIOND_SERVER_NAME}. The files are read when the client is made, and again at each new
+ * connection: who renews them has nothing to restart. While they can't be used, what they held before is. Whatever is set, a server's certificate must be signed by a CA that is trusted, be in force, and have the server's name.
  */
 public final class Tls {
     static final String CA_FILE = "SESSIOND_CA_FILE";
@@ -84,8 +84,7 @@ public final class Tls {
     }
 
     /**
-     * Certificates and keys in the form of Java, in place of the three files: from a key store, from hardware, or such as are
-     * renewed while the client runs. The variables of the files are left aside then. The name of the server is verified all the
+     * Certificates and keys in the form of Java, in place of the three files: from a key store or from hardware. The variables of the files are left aside then. The name of the server is verified all the
      * same.
      *
      * @param context the context

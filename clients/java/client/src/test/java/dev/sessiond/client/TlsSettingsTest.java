@@ -200,7 +200,7 @@ class TlsSettingsTest {
         store.setCertificateEntry("ca", factory.generateCertificate(Files.newInputStream(TestCertificates.file("ca"))));
         X509Certificate certificate = (X509Certificate) factory.generateCertificate(Files.newInputStream(CERTIFICATE));
         store.setKeyEntry(
-                "client", Pem.key("key", KEY, certificate.getPublicKey()), new char[0], new X509Certificate[] {
+                "client", new Pem("key", KEY).key(certificate.getPublicKey()), new char[0], new X509Certificate[] {
                     certificate
                 });
         return store;

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.grpc.Status;
 import io.grpc.TlsServerCredentials;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -221,6 +222,72 @@ class TlsTest {
         }
     }
 
+    /** Files are replaced, and taken at the next connection; what can't be used changes nothing. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void clientWhoseFilesAreReplaced(boolean fastLane, @TempDir Path folder) throws Exception {
+        Path ca = folder.resolve("ca.pem");
+        Path certificate = folder.resolve("client.pem");
+        Path key = folder.resolve("client-key.pem");
+        replace("other-ca", ca);
+        replace("stranger", certificate);
+        replace("stranger-key", key);
+        try (TestServer server = TestServer.createTls(
+                        HOST,
+                        "server",
+                        "--tls-client-ca",
+                        TestCertificates.file("ca").toString());
+                SessiondClient client = server.client()
+                        .tls(Tls.DEFAULT.caFile(ca).certificateFile(certificate).keyFile(key))
+                        .fastLane(fastLane)
+                        .build()) {
+            assertThatThrownBy(client::create).hasMessageContaining("the server's certificate was refused");
+            replace("ca", ca);
+            Await.until(() -> says(client, "certificate") && !says(client, "the server's certificate was refused"));
+            // While the key is another's, the pair before stays.
+            replace("client", certificate);
+            assertThatThrownBy(client::create).hasMessageContaining("certificate");
+            replace("client-key", key);
+            Await.until(() -> says(client, ""));
+
+            for (String name : new String[] {"stranger", "stranger-key", null}) {
+                if (name == null) {
+                    Files.delete(key);
+                    Files.writeString(certificate, "half a certificate");
+                    Files.writeString(ca, "");
+                } else {
+                    replace(name, certificate);
+                }
+                server.kill();
+                server.start();
+                Await.until(() -> says(client, ""));
+            }
+            replace("stranger", certificate);
+            replace("stranger-key", key);
+            // The connection that is open goes on.
+            assertThat(client.create().session().version()).isEqualTo(1);
+            server.kill();
+            server.start();
+            Await.until(() -> says(client, "certificate"));
+            replace("other-ca", ca);
+            Await.until(() -> says(client, "the server's certificate was refused"));
+        }
+    }
+
+    private static void replace(String name, Path file) throws IOException {
+        Files.copy(TestCertificates.file(name), file, REPLACE_EXISTING);
+    }
+
+    /** Whether a call fails with these words, or, without words, succeeds. */
+    private static boolean says(SessiondClient client, String words) {
+        try {
+            client.create();
+            return words.isEmpty();
+        } catch (SessiondUnavailableException e) {
+            return !words.isEmpty() && e.getMessage().contains(words);
+        }
+    }
+
     @Test
     void plainClientAtAPortOfTls() {
         try (TestServer server = TestServer.createTls(HOST, "server")) {
@@ -232,8 +299,11 @@ class TlsTest {
                         .timeout(Duration.ofSeconds(10))
                         .build()) {
                     assertThatThrownBy(client::create)
-                            .isInstanceOf(SessiondException.class)
-                            .hasMessageContaining("this port takes TLS only; write https:// before the address");
+                            .isExactlyInstanceOf(SessiondException.class)
+                            .hasMessage("this port takes TLS only; write https:// before the address")
+                            .isInstanceOfSatisfying(
+                                    SessiondException.class,
+                                    e -> assertThat(e.code()).isEqualTo(Status.Code.FAILED_PRECONDITION));
                 }
             }
         }

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -22,15 +23,21 @@ public final class SessiondServer implements AutoCloseable {
     private final Path folder;
     private final int port;
     private final @Nullable TestCertificates certificates;
+    private final List<String> arguments;
     private Process process;
 
-    public SessiondServer() {
-        this(null);
+    public SessiondServer(String... arguments) {
+        this(null, List.of(arguments));
     }
 
-    /** A server that asks for TLS and a certificate of the client, if there are certificates. */
-    public SessiondServer(@Nullable TestCertificates certificates) {
+    /** A server that asks for TLS and a certificate of the client. */
+    public SessiondServer(TestCertificates certificates) {
+        this(certificates, List.of());
+    }
+
+    private SessiondServer(@Nullable TestCertificates certificates, List<String> arguments) {
         this.certificates = certificates;
+        this.arguments = arguments;
         try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             folder = Files.createTempDirectory("sessiond-test");
             port = socket.getLocalPort();
@@ -71,12 +78,30 @@ public final class SessiondServer implements AutoCloseable {
                 .build();
     }
 
-    public void start() {
+    private static String binary() {
         String binary = System.getenv("SESSIOND_BIN");
         if (binary == null) {
             throw new IllegalStateException("SESSIOND_BIN is not set: it names the sessiond to test with");
         }
-        List<String> command = new ArrayList<>(List.of(binary, "serve"));
+        return binary;
+    }
+
+    /** Runs a command of sessiond, and answers what it prints. */
+    public static String run(String... arguments) throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>(List.of(binary()));
+        command.addAll(List.of(arguments));
+        Process process = new ProcessBuilder(command)
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+        String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        if (process.waitFor() != 0) {
+            throw new IllegalStateException(command + " failed");
+        }
+        return said;
+    }
+
+    public void start() {
+        List<String> command = new ArrayList<>(List.of(binary(), "serve"));
         if (certificates == null) {
             command.addAll(List.of("--listen", address()));
         } else {
@@ -87,6 +112,7 @@ public final class SessiondServer implements AutoCloseable {
         }
         command.addAll(List.of("--data-dir", folder.resolve("data").toString()));
         command.addAll(List.of("--event-attributes", "true", "--sweep-interval", "100ms"));
+        command.addAll(arguments);
         ProcessBuilder builder = new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectOutput(

@@ -16,6 +16,10 @@ import org.springframework.session.SaveMode;
  *     set, the environment variable SESSIOND_ADDR is used, or else 127.0.0.1:50051.
  * @param tls Settings of TLS, for addresses with https://.
  * @param ssl Settings of TLS by an SSL bundle of Spring Boot, for addresses with https://.
+ * @param token Token by which a store with access rules knows the application, in place of a file. If it is not set, the environment
+ *     variable SESSIOND_TOKEN is used.
+ * @param tokenFile File whose first line is the token by which a store with access rules knows the application. It is read again
+ *     when it has changed. If it is not set, the environment variable SESSIOND_TOKEN_FILE is used.
  * @param namespace Namespace of the sessions: 1 to 63 of a-z, 0-9, '-', '_' and '.'.
  * @param callTimeout Longest time that a call to the store may take, repetitions included.
  * @param absoluteTimeout Time after its creation at which a session ends, however busy it is: 1 ms to 3660 days. If it is not set,
@@ -36,6 +40,8 @@ public record SessiondSessionProperties(
         @Nullable String address,
         @DefaultValue Tls tls,
         @DefaultValue Ssl ssl,
+        @Nullable String token,
+        @Nullable Path tokenFile,
         @DefaultValue("default") String namespace,
         @DefaultValue("1s") Duration callTimeout,
         @Nullable Duration absoluteTimeout,
@@ -46,6 +52,18 @@ public record SessiondSessionProperties(
         @DefaultValue("true") boolean allowApplicationClasses,
         @DefaultValue("true") boolean answerUnavailable,
         @DefaultValue Events events) {
+
+    /** Names all settings, and hides the token. */
+    @Override
+    public String toString() {
+        String shown = token == null ? "null" : "[hidden]";
+        return "SessiondSessionProperties[address=" + address + ", tls=" + tls + ", ssl=" + ssl + ", token=" + shown
+                + ", tokenFile=" + tokenFile + ", namespace=" + namespace + ", callTimeout=" + callTimeout
+                + ", absoluteTimeout=" + absoluteTimeout + ", rotationGrace=" + rotationGrace
+                + ", flushMode=" + flushMode + ", saveMode=" + saveMode + ", allowedClasses=" + allowedClasses
+                + ", allowApplicationClasses=" + allowApplicationClasses + ", answerUnavailable=" + answerUnavailable
+                + ", events=" + events + "]";
+    }
 
     /**
      * The settings of TLS, for addresses with https://.

@@ -46,14 +46,29 @@ final class SessiondSettings {
         if (address != null && !address.isBlank()) {
             builder.address(address);
         }
+        if (properties.tokenFile() != null) {
+            builder.tokenFile(properties.tokenFile());
+        }
+        if (properties.token() != null) {
+            builder.token(properties.token());
+        }
         TlsSettings tls = new TlsSettings(properties, bundles);
         try {
             return builder.tls(tls.tls()).build();
         } catch (IllegalArgumentException e) {
+            String reason = e.getMessage() + ".";
             // All clients refuse an address in these words.
-            throw e.getMessage().contains(" is not an address: ")
-                    ? wrong("address", address, e.getMessage() + ".")
-                    : tls.wrong(e.getMessage() + ".");
+            if (reason.contains(" is not an address: ")) {
+                throw wrong("address", address, reason);
+            }
+            if (reason.startsWith("the token file ")) {
+                throw wrong("token-file", properties.tokenFile(), reason);
+            }
+            if (reason.startsWith("a token ") || reason.startsWith("the token ")) {
+                // Of a property that has this name, and no more, Spring Boot would show the value.
+                throw wrong("token, or token-file", "[hidden]", reason);
+            }
+            throw tls.wrong(reason);
         }
     }
 
