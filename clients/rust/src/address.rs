@@ -42,11 +42,11 @@ impl Address {
     }
 
     pub(crate) fn endpoints(&self) -> Result<Vec<Endpoint>, AddressError> {
-        let endpoint = |normal: &String| {
-            let uri = if is_socket(normal) || is_tls(normal) { normal.clone() } else { format!("http://{normal}") };
-            Endpoint::from_shared(uri).map_err(|_| problem(&self.text, "it holds a character that no address has"))
-        };
-        self.normal.iter().map(endpoint).collect()
+        self.normal
+            .iter()
+            .map(|normal| endpoint(normal))
+            .collect::<Option<_>>()
+            .ok_or_else(|| problem(&self.text, "it holds a character that no address has"))
     }
 }
 
@@ -140,6 +140,16 @@ fn check_authority(authority: &str) -> Result<(), &'static str> {
         Ok(_) if plain => Ok(()),
         _ => Err("the port is not a number from 1 to 65535"),
     }
+}
+
+fn endpoint(normal: &str) -> Option<Endpoint> {
+    if is_socket(normal) {
+        return Endpoint::from_shared(normal.to_owned()).ok();
+    }
+    // What connects over TLS is ours; tonic connects plainly to it, and tells the server what it is.
+    let authority = normal.strip_prefix(HTTPS).unwrap_or(normal);
+    let endpoint = Endpoint::from_shared(format!("http://{authority}")).ok()?;
+    Some(if is_tls(normal) { endpoint.origin(normal.parse().ok()?) } else { endpoint })
 }
 
 fn is_socket(normal: &str) -> bool {

@@ -4,12 +4,10 @@ use bytes::Bytes;
 use tonic::codegen::tokio_stream::{Stream, StreamExt as _};
 use tonic::{Status, Streaming};
 
-use crate::client::Client;
+use crate::client::{Attempt, Client, authorized};
 use crate::error::Error;
 use crate::proto::admin_client::AdminClient;
 use crate::proto::{BackupRequest, BackupResponse, BackupSummary, RestoreRequest};
-use crate::retry::Time;
-use crate::servers::Server;
 
 /// The bytes of a backup, as they come. Dropping it ends it and leaves nothing behind on the server.
 ///
@@ -54,9 +52,9 @@ impl Client {
     /// Begins a backup of all sessions and events, of every namespace, as they are at one moment. Beginning it has the
     /// deadline of a call; the stream itself has none.
     pub async fn backup(&self) -> Result<Backup, Error> {
-        let begin = |_time: Time, server: &Server| {
-            let mut stub = AdminClient::new(server.channel());
-            async move { Ok(stub.backup(BackupRequest {}).await?.into_inner()) }
+        let begin = |attempt: Attempt<'_>| {
+            let (mut stub, request) = (AdminClient::new(attempt.channel()), attempt.request(BackupRequest {}));
+            async move { Ok(stub.backup(request).await?.into_inner()) }
         };
         let stream = self.repeat(begin).await.map_err(|status: Status| self.error(&status))?;
         Ok(Backup { stream, client: self.clone(), sessions: (0, 0), summary: None })
@@ -66,7 +64,11 @@ impl Client {
     /// if they end too early, nothing is restored. There is no deadline, and nothing is repeated.
     pub async fn restore(&self, parts: impl Stream<Item = Bytes> + Send + 'static) -> Result<BackupSummary, Error> {
         let requests = parts.map(|data| RestoreRequest { data });
-        let answer = AdminClient::new(self.channel()).restore(requests).await;
+        // What has been sent can't be sent again with another token.
+        if let Some(tokens) = self.tokens() {
+            tokens.look().await;
+        }
+        let answer = AdminClient::new(self.channel()).restore(authorized(requests, self.tokens())).await;
         let summary = answer.map_err(|status| self.stream_error(&status))?.into_inner().summary;
         summary.ok_or_else(|| Error::incomplete(self.address()))
     }

@@ -8,12 +8,11 @@ use std::time::Duration;
 use tonic::Streaming;
 use tonic::codegen::tokio_stream::Stream;
 
-use crate::client::{Client, store};
+use crate::client::{Attempt, Client, store};
 use crate::convert::{Complete, duration};
 use crate::error::Error;
 use crate::proto::watch_sessions_response::Message;
 use crate::proto::{Checkpoint, EventKind, Session, SessionEvent, WatchSessionsRequest, WatchSessionsResponse};
-use crate::servers::Server;
 use crate::{Address, Timestamp};
 
 impl WatchSessionsRequest {
@@ -161,8 +160,8 @@ impl Client {
             self.fill_namespace(&mut request.namespace);
         }
         // The deadline is not sent along: the server would end the stream then.
-        let begin = |_time, server: &Server| {
-            let (mut stub, request) = (store(server.channel()), request.clone());
+        let begin = |attempt: Attempt<'_>| {
+            let (mut stub, request) = (store(attempt.channel()), attempt.request(request.clone()));
             async move {
                 let mut stream = stub.watch_sessions(request).await?.into_inner();
                 let first = stream.message().await?;

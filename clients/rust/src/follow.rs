@@ -41,16 +41,23 @@ impl Follow {
     }
 
     /// The next message. An error is one that no repetition mends, such as [`Error::EventsGone`]: then list the sessions, and
-    /// follow from now on. Nothing is lost if the future is dropped.
+    /// follow from now on. Nothing is lost if the future is dropped. A stream whose token was revoked goes on with another
+    /// one, if its file holds one.
     pub async fn next(&mut self) -> Result<WatchMessage, Error> {
         loop {
             if self.watch.is_none() && self.failures > 0 {
                 sleep(self.client.retry().pause_after(self.failures).min(LONGEST_PAUSE)).await;
             }
+            let was_open = self.watch.is_some();
             match self.message().await {
                 Some(Ok(message)) => {
                     self.failures = 0;
                     return Ok(message);
+                }
+                // The token that the stream was opened with may have been replaced meanwhile.
+                Some(Err(Error::Unauthenticated { .. })) if was_open => {
+                    self.watch = None;
+                    self.failures = self.failures.saturating_add(1);
                 }
                 Some(Err(error)) if !error.is_transient() => return Err(error),
                 _ => {

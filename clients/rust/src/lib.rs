@@ -23,6 +23,7 @@ mod rpc;
 mod servers;
 mod sessions;
 mod tls;
+mod token;
 mod value;
 mod verify;
 
@@ -44,6 +45,7 @@ pub use retry::RetryPolicy;
 pub use rpc::Rpc;
 pub use sessions::{Created, Read, Rotated, Touched, Updated};
 pub use tls::{Tls, TlsError};
+pub use token::TokenError;
 pub use verify::Verification;
 
 /// The messages and the stubs of the contract, generated from the files under `proto/`.

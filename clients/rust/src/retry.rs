@@ -82,6 +82,16 @@ impl Failure {
         }
     }
 
+    /// Whether a server did not know the caller. It carried nothing out.
+    pub(crate) fn is_unauthenticated(&self) -> bool {
+        match self {
+            Self::Answered(status) | Self::NotCarriedOut(status) => {
+                status.code() == Code::Unauthenticated && status.source().is_none()
+            }
+            Self::Unknown(_) | Self::Refused => false,
+        }
+    }
+
     fn into_status(self) -> Status {
         match self {
             Self::Answered(status) | Self::NotCarriedOut(status) | Self::Unknown(status) => status,

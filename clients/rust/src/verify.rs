@@ -2,12 +2,10 @@
 
 use tonic::{Status, Streaming};
 
-use crate::client::Client;
+use crate::client::{Attempt, Client};
 use crate::error::Error;
 use crate::proto::admin_client::AdminClient;
 use crate::proto::{VerifyRequest, VerifyResponse, VerifySummary};
-use crate::retry::Time;
-use crate::servers::Server;
 
 /// A check of the data of a running server, as it goes on. Dropping it ends the check.
 ///
@@ -53,9 +51,9 @@ impl Client {
     /// Begins a check of all sessions, of every namespace, and of the history of events. Beginning it has the deadline of a
     /// call; the stream itself has none.
     pub async fn verify(&self) -> Result<Verification, Error> {
-        let begin = |_time: Time, server: &Server| {
-            let mut stub = AdminClient::new(server.channel());
-            async move { Ok(stub.verify(VerifyRequest {}).await?.into_inner()) }
+        let begin = |attempt: Attempt<'_>| {
+            let (mut stub, request) = (AdminClient::new(attempt.channel()), attempt.request(VerifyRequest {}));
+            async move { Ok(stub.verify(request).await?.into_inner()) }
         };
         let stream = self.repeat(begin).await.map_err(|status: Status| self.error(&status))?;
         Ok(Verification { stream, client: self.clone(), summary: None })

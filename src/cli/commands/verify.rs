@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use sessiond::engine::{Verified, verify};
 use sessiond_client::{Address, Client, Error, VerifySummary};
 
-use crate::cli::input::args::{OutputArgs, TlsArgs};
+use crate::cli::input::args::{OutputArgs, TlsArgs, TokenArgs};
 use crate::cli::output::failure::Failure;
 use crate::cli::output::progress;
 use crate::cli::output::report::Report;
@@ -40,6 +40,9 @@ pub(crate) struct VerifyArgs {
     tls: TlsArgs,
 
     #[command(flatten)]
+    token: TokenArgs,
+
+    #[command(flatten)]
     output: OutputArgs,
 }
 
@@ -51,9 +54,31 @@ impl VerifyArgs {
     pub(crate) async fn run(self) -> Result<Report, Failure> {
         match (&self.data_dir, &self.server) {
             (Some(folder), _) => check_folder(folder),
-            (None, Some(server)) => check_server(server, &self.tls, self.output.json).await,
+            (None, Some(server)) => self.check_server(server).await,
             (None, None) => Err(Failure::usage("say what to check: --data-dir or --server")),
         }
+    }
+
+    async fn check_server(&self, server: &Address) -> Result<Report, Failure> {
+        let client = Client::builder().address(server.to_string()).tls(self.tls.tls());
+        let client = self.token.apply(client).connect_lazy()?;
+        let mut check = client.verify().await?;
+        let bar = progress::bar("checking", "sessions and events", None, self.output.json);
+        while let Some(told) = check.next().await {
+            let told = told?;
+            let expected = told.sessions_expected + told.events_expected;
+            bar.set_length(expected);
+            bar.set_position(expected.min(told.sessions_checked + told.events_checked));
+        }
+        bar.finish_and_clear();
+        // The stream ends without an error only after its summary.
+        let summary = check.summary().ok_or_else(|| Error::NotReady { address: server.to_string() })?;
+        let remedy = "stop the server and save what can be read with sessiond salvage, or restore a backup";
+        judge(
+            summary.is_whole(),
+            of_server(summary),
+            format!("the data of the server at {server} is damaged; {remedy}"),
+        )
     }
 }
 
@@ -62,23 +87,6 @@ fn check_folder(folder: &Path) -> Result<Report, Failure> {
     let folder = folder.display();
     let remedy = format!("save what can be read with sessiond salvage --data-dir {folder} --to NEW-FOLDER");
     judge(verified.is_clean(), of_folder(&verified), format!("{folder} is damaged; {remedy}, or restore a backup"))
-}
-
-async fn check_server(server: &Address, tls: &TlsArgs, hide_progress: bool) -> Result<Report, Failure> {
-    let client = Client::builder().address(server.to_string()).tls(tls.tls()).connect_lazy()?;
-    let mut check = client.verify().await?;
-    let bar = progress::bar("checking", "sessions and events", None, hide_progress);
-    while let Some(told) = check.next().await {
-        let told = told?;
-        let expected = told.sessions_expected + told.events_expected;
-        bar.set_length(expected);
-        bar.set_position(expected.min(told.sessions_checked + told.events_checked));
-    }
-    bar.finish_and_clear();
-    // The stream ends without an error only after its summary.
-    let summary = check.summary().ok_or_else(|| Error::NotReady { address: server.to_string() })?;
-    let remedy = "stop the server and save what can be read with sessiond salvage, or restore a backup";
-    judge(summary.is_whole(), of_server(summary), format!("the data of the server at {server} is damaged; {remedy}"))
 }
 
 /// The report is printed in any case; damage makes it a failure.

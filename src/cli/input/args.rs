@@ -120,6 +120,30 @@ impl TlsArgs {
     }
 }
 
+/// By which token the server knows the caller. There is no flag for the token itself, which would stand in the list of
+/// processes.
+#[derive(Debug, Args)]
+pub(crate) struct TokenArgs {
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Server",
+        help = "The file with the token of this caller in its first line [env: SESSIOND_TOKEN_FILE, or SESSIOND_TOKEN for \
+                the token itself]"
+    )]
+    token_file: Option<PathBuf>,
+}
+
+impl TokenArgs {
+    /// Sets what was given; the client looks at the environment itself.
+    pub(crate) fn apply(&self, client: ClientBuilder) -> ClientBuilder {
+        match &self.token_file {
+            Some(file) => client.token_file(file),
+            None => client,
+        }
+    }
+}
+
 /// Which server to call, and how.
 #[derive(Debug, Args)]
 pub(crate) struct ServerArgs {
@@ -130,6 +154,9 @@ pub(crate) struct ServerArgs {
 
     #[command(flatten)]
     tls: TlsArgs,
+
+    #[command(flatten)]
+    token: TokenArgs,
 
     /// How long a call may take
     #[arg(long, value_name = "DURATION", value_parser = positive_duration, default_value = "5s",
@@ -155,7 +182,8 @@ impl ServerArgs {
 
     /// A client builder with these arguments, for clients that need more.
     pub(crate) fn client_builder(&self) -> ClientBuilder {
-        Client::builder().address(self.addr.to_string()).tls(self.tls.tls()).deadline(self.timeout)
+        let client = Client::builder().address(self.addr.to_string()).tls(self.tls.tls()).deadline(self.timeout);
+        self.token.apply(client)
     }
 }
 

@@ -1,8 +1,11 @@
 //! How a client is set up.
 
 use std::env;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tonic::transport::{Channel, Endpoint};
 
 use super::{Client, Settings};
 use crate::address::{Address, AddressError, DEFAULT_ADDRESS};
@@ -10,6 +13,7 @@ use crate::lane::Lane;
 use crate::retry::RetryPolicy;
 use crate::servers::Servers;
 use crate::tls::{Tls, TlsError};
+use crate::token::{TokenError, TokenSettings};
 
 /// How long a call may take, its repetitions included, if nothing else is said.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(1);
@@ -29,6 +33,9 @@ pub enum SettingsError {
     /// The settings of TLS, or their files.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The token, or its file.
+    #[error(transparent)]
+    Token(#[from] TokenError),
 }
 
 /// Settings of a [`Client`].
@@ -36,6 +43,7 @@ pub enum SettingsError {
 pub struct ClientBuilder {
     address: Option<String>,
     tls: Tls,
+    token: TokenSettings,
     namespace: String,
     deadline: Duration,
     retry: RetryPolicy,
@@ -47,6 +55,7 @@ impl ClientBuilder {
         Self {
             address: None,
             tls: Tls::new(),
+            token: TokenSettings::default(),
             namespace: String::new(),
             deadline: DEFAULT_DEADLINE,
             retry: RetryPolicy::default(),
@@ -67,6 +76,24 @@ impl ClientBuilder {
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = tls;
+        self
+    }
+
+    /// The file whose first line is the token by which the server knows the caller; white space around it is left aside. It is
+    /// read when the client is made, and again when it has changed, within two seconds, or at once when the server refuses
+    /// the token; a file that can't be used then leaves the token before. Left out, the environment variable
+    /// `SESSIOND_TOKEN_FILE` says it. At most one of a file and a token may be set.
+    #[must_use]
+    pub fn token_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.token.file = Some(file.into());
+        self
+    }
+
+    /// The token by which the server knows the caller: 1 to 256 of the characters `!` to `~`. Left out, the environment variable
+    /// `SESSIOND_TOKEN` says it. At most one of a file and a token may be set.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token.text = Some(token.into());
         self
     }
 
@@ -106,22 +133,24 @@ impl ClientBuilder {
         let from_environment = || env::var("SESSIOND_ADDR").ok().filter(|address| !address.is_empty());
         let address = self.address.or_else(from_environment);
         let address: Address = address.as_deref().unwrap_or(DEFAULT_ADDRESS).parse()?;
-        let Self { tls, namespace, deadline, retry, lane, .. } = self;
-        let endpoints = match address.endpoints()? {
-            endpoints if address.is_tls() => tls.or_environment().set_up(endpoints)?,
-            endpoints if tls.is_empty() => endpoints,
-            _ => return Err(TlsError::without_https().into()),
-        };
+        let Self { tls, token, namespace, deadline, retry, lane, .. } = self;
+        let endpoints = address.endpoints()?;
         // A call has time to try them all.
         let connect_timeout = deadline / u32::try_from(endpoints.len()).unwrap_or(u32::MAX);
-        let channels = endpoints.into_iter().map(|endpoint| {
-            endpoint
-                .connect_timeout(connect_timeout)
-                .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
-                .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-                .connect_lazy()
-        });
-        let servers = Arc::new(Servers::new(channels, lane));
-        Ok(Client { servers, settings: Arc::new(Settings { address, namespace, deadline, retry }) })
+        let connect = |endpoint: &Endpoint| {
+            endpoint.clone().http2_keep_alive_interval(KEEP_ALIVE_INTERVAL).keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        };
+        let channels: Vec<Channel> = if address.is_tls() {
+            let connectors = tls.or_environment().connectors(&endpoints, connect_timeout)?;
+            let pairs = endpoints.iter().zip(connectors);
+            pairs.map(|(endpoint, connector)| connect(endpoint).connect_with_connector_lazy(connector)).collect()
+        } else if tls.is_empty() {
+            endpoints.iter().map(|endpoint| connect(endpoint).connect_timeout(connect_timeout).connect_lazy()).collect()
+        } else {
+            return Err(TlsError::without_https().into());
+        };
+        let tokens = token.read()?;
+        let servers = Arc::new(Servers::new(channels.into_iter(), lane));
+        Ok(Client { servers, settings: Arc::new(Settings { address, namespace, deadline, retry, tokens }) })
     }
 }

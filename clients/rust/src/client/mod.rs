@@ -1,5 +1,6 @@
 //! The client: its servers, shared by all its clones, and what every call gets.
 
+mod attempt;
 mod builder;
 
 use std::sync::Arc;
@@ -13,9 +14,11 @@ use crate::error::Error;
 use crate::lane::Failure;
 use crate::proto::session_store_client::SessionStoreClient;
 use crate::retry::{self, RetryPolicy, Time};
-use crate::servers::{Server, Servers};
+use crate::servers::Servers;
 use crate::sessions::HotCall;
+use crate::token::Tokens;
 
+pub(crate) use attempt::{Attempt, authorized};
 pub use builder::{ClientBuilder, DEFAULT_DEADLINE, SettingsError};
 
 /// The largest answer that is read: the largest that a server can be set to send.
@@ -36,6 +39,7 @@ struct Settings {
     namespace: String,
     deadline: Duration,
     retry: RetryPolicy,
+    tokens: Option<Tokens>,
 }
 
 impl Client {
@@ -58,8 +62,8 @@ impl Client {
         &self.settings.address
     }
 
-    /// The connection, for other services of the same server. Calls on it have no deadline of their own. Of several
-    /// addresses it is the connection to the one that is in use now.
+    /// The connection, for other services of the same server. Calls on it have no deadline and no token of their own. Of
+    /// several addresses it is the connection to the one that is in use now.
     #[must_use]
     pub fn channel(&self) -> Channel {
         self.servers.current().channel()
@@ -81,13 +85,13 @@ impl Client {
 
     /// A call on a single session, over the fast lane where there is one.
     pub(crate) async fn hot<Q: HotCall>(&self, request: Q) -> Result<Q::Response, Error> {
-        let attempt = |time, server| Self::try_hot(&request, time, server);
+        let attempt = |attempt| Self::try_hot(&request, attempt);
         self.repeat(attempt).await.map_err(|status| self.error(&status))
     }
 
-    async fn try_hot<Q: HotCall>(request: &Q, time: Time, server: &Server) -> Result<Q::Response, Failure> {
-        if let Some(lane) = server.lane() {
-            match lane.call(request.clone().into_method(), time).await {
+    async fn try_hot<Q: HotCall>(request: &Q, attempt: Attempt<'_>) -> Result<Q::Response, Failure> {
+        if let Some(lane) = attempt.server.lane() {
+            match lane.call(request.clone().into_method(), attempt.time, attempt.tokens).await {
                 Ok(answer) => {
                     let mismatch = || Failure::Answered(Status::internal("a reply to another call"));
                     return Q::response(answer).ok_or_else(mismatch);
@@ -97,9 +101,9 @@ impl Client {
                 Err(failure) => return Err(failure),
             }
         }
-        let mut request = Request::new(request.clone());
-        request.set_timeout(time.rest().left);
-        let answer = Q::unary(store(server.channel()), request).await;
+        let mut request = attempt.request(request.clone());
+        request.set_timeout(attempt.time.rest().left);
+        let answer = Q::unary(store(attempt.channel()), request).await;
         answer.map(Response::into_inner).map_err(|status| Failure::of_unary(status, Q::IS_IDEMPOTENT))
     }
 
@@ -124,26 +128,48 @@ impl Client {
         Q: Clone,
         F: Future<Output = Result<Response<A>, Status>>,
     {
-        let attempt = |time: Time, server: &Server| {
-            let mut request = Request::new(request.clone());
-            request.set_timeout(time.left);
-            let answer = send(server.channel(), request);
+        let attempt = |attempt: Attempt<'_>| {
+            let mut request = attempt.request(request.clone());
+            request.set_timeout(attempt.time.left);
+            let answer = send(attempt.channel(), request);
             async { answer.await.map_err(|status| Failure::of_unary(status, false)) }
         };
         self.repeat(attempt).await.map(Response::into_inner)
     }
 
-    /// Runs `attempt` with the client's deadline and repetitions. It is told how much time it has, and which server to call.
-    pub(crate) async fn repeat<'a, T, F>(&'a self, attempt: impl Fn(Time, &'a Server) -> F) -> Result<T, Status>
+    /// Runs `attempt` with the client's deadline and repetitions.
+    pub(crate) async fn repeat<'a, T, F>(&'a self, attempt: impl Fn(Attempt<'a>) -> F) -> Result<T, Status>
     where
         F: Future<Output = Result<T, Failure>>,
     {
         let Settings { deadline, retry, .. } = *self.settings;
-        let result = retry::within(deadline, retry, |time| self.servers.in_turn(time, &attempt)).await;
+        let result = retry::within(deadline, retry, |time| self.by_token(time, &attempt)).await;
         if result.as_ref().is_err_and(|status| status.code() == Code::DeadlineExceeded) {
             self.servers.leave_if_silent();
         }
         result
+    }
+
+    /// Runs `attempt` with the token in use; once more if that is refused and its file holds another.
+    async fn by_token<'a, T, F>(&'a self, time: Time, attempt: impl Fn(Attempt<'a>) -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let tokens = self.tokens();
+        let in_turn = |time| self.servers.in_turn(time, |time, server| attempt(Attempt { server, time, tokens }));
+        let Some(tokens) = tokens else { return in_turn(time).await };
+        tokens.look_if_due().await;
+        let used = tokens.number();
+        match in_turn(time).await {
+            Err(failure) if failure.is_unauthenticated() && tokens.has_another_than(used).await => {
+                in_turn(time.rest()).await
+            }
+            result => result,
+        }
+    }
+
+    pub(crate) fn tokens(&self) -> Option<&Tokens> {
+        self.settings.tokens.as_ref()
     }
 
     /// Why a stream ended that has no deadline to miss.

@@ -59,6 +59,9 @@ impl Error {
             "SESSION_CORRUPT" => Self::SessionCorrupt,
             "INTERNAL" => Self::Internal { address },
             _ => match status.code() {
+                // Who refuses may also be a proxy.
+                Code::Unauthenticated => Self::Unauthenticated { address, message },
+                Code::PermissionDenied => Self::PermissionDenied { address, message },
                 Code::Unavailable => Self::Unavailable { address, cause: message },
                 // A server that ends a call at the deadline it was told may call it either; nobody else cancels here.
                 Code::DeadlineExceeded | Code::Cancelled => Self::DeadlineExceeded { address, deadline },
@@ -198,6 +201,14 @@ mod tests {
             (reason(Code::FailedPrecondition, "NOT_EMPTY", &[]), Error::NotEmpty { address: address() }),
             (reason(Code::FailedPrecondition, "IN_MEMORY", &[]), Error::InMemory { address: address() }),
             (reason(Code::InvalidArgument, "BACKUP_INVALID", &[]), Error::BackupInvalid { message: message() }),
+            (
+                reason(Code::Unauthenticated, "UNAUTHENTICATED", &[]),
+                Error::Unauthenticated { address: address(), message: message() },
+            ),
+            (
+                reason(Code::PermissionDenied, "PERMISSION_DENIED", &[]),
+                Error::PermissionDenied { address: address(), message: message() },
+            ),
             (reason(Code::Unavailable, "NOT_READY", &[]), Error::NotReady { address: address() }),
             (reason(Code::DataLoss, "SESSION_CORRUPT", &[]), Error::SessionCorrupt),
             (reason(Code::Internal, "INTERNAL", &[]), Error::Internal { address: address() }),

@@ -138,6 +138,23 @@ pub enum Error {
         /// What the server says.
         message: String,
     },
+    /// The server does not know who calls: the token is missing, unknown, revoked or expired, and nothing else tells. Nothing
+    /// was carried out.
+    #[error("{address} does not know the caller: {message}")]
+    Unauthenticated {
+        /// The server.
+        address: String,
+        /// What the server says.
+        message: String,
+    },
+    /// The caller may not do that. Nothing was carried out.
+    #[error("{address} does not allow the call: {message}")]
+    PermissionDenied {
+        /// The server.
+        address: String,
+        /// What the server says.
+        message: String,
+    },
     /// The server is starting or draining.
     #[error("sessiond at {address} is not ready: it is starting or shutting down")]
     NotReady {

@@ -56,6 +56,8 @@ impl Error {
             Self::NotEmpty { .. } => ("NOT_EMPTY", Code::FailedPrecondition),
             Self::InMemory { .. } => ("IN_MEMORY", Code::FailedPrecondition),
             Self::BackupInvalid { .. } => ("BACKUP_INVALID", Code::InvalidArgument),
+            Self::Unauthenticated { .. } => ("UNAUTHENTICATED", Code::Unauthenticated),
+            Self::PermissionDenied { .. } => ("PERMISSION_DENIED", Code::PermissionDenied),
             Self::NotReady { .. } => ("NOT_READY", Code::Unavailable),
             Self::SessionCorrupt => ("SESSION_CORRUPT", Code::DataLoss),
             Self::Internal { .. } => ("INTERNAL", Code::Internal),

@@ -12,14 +12,15 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tonic::transport::Channel;
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
-use crate::client::store;
+use crate::client::{authorized, store};
 use crate::proto::call::Method;
 use crate::proto::reply::Result as Answer;
 use crate::proto::session_store_client::SessionStoreClient;
 use crate::retry::Time;
+use crate::token::Tokens;
 use calls::{Calls, Pending};
 use replies::Waiting;
 
@@ -72,6 +73,8 @@ enum State {
 struct Stream {
     queue: mpsc::Sender<Pending>,
     waiting: Arc<Waiting>,
+    /// The number of the token that it was opened with, or of an older one.
+    token: u64,
 }
 
 impl FastLane {
@@ -80,9 +83,9 @@ impl FastLane {
     }
 
     /// Makes a call that has this much time.
-    pub(crate) async fn call(&self, method: Method, time: Time) -> Result<Answer, Failure> {
+    pub(crate) async fn call(&self, method: Method, time: Time, tokens: Option<&Tokens>) -> Result<Answer, Failure> {
         let length = calls::length(&method).ok_or(Failure::Refused)?;
-        let stream = self.stream().ok_or(Failure::Refused)?;
+        let stream = self.stream(tokens).ok_or(Failure::Refused)?;
         let Time { end, left: timeout } = time;
         let suspicious = end.checked_sub(timeout / 2).unwrap_or(end);
         let mut watch = Watch { lane: self, stream: &stream, suspicious, ended: false };
@@ -99,18 +102,21 @@ impl FastLane {
         answer
     }
 
-    /// The stream, which is opened if it is not; `None` while it is refused.
-    fn stream(&self) -> Option<Stream> {
+    /// The stream, which is opened if it is not, or was with an older token; `None` while it is refused. A stream that is
+    /// replaced ends when the last of its calls has its reply.
+    fn stream(&self, tokens: Option<&Tokens>) -> Option<Stream> {
+        let token = tokens.map_or(0, Tokens::number);
         let mut state = self.state();
         match &*state {
-            State::Open(stream) if !stream.waiting.is_closed() => return Some(stream.clone()),
+            State::Open(stream) if !stream.waiting.is_closed() && stream.token >= token => return Some(stream.clone()),
             State::UnaryUntil(end) if Instant::now() < *end => return None,
             _ => {}
         }
         let (queue, pending) = mpsc::channel(QUEUED_CALLS);
         let waiting = Arc::new(Waiting::default());
-        tokio::spawn(run(store(self.channel.clone()), pending, Arc::clone(&waiting)));
-        let stream = Stream { queue, waiting };
+        let request = authorized(Calls::new(pending, Arc::clone(&waiting)), tokens);
+        tokio::spawn(run(store(self.channel.clone()), request, Arc::clone(&waiting)));
+        let stream = Stream { queue, waiting, token };
         *state = State::Open(stream.clone());
         Some(stream)
     }
@@ -148,10 +154,10 @@ impl Drop for Watch<'_> {
 }
 
 /// Opens the stream and reads it to its end. Ends the wait of everybody who has no reply then.
-async fn run(mut stub: SessionStoreClient<Channel>, pending: mpsc::Receiver<Pending>, waiting: Arc<Waiting>) {
+async fn run(mut stub: SessionStoreClient<Channel>, request: Request<Calls>, waiting: Arc<Waiting>) {
     // Also when the runtime ends.
     let closing = Closing(&waiting);
-    let end = match stub.exchange(Calls::new(pending, Arc::clone(&waiting))).await {
+    let end = match stub.exchange(request).await {
         Ok(response) => {
             waiting.accept();
             let mut messages = response.into_inner();
@@ -178,14 +184,17 @@ impl Drop for Closing<'_> {
 
 /// What the end of an open stream means for calls without a reply.
 fn lost(status: Status) -> Failure {
-    if is_not_ready(&status) { Failure::NotCarriedOut(status) } else { Failure::Unknown(unavailable(status)) }
+    let not_carried_out = is_not_ready(&status) || is_refused(&status);
+    if not_carried_out { Failure::NotCarriedOut(status) } else { Failure::Unknown(unavailable(status)) }
 }
 
 /// What it means for calls that the stream could not be opened.
 fn not_opened(status: Status) -> Failure {
     match status.code() {
         Code::Unimplemented => Failure::Refused,
-        _ if is_not_ready(&status) || was_not_connected(&status) => Failure::NotCarriedOut(status),
+        _ if is_not_ready(&status) || is_refused(&status) || was_not_connected(&status) => {
+            Failure::NotCarriedOut(status)
+        }
         // Answers of proxies that know nothing of such streams, and of a port that takes TLS only. A status that was made on this side has a source: the
         // connection was lost, perhaps after the server had carried out the calls.
         Code::Internal | Code::Unknown | Code::FailedPrecondition | Code::PermissionDenied | Code::Unauthenticated
@@ -209,7 +218,18 @@ fn unavailable(status: Status) -> Status {
 
 /// Whether the server said that it carries nothing out.
 fn is_not_ready(status: &Status) -> bool {
-    status.get_details_error_info().is_some_and(|info| info.domain == "sessiond" && info.reason == "NOT_READY")
+    has_reason(status, &["NOT_READY"])
+}
+
+/// Whether the server itself, and no proxy, does not know the caller or does not allow it the stream. One by one the calls
+/// would fare no better.
+fn is_refused(status: &Status) -> bool {
+    has_reason(status, &["UNAUTHENTICATED", "PERMISSION_DENIED"])
+}
+
+fn has_reason(status: &Status, reasons: &[&str]) -> bool {
+    let info = status.get_details_error_info();
+    info.is_some_and(|info| info.domain == "sessiond" && reasons.contains(&info.reason.as_str()))
 }
 
 /// Whether no connection came about, so that nothing was sent.

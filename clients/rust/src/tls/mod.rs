@@ -1,17 +1,22 @@
-//! How a client speaks TLS.
+//! How a client speaks TLS: its settings here, their [`files`], and the [`connector`] that uses them.
+
+mod connector;
+mod files;
 
 use std::env;
 use std::ffi::OsString;
-use std::fmt;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
+use tokio_rustls::rustls::pki_types::ServerName;
+use tonic::transport::Endpoint;
+
+pub(crate) use connector::Connector;
+use files::Files;
 
 /// How a client speaks TLS to addresses with `https://`: whom it trusts, and what it shows of itself. All of it is optional, and
-/// all files are PEM. They are read when the client is made.
+/// all files are PEM. They are read when the client is made, and again for each connection: a renewed certificate is used from the
+/// next one on, while those that are open go on. Files that can't be used then leave what held before.
 ///
 /// What is left out comes from the environment variables `SESSIOND_CA_FILE`, `SESSIOND_CERTIFICATE_FILE`, `SESSIOND_KEY_FILE`
 /// and `SESSIOND_SERVER_NAME`; an empty one counts as unset.
@@ -89,81 +94,28 @@ impl Tls {
         }
     }
 
-    /// Reads the files and sets the endpoints up. Each has its own host's name, unless a name is set.
-    pub(crate) fn set_up(&self, endpoints: Vec<Endpoint>) -> Result<Vec<Endpoint>, TlsError> {
-        let mut config = match &self.ca_file {
-            None => ClientTlsConfig::new().with_native_roots(),
-            Some(path) => {
-                let text = read(path)?;
-                check_certificates(path, &text)?;
-                ClientTlsConfig::new().ca_certificate(Certificate::from_pem(text))
-            }
-        };
-        if let Some((certificate, key)) = self.pair()? {
-            let (certificate_text, key_text) = (read(certificate)?, read(key)?);
-            check_certificates(certificate, &certificate_text)?;
-            PrivateKeyDer::from_pem_slice(&key_text)
-                .map_err(|_| problem(key, "holds no private key that is not encrypted, in PEM"))?;
-            config = config.identity(Identity::from_pem(certificate_text, key_text));
-        }
-        let set_up = |endpoint: Endpoint| {
+    /// Reads the files, and makes what connects to each of these endpoints. Each has its own host's name, unless a name is set.
+    pub(crate) fn connectors(&self, endpoints: &[Endpoint], timeout: Duration) -> Result<Vec<Connector>, TlsError> {
+        let files = Files::read(self)?;
+        let connector = |endpoint: &Endpoint| {
             let host = endpoint.uri().host().unwrap_or_default();
             let name = self.server_name.as_deref().unwrap_or_else(|| host.trim_matches(['[', ']']));
-            let config = config.clone().domain_name(name);
-            endpoint.clone().tls_config(config).map_err(|error| self.refusal(name, &error))
+            let name = ServerName::try_from(name.to_owned())
+                .map_err(|_| TlsError(format!("{name:?} is not the name of a server")))?;
+            Ok(Connector::new(files.clone(), name, timeout))
         };
-        endpoints.into_iter().map(set_up).collect()
+        endpoints.iter().map(connector).collect()
     }
 
     /// Both files or none.
-    fn pair(&self) -> Result<Option<(&Path, &Path)>, TlsError> {
+    fn pair(&self) -> Result<Option<(PathBuf, PathBuf)>, TlsError> {
         match (&self.certificate_file, &self.key_file) {
-            (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+            (Some(certificate), Some(key)) => Ok(Some((certificate.clone(), key.clone()))),
             (None, None) => Ok(None),
             (Some(_), None) => Err(TlsError("a certificate file needs a key file".to_owned())),
             (None, Some(_)) => Err(TlsError("a key file needs a certificate file".to_owned())),
         }
     }
-
-    /// Why the files can't be used, although each of them can be read.
-    fn refusal(&self, name: &str, error: &tonic::transport::Error) -> TlsError {
-        let mut cause: &dyn std::error::Error = error;
-        while let Some(source) = cause.source() {
-            cause = source;
-        }
-        let text = cause.to_string();
-        match (&self.key_file, &self.certificate_file) {
-            (Some(key), Some(certificate))
-                if text.contains("keys may not be consistent") || text.contains("KeyMismatch") =>
-            {
-                problem(key, format_args!("is not the key of {}", certificate.display()))
-            }
-            _ if text.contains("invalid dns name") => TlsError(format!("{name:?} is not the name of a server")),
-            _ => TlsError(format!("TLS can't be set up: {text}")),
-        }
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    let text = path.to_string_lossy();
-    if text.contains("-----BEGIN") || text.contains('\n') {
-        // It may be a key, and is not repeated.
-        return Err(TlsError("the text of a PEM file stands where its path belongs".to_owned()));
-    }
-    fs::read(path).map_err(|error| problem(path, format_args!("can't be read ({error})")))
-}
-
-/// There must be one at least, and all must be whole.
-fn check_certificates(path: &Path, text: &[u8]) -> Result<(), TlsError> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
-    match found {
-        Ok(found) if !found.is_empty() => Ok(()),
-        _ => Err(problem(path, "holds no certificate in PEM")),
-    }
-}
-
-fn problem(path: &Path, problem: impl fmt::Display) -> TlsError {
-    TlsError(format!("{} {problem}", path.display()))
 }
 
 impl TlsError {
