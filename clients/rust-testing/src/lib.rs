@@ -5,5 +5,5 @@
 mod server;
 mod site;
 
-pub use server::{Server, free_address};
+pub use server::{Server, binary, free_address};
 pub use site::{Visitor, assert_quoted};

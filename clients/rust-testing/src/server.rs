@@ -31,6 +31,7 @@ pub struct Server {
     process: Child,
     folder: TempDir,
     address: String,
+    settings: Vec<String>,
 }
 
 impl Server {
@@ -40,9 +41,19 @@ impl Server {
     /// If it does not start.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_at("127.0.0.1:0", &[])
+    }
+
+    /// A server that listens at this address, with these further flags of `sessiond serve`.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[must_use]
+    pub fn start_at(address: &str, settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (process, address) = launch(&folder, "127.0.0.1:0");
-        Self { process, folder, address }
+        let settings = settings.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let (process, address) = launch(&folder, address, &settings);
+        Self { process, folder, address, settings }
     }
 
     /// Where it listens.
@@ -69,12 +80,17 @@ impl Server {
         self.restart_at(&address);
     }
 
+    /// The flags that it is started with the next time.
+    pub fn set_settings(&mut self, settings: &[&str]) {
+        self.settings = settings.iter().map(ToString::to_string).collect();
+    }
+
     /// Starts it again at another address, on the same data: another process of the same store.
     ///
     /// # Panics
     /// If it does not start.
     pub fn restart_at(&mut self, address: &str) {
-        (self.process, self.address) = launch(&self.folder, address);
+        (self.process, self.address) = launch(&self.folder, address, &self.settings);
     }
 
     /// A client with a namespace that no other test uses.
@@ -102,14 +118,20 @@ impl Drop for Server {
     }
 }
 
-fn launch(folder: &TempDir, address: &str) -> (Child, String) {
-    let log = File::options().create(true).append(true).open(folder.path().join("log")).unwrap();
+/// A command of the program under test. Settings of the surrounding shell do not reach it.
+#[must_use]
+pub fn binary() -> Command {
     let mut command = Command::new(&*BINARY);
-    command.args(["serve", "--listen", address, "--data-dir"]).arg(folder.path().join("data"));
-    // Settings of the surrounding shell must not reach the server under test.
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SESSIOND_")) {
         command.env_remove(name);
     }
+    command
+}
+
+fn launch(folder: &TempDir, address: &str, settings: &[String]) -> (Child, String) {
+    let log = File::options().create(true).append(true).open(folder.path().join("log")).unwrap();
+    let mut command = binary();
+    command.args(["serve", "--listen", address, "--data-dir"]).arg(folder.path().join("data")).args(settings);
     let mut process = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
     let lines = BufReader::new(process.stdout.take().unwrap()).lines();
     let address =

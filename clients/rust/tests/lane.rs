@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::fs;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -43,6 +44,8 @@ enum Manner {
     Refuses,
     /// Never replies to calls on the session "silent-session-id".
     Silent,
+    /// Knows only the token in `Seen`: at the opening of a stream, and later for each call.
+    Guarded,
 }
 
 #[derive(Clone)]
@@ -58,6 +61,10 @@ struct Seen {
     unary: usize,
     /// Calls that arrived, by method.
     calls: HashMap<&'static str, usize>,
+    /// The token that is valid.
+    token: &'static str,
+    /// Streams that the client has ended.
+    ended: usize,
 }
 
 type Messages = Pin<Box<dyn tokio_stream::Stream<Item = Result<ExchangeResponse, Status>> + Send>>;
@@ -114,9 +121,14 @@ impl StreamingService<ExchangeRequest> for Fake {
 
     fn call(&mut self, request: Request<Streaming<ExchangeRequest>>) -> Self::Future {
         let this = self.clone();
+        let header = request.metadata().get("authorization").and_then(|header| header.to_str().ok().map(str::to_owned));
         Box::pin(async move {
+            if !this.knows(header.as_ref()) {
+                this.seen.lock().expect("no panic").streams += 1;
+                return Err(unauthenticated());
+            }
             let (sender, receiver) = tokio::sync::mpsc::channel(64);
-            tokio::spawn(this.converse(request.into_inner(), sender));
+            tokio::spawn(this.converse(request.into_inner(), header, sender));
             Ok(Response::new(Box::pin(ReceiverStream::new(receiver)) as Messages))
         })
     }
@@ -126,6 +138,7 @@ impl Fake {
     async fn converse(
         self,
         mut requests: Streaming<ExchangeRequest>,
+        header: Option<String>,
         replies: tokio::sync::mpsc::Sender<Result<ExchangeResponse, Status>>,
     ) {
         let stream = {
@@ -146,9 +159,16 @@ impl Fake {
                 replies.send(Err(status)).await.ok();
                 return;
             }
-            let answers = message.calls.into_iter().rev().filter_map(|call| self.reply(call)).collect();
+            let answers =
+                message.calls.into_iter().rev().filter_map(|call| self.reply(call, header.as_ref())).collect();
             replies.send(Ok(ExchangeResponse { replies: answers })).await.ok();
         }
+        self.seen.lock().expect("no panic").ended += 1;
+    }
+
+    fn knows(&self, header: Option<&String>) -> bool {
+        let valid = format!("Bearer {}", self.seen.lock().expect("no panic").token);
+        self.manner != Manner::Guarded || header == Some(&valid)
     }
 
     fn count(&self, message: &ExchangeRequest) {
@@ -164,9 +184,10 @@ impl Fake {
         }
     }
 
-    fn reply(&self, call: Call) -> Option<Reply> {
+    fn reply(&self, call: Call, header: Option<&String>) -> Option<Reply> {
         assert!(call.timeout.is_some(), "every call has a deadline");
         let result = match call.method {
+            _ if !self.knows(header) => error_reply(&unauthenticated()),
             Some(Method::Get(get)) if get.session_id == "unknown-session-id" => not_found(),
             Some(Method::Get(get)) if self.manner == Manner::Silent && get.session_id == "silent-session-id" => {
                 return None;
@@ -195,9 +216,17 @@ fn too_large() -> Status {
 
 fn not_found() -> Answer {
     let details = ErrorDetails::with_error_info("SESSION_NOT_FOUND", "sessiond", HashMap::new());
-    let status = Status::with_error_details(Code::NotFound, "none", details);
+    error_reply(&Status::with_error_details(Code::NotFound, "none", details))
+}
+
+fn unauthenticated() -> Status {
+    let details = ErrorDetails::with_error_info("UNAUTHENTICATED", "sessiond", HashMap::new());
+    Status::with_error_details(Code::Unauthenticated, "who are you?", details)
+}
+
+fn error_reply(status: &Status) -> Answer {
     let details = status.details().to_vec().into();
-    Answer::Error(CallError { code: Code::NotFound.into(), message: "none".to_owned(), details })
+    Answer::Error(CallError { code: status.code().into(), message: status.message().to_owned(), details })
 }
 
 async fn start(manner: Manner) -> (Client, Arc<Mutex<Seen>>) {
@@ -363,4 +392,43 @@ async fn callers_who_give_up_leave_no_trace() {
         }
     }
     assert!(client.get(id(1)).await.is_ok());
+}
+
+#[tokio::test]
+async fn another_token_gets_another_stream_and_the_one_before_is_ended() {
+    let (address, seen) = serve(Manner::Guarded).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let set = |valid| seen.lock().expect("no panic").token = valid;
+    fs::write(&file, "first").unwrap();
+    set("first");
+    let client = Client::builder().address(&address).token_file(&file).deadline(Duration::from_secs(5));
+    let client = client.connect_lazy().expect("good");
+    client.get(id(0)).await.expect("the token is known");
+    // Refused on the open stream; the file holds no other token.
+    set("second");
+    let refused = Error::Unauthenticated { address: address.clone(), message: "who are you?".to_owned() };
+    assert_eq!(client.get(id(1)).await.expect_err("the token is not known"), refused);
+    fs::write(&file, "second").unwrap();
+    let calls = (0..100).map(|number| {
+        let client = client.clone();
+        tokio::spawn(async move { client.get(id(number)).await.is_ok() })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        assert!(call.await.expect("the task ends"));
+    }
+    // Refused at the opening of a stream: the next call opens it again, and is not made by itself.
+    set("third");
+    let other = Client::builder().address(&address).token("second").connect_lazy().expect("good");
+    assert_eq!(other.get(id(1)).await.expect_err("the token is not known"), refused);
+    set("second");
+    other.get(id(1)).await.expect("the token is known");
+    assert_eq!(seen.lock().expect("no panic").unary, 0);
+    assert_eq!(seen.lock().expect("no panic").streams, 4);
+    let mut looks = 0;
+    while seen.lock().expect("no panic").ended == 0 {
+        looks += 1;
+        assert!(looks < 5_000, "the first stream is not ended");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }

@@ -17,6 +17,9 @@ pub(crate) use tokens::Tokens;
 /// How much of a file is read: its first line, with the white space around the token.
 const LONGEST_FILE: u64 = 4096;
 
+/// The shortest token that sessiond itself makes, in bytes; it begins with `sdt_`.
+const SHORTEST_OF_OURS: usize = 40;
+
 /// What every token is.
 const CHARACTERS: &str = "a token is 1 to 256 of the characters ! to ~";
 
@@ -65,8 +68,9 @@ impl TokenSettings {
 
 /// The token in a file, as the header of calls.
 fn read(path: &Path) -> Result<MetadataValue<Ascii>, TokenError> {
-    if path.as_os_str().to_string_lossy().starts_with("sdt_") {
-        // It is a token, and not repeated.
+    let name = path.to_string_lossy();
+    if name.starts_with("sdt_") && name.len() >= SHORTEST_OF_OURS && !name.contains('/') {
+        // It is not repeated.
         return Err(TokenError("a token stands where the path of its file belongs".to_owned()));
     }
     let problem = |problem: fmt::Arguments<'_>| TokenError(format!("the token file {} {problem}", path.display()));
@@ -153,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_token_in_the_place_of_its_file_is_not_repeated() {
-        let refused = refusal(settings(Some(Path::new("sdt_r4mdn2qk_secret")), None));
+        let refused = refusal(settings(Some(Path::new("sdt_r4mdn2qk_an0therSecret0fTwentyF0urBytes00")), None));
         assert_eq!(refused, "a token stands where the path of its file belongs");
     }
 
