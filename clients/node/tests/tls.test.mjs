@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync } from "node:fs";
+import { copyFileSync, renameSync, rmSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { SessiondClient, SessiondStore } from "connect-sessiond";
@@ -203,6 +203,72 @@ describe("a server that asks for a client certificate", () => {
 
   test("refuses one of another CA", async (t) => {
     await assertRefused(t, asking.address, own("stranger"), /client('s)? certificate/);
+  });
+});
+
+describe("files that change", () => {
+  const put = (own, name) => {
+    copyFileSync(file(name), file("new"));
+    renameSync(file("new"), file(own));
+  };
+  const putPair = (name) => {
+    put("own.pem", `${name}.pem`);
+    put("own-key.pem", `${name}-key.pem`);
+  };
+  const settings = { caFile: file("own-ca.pem"), certificateFile: file("own.pem"), keyFile: file("own-key.pem") };
+  /** The server ends, and comes back with another CA of its clients. */
+  const restart = async (server, client, ca) => {
+    const lost = once(client, "disconnect");
+    await server.stop();
+    await lost;
+    server.flags = flags("server", "--tls-client-ca", file(ca));
+    await server.start();
+  };
+  let changing;
+  before(async () => {
+    changing = await serverOf(hooks, flags("server", "--tls-client-ca", caFile));
+  });
+
+  test("a renewed certificate is shown by the next connection, and the one that is open goes on", async (t) => {
+    put("own-ca.pem", "ca.pem");
+    putPair("client");
+    const client = clientOf(t, changing.address, settings);
+    assert.equal(await client.get(NOWHERE), null);
+    // This server would not let it in.
+    putPair("stranger");
+    assert.equal(await client.get(NOWHERE), null);
+    await restart(changing, client, "other-ca.pem");
+    assert.equal(await client.get(NOWHERE), null);
+    putPair("client");
+    await restart(changing, client, "ca.pem");
+    assert.equal(await client.get(NOWHERE), null);
+  });
+
+  test("those that can't be used leave what held before", async (t) => {
+    put("own-ca.pem", "ca.pem");
+    putPair("client");
+    const client = clientOf(t, changing.address, settings);
+    assert.equal(await client.get(NOWHERE), null);
+    // The certificate has been renewed, and its key not yet.
+    put("own.pem", "stranger.pem");
+    await restart(changing, client, "ca.pem");
+    assert.equal(await client.get(NOWHERE), null);
+    rmSync(settings.caFile);
+    await restart(changing, client, "ca.pem");
+    assert.equal(await client.get(NOWHERE), null);
+  });
+
+  test("the next connection trusts whom the CA file names then", async (t) => {
+    put("own-ca.pem", "ca.pem");
+    putPair("client");
+    const client = clientOf(t, changing.address, settings);
+    assert.equal(await client.get(NOWHERE), null);
+    put("own-ca.pem", "other-ca.pem");
+    assert.equal(await client.get(NOWHERE), null);
+    await restart(changing, client, "ca.pem");
+    await assert.rejects(client.get(NOWHERE), /server's certificate is not valid/);
+    put("own-ca.pem", "ca.pem");
+    assert.equal(await client.get(NOWHERE), null);
   });
 });
 

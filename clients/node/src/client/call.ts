@@ -58,6 +58,9 @@ export class Call<T> implements LaneCall, Timed {
   private readonly resolve: (value: T) => void;
   private readonly reject: (error: unknown) => void;
   private attempts = 0;
+  /** The number of the token of the present attempt, or of an older one. */
+  private token = 0;
+  private isMadeWithAnotherToken = false;
   /** The unary attempt that is under way. */
   private attempt: Attempt | undefined;
   private pause: NodeJS.Timeout | undefined;
@@ -120,6 +123,10 @@ export class Call<T> implements LaneCall, Timed {
       this.tryUnary();
       return;
     }
+    if (this.takesAnotherToken(failure)) {
+      this.try();
+      return;
+    }
     if (this.mayBeRepeated(failure) && this.attempts < ATTEMPTS) {
       // Random between half of it and all of it, so that many processes do not come back at the same moment.
       const pause = PAUSE * 2 ** (this.attempts - 1) * (0.5 + Math.random() / 2);
@@ -155,6 +162,9 @@ export class Call<T> implements LaneCall, Timed {
   private try(): void {
     this.attempts++;
     const { lane } = this.ways;
+    const { tokens } = this.ways.connection;
+    tokens.lookIfDue();
+    this.token = tokens.number;
     if (this.tag !== 0 && lane?.takes(this.request)) {
       this.isInLane = true;
       lane.hold();
@@ -176,6 +186,14 @@ export class Call<T> implements LaneCall, Timed {
   private mayBeRepeated(failure: Failure): boolean {
     if (failure.kind === "refused" || failure.status.code !== Code.UNAVAILABLE) return false;
     return failure.kind === "notCarriedOut" || this.rest.isIdempotent === true || isNotReady(failure.status);
+  }
+
+  /** Whether the token was refused and its file holds another. Then nothing was carried out, and the call is made once more. */
+  private takesAnotherToken(failure: Failure): boolean {
+    if (failure.kind === "refused" || failure.status.code !== Code.UNAUTHENTICATED) return false;
+    if (this.isMadeWithAnotherToken || !this.ways.connection.tokens.hasAnotherThan(this.token)) return false;
+    this.isMadeWithAnotherToken = true;
+    return true;
   }
 
   private fail(failure: Failure): void {

@@ -5,6 +5,7 @@ import type { HotMethod, Request } from "../proto/calls.js";
 import type { Reader } from "../proto/reader.js";
 import type { TlsOptions } from "../tls/options.js";
 import { secureFor } from "../tls/secure.js";
+import { type TokenOptions, Tokens } from "../token/token.js";
 import { Connection } from "../transport/connection.js";
 import { DEFAULT_ADDRESS, parseAddresses } from "./address.js";
 import { Call, type Rest, type Ways } from "./call.js";
@@ -13,7 +14,7 @@ import { SessiondError } from "./errors.js";
 import type { CallOptions } from "./session.js";
 import type { Shapes } from "./sessions.js";
 
-export interface ClientOptions {
+export interface ClientOptions extends TokenOptions {
   /**
    * `HOST:PORT`, `http://HOST:PORT`, `https://HOST:PORT` for TLS, or `unix:PATH`; several separated by commas.
    * Default: SESSIOND_ADDR, or 127.0.0.1:50051.
@@ -44,7 +45,7 @@ export class Core {
 
   constructor(options: ClientOptions) {
     const addresses = parseAddresses(options.address ?? (process.env.SESSIOND_ADDR || DEFAULT_ADDRESS));
-    this.connection = new Connection(addresses, secureFor(addresses, options.tls));
+    this.connection = new Connection(addresses, secureFor(addresses, options.tls), new Tokens(options));
     this.namespace = options.namespace ?? "";
     this.deadline = checkedDeadline(options.deadline ?? DEFAULT_DEADLINE);
     this.shapes = { exact: oneOf("values", options.values, ["plain", "exact"]) === "exact" };

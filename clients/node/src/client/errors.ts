@@ -20,6 +20,8 @@ export type Reason =
   | "STORAGE_FULL"
   | "DEADLINE_EXCEEDED"
   | "NOT_READY"
+  | "UNAUTHENTICATED"
+  | "PERMISSION_DENIED"
   | "SESSION_CORRUPT"
   | "BATCH_TOO_LARGE"
   | "INTERNAL"
@@ -133,6 +135,8 @@ const TEXTS: { readonly [reason: string]: (address: string, message: string) => 
   WATCHER_TOO_SLOW: (address) => `events were not read fast enough, and sessiond at ${address} ended the stream`,
   TOO_MANY_REQUESTS: (address) => `sessiond at ${address} has too many requests in flight`,
   STORAGE_FULL: (address) => `sessiond at ${address} is short of disk space and takes no new data`,
+  UNAUTHENTICATED: (address, message) => `${address} does not know the caller: ${message}`,
+  PERMISSION_DENIED: (address, message) => `${address} does not allow the call: ${message}`,
   NOT_READY: (address) => `sessiond at ${address} is not ready: it is starting or shutting down`,
   SESSION_CORRUPT: () => "the stored session is damaged",
   BATCH_TOO_LARGE: () => "the answer has no room for the session: ask for fewer at a time",
@@ -165,6 +169,9 @@ function reasonOf(code: number): Reason {
   if (code === Code.UNAVAILABLE) return "UNAVAILABLE";
   // A server that ends a call at the deadline that it was told may call it either; nobody else cancels here.
   if (code === Code.DEADLINE_EXCEEDED || code === Code.CANCELLED) return "DEADLINE_EXCEEDED";
+  // Who refuses may also be a proxy.
+  if (code === Code.UNAUTHENTICATED) return "UNAUTHENTICATED";
+  if (code === Code.PERMISSION_DENIED) return "PERMISSION_DENIED";
   return "UNEXPECTED";
 }
 

@@ -3,7 +3,7 @@
 import type * as http2 from "node:http2";
 import { Reader } from "../proto/reader.js";
 import { decodeWatch, encodeWatch } from "../proto/store.js";
-import { closeSoon, openStream } from "../transport/call.js";
+import { closeSoon, openStream, type StreamHandlers } from "../transport/call.js";
 import type { Connection } from "../transport/connection.js";
 import { unavailable } from "../transport/failure.js";
 import { framed } from "../transport/frames.js";
@@ -94,6 +94,8 @@ export async function* watch(
     }
     options.signal?.throwIfAborted();
     const error = messages.error;
+    // Its token was replaced meanwhile.
+    if (error?.grpcCode === Code.UNAUTHENTICATED && connection.tokens.hasAnotherThan(messages.token)) continue;
     if (error && error.grpcCode !== Code.UNAVAILABLE && error.reason !== "WATCHER_TOO_SLOW") throw error;
     await sleep(pause * (0.5 + Math.random() / 2), options.signal);
     pause = Math.min(pause * 2, LONGEST_PAUSE);
@@ -115,6 +117,8 @@ function sleep(millis: number, signal: AbortSignal | undefined): Promise<void> {
 /** The messages of one stream. While too many wait to be taken, no more are read. */
 class Messages {
   error: SessiondError | undefined;
+  /** The number of the token that the stream was opened with. */
+  token = 0;
   private readonly queue: Buffer[] = [];
   private readonly connection: Connection;
   private readonly signal: AbortSignal | undefined;
@@ -134,7 +138,10 @@ class Messages {
         return;
       }
       const address = link.address.text;
-      this.stream = openStream(link, "/sessiond.v1.SessionStore/WatchSessions", undefined, {
+      const { tokens } = connection;
+      tokens.lookIfDue();
+      this.token = tokens.number;
+      const handlers: StreamHandlers = {
         onMessage: (message) => {
           this.queue.push(message);
           if (this.queue.length >= WAITING_MESSAGES) this.stream?.pause();
@@ -144,7 +151,8 @@ class Messages {
           const status = end && "status" in end ? end.status : unavailable("the stream was ended");
           this.end(errorOf(status, address, 0));
         },
-      });
+      };
+      this.stream = openStream(link, "/sessiond.v1.SessionStore/WatchSessions", undefined, handlers, tokens.header);
       this.stream?.end(framed(request));
     });
   }

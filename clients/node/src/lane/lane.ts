@@ -8,7 +8,7 @@ import { Code, reasonIn, type Status } from "../client/errors.js";
 import { Naming, type Request } from "../proto/calls.js";
 import { Reader } from "../proto/reader.js";
 import * as w from "../proto/writer.js";
-import { closeSoon, isNotReady, openStream } from "../transport/call.js";
+import { closeSoon, isNotReady, openStream, type StreamHandlers } from "../transport/call.js";
 import type { Connection, Link } from "../transport/connection.js";
 import { type Failure, unavailable } from "../transport/failure.js";
 import { Waiting } from "./waiting.js";
@@ -94,6 +94,11 @@ export class Lane {
   private readonly flush = (): void => {
     this.isScheduled = false;
     if (this.queue.length === 0) return;
+    // One with an older token ends with the last of its replies.
+    if (this.stream && this.stream.token !== this.connection.tokens.number) {
+      this.stream.finish();
+      this.stream = undefined;
+    }
     if (!this.stream) this.open();
     if (this.stream?.canSend) this.queue = this.stream.send(this.queue);
   };
@@ -102,7 +107,9 @@ export class Lane {
     const stream = new Exchange(this.connection, {
       onRoom: this.flush,
       onEnd: (end) => {
-        if (this.stream === stream) this.stream = undefined;
+        // The calls that wait are those of the stream that has replaced it.
+        if (this.stream !== stream) return;
+        this.stream = undefined;
         if (end.kind === "refused") this.unaryUntil = performance.now() + UNARY_PERIOD;
         this.endQueue(end);
       },
@@ -129,6 +136,8 @@ interface ExchangeHandlers {
 /** One stream, from its opening to its end. */
 class Exchange {
   link: Link | undefined;
+  /** The number of the token that it is opened with. */
+  readonly token: number;
   isAccepted = false;
   wasSentTo = false;
   sentAt = 0;
@@ -138,10 +147,20 @@ class Exchange {
   private stream: http2.ClientHttp2Stream | undefined;
   private isBlocked = false;
   private isEnded = false;
+  private isFinished = false;
+  readonly #authorization: string | undefined;
 
   constructor(connection: Connection, handlers: ExchangeHandlers) {
     this.connection = connection;
     this.handlers = handlers;
+    this.token = connection.tokens.number;
+    this.#authorization = connection.tokens.header;
+  }
+
+  /** Sends nothing more; the server ends the stream after its last reply. */
+  finish(): void {
+    this.isFinished = true;
+    this.stream?.end();
   }
 
   open(): void {
@@ -152,7 +171,7 @@ class Exchange {
   }
 
   get canSend(): boolean {
-    return this.stream !== undefined && !this.isBlocked && !this.isEnded;
+    return this.stream !== undefined && !this.isBlocked && !this.isEnded && !this.isFinished;
   }
 
   /** Sends as many of the calls as there is room for; the rest. */
@@ -196,7 +215,7 @@ class Exchange {
 
   private begin(link: Link): void {
     this.link = link;
-    this.stream = openStream(link, PATH, undefined, {
+    const handlers: StreamHandlers = {
       onAccepted: () => {
         this.isAccepted = true;
       },
@@ -206,8 +225,13 @@ class Exchange {
         if (status && isNotReady(status)) this.connection.turnAway(link);
         this.end(this.meaning(end, link));
       },
-    });
+    };
+    this.stream = openStream(link, PATH, undefined, handlers, this.#authorization);
     if (!this.stream) return;
+    if (this.isFinished) {
+      this.stream.end();
+      return;
+    }
     this.stream.on("drain", () => {
       this.isBlocked = false;
       this.handlers.onRoom();
@@ -268,7 +292,7 @@ class Exchange {
     const address = link.address.text;
     if (!end) return { kind: "unknown", status: unavailable("the stream was ended"), address };
     if (end.kind !== "answered") return end;
-    if (isNotReady(end.status)) return { ...end, kind: "notCarriedOut" };
+    if (isNotReady(end.status) || isForbidden(end.status)) return { ...end, kind: "notCarriedOut" };
     if (isRefusal(end.status, this.isAccepted)) return { kind: "refused" };
     // A stream that broke is a server that can't be reached, whatever code was found for it.
     return { kind: "unknown", status: unavailable(end.status.message), address };
@@ -312,6 +336,12 @@ function readError(r: Reader): Status {
     else r.skip(tag);
   }
   return { code, message, details };
+}
+
+/** Whether the server itself, and no proxy, does not know the caller or does not allow it the stream. */
+function isForbidden(status: Status): boolean {
+  const reason = reasonIn(status);
+  return reason === "UNAUTHENTICATED" || reason === "PERMISSION_DENIED";
 }
 
 /** Answers of servers and proxies that know nothing of such streams. */

@@ -2,13 +2,14 @@
 
 import { SessiondClient } from "../client/client.js";
 import type { TlsOptions } from "../tls/options.js";
+import type { TokenOptions } from "../token/token.js";
 import type { Serializer } from "./codec.js";
 
 /** A session as the framework holds it: a cookie, and whatever the application puts there. */
 // biome-ignore lint/suspicious/noExplicitAny: the application's own data; express-session's types have it so
 export type SessionData = any;
 
-export interface SessiondStoreOptions {
+export interface SessiondStoreOptions extends TokenOptions {
   /** A client to share. Without one the store makes its own, and closes it in `close()`. */
   readonly client?: SessiondClient | undefined;
   /** The server's address, if no client is given. */
@@ -41,6 +42,8 @@ const OPTIONS: ReadonlySet<string> = new Set([
   "client",
   "address",
   "tls",
+  "tokenFile",
+  "token",
   "namespace",
   "deadline",
   "prefix",
@@ -68,8 +71,10 @@ export function checkOptions(options: SessiondStoreOptions): void {
 }
 
 /** A client that is given has its address and what belongs to it. */
-export function checkExclusive(options: Pick<SessiondStoreOptions, "client" | "address" | "tls">): void {
-  for (const name of ["address", "tls"] as const) {
+export function checkExclusive(
+  options: Pick<SessiondStoreOptions, "client" | "address" | "tls" | "tokenFile" | "token">,
+): void {
+  for (const name of ["address", "tls", "tokenFile", "token"] as const) {
     if (options.client && options[name] !== undefined)
       throw new TypeError(`client and ${name} exclude each other: give one`);
   }

@@ -36,9 +36,10 @@ export class SessiondStore extends Base {
     super();
     checkOptions(options);
     this.ownsClient = !options.client;
-    const client = options.client ?? new SessiondClient({ address: options.address, tls: options.tls });
-    // A key that stands in the options is nobody's business from now on.
-    const kept = { ...options, tls: undefined };
+    const { address, tls, tokenFile, token } = options;
+    const client = options.client ?? new SessiondClient({ address, tls, tokenFile, token });
+    // A key or a token that stands in the options is nobody's business from now on.
+    const kept = { ...options, tls: undefined, token: undefined };
     hide(this, "client", client);
     hide(this, "options", kept);
     hide(this, "mapping", new Mapping(kept, this.hiddenKey));

@@ -5,7 +5,10 @@ import { isIP } from "node:net";
 /** PEM as it stands in a file. */
 export type Pem = string | Uint8Array;
 
-/** How addresses with `https://` are called. Files are read once, when the client is made. */
+/**
+ * How addresses with `https://` are called. Files are read when the client is made, and again for each connection: a renewed
+ * certificate is used from the next one on, while one that is open goes on.
+ */
 export interface TlsOptions {
   /**
    * A PEM file: the only certificates that may have signed the server's. Default: SESSIOND_CA_FILE, or the CAs that Node.js

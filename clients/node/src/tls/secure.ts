@@ -8,10 +8,22 @@ import { givenSettings, serverNameOf, TlsError, type TlsOptions } from "./option
 import { certificatesIn, keyIn, type Source, settingOf } from "./pem.js";
 import { problemOf } from "./problems.js";
 
-/** Made once for a client: files are read and checked now, not at the first call. It holds no key that anybody could print. */
+/** What was read, and what was made of it. */
+interface Read {
+  readonly ca: Source | undefined;
+  readonly certificate: Source | undefined;
+  readonly key: Source | undefined;
+}
+
+/**
+ * Made once for a client: files are read and checked now, not at the first call, and again for each connection. It holds no key
+ * that anybody could print.
+ */
 export class Secure {
-  readonly #context: tls.SecureContext;
+  readonly #read: () => Read;
   readonly #serverName: string | undefined;
+  #known: Read;
+  #context: tls.SecureContext;
 
   constructor(options: TlsOptions) {
     const ca = settingOf(options, "caFile", "ca", "SESSIOND_CA_FILE");
@@ -20,11 +32,27 @@ export class Secure {
     if (certificate && !key) throw new TlsError("a certificate file needs a key file");
     if (key && !certificate) throw new TlsError("a key file needs a certificate file");
     this.#serverName = serverNameOf(options);
-    this.#context = contextOf({
-      // What the file names is trusted, also if it is a CA that another one signed.
-      ...(ca && { ca: certificatesIn(ca.read()), allowPartialTrustChain: true }),
-      ...(certificate && key && pairOf(certificate.read(), key.read())),
-    });
+    this.#read = () => ({ ca: ca?.read(), certificate: certificate?.read(), key: key?.read() });
+    this.#known = this.#read();
+    this.#context = contextOf(this.#known);
+  }
+
+  /** Takes over what stands in the files now. What can't be used leaves what held before. */
+  #readAgain(): void {
+    try {
+      const found = this.#read();
+      const { ca, certificate, key } = this.#known;
+      const isSame = [
+        [found.ca, ca],
+        [found.certificate, certificate],
+        [found.key, key],
+      ].every(([one, other]) => one?.text === other?.text);
+      if (isSame) return;
+      this.#context = contextOf(found);
+      this.#known = found;
+    } catch (error) {
+      if (!(error instanceof TlsError)) throw error;
+    }
   }
 
   /** What the requests name as their authority: the name that the server goes by. */
@@ -36,6 +64,7 @@ export class Secure {
   }
 
   connect(address: Address): Opened {
+    this.#readAgain();
     const { target } = address;
     const name = this.#serverName ?? ("host" in target ? target.host.toLowerCase() : "");
     const socket = tls.connect({
@@ -75,7 +104,12 @@ function pairOf(certificate: Source, key: Source): { cert: string; key: string }
   return { cert: chain.join("\n"), key: keyIn(key, chain[0], certificate) };
 }
 
-function contextOf(parts: tls.SecureContextOptions): tls.SecureContext {
+function contextOf({ ca, certificate, key }: Read): tls.SecureContext {
+  const parts: tls.SecureContextOptions = {
+    // What the file names is trusted, also if it is a CA that another one signed.
+    ...(ca && { ca: certificatesIn(ca), allowPartialTrustChain: true }),
+    ...(certificate && key && pairOf(certificate, key)),
+  };
   try {
     return tls.createSecureContext({ ...parts, minVersion: "TLSv1.2", maxVersion: "TLSv1.3" });
   } catch (error) {

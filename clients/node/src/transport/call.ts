@@ -29,12 +29,16 @@ export interface StreamHandlers {
   onEnd(end: End): void;
 }
 
-/** Opens a stream of a method. Its handlers are called once it is open; `onEnd` exactly once. */
+/**
+ * Opens a stream of a method. Its handlers are called once it is open; `onEnd` exactly once. `authorization` is the header of that
+ * name.
+ */
 export function openStream(
   link: Link,
   path: string,
   timeout: number | undefined,
   handlers: StreamHandlers,
+  authorization?: string | undefined,
 ): http2.ClientHttp2Stream | undefined {
   const address = link.address.text;
   let isEnded = false;
@@ -45,7 +49,7 @@ export function openStream(
   };
   let stream: http2.ClientHttp2Stream;
   try {
-    stream = link.session.request(headersOf(link, path, timeout), { endStream: false });
+    stream = link.session.request(headersOf(link, path, timeout, authorization), { endStream: false });
   } catch (error) {
     // The session was closed a moment ago: nothing was sent.
     end({ kind: "notCarriedOut", status: unavailable(describe(error)), address });
@@ -92,7 +96,12 @@ function endOf(status: Status | undefined, rstCode: number, error: unknown, addr
   return { kind: "unknown", status: unavailable(describe(error)), address };
 }
 
-function headersOf(link: Link, path: string, timeout: number | undefined): http2.OutgoingHttpHeaders {
+function headersOf(
+  link: Link,
+  path: string,
+  timeout: number | undefined,
+  authorization: string | undefined,
+): http2.OutgoingHttpHeaders {
   const headers: http2.OutgoingHttpHeaders = {
     ":method": "POST",
     ":scheme": link.scheme,
@@ -104,6 +113,11 @@ function headersOf(link: Link, path: string, timeout: number | undefined): http2
   };
   // At most eight digits.
   if (timeout !== undefined) headers["grpc-timeout"] = `${Math.min(Math.max(Math.ceil(timeout), 1), 99_999_999)}m`;
+  if (authorization !== undefined) {
+    headers.authorization = authorization;
+    // Not kept in the tables of HTTP/2.
+    Object.assign(headers, { [http2.sensitiveHeaders]: ["authorization"] });
+  }
   return headers;
 }
 
@@ -195,7 +209,7 @@ export function callUnary(
     }
     link = opened;
     let answer: Buffer | undefined;
-    stream = openStream(opened, path, timeout - (performance.now() - start), {
+    const handlers: StreamHandlers = {
       onMessage(message) {
         answer = message;
       },
@@ -211,7 +225,9 @@ export function callUnary(
           done({ ...end, kind: "notCarriedOut" });
         } else done(end, answer);
       },
-    });
+    };
+    const left = timeout - (performance.now() - start);
+    stream = openStream(opened, path, left, handlers, connection.tokens.header);
     stream?.end(framed(request));
   });
   return {

@@ -10,6 +10,7 @@ import * as http2 from "node:http2";
 import * as net from "node:net";
 import type { Address } from "../client/address.js";
 import type { Secure } from "../tls/secure.js";
+import type { Tokens } from "../token/token.js";
 import { describe, type Failure, unavailable } from "./failure.js";
 
 /** While an address does not answer, the next one is tried besides it. */
@@ -63,11 +64,15 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   private isPinging = false;
   private isClosed = false;
 
+  /** What calls carry. */
+  readonly tokens: Tokens;
+
   /** `secure` is how addresses with `https://` are called. */
-  constructor(addresses: readonly Address[], secure?: Secure) {
+  constructor(addresses: readonly Address[], secure: Secure | undefined, tokens: Tokens) {
     super();
     this.addresses = addresses;
     this.secure = secure;
+    this.tokens = tokens;
   }
 
   /** The addresses, as they were written. */

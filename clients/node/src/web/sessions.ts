@@ -16,10 +16,11 @@ import { Slice } from "../proto/slice.js";
 import { Codec, type Serializer } from "../store/codec.js";
 import { checkExclusive } from "../store/options.js";
 import type { TlsOptions } from "../tls/options.js";
+import type { TokenOptions } from "../token/token.js";
 import { isLeftOut, setOwn } from "../values/index.js";
 import { type CookieOptions, SessionCookie } from "./cookie.js";
 
-export interface SessionsOptions {
+export interface SessionsOptions extends TokenOptions {
   /** A client to share. Without one the sessions make their own, and close it in `close()`. */
   readonly client?: SessiondClient | undefined;
   /** The server's address, if no client is given. */
@@ -61,7 +62,8 @@ export type SessionValues = { [key: string]: any };
 /** Sessions of one application. Make this once, where the server starts. */
 export function createSessions(options: SessionsOptions = {}): Sessions {
   checkExclusive(options);
-  const client = options.client ?? new SessiondClient({ address: options.address, tls: options.tls });
+  const { address, tls, tokenFile, token } = options;
+  const client = options.client ?? new SessiondClient({ address, tls, tokenFile, token });
   const seconds = { ttl: options.ttl ?? 86_400, absoluteTtl: options.absoluteTtl };
   for (const [name, value] of Object.entries(seconds)) {
     if (value !== undefined && !(value > 0)) throw new RangeError(`${name} must be a number of seconds above 0`);

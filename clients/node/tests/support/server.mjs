@@ -50,7 +50,7 @@ export class Server {
     const before = this.log.length;
     this.#process = spawn(binary, flags, { stdio: ["ignore", log, log], env });
     const end = Date.now() + START_LIMIT;
-    if (listen !== this.address) return this.#announced(before, end);
+    if (listen !== this.address || this.flags.includes("--access-file")) return this.#announced(before, end);
     const client = new SessiondClient({ address: this.address });
     try {
       for (;;) {
@@ -68,7 +68,7 @@ export class Server {
     }
   }
 
-  /** Over TLS only some clients get an answer: the server's own word is waited for. */
+  /** Over TLS, or with access rules, only some clients get an answer: the server's own word is waited for. */
   async #announced(before, end) {
     while (!this.log.slice(before).includes("is ready")) {
       if (this.#process.exitCode !== null) throw new Error(`sessiond ended by itself:\n${this.log}`);
