@@ -10,7 +10,7 @@ from server import Server
 
 from sessiond import Tls
 
-pytest_plugins = ["certificates", "transports"]
+pytest_plugins = ["access", "certificates", "transports"]
 
 DJANGO_TESTS = sites.PYTHON_CLIENT / ".cache" / f"django-{django.__version__}" / "tests"
 if not (DJANGO_TESTS / "sessions_tests").is_dir():

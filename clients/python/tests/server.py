@@ -79,7 +79,7 @@ class Server:
                 assert self.process.poll() is None, f"sessiond ended by itself:\n{self.log()}"
                 try:
                     client.get("no-such-session-0", touch=False)
-                except sessiond.SessionNotFound:
+                except (sessiond.SessionNotFound, sessiond.Unauthenticated):
                     return
                 except sessiond.StoreUnavailable:
                     time.sleep(0.02)

@@ -397,8 +397,110 @@ def test_files_that_are_named_from_the_present_folder(transport, tls_server, cer
         assert client.health()
 
 
-def test_files_that_are_gone_when_a_connection_is_made_anew(transport, tls_server, certificates, tmp_path):
-    """The native core reads them again, grpcio's transport does not."""
+class Own:
+    """The files of a client, which change."""
+
+    def __init__(self, folder: Path, certificates):
+        self.folder = folder
+        self.certificates = certificates
+        self.put("ca", "ca")
+        self.put_pair("client")
+
+    def put(self, own: str, name: str) -> None:
+        new = self.folder / "new"
+        new.write_bytes(self.certificates.file(f"{name}.pem").read_bytes())
+        new.rename(self.folder / f"{own}.pem")
+
+    def put_pair(self, name: str) -> None:
+        self.put("client", name)
+        self.put("client-key", f"{name}-key")
+
+    def tls(self) -> Tls:
+        own = {name: self.folder / f"{name}.pem" for name in ("ca", "client", "client-key")}
+        return Tls(ca_file=own["ca"], certificate_file=own["client"], key_file=own["client-key"])
+
+
+@pytest.fixture
+def own(tmp_path, certificates):
+    folder = tmp_path / "own"
+    folder.mkdir()
+    return Own(folder, certificates)
+
+
+@pytest.fixture
+def changing_server(tmp_path, certificates):
+    """Restarts with another CA of its clients."""
+
+    def restart(ca: str, client: str):
+        # It is called with a certificate that it lets in, until it answers.
+        running.kill()
+        running.settings = (*certificates.server(), "--tls-client-ca", str(certificates.file(ca)))
+        running.tls = certificates.client(client)
+        running.start()
+
+    running = Server(
+        tmp_path / "changing", settings=certificates.server(asks_clients=True), tls=certificates.client()
+    ).start()
+    running.restart_with = restart
+    yield running
+    running.kill()
+
+
+def is_answered(client: Client) -> bool:
+    try:
+        client.get(UNKNOWN)
+    except SessionNotFound:
+        return True
+    return False
+
+
+@pytest.fixture
+def quick_looks(monkeypatch):
+    """grpcio's transport looks at the files at every call."""
+    from sessiond.transport.grpcio import servers
+
+    monkeypatch.setattr(servers, "_LOOK_AFTER", 0.0)
+
+
+def test_a_renewed_certificate_is_shown_by_the_next_connection(transport, quick_looks, changing_server, own):
+    with Client(changing_server.address, tls=own.tls(), timeout=LONG) as client:
+        assert is_answered(client)
+        own.put_pair("stranger")
+        # The connection that is open goes on: this server would not let the new certificate in.
+        assert is_answered(client)
+        changing_server.restart_with("other-ca.pem", "stranger")
+        assert is_answered(client)
+        own.put_pair("client")
+        changing_server.restart_with("ca.pem", "client")
+        assert is_answered(client)
+
+
+def test_files_that_can_not_be_used_leave_the_certificate_before(transport, quick_looks, changing_server, own):
+    with Client(changing_server.address, tls=own.tls(), timeout=LONG) as client:
+        assert is_answered(client)
+        # The certificate has been renewed, and its key not yet.
+        own.put("client", "stranger")
+        changing_server.restart_with("ca.pem", "client")
+        assert is_answered(client)
+        own.folder.joinpath("ca.pem").unlink()
+        changing_server.restart_with("ca.pem", "client")
+        assert is_answered(client)
+
+
+def test_the_next_connection_trusts_whom_the_ca_file_names_then(transport, quick_looks, changing_server, own):
+    with Client(changing_server.address, tls=own.tls(), timeout=LONG) as client:
+        assert is_answered(client)
+        own.put("ca", "other-ca")
+        assert is_answered(client)
+        changing_server.restart_with("ca.pem", "client")
+        with pytest.raises(StoreUnavailable, match="invalid peer certificate"):
+            client.get(UNKNOWN)
+        own.put("ca", "ca")
+        assert is_answered(client)
+
+
+def test_files_that_are_gone_when_a_client_was_closed(transport, tls_server, certificates, tmp_path):
+    """The native core begins anew, grpcio's transport keeps what it has read."""
     file = tmp_path / "ca.pem"
     file.write_bytes(certificates.ca.read_bytes())
     with Client(tls_server.address, tls=Tls(ca_file=file), timeout=LONG) as client:

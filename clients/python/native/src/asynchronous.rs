@@ -13,7 +13,7 @@ use crate::bridge::{Bridge, Outcome};
 use crate::fork::{Inside, Owned};
 use crate::message::FromPlain as _;
 use crate::method::Call;
-use crate::settings::{Connection, Tls, next_number};
+use crate::settings::{Connection, Tls, Token, next_number};
 use crate::watch::Events;
 
 /// The thread of this process, once a call was made. Locked only by who holds the interpreter lock, and lets nobody else have
@@ -115,8 +115,14 @@ pub(crate) struct AsyncCore {
 impl AsyncCore {
     #[new]
     #[expect(clippy::needless_pass_by_value, reason = "Python's arguments are passed so")]
-    fn new(py: Python<'_>, addresses: Vec<String>, timeout: f64, tls: Option<Tls>) -> PyResult<Self> {
-        Ok(Self { connection: Connection::new(py, &addresses, timeout, tls)? })
+    fn new(
+        py: Python<'_>,
+        addresses: Vec<String>,
+        timeout: f64,
+        tls: Option<Tls>,
+        token: Option<Token>,
+    ) -> PyResult<Self> {
+        Ok(Self { connection: Connection::new(py, &addresses, timeout, tls, token)? })
     }
 
     fn call<'py>(

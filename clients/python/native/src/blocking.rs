@@ -13,7 +13,7 @@ use crate::error::raised;
 use crate::fork::{Inside, Owned};
 use crate::message::{FromPlain as _, IntoPlain as _};
 use crate::method::Call;
-use crate::settings::{Connection, Tls, next_number};
+use crate::settings::{Connection, Tls, Token, next_number};
 use crate::watch::Events;
 
 /// How long a thread waits for events before it looks whether a signal has come, and lets a fork happen.
@@ -94,8 +94,14 @@ pub(crate) struct Core {
 impl Core {
     #[new]
     #[expect(clippy::needless_pass_by_value, reason = "Python's arguments are passed so")]
-    fn new(py: Python<'_>, addresses: Vec<String>, timeout: f64, tls: Option<Tls>) -> PyResult<Self> {
-        Ok(Self { connection: Connection::new(py, &addresses, timeout, tls)? })
+    fn new(
+        py: Python<'_>,
+        addresses: Vec<String>,
+        timeout: f64,
+        tls: Option<Tls>,
+        token: Option<Token>,
+    ) -> PyResult<Self> {
+        Ok(Self { connection: Connection::new(py, &addresses, timeout, tls, token)? })
     }
 
     fn call<'py>(

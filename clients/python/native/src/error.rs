@@ -5,7 +5,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
-use sessiond_client::{Error, TlsError};
+use sessiond_client::Error;
 
 /// What `sessiond.errors.make` makes of an error.
 pub(crate) fn raised(py: Python<'_>, error: &Error) -> PyErr {
@@ -27,6 +27,7 @@ fn make(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
                 found.iter().map(|violation| (violation.field.as_str(), violation.description.as_str())).collect();
             message.clone()
         }
+        Error::Unauthenticated { message, .. } | Error::PermissionDenied { message, .. } => message.clone(),
         other => other.to_string(),
     };
     match error {
@@ -45,9 +46,9 @@ fn make(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     make.bind(py).call1(arguments).map(PyErr::from_value)
 }
 
-/// `sessiond.tls.TlsError`.
-pub(crate) fn tls_error(py: Python<'_>, error: &TlsError) -> PyErr {
-    let made = || py.import("sessiond.tls")?.getattr("TlsError")?.call1((error.to_string(),)).map(PyErr::from_value);
+/// The error of a module for settings that can't be used.
+pub(crate) fn settings_error(py: Python<'_>, module: &str, class: &str, problem: &str) -> PyErr {
+    let made = || py.import(module)?.getattr(class)?.call1((problem,)).map(PyErr::from_value);
     made().unwrap_or_else(|other| other)
 }
 

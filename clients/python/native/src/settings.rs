@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use sessiond_client::{Address, Client, ClientBuilder, Error, SettingsError};
 use tokio::runtime::{Builder, Handle};
 
-use crate::error::{raised, tls_error};
+use crate::error::{raised, settings_error};
 use crate::fork::Owned;
 
 /// `sessiond.Tls`.
@@ -41,12 +41,20 @@ impl From<Tls> for sessiond_client::Tls {
     }
 }
 
+/// `sessiond.token.Token`: a file, or the token itself.
+#[derive(FromPyObject)]
+pub(crate) struct Token {
+    file: Option<PathBuf>,
+    text: Option<String>,
+}
+
 /// A client for each runtime that comes and goes: it is opened when it is first needed, and anew when the runtime is another.
 pub(crate) struct Connection {
     addresses: String,
     timeout: Duration,
     /// None without TLS.
     tls: Option<sessiond_client::Tls>,
+    token: Option<Token>,
     /// With the number of the runtime that it belongs to. Locked only by who holds the interpreter lock, and lets nobody
     /// else have it meanwhile, so that no fork finds it locked.
     client: Mutex<Option<(u64, Owned<Client>)>>,
@@ -60,12 +68,18 @@ pub(crate) fn next_number() -> u64 {
 
 impl Connection {
     /// Refuses what can't be used, before the first call does.
-    pub(crate) fn new(py: Python<'_>, addresses: &[String], timeout: f64, tls: Option<Tls>) -> PyResult<Self> {
+    pub(crate) fn new(
+        py: Python<'_>,
+        addresses: &[String],
+        timeout: f64,
+        tls: Option<Tls>,
+        token: Option<Token>,
+    ) -> PyResult<Self> {
         let timeout = seconds(timeout)?;
         let addresses = addresses.join(",");
         addresses.parse::<Address>().map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let connection = Self { addresses, timeout, tls: tls.map(Into::into), client: Mutex::new(None) };
-        if connection.tls.is_some() {
+        let connection = Self { addresses, timeout, tls: tls.map(Into::into), token, client: Mutex::new(None) };
+        if connection.tls.is_some() || connection.token.is_some() {
             // Making a client reads the files. It needs a runtime, and those of the calls are there only for them.
             let runtime = Builder::new_current_thread().enable_all().build()?;
             let _inside = runtime.enter();
@@ -101,11 +115,19 @@ impl Connection {
     }
 
     fn builder(&self) -> ClientBuilder {
-        let builder = Client::builder().address(&self.addresses).deadline(self.timeout);
-        match &self.tls {
-            Some(tls) => builder.tls(tls.clone()),
-            None => builder,
+        let mut builder = Client::builder().address(&self.addresses).deadline(self.timeout);
+        if let Some(tls) = &self.tls {
+            builder = builder.tls(tls.clone());
         }
+        if let Some(Token { file, text }) = &self.token {
+            if let Some(file) = file {
+                builder = builder.token_file(file);
+            }
+            if let Some(text) = text {
+                builder = builder.token(text);
+            }
+        }
+        builder
     }
 
     /// Files that could be used when this was made, and can't be read again: for a call, the store is away.
@@ -120,7 +142,8 @@ impl Connection {
 
 fn refused(py: Python<'_>, error: &SettingsError) -> PyErr {
     match error {
-        SettingsError::Tls(error) => tls_error(py, error),
+        SettingsError::Tls(error) => settings_error(py, "sessiond.tls", "TlsError", &error.to_string()),
+        SettingsError::Token(error) => settings_error(py, "sessiond.token", "TokenError", &error.to_string()),
         SettingsError::Address(error) => PyValueError::new_err(error.to_string()),
     }
 }

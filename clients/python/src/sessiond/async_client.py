@@ -10,7 +10,8 @@ from sessiond.errors import Code, SessiondError
 from sessiond.locks import AsyncLock, AsyncLocking
 from sessiond.session import Created, Handoff, Page, Session, Touched
 from sessiond.statistics import Statistics
-from sessiond.tls import Tls
+from sessiond.tls import File, Tls
+from sessiond.token import Token
 from sessiond.watch import AsyncWatch, EventKind
 
 
@@ -30,11 +31,16 @@ class AsyncClient(Base):
         namespace: str = "",
         timeout: float = DEFAULT_TIMEOUT,
         tls: Tls | None = None,
+        token_file: File | None = None,
+        token: str | None = None,
     ):
-        super().__init__(address, namespace, timeout, tls)
+        given = Token(file=token_file, text=token)
+        # Pages that show the local variables of a traceback would show it.
+        del token
+        super().__init__(address, namespace, timeout, tls, given)
 
     def _open(self, addresses: list[str]) -> transport.AsyncTransport:
-        return transport.open_async(addresses, self._timeout, self._tls)
+        return transport.open_async(addresses, self._timeout, self._tls, self._token)
 
     async def __aenter__(self) -> "AsyncClient":
         return self

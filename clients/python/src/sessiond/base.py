@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from sessiond import fields
+from sessiond import token as tokens
 from sessiond.address import parse_list
 from sessiond.tls import Tls, settings_for
 
@@ -28,12 +29,13 @@ class Base:
 
     _transport: Any
 
-    def __init__(self, address: str | None, namespace: str, timeout: float, tls: Tls | None):
+    def __init__(self, address: str | None, namespace: str, timeout: float, tls: Tls | None, token: tokens.Token):
         addresses = parse_list(address or address_from_env())
         self._address = ",".join(addresses)
         self._namespace = namespace
         self._timeout = _checked(timeout)
         self._tls = settings_for(addresses, tls)
+        self._token = tokens.settings_for(token)
         self._transport = self._open(addresses)
 
     def __repr__(self) -> str:
@@ -49,6 +51,11 @@ class Base:
     def tls(self) -> Tls | None:
         """How it speaks TLS, what comes from the environment included; None at addresses without https://."""
         return self._tls
+
+    @property
+    def token_source(self) -> str:
+        """Where its token comes from, in words; the token is not shown."""
+        return tokens.described(self._token)
 
     @property
     def namespace(self) -> str:

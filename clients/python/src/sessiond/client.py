@@ -10,7 +10,8 @@ from sessiond.errors import Code, SessiondError
 from sessiond.locks import Lock
 from sessiond.session import Created, Handoff, Page, Session, Touched
 from sessiond.statistics import Statistics
-from sessiond.tls import Tls
+from sessiond.tls import File, Tls
+from sessiond.token import Token
 from sessiond.watch import EventKind, Watch
 
 
@@ -19,13 +20,16 @@ class Client(Base):
 
     `address` is "HOST:PORT", "http://HOST:PORT", "https://HOST:PORT" or "unix:PATH", or several of them with commas
     between, of which the first is used that can be reached; left out, SESSIOND_ADDR and then 127.0.0.1:50051. `timeout`
-    is the deadline of a call in seconds, repetitions included. `tls` says how addresses with https:// are called. Each
-    raises ValueError if it can't be used. Nothing is connected before the first call.
+    is the deadline of a call in seconds, repetitions included. `tls` says how addresses with https:// are called.
+    `token_file` is the file whose first line is the token by which the server knows this caller; it is read again when
+    it has changed. `token` is the token itself, in its place. Left out, they are SESSIOND_TOKEN_FILE and
+    SESSIOND_TOKEN. Each raises ValueError if it can't be used. Nothing is connected before the first call.
 
     Make one and share it: it is safe between threads, and across a fork. Every method makes one call, unless it says
     otherwise, and repeats it only if the store is unavailable and the call was not carried out for certain, or if twice
     is the same as once. It raises a SessiondError: StoreUnavailable if there was no answer in time, InvalidArgument for
-    input out of bounds, UnsupportedValue for a value that Value can't hold, and those named at each method.
+    input out of bounds, UnsupportedValue for a value that Value can't hold, Unauthenticated and PermissionDenied where
+    the server has access rules, and those named at each method.
     """
 
     _transport: transport.Transport
@@ -37,11 +41,16 @@ class Client(Base):
         namespace: str = "",
         timeout: float = DEFAULT_TIMEOUT,
         tls: Tls | None = None,
+        token_file: File | None = None,
+        token: str | None = None,
     ):
-        super().__init__(address, namespace, timeout, tls)
+        given = Token(file=token_file, text=token)
+        # Pages that show the local variables of a traceback would show it.
+        del token
+        super().__init__(address, namespace, timeout, tls, given)
 
     def _open(self, addresses: list[str]) -> transport.Transport:
-        return transport.open(addresses, self._timeout, self._tls)
+        return transport.open(addresses, self._timeout, self._tls, self._token)
 
     def __enter__(self) -> "Client":
         return self

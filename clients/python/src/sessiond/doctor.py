@@ -13,8 +13,17 @@ from sessiond import transport
 from sessiond.address import AddressError
 from sessiond.base import DEFAULT_ADDRESS
 from sessiond.client import Client
-from sessiond.errors import Code, InvalidArgument, SessiondError, SessionNotFound, StoreUnavailable
+from sessiond.errors import (
+    Code,
+    InvalidArgument,
+    PermissionDenied,
+    SessiondError,
+    SessionNotFound,
+    StoreUnavailable,
+    Unauthenticated,
+)
 from sessiond.tls import Tls, TlsError, described
+from sessiond.token import TokenError
 
 _CALLS = 20
 _TIMEOUT = 2.0
@@ -29,6 +38,7 @@ _SHOWN = {
     "SESSIOND_NAMESPACE",
     "SESSIOND_SERVER_NAME",
     "SESSIOND_TIMEOUT",
+    "SESSIOND_TOKEN_FILE",
     transport.ENVIRONMENT,
 }
 _PACKAGES = {"native": "native", "grpc": "grpcio"}
@@ -55,9 +65,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, what in _OF_TLS.items():
         variable = f"SESSIOND_{name.upper()}"
         doctor.add_argument(f"--{name.replace('_', '-')}", help=f"with https://: {what}; default: {variable}")
+    # None for the token itself, which would stand in the list of processes.
+    doctor.add_argument(
+        "--token-file", help="with the token; default: SESSIOND_TOKEN_FILE, or the token in SESSIOND_TOKEN"
+    )
     options = parser.parse_args(arguments)
+    tls = Tls(**{name: getattr(options, name) for name in _OF_TLS})
     try:
-        _examine(options.address, options.namespace, Tls(**{name: getattr(options, name) for name in _OF_TLS}))
+        _examine(options.address, options.namespace, tls, options.token_file)
     except _Sick as problem:
         _show("problem", str(problem))
         return 1
@@ -65,21 +80,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _examine(address: str | None, namespace: str | None, tls: Tls) -> None:
+def _examine(address: str | None, namespace: str | None, tls: Tls, token_file: str | None) -> None:
     _show("versions", f"sessiond {metadata.version('sessiond')}, Python {platform.python_version()}, {_machine()}")
     _show("environment", ", ".join(_environment()) or "no variable SESSIOND_* is set")
     _show_transports()
     namespace = os.environ.get("SESSIOND_NAMESPACE", "") if namespace is None else namespace
     try:
-        client = Client(address, namespace=namespace, timeout=_TIMEOUT, tls=tls)
+        client = Client(address, namespace=namespace, timeout=_TIMEOUT, tls=tls, token_file=token_file)
     except AddressError as error:
         raise _Sick(f"{error}; set it with --address or SESSIOND_ADDR") from None
     except TlsError as error:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in _OF_TLS)
         raise _Sick(f"{error}; the settings of TLS are {options}, and their variables") from None
+    except TokenError as error:
+        raise _Sick(f"{error}; set it with --token-file, SESSIOND_TOKEN_FILE or SESSIOND_TOKEN") from None
     with client:
         _show("address", client.address)
         _show("tls", described(client.tls))
+        _show("token", client.token_source)
         _show("namespace", namespace or "default")
         try:
             _call(client)
@@ -87,6 +105,10 @@ def _examine(address: str | None, namespace: str | None, tls: Tls) -> None:
             raise _Sick(f"no answer: {error}; {_advice(client, str(error))}") from None
         except InvalidArgument as error:
             raise _Sick(f"the server refuses the namespace: {error}; choose another with --namespace") from None
+        except Unauthenticated as error:
+            raise _Sick(f"{error}; set --token-file to the file of a token that is valid") from None
+        except PermissionDenied as error:
+            raise _Sick(f"{error}; have the server's access file allow it") from None
         except SessiondError as error:
             if error.code is Code.FAILED_PRECONDITION:
                 # A port for TLS that was called without: the error says what to do.
@@ -115,15 +137,24 @@ def _call(client: Client) -> None:
     writes = "takes writes" if takes_writes else "takes no writes"
     _show("server", f"answers, {serves}, {writes}")
     _show("latency", _latency(client))
-    before = time.time()
-    found = client.statistics()
-    now = datetime.fromtimestamp((before + time.time()) / 2, timezone.utc)
-    _show("clock", _difference(found.current_time - now))
-    _show("started", f"{found.start_time:%Y-%m-%d %H:%M:%S} UTC, {found.sessions} sessions in store")
+    _show_statistics(client)
     if not is_serving:
         raise _Sick("the server is starting or shuts down; wait a moment, then see its log")
     if not takes_writes:
         raise _Sick("the server takes no writes, as its disk is almost full; free space there, then see its log")
+
+
+def _show_statistics(client: Client) -> None:
+    before = time.time()
+    try:
+        found = client.statistics()
+    except PermissionDenied as error:
+        # An application needs no such permission for its work.
+        _show("statistics", f"not told to this client ({error})")
+        return
+    now = datetime.fromtimestamp((before + time.time()) / 2, timezone.utc)
+    _show("clock", _difference(found.current_time - now))
+    _show("started", f"{found.start_time:%Y-%m-%d %H:%M:%S} UTC, {found.sessions} sessions in store")
 
 
 def _latency(client: Client) -> str:

@@ -151,6 +151,21 @@ class NotReady(StoreUnavailable):
     reason = "NOT_READY"
 
 
+class Unauthenticated(SessiondError):
+    """The server does not know who calls: the token is missing, unknown, revoked or expired, and nothing else tells.
+
+    The call was not carried out.
+    """
+
+    reason = "UNAUTHENTICATED"
+
+
+class PermissionDenied(SessiondError):
+    """The caller may not do that. The call was not carried out."""
+
+    reason = "PERMISSION_DENIED"
+
+
 class LockHeld(SessiondError):
     """Another holds the lock, and the wait is over; `metadata` has "held_for_ms" and "ends_in_ms" of that lock."""
 
@@ -219,6 +234,8 @@ _BY_REASON: dict[str, type[SessiondError]] = {
         TooManyRequests,
         StorageFull,
         NotReady,
+        Unauthenticated,
+        PermissionDenied,
         LockHeld,
         LockLost,
         HandoffInvalid,
@@ -237,6 +254,8 @@ _BY_CODE: dict[int, type[SessiondError]] = {
     Code.INVALID_ARGUMENT: InvalidArgument,
     Code.INTERNAL: InternalError,
     Code.UNIMPLEMENTED: UnknownMethod,
+    Code.UNAUTHENTICATED: Unauthenticated,
+    Code.PERMISSION_DENIED: PermissionDenied,
 }
 
 

@@ -221,7 +221,8 @@ class SessiondSessionInterface(SessionInterface):
     """Keeps Flask's sessions in sessiond: `app.session_interface = SessiondSessionInterface()`.
 
     Without a `client` it makes one from the settings SESSIOND_ADDR, SESSIOND_NAMESPACE, SESSIOND_TIMEOUT, and for an
-    address with https:// SESSIOND_CA_FILE, SESSIOND_CERTIFICATE_FILE, SESSIOND_KEY_FILE and SESSIOND_SERVER_NAME.
+    address with https:// SESSIOND_CA_FILE, SESSIOND_CERTIFICATE_FILE, SESSIOND_KEY_FILE and SESSIOND_SERVER_NAME. The
+    token by which the server knows the site is in the file of SESSIOND_TOKEN_FILE, or in SESSIOND_TOKEN.
     `labels` makes the labels of a session from the request that makes it or logs in; `device_labels` is one such
     function.
     """
@@ -238,6 +239,9 @@ class SessiondSessionInterface(SessionInterface):
                 namespace=_setting(app, "SESSIOND_NAMESPACE") or "",
                 timeout=float(_setting(app, "SESSIOND_TIMEOUT") or DEFAULT_TIMEOUT),
                 tls=_tls(app),
+                # What is not set, the client looks for in the environment.
+                token_file=app.config.get("SESSIOND_TOKEN_FILE"),
+                token=app.config.get("SESSIOND_TOKEN"),
             )
         return self._client
 

@@ -25,7 +25,9 @@ class Tls:
     server's certificate must have, in place of the host of the address.
 
     What is left out or empty comes from the environment variables SESSIOND_CA_FILE, SESSIOND_CERTIFICATE_FILE,
-    SESSIOND_KEY_FILE and SESSIOND_SERVER_NAME. The files are read when the client is made.
+    SESSIOND_KEY_FILE and SESSIOND_SERVER_NAME. The files are read when the client is made, and again when they have
+    changed: a renewed certificate is used from the next connection on, while one that is open goes on. Files that can't
+    be used then leave what held before.
     """
 
     ca_file: File | None = None

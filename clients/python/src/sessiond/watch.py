@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Any
 
-from sessiond.errors import Code, SessiondError, WatcherTooSlow
+from sessiond.errors import Code, SessiondError, Unauthenticated, WatcherTooSlow
 from sessiond.session import Session
 from sessiond.times import to_datetime
 from sessiond.transport import AsyncStream, AsyncTransport, Stream, Transport
@@ -63,6 +63,8 @@ class _Progress:
     def __init__(self, request: dict[str, Any]):
         self._request = request
         self._failures = 0
+        # The stream has said something since it was opened.
+        self._is_open = False
 
     @property
     def resume_token(self) -> str:
@@ -82,6 +84,7 @@ class _Progress:
         if self._failures:
             logger.info("A watch goes on")
         self._failures = 0
+        self._is_open = True
         found = message.get("event")
         if found is None:
             self._request["resume_token"] = message.get("checkpoint", self._request)["resume_token"]
@@ -100,9 +103,12 @@ class _Progress:
         stream ended.
         """
         self._failures += 1
+        was_open, self._is_open = self._is_open, False
         if error is not None:
             is_odd = error.code in _ODD and self._failures <= _MOST_ODD
-            if not (error.code is Code.UNAVAILABLE or is_odd or isinstance(error, WatcherTooSlow)):
+            # The token that the stream was opened with may have been replaced meanwhile.
+            is_old = isinstance(error, Unauthenticated) and was_open
+            if not (error.code is Code.UNAVAILABLE or is_odd or is_old or isinstance(error, WatcherTooSlow)):
                 raise error
         if self._failures == 1:
             logger.warning("A watch lost its connection, and tries again: %s", error or "the stream ended")

@@ -7,7 +7,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.utils.module_loading import import_string
 
 from sessiond.django import conf
-from sessiond.errors import SessiondError
+from sessiond.errors import PermissionDenied, SessiondError, SessionNotFound, Unauthenticated
 
 ENGINES = ("sessiond.django", "sessiond.django.moving")
 
@@ -17,6 +17,8 @@ _LABELS = "sessiond.django.middleware.LabelsMiddleware"
 
 # A check must not hold up whoever runs a command, in seconds.
 _PATIENCE = 0.5
+# A session that is not there: reading it costs the server what reading one does, and changes nothing.
+_NO_SESSION = "sessiond-check-no-session"
 
 
 def check_settings(**_: Any) -> list[CheckMessage]:
@@ -81,15 +83,27 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
 
 
 def check_server(**_: Any) -> list[CheckMessage]:
-    """The server answers."""
+    """The server answers, and lets the site work."""
     configured, problems = conf.read()
     if problems or not _is_ours(settings.SESSION_ENGINE):
         return []
     client = conf.client()
+    patient = client.with_timeout(min(_PATIENCE, configured.timeout))
     try:
-        if client.with_timeout(min(_PATIENCE, configured.timeout)).health():
-            return []
+        if patient.health():
+            # Health is answered to everybody.
+            patient.get(_NO_SESSION, touch=False)
         problem = "says that it is not ready"
+    except SessionNotFound:
+        return []
+    except (Unauthenticated, PermissionDenied) as error:
+        return [
+            Warning(
+                f"The session store at {client.address} does not let the site in ({error}).",
+                hint='Set SESSIOND["TOKEN_FILE"] to a file with a valid token, or have the access file allow it.',
+                id="sessiond.W006",
+            )
+        ]
     except SessiondError as error:
         problem = f"does not answer ({error})"
     settings_of_it = 'SESSIOND["ADDRESS"] and SESSIOND["TLS"]' if client.tls else 'SESSIOND["ADDRESS"]'

@@ -23,6 +23,7 @@ from django.utils.module_loading import import_string
 from sessiond import AsyncClient, Client, Tls
 from sessiond.address import AddressError, parse_list
 from sessiond.tls import TlsError
+from sessiond.token import Token, TokenError
 
 DEFAULT_TIMEOUT = 1.0
 _SETTING = "SESSIOND"
@@ -38,6 +39,9 @@ class Conf:
     address: str | None
     # None where the settings say nothing of it; the client then looks into the environment.
     tls: Tls | None
+    token_file: str | None
+    # Its repr does not show it.
+    token: Token
     namespace: str
     timeout: float
     slide_on_read: bool
@@ -130,15 +134,30 @@ class _Reader:
                 found[key.lower()] = setting
         return Tls(**found)
 
-    def check_tls(self, address: str | None, tls: Tls | None) -> None:
-        """Whether the address and the settings of TLS go together, and the files can be used."""
+    def path(self, name: str) -> str | None:
+        value, _ = self.find(name)
+        if value is not None and not isinstance(value, (str, os.PathLike)):
+            self.wrong(name, f"must be text or a path, not {_kind(value)}")
+            return None
+        return None if value is None else str(value)
+
+    def token(self, name: str) -> Token:
+        return Token(text=self.text(name))
+
+    def check_client(self, address: str | None, tls: Tls | None, token_file: str | None, token: Token) -> None:
+        """Whether the address and the settings of TLS go together, and the files and the token can be used."""
         if self.problems:
             # They are to be put right first.
             return
         try:
-            _client(address, tls)
+            _client(address, tls, token_file, token)
         except TlsError as error:
             called = "The environment's setting of TLS" if tls is None else f'{_SETTING}["TLS"]'
+            self.problems.append(Problem(called, f"can't be used: {error}"))
+        except TokenError as error:
+            called = f'{_SETTING}["TOKEN_FILE"]' if token_file else f'{_SETTING}["TOKEN"]'
+            if not token_file and not token.text:
+                called = "The environment's setting of the token"
             self.problems.append(Problem(called, f"can't be used: {error}"))
 
     def namespace(self, name: str) -> str:
@@ -250,6 +269,8 @@ _TLS_KEYS: dict[str, tuple[tuple[type, ...], str]] = {
 _READERS: dict[str, Callable[[_Reader, str], Any]] = {
     "ADDRESS": _Reader.address,
     "TLS": _Reader.tls,
+    "TOKEN_FILE": _Reader.path,
+    "TOKEN": _Reader.token,
     "NAMESPACE": _Reader.namespace,
     "TIMEOUT": _Reader.timeout,
     "SLIDE_ON_READ": _Reader.flag,
@@ -267,7 +288,7 @@ def read() -> tuple[Conf, list[Problem]]:
     """What the settings say, and what is wrong with them."""
     reader = _Reader(getattr(settings, _SETTING, None))
     values = reader.read()
-    reader.check_tls(values["address"], values["tls"])
+    reader.check_client(values["address"], values["tls"], values["token_file"], values["token"])
     return Conf(**values), reader.problems
 
 
@@ -294,7 +315,11 @@ def client() -> Client:
     found = _current_client
     if found is None:
         conf = current()
-        found = _client(conf.address, conf.tls).with_namespace(conf.namespace).with_timeout(conf.timeout)
+        found = (
+            _client(conf.address, conf.tls, conf.token_file, conf.token)
+            .with_namespace(conf.namespace)
+            .with_timeout(conf.timeout)
+        )
         _current_client = found
     return found
 
@@ -305,19 +330,23 @@ def async_client() -> AsyncClient:
     found = _current_async_client
     if found is None:
         conf = current()
-        found = _async_client(conf.address, conf.tls).with_namespace(conf.namespace).with_timeout(conf.timeout)
+        found = (
+            _async_client(conf.address, conf.tls, conf.token_file, conf.token)
+            .with_namespace(conf.namespace)
+            .with_timeout(conf.timeout)
+        )
         _current_async_client = found
     return found
 
 
 @lru_cache(maxsize=16)
-def _client(address: str | None, tls: Tls | None) -> Client:
-    return Client(address, tls=tls)
+def _client(address: str | None, tls: Tls | None, token_file: str | None, token: Token) -> Client:
+    return Client(address, tls=tls, token_file=token_file, token=token.text)
 
 
 @lru_cache(maxsize=16)
-def _async_client(address: str | None, tls: Tls | None) -> AsyncClient:
-    return AsyncClient(address, tls=tls)
+def _async_client(address: str | None, tls: Tls | None, token_file: str | None, token: Token) -> AsyncClient:
+    return AsyncClient(address, tls=tls, token_file=token_file, token=token.text)
 
 
 def _forget(*, setting: str, **_: Any) -> None:

@@ -15,7 +15,8 @@ from sessiond.async_client import AsyncClient
 from sessiond.errors import SessiondError
 from sessiond.starlette.clients import client_of
 from sessiond.starlette.session import Session
-from sessiond.tls import Tls
+from sessiond.tls import File, Tls
+from sessiond.token import Token
 from sessiond.web.devices import labels_of
 from sessiond.web.errors import SessionInterrupted, answer_for
 from sessiond.web.state import Labels, Rules, State
@@ -37,7 +38,7 @@ class SessiondMiddleware:
 
     Without a `client` it makes one from `address`, `namespace` and `timeout`, or from the environment's SESSIOND_ADDR,
     SESSIOND_NAMESPACE and SESSIOND_TIMEOUT, and closes it when the application's lifespan ends. `tls` says how it calls
-    an address with https://.
+    an address with https://, and `token_file` or `token` by which token the server knows it.
 
     `max_age` is how many seconds a session lasts after the last request that loaded it, and how long the browser keeps
     the cookie; with None the cookie goes with the browser, and the namespace's idle timeout holds. `absolute_timeout`
@@ -56,6 +57,8 @@ class SessiondMiddleware:
         namespace: str | None = None,
         timeout: float | None = None,
         tls: Tls | None = None,
+        token_file: File | None = None,
+        token: str | None = None,
         cookie_name: str = "session",
         max_age: int | None = TWO_WEEKS,
         path: str = "/",
@@ -70,7 +73,10 @@ class SessiondMiddleware:
         on_error: ErrorHandler | None = None,
     ):
         self.app = app
-        self._client = client_of(client, address, namespace, timeout, tls)
+        given = Token(file=token_file, text=token)
+        # Pages that show the local variables of a traceback would show it.
+        del token
+        self._client = client_of(client, address, namespace, timeout, tls, given)
         self._owns_client = client is None
         self._cookie = _Cookie(cookie_name, max_age, path, domain, same_site, https_only, partitioned)
         self._labels = labels

@@ -11,7 +11,8 @@ from sessiond.async_client import AsyncClient
 from sessiond.errors import SessionIdRetired, SessionNotFound
 from sessiond.ids import mapped_id
 from sessiond.starlette.clients import client_of
-from sessiond.tls import Tls
+from sessiond.tls import File, Tls
+from sessiond.token import Token
 from sessiond.values import Opaque
 from sessiond.web.errors import SessionInterrupted
 
@@ -36,8 +37,12 @@ class StarsessionsStore(SessionStore):
         namespace: str | None = None,
         timeout: float | None = None,
         tls: Tls | None = None,
+        token_file: File | None = None,
+        token: str | None = None,
     ):
-        self._client = client_of(client, address, namespace, timeout, tls)
+        given = Token(file=token_file, text=token)
+        del token
+        self._client = client_of(client, address, namespace, timeout, tls, given)
         self._read: OrderedDict[str, None] = OrderedDict()
 
     async def read(self, session_id: str, lifetime: int) -> bytes:

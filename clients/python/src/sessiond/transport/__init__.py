@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from sessiond.tls import Tls
+from sessiond.token import Token
 
 ENVIRONMENT = "SESSIOND_TRANSPORT"
 
@@ -70,20 +71,20 @@ class AsyncTransport(Protocol):
     async def close(self) -> None: ...
 
 
-def open(addresses: list[str], timeout: float, tls: Tls | None) -> Transport:
+def open(addresses: list[str], timeout: float, tls: Tls | None, token: Token | None) -> Transport:
     """A transport to the first of the addresses (in normal form) that can be reached.
 
     Nothing is connected before the first call. `timeout` is the usual time of a call in seconds. `tls`, which is whole
-    (see sessiond.tls.settings_for), is there if and only if the addresses have https://. Raises TlsError if its files
-    can't be used, and ImportError if there is no transport.
+    (see sessiond.tls.settings_for), is there if and only if the addresses have https://. `token`, where there is one,
+    is whole too. Raises TlsError or TokenError if their files can't be used, and ImportError if there is no transport.
     """
-    transport: Transport = chosen().open(addresses, timeout, tls)
+    transport: Transport = chosen().open(addresses, timeout, tls, token)
     return transport
 
 
-def open_async(addresses: list[str], timeout: float, tls: Tls | None) -> AsyncTransport:
+def open_async(addresses: list[str], timeout: float, tls: Tls | None, token: Token | None) -> AsyncTransport:
     """As open(), for coroutines."""
-    transport: AsyncTransport = chosen().open_async(addresses, timeout, tls)
+    transport: AsyncTransport = chosen().open_async(addresses, timeout, tls, token)
     return transport
 
 

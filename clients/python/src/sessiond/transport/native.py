@@ -5,6 +5,7 @@ from typing import Any
 
 from sessiond import _native
 from sessiond.tls import Tls
+from sessiond.token import Token
 from sessiond.transport import AsyncStream, AsyncTransport, Stream, Transport
 
 NAME = "native"
@@ -16,8 +17,8 @@ codec = _native
 class _Native:
     name = NAME
 
-    def __init__(self, addresses: list[str], timeout: float, tls: Tls | None):
-        core = _native.Core(addresses, timeout, tls)
+    def __init__(self, addresses: list[str], timeout: float, tls: Tls | None, token: Token | None):
+        core = _native.Core(addresses, timeout, tls, token)
         # Bound here, since a layer between would cost a good part of what a call costs.
         self.call = core.call
         self.close = core.close
@@ -31,8 +32,8 @@ class _Native:
 class _AsyncNative:
     name = NAME
 
-    def __init__(self, addresses: list[str], timeout: float, tls: Tls | None):
-        self._core = _native.AsyncCore(addresses, timeout, tls)
+    def __init__(self, addresses: list[str], timeout: float, tls: Tls | None, token: Token | None):
+        self._core = _native.AsyncCore(addresses, timeout, tls, token)
 
     async def call(self, method: str, request: dict[str, Any], timeout: float) -> dict[str, Any]:
         answer: dict[str, Any] = await self._core.call(asyncio.get_running_loop(), method, request, timeout)
@@ -72,9 +73,9 @@ class _AsyncStream:
         self._stream.cancel()
 
 
-def open(addresses: list[str], timeout: float, tls: Tls | None) -> Transport:
-    return _Native(addresses, timeout, tls)
+def open(addresses: list[str], timeout: float, tls: Tls | None, token: Token | None) -> Transport:
+    return _Native(addresses, timeout, tls, token)
 
 
-def open_async(addresses: list[str], timeout: float, tls: Tls | None) -> AsyncTransport:
-    return _AsyncNative(addresses, timeout, tls)
+def open_async(addresses: list[str], timeout: float, tls: Tls | None, token: Token | None) -> AsyncTransport:
+    return _AsyncNative(addresses, timeout, tls, token)

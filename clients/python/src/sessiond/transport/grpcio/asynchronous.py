@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from sessiond.tls import Tls
+from sessiond.token import Token
 from sessiond.transport import AsyncStream
 from sessiond.transport.grpcio import failures
 from sessiond.transport.grpcio.attempts import Attempts
@@ -23,8 +24,8 @@ from sessiond.transport.grpcio.servers import Server, Servers
 class AsyncGrpcTransport:
     name = NAME
 
-    def __init__(self, addresses: list[str], tls: Tls | None):
-        self._servers = Servers(addresses, tls)
+    def __init__(self, addresses: list[str], tls: Tls | None, token: Token | None):
+        self._servers = Servers(addresses, tls, token)
 
     async def call(self, method: str, request: dict[str, Any], timeout: float) -> dict[str, Any]:
         known = method_of(method)
@@ -32,7 +33,7 @@ class AsyncGrpcTransport:
         attempts = Attempts(self._servers, known.is_idempotent, timeout)
         while True:
             server = attempts.server()
-            answer, failure = await _attempt(server, known, message, attempts.rest)
+            answer, failure = await _attempt(server, known, message, attempts)
             if failure is None:
                 server.has_answered = True
                 return to_plain(answer)
@@ -51,11 +52,13 @@ class AsyncGrpcTransport:
         self._servers.close()
 
 
-async def _attempt(server: Server, method: Method, message: Any, timeout: float) -> tuple[Any, failures.Failure | None]:
+async def _attempt(
+    server: Server, method: Method, message: Any, attempts: Attempts
+) -> tuple[Any, failures.Failure | None]:
     loop = asyncio.get_running_loop()
     over = loop.create_future()
     try:
-        call = server.unary(method).future(message, timeout=timeout)
+        call = server.unary(method).future(message, timeout=attempts.rest, metadata=attempts.metadata)
     except ValueError:
         return None, failures.CLOSED
     call.add_done_callback(lambda _: _wake(loop, over))

@@ -5,9 +5,10 @@ others.
 import random
 import time
 
-from sessiond.errors import SessiondError
+from sessiond.errors import Code, SessiondError
 from sessiond.transport.grpcio.failures import Failure
 from sessiond.transport.grpcio.servers import Server, Servers
+from sessiond.transport.grpcio.tokens import Metadata
 
 # In all, the first included; processes that are away one after the other count as one.
 _ATTEMPTS = 3
@@ -25,6 +26,8 @@ class Attempts:
         self._untried = len(servers)
         self._turn = servers.turn
         self._unavailable: SessiondError | None = None
+        self.metadata: Metadata = servers.tokens.metadata()
+        self._is_made_with_another_token = False
 
     @property
     def rest(self) -> float:
@@ -43,6 +46,8 @@ class Attempts:
             self._servers.leave(self._turn)
         elif not failure.is_silence:
             server.has_answered = True
+        if failure.error.code is Code.UNAUTHENTICATED:
+            return 0.0 if self._takes_another_token() else None
         if not failure.may_be_repeated(self._is_idempotent):
             return None
         self._unavailable = failure.error
@@ -58,6 +63,15 @@ class Attempts:
         self._made += 1
         self._untried = len(self._servers)
         return pause
+
+    def _takes_another_token(self) -> bool:
+        """Whether there is another token than the one that was refused. Such a call is made once more."""
+        tokens = self._servers.tokens
+        if self._is_made_with_another_token or not tokens.has_another_than(self.metadata):
+            return False
+        self._is_made_with_another_token = True
+        self.metadata = tokens.metadata()
+        return True
 
     def verdict(self, failure: Failure) -> SessiondError:
         """The error of the call, after the last attempt."""

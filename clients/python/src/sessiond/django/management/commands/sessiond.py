@@ -17,7 +17,7 @@ from sessiond.django.calls import run
 from sessiond.django.devices import principal_of_user
 from sessiond.django.moving import SessionStore as MovingStore
 from sessiond.django.store import SessionStore
-from sessiond.errors import SessiondError
+from sessiond.errors import PermissionDenied, SessiondError
 from sessiond.tls import described
 
 # Sessions that are moved at the same time: enough to share the server's syncs.
@@ -74,12 +74,18 @@ class Command(BaseCommand):
         self._line("engine", settings.SESSION_ENGINE)
         self._line("store", f"{client.address} ({'serving' if is_healthy else 'not ready'}, answers in {took:.1f} ms)")
         self._line("TLS", described(client.tls))
+        self._line("token", client.token_source)
         self._line("transport", client.transport)
         self._line("namespace", client.namespace or "default")
         if not is_healthy:
             raise CommandError("The store says that it is not ready.")
-        # Counting looks at each session, which takes a while for many.
-        self._line("sessions", str(client.with_timeout(max(60.0, client.timeout)).count()))
+        try:
+            # Counting looks at each session, which takes a while for many.
+            sessions = str(client.with_timeout(max(60.0, client.timeout)).count())
+        except PermissionDenied as error:
+            # A site needs no such permission for its work.
+            sessions = f"not told to this site ({error})"
+        self._line("sessions", sessions)
 
     def _list(self, options: dict[str, Any]) -> None:
         limit = options["limit"]
