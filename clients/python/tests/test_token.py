@@ -127,6 +127,10 @@ def test_the_environment(transport, guarded, token, monkeypatch, tmp_path):
     monkeypatch.setenv("SESSIOND_TOKEN_FILE", "none")
     with client_of(guarded, token_file=tmp_path / "token", token="") as client:
         works(client)
+        # It was looked at when the client was made.
+        monkeypatch.setenv("SESSIOND_TOKEN", token)
+        client.close()
+        works(client)
 
 
 @pytest.mark.parametrize("wrong", [None, "sdt_aaaaaaaa_unknown"])

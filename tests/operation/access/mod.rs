@@ -1,6 +1,7 @@
 //! Tests of access: who is let in, what each caller may do, how rules and tokens change, and what wrong files are told.
 
 mod callers;
+mod command_line;
 mod limits;
 mod permissions;
 mod renewal;

@@ -115,7 +115,7 @@ impl Connection {
     }
 
     fn builder(&self) -> ClientBuilder {
-        let mut builder = Client::builder().address(&self.addresses).deadline(self.timeout);
+        let mut builder = Client::builder().without_environment().address(&self.addresses).deadline(self.timeout);
         if let Some(tls) = &self.tls {
             builder = builder.tls(tls.clone());
         }

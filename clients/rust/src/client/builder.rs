@@ -48,6 +48,8 @@ pub struct ClientBuilder {
     deadline: Duration,
     retry: RetryPolicy,
     lane: Lane,
+    /// Whether what is left out comes from the environment.
+    environment: bool,
 }
 
 impl ClientBuilder {
@@ -60,6 +62,7 @@ impl ClientBuilder {
             deadline: DEFAULT_DEADLINE,
             retry: RetryPolicy::default(),
             lane: Lane::default(),
+            environment: true,
         }
     }
 
@@ -125,15 +128,22 @@ impl ClientBuilder {
         self
     }
 
+    /// Takes nothing from the environment, for whoever has looked there already.
+    #[must_use]
+    pub fn without_environment(mut self) -> Self {
+        self.environment = false;
+        self
+    }
+
     /// Makes the client. It connects at its first call.
     ///
     /// # Panics
     /// Outside of a Tokio runtime.
     pub fn connect_lazy(self) -> Result<Client, SettingsError> {
-        let from_environment = || env::var("SESSIOND_ADDR").ok().filter(|address| !address.is_empty());
-        let address = self.address.or_else(from_environment);
+        let Self { address, tls, token, namespace, deadline, retry, lane, environment } = self;
+        let variable = |name: &str| env::var_os(name).filter(|value| environment && !value.is_empty());
+        let address = address.or_else(|| variable("SESSIOND_ADDR")?.into_string().ok());
         let address: Address = address.as_deref().unwrap_or(DEFAULT_ADDRESS).parse()?;
-        let Self { tls, token, namespace, deadline, retry, lane, .. } = self;
         let endpoints = address.endpoints()?;
         // A call has time to try them all.
         let connect_timeout = deadline / u32::try_from(endpoints.len()).unwrap_or(u32::MAX);
@@ -141,7 +151,7 @@ impl ClientBuilder {
             endpoint.clone().http2_keep_alive_interval(KEEP_ALIVE_INTERVAL).keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         };
         let channels: Vec<Channel> = if address.is_tls() {
-            let connectors = tls.or_environment().connectors(&endpoints, connect_timeout)?;
+            let connectors = tls.or(&variable).connectors(&endpoints, connect_timeout)?;
             let pairs = endpoints.iter().zip(connectors);
             pairs.map(|(endpoint, connector)| connect(endpoint).connect_with_connector_lazy(connector)).collect()
         } else if tls.is_empty() {
@@ -149,7 +159,7 @@ impl ClientBuilder {
         } else {
             return Err(TlsError::without_https().into());
         };
-        let tokens = token.read()?;
+        let tokens = token.read(&variable)?;
         let servers = Arc::new(Servers::new(channels.into_iter(), lane));
         Ok(Client { servers, settings: Arc::new(Settings { address, namespace, deadline, retry, tokens }) })
     }

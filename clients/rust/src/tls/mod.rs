@@ -3,7 +3,6 @@
 mod connector;
 mod files;
 
-use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -80,17 +79,14 @@ impl Tls {
         *self == Self::default()
     }
 
-    /// What is not set, from the environment.
-    pub(crate) fn or_environment(self) -> Self {
-        let variable = |name| env::var_os(name).filter(|value| !value.is_empty());
+    /// What is not set, from variables of the environment.
+    pub(crate) fn or(self, variable: &impl Fn(&str) -> Option<OsString>) -> Self {
         let file = |set: Option<PathBuf>, name| set.or_else(|| variable(name).map(PathBuf::from));
         Self {
             ca_file: file(self.ca_file, "SESSIOND_CA_FILE"),
             certificate_file: file(self.certificate_file, "SESSIOND_CERTIFICATE_FILE"),
             key_file: file(self.key_file, "SESSIOND_KEY_FILE"),
-            server_name: self
-                .server_name
-                .or_else(|| variable("SESSIOND_SERVER_NAME").and_then(|name: OsString| name.into_string().ok())),
+            server_name: self.server_name.or_else(|| variable("SESSIOND_SERVER_NAME")?.into_string().ok()),
         }
     }
 

@@ -4,7 +4,7 @@
 
 mod tokens;
 
-use std::env;
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -43,9 +43,8 @@ impl fmt::Debug for TokenSettings {
 }
 
 impl TokenSettings {
-    /// Reads the token; `None` if there is none.
-    pub(crate) fn read(self) -> Result<Option<Tokens>, TokenError> {
-        let variable = |name| env::var_os(name).filter(|value| !value.is_empty());
+    /// Reads the token; `None` if there is none. What is not set comes from variables of the environment.
+    pub(crate) fn read(self, variable: &impl Fn(&str) -> Option<OsString>) -> Result<Option<Tokens>, TokenError> {
         let file = self.file.or_else(|| variable("SESSIOND_TOKEN_FILE").map(PathBuf::from));
         let text = match self.text {
             Some(text) => Some(("the token that is set", text)),
@@ -108,14 +107,18 @@ mod tests {
         TokenSettings { file: file.map(Path::to_owned), text: text.map(str::to_owned) }
     }
 
+    fn unset(_: &str) -> Option<OsString> {
+        None
+    }
+
     fn refusal(settings: TokenSettings) -> String {
-        settings.read().expect_err("it can't be used").to_string()
+        settings.read(&unset).expect_err("it can't be used").to_string()
     }
 
     #[test]
     fn a_token_is_1_to_256_visible_characters() {
         for token in ["!", "sdt_r4mdn2qk_secret~", &"x".repeat(256)] {
-            let tokens = settings(None, Some(token)).read().expect(token).expect("one is set");
+            let tokens = settings(None, Some(token)).read(&unset).expect(token).expect("one is set");
             assert_eq!(tokens.header().to_str().expect("ASCII"), format!("Bearer {token}"));
         }
         for text in ["", "two words", "secr\u{e9}t", "secret\n", &"secret".repeat(43)] {
@@ -127,7 +130,7 @@ mod tests {
     #[test]
     fn no_debug_form_shows_a_token() {
         let settings = settings(None, Some("a-secret"));
-        let shown = format!("{settings:?} {:?}", settings.clone().read().expect("a token"));
+        let shown = format!("{settings:?} {:?}", settings.clone().read(&unset).expect("a token"));
         assert!(shown.contains("redacted") && !shown.contains("a-secret"), "{shown}");
     }
 
@@ -137,7 +140,7 @@ mod tests {
         let file = folder.path().join("token");
         for text in ["secret", "secret\n", " \tsecret \r\nanother line\n"] {
             fs::write(&file, text).expect("the file is written");
-            let tokens = settings(Some(&file), None).read().expect("a token").expect("one is set");
+            let tokens = settings(Some(&file), None).read(&unset).expect("a token").expect("one is set");
             assert_eq!(tokens.header().to_str().expect("ASCII"), "Bearer secret");
         }
         let path = file.display();
@@ -163,7 +166,13 @@ mod tests {
 
     #[test]
     fn a_file_and_a_token_exclude_each_other() {
-        let refused = refusal(settings(Some(Path::new("/nowhere")), Some("secret")));
-        assert_eq!(refused, "a token file and a token are both set; use one");
+        let both = "a token file and a token are both set; use one";
+        assert_eq!(refusal(settings(Some(Path::new("/nowhere")), Some("secret"))), both);
+        let variable = |name: &str| (name == "SESSIOND_TOKEN").then(|| OsString::from("secret"));
+        let refused = settings(Some(Path::new("/nowhere")), None).read(&variable).expect_err("both are set");
+        assert_eq!(refused.to_string(), both);
+        let variable = |name: &str| (name == "SESSIOND_TOKEN_FILE").then(|| OsString::from("/nowhere"));
+        let refused = settings(None, Some("secret")).read(&variable).expect_err("both are set");
+        assert_eq!(refused.to_string(), both);
     }
 }
