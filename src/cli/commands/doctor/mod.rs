@@ -246,7 +246,7 @@ fn disk(free: u64) -> Finding {
     let found = format!("{} are free", ByteSize::b(free).display().iec());
     match free {
         ..FULL => Finding::fail("disk", found, "writes are refused below min-free-space (256 MiB): make room"),
-        ..NEARLY_FULL => Finding::warn("disk", found, "make room before min-free-space (256 MiB) is reached"),
+        FULL..NEARLY_FULL => Finding::warn("disk", found, "make room before min-free-space (256 MiB) is reached"),
         _ => Finding::ok("disk", found),
     }
 }
