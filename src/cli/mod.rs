@@ -15,8 +15,8 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use commands::{
-    backup, count, create, csrf, delete, get, handoff, health, list, lock, restore, revoke, rotate, salvage, set,
-    stats, sweep, token, touch, unlock, verify, watch,
+    backup, count, create, csrf, delete, doctor, get, handoff, health, list, lock, restore, revoke, rotate, salvage,
+    set, stats, sweep, token, touch, unlock, verify, watch,
 };
 pub(crate) use input::misplaced::misplaced;
 use output::failure::{Failure, Stop};
@@ -28,6 +28,8 @@ use output::report::Report;
 pub(crate) enum ClientCommand {
     /// Ask a server whether it is serving
     Health(health::HealthArgs),
+    /// Check a server and the way to it, line by line, with what to do
+    Doctor(doctor::DoctorArgs),
     /// Create a session and print its ID
     Create(Box<create::CreateArgs>),
     /// Show a session
@@ -85,6 +87,7 @@ pub(crate) async fn run(command: ClientCommand) -> ExitCode {
     let (mut out, mut err) = (io::stdout(), io::stderr());
     let (json, result) = match command {
         ClientCommand::Health(args) => (args.json(), args.run().await),
+        ClientCommand::Doctor(args) => (args.json(), args.run().await),
         ClientCommand::Create(args) => (args.json(), args.run().await),
         ClientCommand::Get(args) => (args.json(), args.run().await),
         ClientCommand::Set(args) => (args.json(), args.run().await),

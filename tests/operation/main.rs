@@ -1,4 +1,4 @@
-//! Tests of the promises to operators: start, end, health, metrics, TLS, command line, clock, and who may read the files.
+//! Tests of the promises to operators: start, end, upgrade, health, doctor, metrics, TLS, command line, clock, and who may read the files.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "what can't be set up fails the test")]
 
@@ -7,6 +7,7 @@ mod bench;
 mod command_line;
 #[path = "../common/mod.rs"]
 mod common;
+mod doctor;
 mod generated;
 mod health;
 mod metrics;
@@ -16,3 +17,4 @@ mod shutdown;
 mod startup;
 mod time;
 mod tls;
+mod upgrade;

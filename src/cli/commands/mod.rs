@@ -5,6 +5,7 @@ pub(super) mod count;
 pub(super) mod create;
 pub(super) mod csrf;
 pub(super) mod delete;
+pub(super) mod doctor;
 pub(super) mod get;
 pub(super) mod handoff;
 pub(super) mod health;

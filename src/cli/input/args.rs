@@ -172,6 +172,11 @@ impl ServerArgs {
         self.output.json
     }
 
+    /// Each address of the list.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        self.addr.to_string().split(',').map(|address| address.trim().to_owned()).collect()
+    }
+
     pub(crate) fn client(&self) -> Result<Client, SettingsError> {
         self.client_in("")
     }
