@@ -154,9 +154,9 @@ fn load_tls(effective: &Effective) -> Result<Option<Tls>, ConfigError> {
 
 /// Reads the rules of access, if there are any.
 fn load_access(effective: &Effective) -> Result<Option<Authorizer>, ConfigError> {
-    let Settings { access_file, token_file, .. } = &effective.settings;
+    let Settings { access_file, access_tokens, .. } = &effective.settings;
     let Some(access) = access_file.clone() else { return Ok(None) };
-    let loaded = Authorizer::load(AccessFiles { access, tokens: token_file.clone() });
+    let loaded = Authorizer::load(AccessFiles { access, tokens: access_tokens.clone() });
     loaded.map(Some).map_err(|error| effective.refuse(error.setting, error.problem))
 }
 

@@ -17,7 +17,7 @@ use std::time::SystemTime;
 
 /// The settings that name the files.
 pub(super) const ACCESS_FILE: &str = "access-file";
-pub(super) const TOKEN_FILE: &str = "token-file";
+pub(super) const ACCESS_TOKENS: &str = "access-tokens";
 
 /// More callers are a mistake, and their names are labels of metrics.
 const MAX_CALLERS: usize = 1_000;
@@ -95,7 +95,7 @@ impl Rules {
     ) -> Result<Self, AccessProblem> {
         let entries = tokens.map_or_else(
             || Ok(Vec::new()),
-            |path| token_file::read(path).map_err(|problem| AccessProblem::new(TOKEN_FILE, path, problem)),
+            |path| token_file::read(path).map_err(|problem| AccessProblem::new(ACCESS_TOKENS, path, problem)),
         )?;
         let callers = read_callers(access, tokens.is_some(), counters)
             .map_err(|problem| AccessProblem::new(ACCESS_FILE, access, problem))?;
@@ -191,7 +191,7 @@ fn judge(
     let is_known =
         written.anyone || !(written.certificates.is_empty() && written.users.is_empty() && written.groups.is_empty());
     if !is_known && !has_tokens {
-        return Err("nothing tells who it is; write certificates, users or groups, or set token-file".into());
+        return Err("nothing tells who it is; write certificates, users or groups, or set access-tokens".into());
     }
     if let Some(empty) = written.certificates.iter().find(|name| name.trim().is_empty() || name.contains('*')) {
         return Err(format!("certificates: {empty:?} is no name; write a DNS name or a URI in full"));

@@ -89,7 +89,7 @@ pub struct Settings {
     ///
     /// It has only hashes of them. It is read again when it changes, and at SIGHUP.
     #[arg(long, value_name = "FILE", value_parser = none_or_path, default_value = "none", help_heading = NETWORK)]
-    pub token_file: OptionalPath,
+    pub access_tokens: OptionalPath,
 
     /// Listen beyond loopback although nobody is asked who he is: there is neither access-file nor tls-client-ca
     ///

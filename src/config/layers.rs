@@ -233,10 +233,10 @@ impl Effective {
         if settings.access_file.is_some() {
             return Ok(());
         }
-        if settings.token_file.is_some() {
+        if settings.access_tokens.is_some() {
             let problem =
                 "tokens say who calls, and access-file what each caller may do; set that too, or leave it out";
-            return Err(self.refuse("token-file", problem));
+            return Err(self.refuse("access-tokens", problem));
         }
         let asks = |address: &Listen| address.is_tls() && settings.tls_client_ca.is_some();
         let open = settings.listen.iter().find(|address| !address.is_local() && !asks(address));

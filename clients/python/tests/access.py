@@ -29,7 +29,7 @@ class Guarded:
         folder.joinpath("access.toml").write_text(RULES)
         self._tokens = folder / "tokens"
         self._tokens.touch()
-        settings = ("--access-file", str(folder / "access.toml"), "--token-file", str(self._tokens))
+        settings = ("--access-file", str(folder / "access.toml"), "--access-tokens", str(self._tokens))
         self.server = Server(folder / "data", settings=settings).start()
         self.address = self.server.address
 
@@ -51,7 +51,7 @@ class Guarded:
         return new.rename(self.folder / name)
 
     def _run(self, command: str, argument: str) -> str:
-        line = [BINARY, "token", command, "--token-file", str(self._tokens), argument]
+        line = [BINARY, "token", command, "--access-tokens", str(self._tokens), argument]
         return subprocess.run(line, check=True, capture_output=True, text=True, timeout=60).stdout
 
     def _await(self, token: str, caller: str, is_valid: bool) -> None:

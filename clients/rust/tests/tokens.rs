@@ -31,7 +31,7 @@ impl Guarded {
         fs::write(folder.path().join("access.toml"), rules).unwrap();
         fs::write(folder.path().join("tokens"), "").unwrap();
         let [access, tokens] = ["access.toml", "tokens"].map(|file| folder.path().join(file).display().to_string());
-        let server = Server::start_at("127.0.0.1:0", &["--access-file", &access, "--token-file", &tokens]);
+        let server = Server::start_at("127.0.0.1:0", &["--access-file", &access, "--access-tokens", &tokens]);
         Self { folder, server }
     }
 
@@ -42,7 +42,7 @@ impl Guarded {
     fn token_command(&self, arguments: &[&str]) -> String {
         let [command, rest @ ..] = arguments else { panic!("no command") };
         let mut program = binary();
-        program.args(["token", command, "--token-file"]).arg(self.path("tokens")).args(rest);
+        program.args(["token", command, "--access-tokens"]).arg(self.path("tokens")).args(rest);
         let ran = program.output().unwrap();
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
         String::from_utf8(ran.stdout).unwrap().trim().to_owned()

@@ -13,8 +13,8 @@ use crate::cli::output::report::Report;
 use crate::cli::output::table::Table;
 
 const CREATE_EXAMPLES: &str = "Examples:
-  sessiond token create --token-file /etc/sessiond/tokens shop > /etc/shop/sessiond-token
-  sessiond token create --token-file /etc/sessiond/tokens night-backup --expires 90d
+  sessiond token create --access-tokens /etc/sessiond/tokens shop > /etc/shop/sessiond-token
+  sessiond token create --access-tokens /etc/sessiond/tokens night-backup --expires 90d
 
 The token is printed, and nothing else: it is shown this once. The file keeps its hash. A running server knows the token within \
 two seconds.
@@ -22,12 +22,12 @@ two seconds.
 Exit codes: 0 success, 1 error, 2 wrong usage.";
 
 const LIST_EXAMPLES: &str = "Example:
-  sessiond token list --token-file /etc/sessiond/tokens
+  sessiond token list --access-tokens /etc/sessiond/tokens
 
 Exit codes: 0 success, 1 error, 2 wrong usage.";
 
 const REVOKE_EXAMPLES: &str = "Example:
-  sessiond token revoke --token-file /etc/sessiond/tokens r4mdn2qk
+  sessiond token revoke --access-tokens /etc/sessiond/tokens r4mdn2qk
 
 A running server refuses the token within two seconds, also on streams that are open.
 
@@ -80,9 +80,9 @@ pub(crate) struct RevokeArgs {
 
 #[derive(Debug, Args)]
 struct FileArgs {
-    /// The server's token file, which its setting of this name names; create makes it if it is not there
+    /// The server's file of tokens, which its setting of this name names; create makes it if it is not there
     #[arg(long, value_name = "FILE")]
-    token_file: PathBuf,
+    access_tokens: PathBuf,
 
     #[command(flatten)]
     output: OutputArgs,
@@ -108,7 +108,7 @@ impl TokenCommand {
 
 impl CreateArgs {
     fn run(self) -> Result<Report, Failure> {
-        let made = TokenFile::at(self.file.token_file).create(&self.caller, self.expires);
+        let made = TokenFile::at(self.file.access_tokens).create(&self.caller, self.expires);
         let (token, entry) = made.map_err(|error| match error {
             TokenFileError::Name(_) => Failure::usage(error.to_string()),
             error => failure(&error),
@@ -121,7 +121,7 @@ impl CreateArgs {
 
 impl ListArgs {
     fn run(self) -> Result<Report, Failure> {
-        let tokens = TokenFile::at(self.file.token_file).read().map_err(|error| failure(&error))?;
+        let tokens = TokenFile::at(self.file.access_tokens).read().map_err(|error| failure(&error))?;
         let json = json!({ "tokens": tokens.iter().map(json_of).collect::<Vec<_>>() });
         if tokens.is_empty() {
             return Ok(Report::new("there is no token", json));
@@ -141,7 +141,7 @@ impl ListArgs {
 
 impl RevokeArgs {
     fn run(self) -> Result<Report, Failure> {
-        let revoked = TokenFile::at(self.file.token_file).revoke(&self.id).map_err(|error| failure(&error))?;
+        let revoked = TokenFile::at(self.file.access_tokens).revoke(&self.id).map_err(|error| failure(&error))?;
         Ok(Report::new(format!("revoked a token of {}", revoked.caller), json_of(&revoked)))
     }
 }

@@ -38,7 +38,7 @@ fn defaults_are_as_documented() {
         tls_client_ca: None,
         tls_client_names: vec!["all".to_owned()],
         access_file: None,
-        token_file: None,
+        access_tokens: None,
         allow_anonymous: false,
         socket_mode: 0o600,
         allow_plaintext: false,

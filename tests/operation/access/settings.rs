@@ -19,7 +19,7 @@ fn refused(flags: &[&str], setting: &str, part: &str) {
 fn nobody_serves_everybody_without_saying_so() {
     let open = ["--listen", "0.0.0.0:0", "--allow-plaintext"];
     refused(&open, "listen", "set access-file to say who may call, or set --allow-anonymous");
-    refused(&["--token-file", "tokens"], "token-file", "access-file what each caller may do; set that too");
+    refused(&["--access-tokens", "tokens"], "access-tokens", "access-file what each caller may do; set that too");
 
     let said = Server::start_with(&[&open[..], &["--allow-anonymous"]].concat());
     assert!(said.banner().contains("access      open: whoever reaches the server"), "{}", said.banner());
@@ -36,7 +36,7 @@ fn files_that_can_not_be_used_are_named_with_the_remedy() {
     refused(&["--access-file", "missing"], "access-file", "missing can't be read");
     refused(&["--access-file", &folder], "access-file", "is no file; use a TOML file");
     refused(&["--access-file", &access], "access-file", "caller.both: nothing tells who it is");
-    let with_tokens = ["--access-file", &access, "--token-file", &tokens];
+    let with_tokens = ["--access-file", &access, "--access-tokens", &tokens];
     for (text, problem) in [
         ("[caller.shop]\nallow = [{ namespaces = [\"shop\"], may = \"sessions\" }]", "line 2 can't be used"),
         ("[caller.shop\n", "line 1 can't be used"),
@@ -50,14 +50,14 @@ fn files_that_can_not_be_used_are_named_with_the_remedy() {
     }
     files.write("access.toml", RULES);
     files.write("tokens", "sdt_secret\n");
-    refused(&with_tokens, "token-file", "line 1 is no line of `sessiond token create`");
+    refused(&with_tokens, "access-tokens", "line 1 is no line of `sessiond token create`");
 }
 
 #[test]
 fn tokens_are_made_listed_and_revoked() {
     let folder = tempfile::tempdir().unwrap();
     let token = |arguments: &[&str]| {
-        run(binary().current_dir(folder.path()).arg("token").args(arguments).args(["--token-file", "tokens"]))
+        run(binary().current_dir(folder.path()).arg("token").args(arguments).args(["--access-tokens", "tokens"]))
     };
     let missing = token(&["list"]);
     assert_eq!(missing.code, Some(1));

@@ -26,7 +26,7 @@ func NewAccess(t testing.TB, rules string) Access {
 
 // Args are the settings of the server. There must be a token by its start.
 func (a Access) Args() []string {
-	return []string{"--access-file", a.rules, "--token-file", a.tokens}
+	return []string{"--access-file", a.rules, "--access-tokens", a.tokens}
 }
 
 // Create makes a token of a caller. A server that runs knows it after Reload.
@@ -44,7 +44,7 @@ func (a Access) Revoke(t testing.TB, token string) {
 
 func (a Access) run(t testing.TB, command, argument string) string {
 	t.Helper()
-	process := exec.Command(os.Getenv("SESSIOND_BIN"), "token", command, "--token-file", a.tokens, argument)
+	process := exec.Command(os.Getenv("SESSIOND_BIN"), "token", command, "--access-tokens", a.tokens, argument)
 	process.Stderr = os.Stderr
 	out, err := process.Output()
 	if err != nil {

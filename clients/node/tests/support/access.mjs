@@ -16,10 +16,10 @@ export async function guardedServer(t, namespaces = ["shop"]) {
   writeFileSync(join(folder, "access.toml"), rules);
   const tokens = join(folder, "tokens");
   writeFileSync(tokens, "");
-  const flags = ["--access-file", join(folder, "access.toml"), "--token-file", tokens];
+  const flags = ["--access-file", join(folder, "access.toml"), "--access-tokens", tokens];
   const server = await Server.start(t, { flags });
   const command = (name, argument) =>
-    execFileSync(process.env.SESSIOND_BIN, ["token", name, "--token-file", tokens, argument], { encoding: "utf8" });
+    execFileSync(process.env.SESSIOND_BIN, ["token", name, "--access-tokens", tokens, argument], { encoding: "utf8" });
 
   const isValid = async (token) => {
     const client = new SessiondClient({ address: server.address, namespace: namespaces[0], token, deadline: 20_000 });

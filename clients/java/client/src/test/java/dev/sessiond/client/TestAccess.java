@@ -24,7 +24,7 @@ final class TestAccess implements AutoCloseable {
                     allow = [{ namespaces = ["shop"], may = ["application"] }]
                     """);
             firstToken = create();
-            server = TestServer.create("--access-file", rules().toString(), "--token-file", tokens().toString());
+            server = TestServer.create("--access-file", rules().toString(), "--access-tokens", tokens().toString());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -61,7 +61,7 @@ final class TestAccess implements AutoCloseable {
                             System.getenv("SESSIOND_BIN"),
                             "token",
                             command,
-                            "--token-file",
+                            "--access-tokens",
                             tokens().toString(),
                             argument)
                     .redirectError(ProcessBuilder.Redirect.INHERIT)

@@ -71,9 +71,9 @@ class TokenTest {
                 allow = [{ namespaces = ["shop"], may = ["application"] }]
                 """);
         Path tokens = folder.resolve("tokens");
-        token = SessiondServer.run("token", "create", "--token-file", tokens.toString(), "shop")
+        token = SessiondServer.run("token", "create", "--access-tokens", tokens.toString(), "shop")
                 .strip();
-        server = new SessiondServer("--access-file", rules.toString(), "--token-file", tokens.toString());
+        server = new SessiondServer("--access-file", rules.toString(), "--access-tokens", tokens.toString());
     }
 
     @AfterAll
