@@ -231,7 +231,8 @@ fn announce(settings: &Settings, listeners: &[Arc<Listener>], metrics: Option<&s
     if settings.listen.iter().any(Listen::is_exposed) {
         lines.push("  network     not encrypted: whoever can read it sees session IDs".into());
     }
-    let is_open = |address: &Listen| !address.is_local() && !(address.is_tls() && settings.tls_client_ca.is_some());
+    let asks = |address: &Listen| address.is_tls() && settings.tls_client_ca.is_some();
+    let is_open = |address: &Listen| !(address.is_local() || asks(address));
     if let Some(file) = &settings.access_file {
         lines.push(format!("  access      by the rules of {}", absolute(file).display()));
     } else if settings.listen.iter().any(is_open) {

@@ -156,6 +156,7 @@ impl Caller {
     }
 
     /// The same caller by the rules as they are now; `None` if it is by those already.
+    #[must_use]
     pub fn renew(&self) -> Option<Result<Self, Denied>> {
         let found = self.0.as_ref()?;
         if found.generation == found.authorizer.generation() && !found.has_expired() {

@@ -37,7 +37,7 @@ impl Rate {
         let cost = (SECOND / per_second.max(1)).saturating_mul(events);
         let latest = now.saturating_add(SECOND).saturating_add(u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX));
         let next = |last: u64| Some(last.max(now).saturating_add(cost)).filter(|next| *next <= latest);
-        match self.0.try_update(Ordering::Relaxed, Ordering::Relaxed, next) {
+        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) {
             Err(_) => Pace::Above,
             Ok(last) => match (last.max(now) + cost).saturating_sub(now.saturating_add(SECOND)) {
                 0 => Pace::Within,

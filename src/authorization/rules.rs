@@ -99,7 +99,7 @@ impl Rules {
         )?;
         let callers = read_callers(access, tokens.is_some(), counters)
             .map_err(|problem| AccessProblem::new(ACCESS_FILE, access, problem))?;
-        let tokens = entries.into_iter().filter_map(|entry| own(&callers, entry)).collect();
+        let tokens = entries.iter().filter_map(|entry| own(&callers, entry)).collect();
         Ok(Self { callers, tokens })
     }
 
@@ -134,7 +134,7 @@ impl RuledCaller {
 }
 
 /// Gives a token to its caller. One that has no caller any more is as good as none.
-fn own(callers: &[RuledCaller], entry: TokenEntry) -> Option<(TokenHash, TokenOwner)> {
+fn own(callers: &[RuledCaller], entry: &TokenEntry) -> Option<(TokenHash, TokenOwner)> {
     let Some(owner) = callers.iter().find(|ruled| ruled.caller.name == entry.caller) else {
         tracing::warn!(
             token = entry.id,

@@ -49,7 +49,9 @@ impl AccessFiles {
 
     /// The flags of a server with these files.
     pub(crate) fn flags(&self) -> Vec<String> {
-        ["--access-file", &self.name("access.toml"), "--access-tokens", &self.name("tokens")].map(str::to_owned).to_vec()
+        ["--access-file", &self.name("access.toml"), "--access-tokens", &self.name("tokens")]
+            .map(str::to_owned)
+            .to_vec()
     }
 
     /// A server with these files, and more flags.

@@ -38,6 +38,7 @@ fn every_key() -> PolicySettings {
         max_absolute_timeout: Some(Duration::from_secs(86400)),
         max_session_size: 64 << 10,
         max_attributes: 10,
+        max_sessions: None,
         max_sessions_per_principal: Some(5),
         at_session_limit: AtSessionLimit::EndOldest,
         touch_granularity: Duration::from_secs(10),

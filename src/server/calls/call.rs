@@ -122,24 +122,9 @@ impl Peer {
             Ok(PendingAnswer { response, held, compression: Compression::default() })
         };
         let refusal = |status: Status| answer(status.into_http());
-        if let Some(response) = refuse_other_protocols(&parts.headers) {
-            return answer(response);
-        }
-        let (size, limit) = (header_size(&parts), self.settings.max_header_size as usize);
-        if size > limit {
-            return refusal(headers_too_large(size, limit));
-        }
-        // Before anything is received: whoever is not known gets no memory.
-        match self.caller.find(route, &parts.headers) {
-            Ok(Some(caller)) => drop(parts.extensions.insert(caller)),
-            Ok(None) => {}
-            Err(denied) => return refusal(denied.into()),
-        }
-        let compression =
-            if route.asks_in_stream { Ok(Compression::default()) } else { Compression::of(&mut parts.headers) };
-        let compression = match compression {
+        let compression = match self.admit(route, &mut parts) {
             Ok(compression) => compression,
-            Err(status) => return refusal(status),
+            Err(refused) => return answer(*refused),
         };
 
         // A request of one message is in flight only once it has arrived.
@@ -218,6 +203,27 @@ impl Peer {
             held.leave();
         }
         Ok(PendingAnswer { response, held, compression })
+    }
+
+    /// Judges a call by its head alone, before anything else is received: whoever is not let in gets no memory. Returns how its
+    /// messages are compressed, or the answer that refuses it.
+    fn admit(&self, route: Route, parts: &mut Parts) -> Result<Compression, Box<Response<Body>>> {
+        let refusal = |status: Status| Box::new(status.into_http());
+        if let Some(response) = refuse_other_protocols(&parts.headers) {
+            return Err(Box::new(response));
+        }
+        let (size, limit) = (header_size(parts), self.settings.max_header_size as usize);
+        if size > limit {
+            return Err(refusal(headers_too_large(size, limit)));
+        }
+        let caller = self.caller.find(route, &parts.headers).map_err(|denied| refusal(denied.into()))?;
+        if let Some(caller) = caller {
+            parts.extensions.insert(caller);
+        }
+        if route.asks_in_stream {
+            return Ok(Compression::default());
+        }
+        Compression::of(&mut parts.headers).map_err(refusal)
     }
 
     /// Sends the answer. Returns the code that is in it.

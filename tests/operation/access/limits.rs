@@ -84,9 +84,9 @@ async fn guesses_are_slowed_down_and_then_refused_and_visitors_are_not() {
 async fn each_caller_has_its_own_bounds() {
     let rule = "allow = [{ namespaces = [\"default\"], may = [\"sessions\"] }]";
     let files = AccessFiles::new(&format!(
-        "[caller.bounded]\nmax-calls-per-second = 5\n{rule}\n[caller.guesser]\n{rule}\n[caller.free]\n{rule}\n"
+        "[caller.bounded]\nmax-calls-per-second = 5\n{rule}\n[caller.intruder]\n{rule}\n[caller.free]\n{rule}\n"
     ));
-    let [bounded, guesser, free] = ["bounded", "guesser", "free"].map(|caller| files.token(caller));
+    let [bounded, intruder, free] = ["bounded", "intruder", "free"].map(|caller| files.token(caller));
     let server = files.serve(&["--max-failed-lookups", "1", "--metrics-listen", "127.0.0.1:0"]);
     let mut stub = stub_with(server.channel(), &bounded);
     let mut ended = Vec::new();
@@ -103,7 +103,7 @@ async fn each_caller_has_its_own_bounds() {
     assert!(refused.message().starts_with("the caller bounded makes more than 5 calls a second"), "{refused:?}");
 
     let guesses = (0..10).map(|number| {
-        let mut stub = stub_with(server.channel(), &guesser);
+        let mut stub = stub_with(server.channel(), &intruder);
         tokio::spawn(async move { stub.get_session(get(guess(number))).await.unwrap_err() })
     });
     let guesses: Vec<_> = guesses.collect();
@@ -114,6 +114,6 @@ async fn each_caller_has_its_own_bounds() {
     assert!(reasons.iter().any(|reason| reason == "TOO_MANY_REQUESTS"), "{reasons:?}");
     let other = stub_with(server.channel(), &free).get_session(get(guess(1))).await.unwrap_err();
     assert_eq!(reason(&other), "SESSION_NOT_FOUND", "another caller is not blamed");
-    let failed = scrape(server.metrics_address()).value("sessiond_caller_failed_lookups_total{caller=\"guesser\"}");
+    let failed = scrape(server.metrics_address()).value("sessiond_caller_failed_lookups_total{caller=\"intruder\"}");
     assert!((failed - 10.0).abs() < 0.5, "{failed}");
 }
