@@ -19,3 +19,4 @@ export {
   redeemHandoff,
   requestHandoff,
 } from "./express/handoff.js";
+export { type SharedSessionOptions, sharedSession } from "./express/shared.js";

@@ -2,6 +2,7 @@
 
 import io
 import re
+from datetime import timedelta
 
 import pytest
 import sites
@@ -12,6 +13,7 @@ from django.core.management import call_command
 from django.http import HttpRequest
 from django.test import Client, override_settings
 
+import sessiond
 from sessiond.django import SessionStore, end_all, sessions_of, signals
 
 PAGE = (sites.PYTHON_CLIENT / "docs" / "django.md").read_text()
@@ -87,6 +89,17 @@ def test_settings_name_every_key():
     assert set(conf._READERS) <= documented
     with override_settings(**setting(blocks("Settings", "python", "# settings.py")[0])):
         assert conf.client().namespace == "shop"
+
+
+def test_shared_log_in(server, ada):
+    with site("Shared log in"), sessiond.Client(server.address, timeout=10) as store:
+        made = store.create({}, principal=str(ada.pk), idle_timeout=timedelta(hours=1))
+        browser = Client()
+        browser.cookies["sessionid"] = made.session_id
+        browser.post("/password/", {"old_password": "pw", "new_password1": "a new one!", "new_password2": "a new one!"})
+        ada.refresh_from_db()
+        assert ada.check_password("a new one!")
+        assert run_checks(tags=["sessiond"]) == []
 
 
 def test_every_check_is_described():

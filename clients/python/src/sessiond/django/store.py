@@ -69,6 +69,15 @@ class SessionStore(SessionBase):
         known = self._known
         return None if known is None or self._known_key != self.session_key else known["handle"]
 
+    @property
+    def principal(self) -> str:
+        """To whom the session belongs in the store, whichever service logged them in; "" for nobody.
+
+        It is known once the session was loaded or saved: after a log in it changes with the save.
+        """
+        known = self._known
+        return "" if known is None or self._known_key != self.session_key else known["principal"]
+
     def load(self) -> Data:
         return run(self._load())
 

@@ -52,6 +52,11 @@ final class RequestSessions implements SessionRepository<SessiondSession> {
                 .map(SessiondSession::getId);
     }
 
+    /** The session of this thread's request. */
+    Optional<SessiondSession> current() {
+        return Optional.ofNullable(current.get()).map(request -> request.session);
+    }
+
     private @Nullable SessiondSession note(@Nullable SessiondSession session) {
         CurrentRequest request = current.get();
         if (request != null) {

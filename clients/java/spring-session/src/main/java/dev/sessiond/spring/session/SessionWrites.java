@@ -58,6 +58,7 @@ final class SessionWrites {
     private static boolean isChanged(SessiondSession session) {
         return session.attributes().isChanged()
                 || session.isIntervalChanged()
+                || !session.changedLabels().isEmpty()
                 || !session.getId().equals(session.storedId())
                 || session.settings().saveMode == SaveMode.ALWAYS;
     }
@@ -68,7 +69,9 @@ final class SessionWrites {
                 || session.getMaxInactiveInterval().isZero()) {
             return new SessionWrite.DeleteByHandle(handle);
         }
-        if (session.attributes().isChanged() || session.isIntervalChanged()) {
+        if (session.attributes().isChanged()
+                || session.isIntervalChanged()
+                || !session.changedLabels().isEmpty()) {
             throw new IllegalStateException(
                     "A session that is known by its handle can be read and ended, but not changed");
         }
@@ -80,16 +83,16 @@ final class SessionWrites {
         try {
             Map<String, Object> set = new HashMap<>();
             session.attributes().encode(taken, set, new HashSet<>());
-            NewSession created = NewSession.builder()
+            NewSession.Builder created = NewSession.builder()
                     .id(sent(session.getId()).value())
                     .attributes(set)
                     .principal(principal(session))
                     .timeouts(timeouts(session))
                     .createTime(session.getCreationTime())
-                    .lastAccessTime(session.getLastAccessedTime())
-                    .build();
+                    .lastAccessTime(session.getLastAccessedTime());
+            session.changedLabels().forEach(created::label);
             session.writing();
-            return new SessionWrite.Create(created, taken);
+            return new SessionWrite.Create(created.build(), taken);
         } catch (RuntimeException e) {
             session.attributes().restore(taken);
             throw e;
@@ -122,6 +125,7 @@ final class SessionWrites {
         session.attributes().encode(taken, set, remove);
         SessionChange.Builder change = SessionChange.builder().setAttributes(set);
         remove.forEach(change::removeAttribute);
+        session.changedLabels().forEach(change::setLabel);
         if (mayChangePrincipal(session, taken)) {
             String principal = principal(session);
             if (!principal.equals(session.storedPrincipal())) {

@@ -180,6 +180,16 @@ public final class SessiondIndexedSessionRepository extends ConfigurableSessions
         return sessions;
     }
 
+    /**
+     * The session of the request that this thread serves, with what the store knows of it beside Spring's attributes: the principal,
+     * whichever service logged them in, and labels. What is changed in it is saved with the request's session.
+     *
+     * @return the session; empty outside of a request, and until {@code getSession} has found or made one in it
+     */
+    public Optional<SessiondSession> findCurrent() {
+        return requestSessions.current();
+    }
+
     private SessiondSession listed(dev.sessiond.client.Session stored) {
         String id = requestSessions.idOf(stored.handle()).orElseGet(() -> Handles.toId(stored.handle()));
         return new SessiondSession(settings, this::save, id, stored, stored::attributes);

@@ -2,6 +2,7 @@ package dev.sessiond.spring.session;
 
 import java.time.Duration;
 import java.time.Instant;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -30,6 +31,8 @@ public final class SessiondSession implements Session {
     private @Nullable String storedId;
     private @Nullable String handle;
     private String storedPrincipal = "";
+    private Map<String, String> storedLabels = Map.of();
+    private final Map<String, String> changedLabels = new HashMap<>();
     private Instant creationTime;
     private Instant lastAccessedTime;
     private Duration maxInactiveInterval;
@@ -88,6 +91,37 @@ public final class SessiondSession implements Session {
      */
     public Optional<String> getHandle() {
         return Optional.ofNullable(handle);
+    }
+
+    /**
+     * The user to whom the session belongs in the store, whichever service logged them in. It changes when the session is saved.
+     *
+     * @return the name of the principal, or its SHA-256 if it is longer than 256 bytes; empty while nobody is logged in
+     */
+    public Optional<String> getPrincipal() {
+        return Optional.of(storedPrincipal).filter(principal -> !principal.isEmpty());
+    }
+
+    /**
+     * Short texts about the visitor's device, for lists of a user's sessions. They are no secret, and the same in every language.
+     *
+     * @return the texts by their names, with those that are not saved yet
+     */
+    public Map<String, String> getLabels() {
+        Map<String, String> labels = new HashMap<>(storedLabels);
+        labels.putAll(changedLabels);
+        return labels;
+    }
+
+    /**
+     * Sets a label, which is saved with the session.
+     *
+     * @param name such as {@code device}; 1 to 64 bytes of UTF-8
+     * @param text at most 256 bytes of UTF-8
+     */
+    public void setLabel(String name, String text) {
+        changedLabels.put(name, text);
+        flush();
     }
 
     /**
@@ -217,6 +251,11 @@ public final class SessiondSession implements Session {
         return absoluteExpireTime;
     }
 
+    /** The labels that are not saved yet. */
+    Map<String, String> changedLabels() {
+        return changedLabels;
+    }
+
     boolean isIntervalChanged() {
         return intervalChanged;
     }
@@ -271,6 +310,9 @@ public final class SessiondSession implements Session {
     private void know(dev.sessiond.client.Session stored) {
         handle = stored.handle();
         storedPrincipal = stored.principal().orElse("");
+        storedLabels = stored.labels();
+        // What was set while the session was being saved is still to be saved.
+        changedLabels.entrySet().removeIf(label -> label.getValue().equals(storedLabels.get(label.getKey())));
         absoluteExpireTime = stored.absoluteExpireTime().orElse(null);
     }
 }

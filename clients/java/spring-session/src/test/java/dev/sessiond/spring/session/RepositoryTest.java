@@ -308,4 +308,55 @@ class RepositoryTest {
         assertThat(repository.findById(session.getId()).<String>getAttribute("a"))
                 .isEqualTo("b");
     }
+
+    @Test
+    void labelsAreSavedWithTheSession() {
+        SessiondSession session = repository.createSession();
+        session.setLabel("device", "Firefox on Linux");
+        assertThat(session.getLabels()).containsEntry("device", "Firefox on Linux");
+        repository.save(session);
+        SessiondSession found = repository.findById(session.getId());
+        assertThat(found.getLabels()).isEqualTo(java.util.Map.of("device", "Firefox on Linux"));
+
+        found.setLabel("device", "Safari on iPhone");
+        found.setLabel("site", "shop");
+        found.changeSessionId();
+        repository.save(found);
+        assertThat(repository.findById(found.getId()).getLabels())
+                .isEqualTo(java.util.Map.of("device", "Safari on iPhone", "site", "shop"));
+    }
+
+    @Test
+    void labelsThatCouldNotBeSavedAreSavedLater() {
+        SessiondSession session = saved("a", "b");
+        session.setLabel("", "a label without a name is refused");
+        org.assertj.core.api.Assertions.assertThatThrownBy(() -> repository.save(session))
+                .isInstanceOf(dev.sessiond.client.SessiondException.class);
+        assertThat(session.getLabels()).containsKey("");
+    }
+
+    @Test
+    void thePrincipalIsThatOfTheStoreWhoeverHasSetIt() {
+        SessiondSession session = saved("a", "b");
+        assertThat(session.getPrincipal()).isEmpty();
+        client.update(session.getId(), change -> change.setPrincipal("ada"));
+        SessiondSession found = repository.findById(session.getId());
+        assertThat(found.getPrincipal()).hasValue("ada");
+        // A save that names nobody leaves it alone.
+        found.setAttribute("a", "c");
+        repository.save(found);
+        assertThat(repository.findById(session.getId()).getPrincipal()).hasValue("ada");
+    }
+
+    @Test
+    void outsideOfARequestThereIsNoCurrentSession() {
+        saved("a", "b");
+        assertThat(repository.findCurrent()).isEmpty();
+    }
+
+    @Test
+    void randomIdsHave192BitsThatCookiesCanHold() {
+        var generator = new RandomSessionIdGenerator();
+        assertThat(generator.generate()).matches("[A-Za-z0-9_-]{32}").isNotEqualTo(generator.generate());
+    }
 }

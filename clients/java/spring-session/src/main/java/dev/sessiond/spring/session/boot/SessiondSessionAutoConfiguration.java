@@ -2,6 +2,7 @@ package dev.sessiond.spring.session.boot;
 
 import dev.sessiond.client.SessiondClient;
 import dev.sessiond.spring.session.AllowedClasses;
+import dev.sessiond.spring.session.RandomSessionIdGenerator;
 import dev.sessiond.spring.session.ReactiveSessiondSessionRepository;
 import dev.sessiond.spring.session.ResumeTokenStore;
 import dev.sessiond.spring.session.SessiondIndexedSessionRepository;
@@ -21,6 +22,7 @@ import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean
 import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplication;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplication.Type;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
+import org.springframework.boot.session.autoconfigure.DefaultCookieSerializerCustomizer;
 import org.springframework.boot.session.autoconfigure.SessionProperties;
 import org.springframework.boot.session.autoconfigure.SessionTimeout;
 import org.springframework.boot.ssl.SslBundles;
@@ -32,6 +34,7 @@ import org.springframework.core.Ordered;
 import org.springframework.core.annotation.Order;
 import org.springframework.session.ReactiveSessionRepository;
 import org.springframework.session.Session;
+import org.springframework.session.SessionIdGenerator;
 import org.springframework.session.SessionRepository;
 import org.springframework.session.config.ReactiveSessionRepositoryCustomizer;
 import org.springframework.session.config.SessionRepositoryCustomizer;
@@ -82,6 +85,14 @@ public final class SessiondSessionAutoConfiguration {
         return file == null ? ResumeTokenStore.inMemory() : ResumeTokenStore.inFile(file);
     }
 
+    /** IDs like those that the store makes, where other frameworks read them too. */
+    @Bean
+    @ConditionalOnMissingBean
+    @ConditionalOnBooleanProperty(name = "spring.session.sessiond.shared-cookie")
+    SessionIdGenerator sessiondSessionIdGenerator() {
+        return new RandomSessionIdGenerator();
+    }
+
     @Configuration(proxyBeanMethods = false)
     @ConditionalOnWebApplication(type = Type.SERVLET)
     @Import(SessiondHttpSessionConfiguration.class)
@@ -101,6 +112,14 @@ public final class SessiondSessionAutoConfiguration {
                 repository.setSaveMode(properties.saveMode());
                 repository.setPublishEvents(properties.events().enabled());
             };
+        }
+
+        /** Has the cookie carry the ID as it is. The reactive session's cookie always does. */
+        @Bean
+        @Order(Ordered.HIGHEST_PRECEDENCE)
+        @ConditionalOnBooleanProperty(name = "spring.session.sessiond.shared-cookie")
+        DefaultCookieSerializerCustomizer sessiondSharedCookieCustomizer() {
+            return serializer -> serializer.setUseBase64Encoding(false);
         }
 
         /** Stands just before Spring Session's filter. */

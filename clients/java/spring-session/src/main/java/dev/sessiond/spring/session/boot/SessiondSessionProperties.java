@@ -26,6 +26,8 @@ import org.springframework.session.SaveMode;
  *     sessions have no such end.
  * @param rotationGrace Time in which an old session ID can still be read after it was changed, for the parallel requests of one page:
  *     0 to 60 s.
+ * @param sharedCookie Whether the cookie carries the session's ID as it is, of 192 random bits, so that applications of other
+ *     frameworks under the same domain read it. Otherwise it is as Spring Session has it: a UUID in base64.
  * @param flushMode When changes of a session are sent to the store. Not supported with a reactive session repository.
  * @param saveMode Which attributes of a session are saved.
  * @param allowedClasses Classes (com.example.Cart), packages (com.example.*) or packages with all below them (com.example.**) whose
@@ -46,6 +48,7 @@ public record SessiondSessionProperties(
         @DefaultValue("1s") Duration callTimeout,
         @Nullable Duration absoluteTimeout,
         @DefaultValue("0s") Duration rotationGrace,
+        @DefaultValue("false") boolean sharedCookie,
         @DefaultValue("on-save") FlushMode flushMode,
         @DefaultValue("on-set-attribute") SaveMode saveMode,
         @DefaultValue List<String> allowedClasses,
@@ -60,7 +63,8 @@ public record SessiondSessionProperties(
         return "SessiondSessionProperties[address=" + address + ", tls=" + tls + ", ssl=" + ssl + ", token=" + shown
                 + ", tokenFile=" + tokenFile + ", namespace=" + namespace + ", callTimeout=" + callTimeout
                 + ", absoluteTimeout=" + absoluteTimeout + ", rotationGrace=" + rotationGrace
-                + ", flushMode=" + flushMode + ", saveMode=" + saveMode + ", allowedClasses=" + allowedClasses
+                + ", sharedCookie=" + sharedCookie + ", flushMode=" + flushMode + ", saveMode=" + saveMode
+                + ", allowedClasses=" + allowedClasses
                 + ", allowApplicationClasses=" + allowApplicationClasses + ", answerUnavailable=" + answerUnavailable
                 + ", events=" + events + "]";
     }

@@ -2,8 +2,10 @@ package dev.sessiond.spring.session.application;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sessiond.client.SessiondClient;
 import dev.sessiond.spring.session.SessiondIndexedSessionRepository;
 import dev.sessiond.spring.session.SessiondServer;
+import dev.sessiond.spring.session.SessiondSession;
 import jakarta.servlet.http.HttpSession;
 import java.net.CookieManager;
 import java.net.URI;
@@ -17,6 +19,7 @@ import java.util.regex.Pattern;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
 import org.springframework.boot.builder.SpringApplicationBuilder;
 import org.springframework.context.ConfigurableApplicationContext;
@@ -43,6 +46,9 @@ class ServletApplicationTest {
     @RestController
     static class Application {
 
+        @Autowired
+        private SessiondIndexedSessionRepository sessions;
+
         @GetMapping("/visits")
         int visits(HttpSession session) {
             Integer visits = (Integer) session.getAttribute("visits");
@@ -53,6 +59,15 @@ class ServletApplicationTest {
         @GetMapping("/token")
         String token(CsrfToken token) {
             return token.getToken();
+        }
+
+        /** What the session has beside its attributes, and a label for it. */
+        @GetMapping("/label")
+        String label(HttpSession session) {
+            SessiondSession current = sessions.findCurrent().orElseThrow();
+            session.setAttribute("seen", true);
+            current.setLabel("site", "spring");
+            return current.getPrincipal().orElse("nobody");
         }
 
         @PostMapping("/form")
@@ -70,11 +85,11 @@ class ServletApplicationTest {
 
         @Bean
         SecurityFilterChain security(HttpSecurity http, SessiondIndexedSessionRepository sessions) throws Exception {
-            return http.authorizeHttpRequests(
-                            requests -> requests.requestMatchers("/actuator/**", "/token", "/visits", "/login")
-                                    .permitAll()
-                                    .anyRequest()
-                                    .authenticated())
+            return http.authorizeHttpRequests(requests -> requests.requestMatchers(
+                                    "/actuator/**", "/token", "/visits", "/label", "/login")
+                            .permitAll()
+                            .anyRequest()
+                            .authenticated())
                     .csrf(csrf -> csrf.csrfTokenRepository(new HttpSessionCsrfTokenRepository())
                             .ignoringRequestMatchers("/actuator/**"))
                     .formLogin(form -> form.defaultSuccessUrl("/visits", true))
@@ -240,6 +255,39 @@ class ServletApplicationTest {
         Awaitility.await().until(() -> browser.get("/visits").statusCode() == 200);
         assertThat(browser.post("/form", "a=b").body()).isEqualTo("taken");
         assertThat(new Browser().get("/actuator/health").statusCode()).isEqualTo(200);
+    }
+
+    @Test
+    void aSharedCookieCarriesTheIdThatEveryServiceReads() throws Exception {
+        start(
+                "spring.session.sessiond.shared-cookie=true",
+                "server.servlet.session.cookie.name=session",
+                "server.servlet.session.cookie.domain=shop.localhost",
+                "server.servlet.session.cookie.secure=true");
+        String set =
+                new Browser().get("/visits").headers().firstValue("Set-Cookie").orElseThrow();
+        assertThat(set.split("; ")).contains("Domain=shop.localhost", "Path=/", "Secure", "HttpOnly", "SameSite=Lax");
+        String id = set.substring("session=".length(), set.indexOf(';'));
+        assertThat(id).matches("[A-Za-z0-9_-]{32}");
+        SessiondClient client =
+                SessiondClient.builder().address(server.address()).build().withTimeout(Duration.ofSeconds(10));
+        assertThat(client.get(id).attribute("visits")).isEqualTo(1L);
+
+        // Another service made this one, and logged somebody in.
+        String other = client.create(session -> session.attribute("visits", 41).principal("ada"))
+                .id()
+                .value();
+        HttpRequest.Builder request = new Browser().to("/visits").header("Cookie", "session=" + other);
+        HttpClient http = HttpClient.newHttpClient();
+        HttpResponse<String> answer = http.send(request.build(), HttpResponse.BodyHandlers.ofString());
+        assertThat(answer.body()).isEqualTo("42");
+        assertThat(answer.headers().firstValue("Set-Cookie")).isEmpty();
+        request = new Browser().to("/label").header("Cookie", "session=" + other);
+        assertThat(http.send(request.build(), HttpResponse.BodyHandlers.ofString())
+                        .body())
+                .isEqualTo("ada");
+        assertThat(client.get(other).labels()).containsEntry("site", "spring");
+        client.close();
     }
 
     @Test
