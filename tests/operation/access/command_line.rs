@@ -55,15 +55,17 @@ fn wrong_settings_are_wrong_usage_in_one_line() {
     files.write("words", "two secrets");
     let server = files.serve(&[]);
     let [shop, empty, words, missing] = ["shop", "empty", "words", "missing"].map(|file| files.name(file));
-    let cases: &[(&str, &[(&str, &str)], &str)] = &[
-        (&missing, &[], "missing can't be read"),
-        (&empty, &[], "empty is empty: write the token into its first line"),
-        (&words, &[], "words holds no token in its first line"),
-        (token.reveal(), &[], "a token stands where the path of its file belongs"),
-        (&shop, &[("SESSIOND_TOKEN", "secret")], "a token file and a token are both set; use one"),
+    // With SESSIOND_TOKEN, which is empty where it is not set.
+    let cases = [
+        (missing.as_str(), "", "missing can't be read"),
+        (&empty, "", "empty is empty: write the token into its first line"),
+        (&words, "", "words holds no token in its first line"),
+        (token.reveal(), "", "a token stands where the path of its file belongs"),
+        (&shop, "secret", "a token file and a token are both set; use one"),
     ];
-    for (file, variables, problem) in cases {
-        let Run { code, stderr, .. } = command(&server, &["stats", "--token-file", file], variables);
+    for (file, text, problem) in cases {
+        let variables = [("SESSIOND_TOKEN", text)];
+        let Run { code, stderr, .. } = command(&server, &["stats", "--token-file", file], &variables);
         assert_eq!((code, stderr.lines().count()), (Some(2), 1), "{stderr}");
         assert!(stderr.contains(problem), "{stderr}");
         assert!(!stderr.contains("secret") && !stderr.contains(token.reveal()), "{stderr}");
