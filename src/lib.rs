@@ -9,12 +9,13 @@
 //!           └ engine   records with their index rows: sled on disk, or memory
 //! ```
 //!
-//! `backup` writes and reads backups, `model` defines sessions, `clock` tells the time, `config` checks the settings,
-//! `proto` is the contract, and `histogram` and `striped` count.
+//! `backup` writes and reads backups, `encryption` encrypts what is at rest, `model` defines sessions, `clock` tells the time,
+//! `config` checks the settings, `proto` is the contract, and `histogram` and `striped` count.
 
 pub mod backup;
 pub mod clock;
 pub mod config;
+pub mod encryption;
 pub mod engine;
 pub mod histogram;
 pub mod model;

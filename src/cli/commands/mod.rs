@@ -8,6 +8,7 @@ pub(super) mod delete;
 pub(super) mod get;
 pub(super) mod handoff;
 pub(super) mod health;
+pub(super) mod key;
 pub(super) mod list;
 pub(super) mod lock;
 pub(super) mod restore;

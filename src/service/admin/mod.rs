@@ -83,7 +83,7 @@ impl Admin for AdminService {
     type BackupStream = AnswerStream<BackupResponse>;
 
     async fn backup(&self, _request: Request<BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
-        self.store.back_up(self.backup_permit()?).map(Response::new)
+        self.store.back_up(self.backup_permit()?, self.restores.keys()).map(Response::new)
     }
 
     async fn restore(&self, request: Request<Streaming<RestoreRequest>>) -> Result<Response<RestoreResponse>, Status> {
