@@ -35,7 +35,7 @@ pub struct EngineStatistics {
 }
 
 /// How data at rest is encrypted, and how far a re-encryption has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EncryptionStatistics {
     /// The key that encrypts; `None` if what was encrypted is being turned into plain.
     pub key: Option<KeyNumber>,

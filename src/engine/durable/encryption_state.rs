@@ -109,8 +109,11 @@ impl EncryptionState {
             text.push_str("plain\n");
         }
         if let Some(secret) = &self.principals {
-            let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-            let _ = writeln!(text, "principals {hex}");
+            text.push_str("principals ");
+            for byte in secret {
+                let _ = write!(text, "{byte:02x}");
+            }
+            text.push('\n');
         }
         let sum = crc32fast::hash(text.as_bytes());
         let _ = writeln!(text, "sum {sum:08x}");

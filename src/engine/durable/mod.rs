@@ -54,11 +54,12 @@ use checkpoint::{BLOAT, Checkpoint};
 use cipher::Cipher;
 use cold::Loader;
 use committer::Committer;
+use encryption_state::EncryptionState;
 use inspection::{Inspection, check_keys_of};
 use memtable::Memtable;
 use principals::PrincipalIndex;
 use redo::{RedoFile, RedoWriter};
-use reencryption::{EncryptionProgress, Reencryption};
+use reencryption::EncryptionProgress;
 use sled::{Database, Log, housekeeping};
 use space::Space;
 use std::path::Path;
@@ -126,19 +127,8 @@ impl DurableEngine {
     /// takes time, so it must run where blocking is allowed.
     pub fn open(folder: DataFolder, options: &DurableOptions) -> Result<Self, EngineError> {
         let keys = options.keys.as_ref();
-        // Before anything is changed.
-        check_keys_of(&folder.sled_path(), keys)?;
-        housekeeping::clean_up_interrupted_open(&folder.sled_path())?;
-        folder.sync()?;
-        let mut inspection = Inspection::of(&folder.sled_path(), keys)?;
-        judge(&inspection, &folder, options.accept_unmarked)?;
-        housekeeping::remove_segments(&folder.sled_path(), inspection.stray_segments())?;
-        let mut encryption = inspection.encryption.with(keys, inspection.is_new())?;
+        let (mut inspection, mut encryption) = prepare(&folder, options)?;
         let cipher = Cipher::new(keys, &encryption);
-        if encryption != inspection.encryption {
-            // A key is named before anything is encrypted under it.
-            encryption.write(&folder.sled_path())?;
-        }
         let is_encrypted = encryption.is_encrypted();
         if inspection.is_new() {
             // The watermark comes before sled's files. In the other order, a crash between the two would leave a folder
@@ -174,24 +164,9 @@ impl DurableEngine {
         checkpoint.settle_principals(&mut encryption, keys, &sled_path)?;
         checkpoint.tables.take_stock(known.last_event)?;
         checkpoint.tables.cache_records(options.cache_bytes / RECORDS_SHARE);
-        let tables = checkpoint.tables.clone();
-        let sessions = tables.ledger().statistics.sessions.values().sum();
-        let progress_of_encryption = EncryptionProgress::new(&cipher, &encryption, sessions);
         let target = encryption.target(keys)?;
-        if encryption != target {
-            checkpoint.reencryption = Some(Reencryption {
-                trees: tables.trees(&database)?.into(),
-                after: None,
-                cipher: cipher.clone(),
-                state: encryption,
-                target,
-                sled: sled_path.clone(),
-                watermark: Arc::clone(&watermark),
-                progress: progress_of_encryption.clone(),
-                unreadable: 0,
-                uncleaned: 0,
-            });
-        }
+        let encryption = checkpoint.begin_reencryption(&database, &cipher, (encryption, target), &watermark)?;
+        let tables = checkpoint.tables.clone();
         let last_event = tables.ledger().last_sequence;
         watermark.update(|watermark| watermark.last_event = last_event)?;
         let generation = inspection.redo.next_generation;
@@ -233,17 +208,26 @@ impl DurableEngine {
         let (watched, health) = (options.watchdog.clone(), database.health());
         let watchdog = Watchdog::start(&folder, watched, progress, status_sender, space, writer.reclaimer(), health)?;
         let loader = Loader::new(tables.clone());
-        Ok(Self {
-            tables,
-            writer,
-            loader,
-            status,
-            trackers,
-            watchdog,
-            encryption: progress_of_encryption,
-            _folder: folder,
-        })
+        Ok(Self { tables, writer, loader, status, trackers, watchdog, encryption, _folder: folder })
     }
+}
+
+/// Reads a folder, refuses it if need be, and makes it ready to be opened with these keys.
+fn prepare(folder: &DataFolder, options: &DurableOptions) -> Result<(Inspection, EncryptionState), EngineError> {
+    let (sled, keys) = (folder.sled_path(), options.keys.as_ref());
+    // Before anything is changed.
+    check_keys_of(&sled, keys)?;
+    housekeeping::clean_up_interrupted_open(&sled)?;
+    folder.sync()?;
+    let inspection = Inspection::of(&sled, keys)?;
+    judge(&inspection, folder, options.accept_unmarked)?;
+    housekeeping::remove_segments(&sled, inspection.stray_segments())?;
+    let encryption = inspection.encryption.with(keys, inspection.is_new())?;
+    if encryption != inspection.encryption {
+        // A key is named before anything is encrypted under it.
+        encryption.write(&sled)?;
+    }
+    Ok((inspection, encryption))
 }
 
 /// Spares the next opening its work. sled writes the addresses of its pages only when it opens, so this opens the

@@ -9,12 +9,11 @@ use super::checkpoint::Checkpoint;
 use super::cipher::Cipher;
 use super::encryption_state::EncryptionState;
 use super::keys::Key;
-use super::sled::{Renewed, RowTable, SEGMENT_BYTES};
+use super::sled::{Database, Renewed, RowTable, SEGMENT_BYTES};
 use super::sync_watermark::WatermarkFile;
 use crate::encryption::KeyNumber;
 use crate::engine::{EncryptionStatistics, EngineError};
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How many rows a step looks at, and after how many written bytes sled cleans up.
@@ -46,10 +45,15 @@ impl EncryptionProgress {
         self.lock().clone()
     }
 
-    fn change(&self, change: impl FnOnce(&mut EncryptionStatistics)) {
+    fn add_sessions(&self, checked: u64) {
         if let Some(statistics) = &mut *self.lock() {
-            change(statistics);
+            statistics.sessions_checked += checked;
         }
+    }
+
+    /// Notes that everything is under this key, or in plain.
+    fn finish(&self, key: Option<KeyNumber>) {
+        *self.lock() = key.map(|key| EncryptionStatistics { key: Some(key), ..EncryptionStatistics::default() });
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<EncryptionStatistics>> {
@@ -61,18 +65,17 @@ impl EncryptionProgress {
 #[derive(Debug)]
 pub(super) struct Reencryption {
     /// What is left to look at; the first of them up from `after`.
-    pub(super) trees: VecDeque<RowTable>,
-    pub(super) after: Option<Key>,
-    pub(super) cipher: Cipher,
+    trees: VecDeque<RowTable>,
+    after: Option<Key>,
+    cipher: Cipher,
     /// How the folder is encrypted now, and how in the end.
-    pub(super) state: EncryptionState,
-    pub(super) target: EncryptionState,
-    pub(super) sled: PathBuf,
-    pub(super) watermark: Arc<WatermarkFile>,
-    pub(super) progress: EncryptionProgress,
-    pub(super) unreadable: u64,
+    state: EncryptionState,
+    target: EncryptionState,
+    watermark: Arc<WatermarkFile>,
+    progress: EncryptionProgress,
+    unreadable: u64,
     /// Bytes since sled last cleaned up.
-    pub(super) uncleaned: usize,
+    uncleaned: usize,
 }
 
 impl Reencryption {
@@ -81,7 +84,7 @@ impl Reencryption {
         let Some(tree) = self.trees.front() else { return Ok(None) };
         let Renewed { last, rows, bytes, unreadable } = tree.renew(self.after.as_ref(), STEP_ROWS)?;
         if tree.has_sessions() {
-            self.progress.change(|progress| progress.sessions_checked += rows);
+            self.progress.add_sessions(rows);
         }
         self.unreadable += unreadable;
         self.after = last;
@@ -98,23 +101,20 @@ impl Reencryption {
             self.watermark.update(|watermark| watermark.is_encrypted = false)?;
             self.watermark.sync()?;
         }
-        self.target.write(&self.sled)?;
+        self.target.write(self.watermark.folder())?;
         let older = self.state.keys.iter().filter(|key| !self.target.keys.contains(key));
         let older = older.map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+        if self.target.is_encrypted() {
+            self.cipher.refuse_plain();
+        }
         match self.target.keys.first() {
-            Some(key) => {
-                self.cipher.refuse_plain();
-                if older.is_empty() {
-                    tracing::info!(%key, "all data is encrypted under this key");
-                } else {
-                    tracing::info!(
-                        %key,
-                        removable = older,
-                        "all data is encrypted under this key; the older keys may be removed from the file of \
-                         encryption-keys, but backups that were made under them still need them"
-                    );
-                }
-            }
+            Some(key) if older.is_empty() => tracing::info!(%key, "all data is encrypted under this key"),
+            Some(key) => tracing::info!(
+                %key,
+                removable = older,
+                "all data is encrypted under this key; the older keys may be removed from the file of encryption-keys, but \
+                 backups that were made under them still need them"
+            ),
             None => tracing::info!(
                 removable = older,
                 "no data is encrypted any more; the setting encryption-keys may be removed at the next start, but encrypted \
@@ -127,16 +127,44 @@ impl Reencryption {
                 "rows could not be decrypted, and stay as they are; check the data with sessiond verify"
             );
         }
-        self.progress.change(|progress| {
-            progress.older_keys.clear();
-            progress.is_partly_plain = false;
-            (progress.sessions_checked, progress.sessions_expected) = (0, 0);
-        });
+        self.progress.finish(self.target.keys.first().copied());
         Ok(())
     }
 }
 
 impl Checkpoint {
+    /// Begins to bring the folder from one state into another, if they differ. Returns what tells how far that has come.
+    pub(super) fn begin_reencryption(
+        &mut self,
+        database: &Database,
+        cipher: &Cipher,
+        (state, target): (EncryptionState, EncryptionState),
+        watermark: &Arc<WatermarkFile>,
+    ) -> Result<EncryptionProgress, EngineError> {
+        let sessions = self.tables.ledger().statistics.sessions.values().sum();
+        let progress = EncryptionProgress::new(cipher, &state, sessions);
+        if state == target {
+            return Ok(progress);
+        }
+        if self.is_damaged {
+            tracing::warn!("the data is damaged in places, so it is not encrypted anew; all keys are still needed");
+            return Ok(progress);
+        }
+        tracing::info!(sessions, "encrypting anew what is in plain or under another key than the first");
+        self.reencryption = Some(Reencryption {
+            trees: self.tables.trees(database)?.into(),
+            after: None,
+            cipher: cipher.clone(),
+            state,
+            target,
+            watermark: Arc::clone(watermark),
+            progress: progress.clone(),
+            unreadable: 0,
+            uncleaned: 0,
+        });
+        Ok(progress)
+    }
+
     /// Whether something is left to encrypt anew, and there is space for it.
     pub(super) fn can_reencrypt(&self) -> bool {
         self.is_reencrypting() && !self.space.is_low() && !self.space.is_exhausted()
@@ -144,7 +172,7 @@ impl Checkpoint {
 
     /// Whether something is left to encrypt anew.
     pub(super) fn is_reencrypting(&self) -> bool {
-        self.reencryption.is_some() && !self.is_damaged
+        self.reencryption.is_some()
     }
 
     /// Encrypts some rows anew, and notes the end after the last.

@@ -9,7 +9,7 @@ use super::redo::Position;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 const FILE: &str = "acknowledged";
@@ -117,6 +117,7 @@ pub(super) fn read(folder: &Path) -> io::Result<StoredWatermark> {
 /// The watermark's file. The two threads that sync share it.
 #[derive(Debug)]
 pub(super) struct WatermarkFile {
+    folder: PathBuf,
     file: File,
     watermark: Mutex<SyncWatermark>,
 }
@@ -126,12 +127,17 @@ impl WatermarkFile {
     pub(super) fn create(folder: &Path, watermark: SyncWatermark) -> io::Result<Self> {
         let new = folder.join("acknowledged.new");
         let file = OpenOptions::new().create(true).truncate(true).write(true).mode(PRIVATE_FILE).open(&new)?;
-        let this = Self { file, watermark: Mutex::new(watermark) };
+        let this = Self { folder: folder.into(), file, watermark: Mutex::new(watermark) };
         this.update(|_| {})?;
         this.sync()?;
         fs::rename(new, folder.join(FILE))?;
         File::open(folder)?.sync_all()?;
         Ok(this)
+    }
+
+    /// The folder in which it is.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Changes the watermark.

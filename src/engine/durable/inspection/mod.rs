@@ -50,7 +50,7 @@ impl Inspection {
         let cipher = Cipher::new(keys, &encryption);
         let redo = Redo::read(sled, watermark.known().map(|watermark| watermark.redo), &cipher)?;
         let sled = SledFiles::read(sled, watermark.known(), cipher)?;
-        Ok(Self { sled, watermark, redo, encryption })
+        Ok(Self { sled, watermark, encryption, redo })
     }
 
     /// How many pages hold something.
