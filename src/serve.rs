@@ -152,9 +152,10 @@ fn load_keys(effective: &Effective) -> Result<Option<KeyRing>, ConfigError> {
     let refuse = |problem: &dyn Display| effective.refuse("encryption-keys", problem);
     let keys = encryption_keys.as_deref().map(KeyRing::load).transpose().map_err(|error| refuse(&error))?;
     if *engine == EngineKind::Sled
-        && let Err(error @ EngineError::Keys(_)) = check_keys(data_dir, keys.as_ref())
+        && let Err(EngineError::Keys(problem)) = check_keys(data_dir, keys.as_ref())
+        && !problem.is_damage()
     {
-        return Err(refuse(&format_args!("the data folder {} can't be opened: {error}", data_dir.display())));
+        return Err(refuse(&format_args!("the data folder {} can't be opened: {problem}", data_dir.display())));
     }
     Ok(keys)
 }

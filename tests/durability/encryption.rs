@@ -117,6 +117,9 @@ async fn a_plain_folder_becomes_an_encrypted_one_and_plain_again() {
     assert_eq!(count(&server.client()).await, 300);
 }
 
+/// A command with these flags, which may make this folder.
+type Command<'a> = &'a dyn Fn(&[&str], &Path) -> Run;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn backups_and_commands_need_the_key() {
     let [key, other] = [new_key(), new_key()];
@@ -130,7 +133,7 @@ async fn backups_and_commands_need_the_key() {
     let data = server.data();
     let data = data.to_str().unwrap();
     let new = |name: &str| temp.path().join(name);
-    type Command<'a> = &'a dyn Fn(&[&str], &Path) -> Run;
+
     let commands: [Command<'_>; 3] = [
         &|flags, _| run(binary().args(["verify", "--data-dir", data]).args(flags)),
         &|flags, to| run(binary().args(["salvage", "--data-dir", data, "--to"]).arg(to).args(flags)),

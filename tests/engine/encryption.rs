@@ -4,7 +4,7 @@ use crate::conformance::subject::{cause, record};
 use sessiond::encryption::{KeyNumber, KeyRing, new_key};
 use sessiond::engine::{
     DataFolder, DurableEngine, DurableOptions, EncryptionStatistics, Engine, EngineError, KeyProblem, Outcome,
-    SessionList, View, verify,
+    SessionList, View, salvage, verify,
 };
 use sessiond::model::{EventKind, Handle, PrincipalHash, Record};
 use std::fs;
@@ -263,6 +263,12 @@ async fn wrong_keys_are_refused_before_anything_is_changed() {
     assert!(matches!(folder.try_open(None), Err(EngineError::Keys(KeyProblem::Lost))));
     fs::write(folder.state_file(), &whole[1..]).unwrap();
     assert!(matches!(folder.try_open(Some(&right)), Err(EngineError::Keys(KeyProblem::Damaged))));
+    let verified = verify(folder.path(), Some(&right)).unwrap();
+    assert!(verified.refusal.as_ref().unwrap().contains("sled/encryption is damaged"), "{verified:?}");
+    assert_eq!((verified.sessions, verified.events), (10, 10), "what is there can still be read");
+    let saved = tempfile::tempdir().unwrap();
+    let salvaged = salvage(folder.path(), saved.path(), false, Some(right.clone())).await.unwrap();
+    assert!(salvaged.saved == 10 && salvaged.is_complete(), "{salvaged:?}");
     fs::write(folder.state_file(), &whole).unwrap();
     let engine = folder.open(Some(&right));
     settle(&engine).await;

@@ -50,17 +50,36 @@ pub enum KeyProblem {
     )]
     Missing(String),
     /// The file is damaged.
-    #[error("its file sled/encryption is damaged; put back a copy of that file, or restore a backup")]
+    #[error(
+        "its file sled/encryption is damaged; put back a copy of that file, or save the sessions into a new folder with \
+         sessiond salvage and --encryption-keys"
+    )]
     Damaged,
     /// The file is missing.
-    #[error("its file sled/encryption is missing, although the data is encrypted; put it back, or restore a backup")]
+    #[error(
+        "its file sled/encryption is missing, although the data is encrypted; put it back, or save the sessions into a new \
+         folder with sessiond salvage and --encryption-keys"
+    )]
     Lost,
     /// A newer server has written the file.
     #[error("its file sled/encryption has the format {0} and this server reads up to {FORMAT}; use a newer sessiond")]
     TooNew(u32),
 }
 
+impl KeyProblem {
+    /// Whether the folder is damaged, and nothing is known to be wrong with the keys.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged | Self::Lost)
+    }
+}
+
 impl EncryptionState {
+    /// A folder of which nobody knows any more how it is encrypted.
+    pub(super) fn unknown(keys: &KeyRing) -> Self {
+        Self { keys: keys.numbers().collect(), has_plain: true, principals: None }
+    }
+
     /// A folder in which nothing is encrypted.
     pub(super) const PLAIN: Self = Self { keys: Vec::new(), has_plain: true, principals: None };
 

@@ -3,7 +3,7 @@
 mod rows;
 
 use super::cipher::Cipher;
-use super::encryption_state::EncryptionState;
+use super::encryption_state::{EncryptionState, KeyProblem};
 use super::keys::{DROPPED_THROUGH, generation_key, tree_name};
 use super::redo::Redo;
 use super::sled::SledFiles;
@@ -23,6 +23,8 @@ pub(super) struct Inspection {
     pub(super) watermark: StoredWatermark,
     /// Under which keys the data is encrypted.
     pub(super) encryption: EncryptionState,
+    /// Why nobody can tell that.
+    key_problem: Option<KeyProblem>,
     /// The redo log, whose rows override those in the pages.
     pub(super) redo: Redo,
 }
@@ -45,12 +47,18 @@ impl Inspection {
     /// Reads all data in use. That takes about as long as reading the files. Without the keys of encrypted data it fails.
     pub(super) fn of(sled: &Path, keys: Option<&KeyRing>) -> Result<Self, EngineError> {
         let watermark = sync_watermark::read(sled)?;
-        let encryption = required_keys(sled, watermark)?;
+        // What is left can be read all the same with the right keys, though no server opens it.
+        let (encryption, key_problem) = match (required_keys(sled, watermark), keys) {
+            (Err(EngineError::Keys(problem)), Some(keys)) if problem.is_damage() => {
+                (EncryptionState::unknown(keys), Some(problem))
+            }
+            (encryption, _) => (encryption?, None),
+        };
         encryption.require(keys)?;
         let cipher = Cipher::new(keys, &encryption);
         let redo = Redo::read(sled, watermark.known().map(|watermark| watermark.redo), &cipher)?;
         let sled = SledFiles::read(sled, watermark.known(), cipher)?;
-        Ok(Self { sled, watermark, encryption, redo })
+        Ok(Self { sled, watermark, encryption, key_problem, redo })
     }
 
     /// How many pages hold something.
@@ -131,6 +139,9 @@ impl Inspection {
 
     /// The same for a folder that is accepted without a watermark.
     pub(super) fn damage_beside_watermark(&self) -> Option<String> {
+        if let Some(problem) = &self.key_problem {
+            return Some(problem.to_string());
+        }
         if let Some(damage) = &self.redo.damage {
             return Some(damage.clone());
         }

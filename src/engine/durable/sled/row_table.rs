@@ -121,3 +121,69 @@ impl RowTable {
         (Key::from(&*key), row)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encryption::{KeyRing, new_key};
+    use crate::engine::durable::encryption_state::EncryptionState;
+
+    fn cipher(lines: &[&str]) -> Cipher {
+        Cipher::new(Some(&KeyRing::parse(&lines.join("\n")).unwrap()), &EncryptionState::PLAIN)
+    }
+
+    fn row(moment: u64) -> Bytes {
+        codec::encode_millis(moment)
+    }
+
+    #[test]
+    fn exchanged_rows_are_damaged_where_they_are_read_and_hide_no_others() {
+        let db = ::sled::Config::new().temporary(true).open().unwrap();
+        let (tree, cipher) = (db.open_tree("touches").unwrap(), cipher(&[&new_key().1]));
+        let table = RowTable::new(tree.clone(), Table::Touches, cipher);
+        for key in [b"a", b"b", b"c"] {
+            table.insert(key, &row(1)).unwrap();
+        }
+        let [a, b] = [b"a", b"b"].map(|key| tree.get(key).unwrap().unwrap());
+        tree.insert(b"a", b).unwrap();
+        tree.insert(b"b", a).unwrap();
+        let rows: Vec<_> =
+            table.range(&(Bound::Unbounded, Bound::Unbounded), Direction::Up).map(Result::unwrap).collect();
+        assert_eq!(rows.iter().map(|(key, _)| &**key).collect::<Vec<_>>(), [b"a", b"b", b"c"]);
+        let readable = rows.into_iter().map(|(_, row)| codec::decode_millis(row).is_ok());
+        assert_eq!(readable.collect::<Vec<_>>(), [false, false, true]);
+        assert!(codec::decode_millis(table.get(b"a").unwrap().unwrap()).is_err());
+    }
+
+    #[test]
+    fn rows_are_renewed_as_they_are_and_only_if_they_have_to_be() {
+        let db = ::sled::Config::new().temporary(true).open().unwrap();
+        let tree = db.open_tree("touches").unwrap();
+        let [old, new] = [new_key().1, new_key().1];
+        let table = |cipher| RowTable::new(tree.clone(), Table::Touches, cipher);
+        let [plain, before, after] = [table(Cipher::default()), table(cipher(&[&old])), table(cipher(&[&new, &old]))];
+        for number in 0..90_u8 {
+            let into = [&plain, &before, &after][usize::from(number % 3)];
+            into.insert(&[number], &row(number.into())).unwrap();
+        }
+        // One of the old key is damaged, and stays so.
+        tree.insert([1], tree.get([4]).unwrap().unwrap()).unwrap();
+        let (mut last, mut looked_at, mut unreadable) = (None, 0, 0);
+        loop {
+            let renewed = after.renew(last.as_ref(), 7).unwrap();
+            (looked_at, unreadable) = (looked_at + renewed.rows, unreadable + renewed.unreadable);
+            last = renewed.last;
+            if last.is_none() {
+                break;
+            }
+        }
+        assert_eq!((looked_at, unreadable), (90, 1));
+        let only_new = table(cipher(&[&new]));
+        for number in (0..90_u8).filter(|number| *number != 1) {
+            let found = only_new.get(&[number]).unwrap().unwrap();
+            assert_eq!(found, row(number.into()), "{number}");
+        }
+        let again = after.renew(None, 100).unwrap();
+        assert_eq!((again.rows, again.bytes, again.unreadable), (90, 0, 1));
+    }
+}
