@@ -9,13 +9,15 @@
 //!           └ engine   records with their index rows: sled on disk, or memory
 //! ```
 //!
-//! `authorization` knows who may call, `backup` writes and reads backups, `model` defines sessions, `clock` tells the time, `config` checks the settings,
-//! `proto` is the contract, and `histogram` and `striped` count.
+//! `authorization` knows who may call, `backup` writes and reads backups, `encryption` encrypts what is at rest, `model`
+//! defines sessions, `clock` tells the time, `config` checks the settings, `proto` is the contract, and `histogram` and
+//! `striped` count.
 
 pub mod authorization;
 pub mod backup;
 pub mod clock;
 pub mod config;
+pub mod encryption;
 pub mod engine;
 pub mod histogram;
 pub mod model;

@@ -7,8 +7,10 @@ use crate::service_manager::notify::Notifier;
 use crate::service_manager::sockets::{self, Passed};
 use sessiond::authorization::{AccessFiles, Authorizer};
 use sessiond::config::{ConfigError, Effective, EngineKind, Listen, ServeArgs, Settings};
-use sessiond::engine::{DataFolder, Durability, DurableOptions, WatchdogOptions};
+use sessiond::encryption::KeyRing;
+use sessiond::engine::{DataFolder, Durability, DurableOptions, EngineError, WatchdogOptions, check_keys};
 use sessiond::server::{self, Listener, Listeners, Phase, ServeError, Storage, Tls, TlsFiles};
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::panic;
 use std::path::PathBuf;
@@ -103,9 +105,10 @@ fn explain_panics() {
 async fn run(effective: &Effective, passed: Vec<Passed>) -> Result<(), Failure> {
     let settings = Arc::new(effective.settings.clone());
     let (tls, authorizer) = (load_tls(effective)?, load_access(effective)?);
+    let keys = load_keys(effective)?;
     let listeners = listen(effective, (tls, authorizer), passed).await?;
     // The folder is claimed after the bind, so that a server that can't listen leaves no folder behind.
-    let storage = claim_storage(effective)?;
+    let storage = claim_storage(effective, keys)?;
     for listener in &listeners.calls {
         tracing::info!(address = %listener, "listening; opening the data");
     }
@@ -142,6 +145,20 @@ async fn run(effective: &Effective, passed: Vec<Passed>) -> Result<(), Failure> 
         EngineKind::Memory => tracing::info!("stopped; the sessions are gone"),
     }
     Ok(())
+}
+
+/// Reads the keys, and refuses those with which the data folder can't be read, before anything in it is changed.
+fn load_keys(effective: &Effective) -> Result<Option<KeyRing>, ConfigError> {
+    let Settings { encryption_keys, engine, data_dir, .. } = &effective.settings;
+    let refuse = |problem: &dyn Display| effective.refuse("encryption-keys", problem);
+    let keys = encryption_keys.as_deref().map(KeyRing::load).transpose().map_err(|error| refuse(&error))?;
+    if *engine == EngineKind::Sled
+        && let Err(EngineError::Keys(problem)) = check_keys(data_dir, keys.as_ref())
+        && !problem.is_damage()
+    {
+        return Err(refuse(&format_args!("the data folder {} can't be opened: {problem}", data_dir.display())));
+    }
+    Ok(keys)
 }
 
 /// Reads the certificate if an address needs one.
@@ -188,13 +205,13 @@ async fn listen(
     Ok(Listeners { calls, tls, authorizer, metrics })
 }
 
-fn claim_storage(effective: &Effective) -> Result<Storage, ConfigError> {
+fn claim_storage(effective: &Effective, keys: Option<KeyRing>) -> Result<Storage, ConfigError> {
     let settings = &effective.settings;
     match settings.engine {
         EngineKind::Memory => Ok(Storage::Memory),
         EngineKind::Sled => {
             let folder = DataFolder::claim(&settings.data_dir).map_err(|error| effective.refuse("data-dir", error))?;
-            Ok(Storage::Folder(folder, sled_options(settings)))
+            Ok(Storage::Folder(folder, DurableOptions { keys, ..sled_options(settings) }))
         }
     }
 }
@@ -206,6 +223,7 @@ fn sled_options(settings: &Settings) -> DurableOptions {
         flush_interval: settings.flush_interval,
         accept_unmarked: settings.accept_unmarked_data,
         watchdog: WatchdogOptions { min_free_bytes: settings.min_free_space, stall_timeout: settings.stall_timeout },
+        keys: None,
     }
 }
 

@@ -1,13 +1,16 @@
 //! Backups: the sessions and the history of events of one moment, in one file or stream.
 //!
 //! A backup holds no session ID. Of IDs and tickets it has only the stored hashes, which open nothing. It does hold
-//! attributes, principals and labels, unencrypted, so keep it as safe as the data folder.
+//! attributes, principals and labels. They are encrypted if the server has keys; otherwise keep it as safe as the data
+//! folder.
 //!
-//! # Format, version 1
+//! # Format, versions 1 and 2
 //!
 //! ```text
 //! magic      16 bytes  "sessiond backup\n"
-//! version     4 bytes  1
+//! version     4 bytes  1, or 2 if it is encrypted
+//! key         4 bytes  only in version 2: the number of the key
+//! ID         16 bytes  only in version 2: random
 //! chunks               one after the other, up to the end of the file
 //! ```
 //!
@@ -17,7 +20,8 @@
 //! length      4 bytes  of the payload, as it stands here
 //! raw length  4 bytes  of the payload once decompressed, at most 128 MiB
 //! checksum    4 bytes  CRC-32 of the two lengths and the payload
-//! payload              an LZ4 block: protobuf messages, each behind its length as a varint
+//! payload              an LZ4 block: protobuf messages, each behind its length as a varint; in version 2 its ciphertext,
+//!                      bound to the ID and the number of the chunk, from 0 on
 //! ```
 //!
 //! The messages are those of `entry.rs`:
@@ -44,13 +48,24 @@ pub use restore::{Built, RestoreError, Restored, restore};
 pub use write::BackupWriter;
 
 use crate::clock::Millis;
+use crate::encryption::KeyRing;
 use crate::engine::SequenceGap;
 use crate::model::{Event, Handle, IdHash, Record};
 
-/// The newest version of the format, which this server writes.
-pub const FORMAT_VERSION: u32 = 1;
+/// The newest version of the format, which this server writes if it has keys. Without them it writes the older one, which
+/// older servers can read.
+const FORMAT_VERSION: u32 = 2;
+const PLAIN_VERSION: u32 = 1;
+
+/// The version of the format in which a server with these keys writes.
+#[must_use]
+pub fn format_version(keys: Option<&KeyRing>) -> u32 {
+    keys.and_then(KeyRing::writes_under).map_or(PLAIN_VERSION, |_| FORMAT_VERSION)
+}
 
 const MAGIC: &[u8; 16] = b"sessiond backup\n";
+/// The bytes of an encrypted backup's ID.
+const ID_BYTES: usize = 16;
 /// The bytes of the lengths and the checksum.
 const CHUNK_HEADER_BYTES: usize = 12;
 /// A chunk is closed once it holds this many bytes, before compression.

@@ -2,7 +2,8 @@
 
 use super::entry::{Counts, End, Entry, Kind, to_handle};
 use super::write::checksum;
-use super::{CHUNK_HEADER_BYTES, COMPRESSION, Cut, FORMAT_VERSION, MAGIC, MAX_CHUNK_BYTES, Opening, Saved};
+use super::{CHUNK_HEADER_BYTES, COMPRESSION, Cut, FORMAT_VERSION, ID_BYTES, MAGIC, MAX_CHUNK_BYTES, Opening, Saved};
+use crate::encryption::{KeyNumber, KeyRing, Place};
 use bytes::{Buf, Bytes};
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -25,6 +26,14 @@ pub enum ReadError {
     /// This server does not know its compression.
     #[error("the backup is compressed with {0:?}, which this server does not know; restore it with a newer sessiond")]
     Compression(String),
+    /// It is encrypted, and there are no keys.
+    #[error("the backup is encrypted under the key {0}; name a file with that key with encryption-keys")]
+    NoKeys(KeyNumber),
+    /// It is encrypted under another key.
+    #[error(
+        "the backup is encrypted under the key {0}, which the file of encryption-keys lacks; add it there behind the first key"
+    )]
+    KeyMissing(KeyNumber),
     /// It ends too early.
     #[error("the backup is cut off: its end is missing")]
     CutOff,
@@ -71,11 +80,22 @@ pub struct BackupReader<R> {
     mid_chunk: bool,
     counts: Counts,
     bytes: u64,
+    /// `None` if it is not encrypted.
+    encryption: Option<Encryption>,
+}
+
+/// How chunks are encrypted.
+#[derive(Debug)]
+struct Encryption {
+    keys: KeyRing,
+    id: [u8; ID_BYTES],
+    /// The number of the next chunk.
+    chunk: u64,
 }
 
 impl<R: Read> BackupReader<R> {
-    /// Reads the start of a backup.
-    pub fn open(source: R) -> Result<Self, ReadError> {
+    /// Reads the start of a backup. One that is encrypted needs its key.
+    pub fn open(source: R, keys: Option<&KeyRing>) -> Result<Self, ReadError> {
         let mut reader = Self {
             source,
             opening: Opening::default(),
@@ -85,6 +105,7 @@ impl<R: Read> BackupReader<R> {
             mid_chunk: false,
             counts: Counts::default(),
             bytes: 0,
+            encryption: None,
         };
         let magic = reader.take(MAGIC.len()).map_err(|error| match error {
             ReadError::CutOff => ReadError::NotABackup,
@@ -97,6 +118,9 @@ impl<R: Read> BackupReader<R> {
         if version > FORMAT_VERSION {
             return Err(ReadError::TooNew(version));
         }
+        if version == FORMAT_VERSION {
+            reader.encryption = Some(reader.read_encryption(keys)?);
+        }
         let Some(Kind::Header(header)) = reader.next_kind()? else {
             return Err(ReadError::Damaged("there is no header"));
         };
@@ -108,6 +132,19 @@ impl<R: Read> BackupReader<R> {
         }
         reader.opening = header.into();
         Ok(reader)
+    }
+
+    /// Reads under which key the backup is encrypted.
+    fn read_encryption(&mut self, keys: Option<&KeyRing>) -> Result<Encryption, ReadError> {
+        let head = self.take(KeyNumber::BYTES + ID_BYTES)?;
+        let (number, id) = head.split_at(KeyNumber::BYTES);
+        let too_short = ReadError::Damaged("its start is too short");
+        let (Some(number), Ok(id)) = (KeyNumber::of_ciphertext(number), id.try_into()) else { return Err(too_short) };
+        match keys {
+            None => Err(ReadError::NoKeys(number)),
+            Some(keys) if keys.has(number) => Ok(Encryption { keys: keys.clone(), id, chunk: 0 }),
+            Some(_) => Err(ReadError::KeyMissing(number)),
+        }
     }
 
     /// What the backup says about itself at its start.
@@ -166,9 +203,14 @@ impl<R: Read> BackupReader<R> {
         if length > MAX_CHUNK_BYTES || raw_length > MAX_CHUNK_BYTES || raw_length / MAX_RATIO > length {
             return Err(ReadError::Damaged("a chunk is too long"));
         }
-        let payload = self.take(length)?;
+        let mut payload = self.take(length)?;
         if checksum(lengths, &payload) != rest.get_u32() {
             return Err(ReadError::Damaged("a checksum does not match"));
+        }
+        if let Some(Encryption { keys, id, chunk }) = &mut self.encryption {
+            let decrypted = keys.decrypt(&Place::chunk(id, *chunk), &payload);
+            payload = decrypted.ok_or(ReadError::Damaged("a chunk can't be decrypted"))?;
+            *chunk += 1;
         }
         let messages = lz4_flex::block::decompress(&payload, raw_length);
         let messages = messages.map_err(|_| ReadError::Damaged("a chunk can't be decompressed"))?;

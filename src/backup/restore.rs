@@ -52,9 +52,9 @@ pub struct Restored {
 }
 
 /// Reads a whole backup into a new engine beside the one in use in this folder. It blocks, also on the source.
-/// `options` bound the memory and disk space that it takes.
+/// `options` bound the memory and disk space that it takes. Their keys decrypt the backup and encrypt the new engine.
 pub fn restore(source: impl Read, folder: &DataFolder, options: &DurableOptions) -> Result<Built, RestoreError> {
-    let mut reader = BackupReader::open(source)?;
+    let mut reader = BackupReader::open(source, options.keys.as_ref())?;
     // From here on, a failure leaves files to remove.
     let unfinished = Unfinished(folder.clone());
     let beside = folder.beside()?;

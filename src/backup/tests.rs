@@ -2,6 +2,7 @@
 //! readable.
 
 use super::*;
+use crate::encryption::new_key;
 use crate::engine::{DataFolder, DurableOptions};
 use crate::model::{Attribute, Attributes, Credential, EventKind, SecretHash, Ticket};
 use smallvec::smallvec;
@@ -76,7 +77,15 @@ fn entries() -> Vec<Saved> {
 }
 
 fn written() -> Vec<u8> {
-    let mut writer = BackupWriter::new(&opening());
+    written_with(None)
+}
+
+fn ring(lines: &str) -> KeyRing {
+    KeyRing::parse(lines).unwrap()
+}
+
+fn written_with(keys: Option<&KeyRing>) -> Vec<u8> {
+    let mut writer = BackupWriter::new(&Opening { format_version: format_version(keys), ..opening() }, keys);
     for saved in entries() {
         writer.add(saved);
     }
@@ -88,7 +97,11 @@ fn written() -> Vec<u8> {
 
 /// Reads all that the backup holds.
 fn read(bytes: &[u8]) -> Result<(Vec<Saved>, Finished), ReadError> {
-    let mut reader = BackupReader::open(bytes)?;
+    read_with(bytes, None)
+}
+
+fn read_with(bytes: &[u8], keys: Option<&KeyRing>) -> Result<(Vec<Saved>, Finished), ReadError> {
+    let mut reader = BackupReader::open(bytes, keys)?;
     let mut found = Vec::new();
     loop {
         match reader.read_next()? {
@@ -106,6 +119,45 @@ fn what_is_written_is_read_again() {
 }
 
 #[test]
+fn an_encrypted_backup_needs_its_key_and_shows_nothing() {
+    let (old_number, old_line) = new_key();
+    let (number, line) = new_key();
+    let keys = ring(&line);
+    let bytes = written_with(Some(&keys));
+    let both = ring(&format!("{old_line}\n{line}"));
+    for keys in [&keys, &both] {
+        let (found, finished) = read_with(&bytes, Some(keys)).unwrap();
+        assert_eq!((found, finished.cut, finished.opening.format_version), (entries(), cut(), 2));
+    }
+    let error = read(&bytes).unwrap_err().to_string();
+    assert!(error.contains(&format!("encrypted under the key {number}; name a file")), "{error}");
+    let error = read_with(&bytes, Some(&ring(&old_line))).unwrap_err().to_string();
+    assert!(error.contains(&format!("under the key {number}, which the file of encryption-keys lacks")), "{error}");
+    for at in 0..bytes.len() * 8 {
+        let mut damaged = bytes.clone();
+        damaged[at / 8] ^= 1 << (at % 8);
+        read_with(&damaged, Some(&both)).expect_err("a flipped bit");
+    }
+    for length in 0..bytes.len() {
+        read_with(&bytes[..length], Some(&both)).expect_err("a cut");
+    }
+    // A plain backup is read with keys, too, and is written again once nothing is to be encrypted.
+    assert_eq!(read_with(&written(), Some(&keys)).unwrap().0, entries());
+    assert_eq!(written_with(Some(&ring(&format!("plain\n{line}")))), written());
+    assert_ne!(number, old_number);
+}
+
+#[test]
+fn chunks_of_two_encrypted_backups_are_not_taken_for_each_other() {
+    let keys = ring(&new_key().1);
+    let (one, other) = (written_with(Some(&keys)), written_with(Some(&keys)));
+    let head = MAGIC.len() + size_of::<u32>() + 4 + ID_BYTES;
+    let mixed = [&one[..head], &other[head..]].concat();
+    let error = read_with(&mixed, Some(&keys)).unwrap_err().to_string();
+    assert!(error.contains("a chunk can't be decrypted"), "{error}");
+}
+
+#[test]
 fn large_and_many_entries_take_many_chunks() {
     let mut large = record(1);
     let text = "x".repeat(1 << 20);
@@ -116,7 +168,7 @@ fn large_and_many_entries_take_many_chunks() {
     prost::encoding::encode_varint(value.len() as u64, &mut entry);
     entry.extend(value);
     large.attributes.change(&[], &[Attribute::from_wire(&entry).unwrap()]);
-    let mut writer = BackupWriter::new(&opening());
+    let mut writer = BackupWriter::new(&opening(), None);
     let mut expected = vec![Saved::Session { record: Box::new(large), lookups: Vec::new() }];
     expected.extend((0..10_000_u64).map(|number| Saved::Session {
         record: Box::new(Record { version: number, ..record(3) }),
@@ -196,7 +248,7 @@ fn chunks(bytes: &[u8]) -> Vec<Vec<u8>> {
 
 #[test]
 fn chunks_that_were_moved_or_left_out_are_noticed() {
-    let mut writer = BackupWriter::new(&opening());
+    let mut writer = BackupWriter::new(&opening(), None);
     for number in 0..10_000_u64 {
         writer.add(Saved::Session { record: Box::new(Record { version: number, ..record(3) }), lookups: Vec::new() });
     }
@@ -224,9 +276,9 @@ fn what_is_no_backup_is_said_to_be_none() {
         assert!(matches!(error, ReadError::NotABackup), "{error}");
     }
     let mut newer = written();
-    newer[16..20].copy_from_slice(&2_u32.to_be_bytes());
+    newer[16..20].copy_from_slice(&3_u32.to_be_bytes());
     let error = read(&newer).expect_err("a newer format").to_string();
-    assert!(error.contains("format version 2") && error.contains("newer sessiond"), "{error}");
+    assert!(error.contains("format version 3") && error.contains("newer sessiond"), "{error}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Writes a backup: added items come out as the bytes of the file, chunk by chunk.
 
 use super::entry::{Counts, End, Entry, Kind};
-use super::{CHUNK_BYTES, CHUNK_HEADER_BYTES, Cut, FORMAT_VERSION, MAGIC, Opening, Saved};
+use super::{CHUNK_BYTES, CHUNK_HEADER_BYTES, Cut, ID_BYTES, MAGIC, Opening, Saved};
+use crate::encryption::{KeyRing, OVERHEAD_BYTES, Place};
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -17,20 +18,57 @@ pub struct BackupWriter {
     hash: Sha256,
     counts: Counts,
     written: u64,
+    /// `None` if the backup is not encrypted.
+    encryption: Option<Encryption>,
+}
+
+/// How chunks are encrypted.
+#[derive(Debug)]
+struct Encryption {
+    keys: KeyRing,
+    id: [u8; ID_BYTES],
+    /// The number of the next chunk.
+    chunk: u64,
+}
+
+impl Encryption {
+    fn new(keys: KeyRing) -> Self {
+        let mut id = [0; ID_BYTES];
+        getrandom::fill(&mut id).expect("the operating system provides randomness");
+        Self { keys, id, chunk: 0 }
+    }
+
+    fn encrypt(&mut self, payload: &[u8]) -> Vec<u8> {
+        let mut encrypted = Vec::with_capacity(payload.len() + OVERHEAD_BYTES);
+        let place = Place::chunk(&self.id, self.chunk);
+        self.chunk += 1;
+        self.keys.encrypt_into(&place, &mut encrypted, |encrypted| encrypted.extend_from_slice(payload));
+        encrypted
+    }
 }
 
 impl BackupWriter {
-    /// Begins a backup.
+    /// Begins a backup, which is encrypted if there is a key that encrypts. `opening` names the [format
+    /// version](super::format_version).
+    ///
+    /// # Panics
+    /// If the operating system has no randomness to give: nothing secure can be done then.
     #[must_use]
-    pub fn new(opening: &Opening) -> Self {
+    pub fn new(opening: &Opening, keys: Option<&KeyRing>) -> Self {
+        let key = keys.and_then(KeyRing::writes_under);
         let mut writer = Self {
             messages: BytesMut::new(),
             finished: BytesMut::new(),
             hash: Sha256::new(),
             counts: Counts::default(),
             written: 0,
+            encryption: keys.filter(|_| key.is_some()).cloned().map(Encryption::new),
         };
-        writer.put(&[&MAGIC[..], &FORMAT_VERSION.to_be_bytes()].concat());
+        writer.put(&[&MAGIC[..], &opening.format_version.to_be_bytes()].concat());
+        if let (Some(key), Some(encryption)) = (key, &writer.encryption) {
+            let head = [&key.to_bytes()[..], &encryption.id].concat();
+            writer.put(&head);
+        }
         writer.add_entry(Kind::Header(opening.into()));
         writer
     }
@@ -74,7 +112,10 @@ impl BackupWriter {
         if self.messages.is_empty() {
             return;
         }
-        let payload = lz4_flex::block::compress(&self.messages);
+        let mut payload = lz4_flex::block::compress(&self.messages);
+        if let Some(encryption) = &mut self.encryption {
+            payload = encryption.encrypt(&payload);
+        }
         let length = |length: usize| u32::try_from(length).expect("a session is far below 4 GiB").to_be_bytes();
         let mut chunk = BytesMut::with_capacity(CHUNK_HEADER_BYTES + payload.len());
         let lengths = [length(payload.len()), length(self.messages.len())].concat();

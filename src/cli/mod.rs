@@ -15,8 +15,8 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use commands::{
-    backup, count, create, csrf, delete, doctor, get, handoff, health, list, lock, restore, revoke, rotate, salvage,
-    set, stats, sweep, token, touch, unlock, verify, watch,
+    backup, count, create, csrf, delete, doctor, get, handoff, health, key, list, lock, restore, revoke, rotate,
+    salvage, set, stats, sweep, token, touch, unlock, verify, watch,
 };
 pub(crate) use input::misplaced::misplaced;
 use output::failure::{Failure, Stop};
@@ -68,6 +68,9 @@ pub(crate) enum ClientCommand {
     Verify(verify::VerifyArgs),
     /// Save what can be read from a damaged data folder into a new one
     Salvage(salvage::SalvageArgs),
+    /// Make and list keys for encryption at rest
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Save all sessions and events of a running server in a file
     Backup(backup::BackupArgs),
     /// Restore a backup into an empty data folder or into an empty running server
@@ -100,6 +103,7 @@ pub(crate) async fn run(command: ClientCommand) -> ExitCode {
         ClientCommand::Unlock(args) => (args.json(), args.run().await),
         ClientCommand::Handoff(command) => (command.json(), command.run().await),
         ClientCommand::Csrf(command) => (command.json(), command.run().await),
+        ClientCommand::Key(command) => (command.json(), command.run()),
         ClientCommand::Sweep(args) => (args.json(), args.run().await),
         ClientCommand::Verify(args) => (args.json(), args.run().await),
         ClientCommand::Salvage(args) => (args.json(), args.run().await),

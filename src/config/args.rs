@@ -13,8 +13,8 @@ use super::environment::environment_name;
 use super::policy::PolicySettings;
 use super::values::{
     EngineKind, Listen, LogFormat, OptionalCount, OptionalDuration, OptionalListen, OptionalPath, at_least, between,
-    count, duration, none_or_address, none_or_between, none_or_count, none_or_path, none_or_pem_file, path, size,
-    socket_mode, text, workers,
+    count, duration, none_or_address, none_or_between, none_or_count, none_or_key_file, none_or_path, none_or_pem_file,
+    path, size, socket_mode, text, workers,
 };
 
 // The name of a value in the help also says which TOML type the file must use for it; see file.rs.
@@ -123,6 +123,15 @@ pub struct Settings {
     /// it. The engine memory does not use it.
     #[arg(long, value_name = "DIR", value_parser = path, default_value = "./sessiond-data", help_heading = STORAGE)]
     pub data_dir: PathBuf,
+
+    /// The file of the keys with which data at rest is encrypted; sessiond key create makes a key
+    ///
+    /// A key of 256 bits on each line, in base64 or hex, perhaps behind its number. The first one encrypts the data folder and
+    /// backups, all of them decrypt. What is under another key or in plain is encrypted anew in the background. With the word
+    /// plain before the first key, everything is turned into plain again. Other users must not be able to read the file. It is
+    /// read at the start.
+    #[arg(long, value_name = "FILE", value_parser = none_or_key_file, default_value = "none", help_heading = STORAGE)]
+    pub encryption_keys: OptionalPath,
 
     /// What an acknowledged write survives
     #[arg(long, value_enum, value_name = "PROMISE", default_value = "always", help_heading = STORAGE)]

@@ -13,7 +13,7 @@ use super::environment::{self, environment_name};
 use super::error::{self, ConfigError};
 use super::file::{self, Written, namespace_table};
 use super::policy::PolicySettings;
-use super::values::{ALL_NAMES, Listen};
+use super::values::{ALL_NAMES, EngineKind, Listen};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,6 +192,10 @@ impl Effective {
     fn check(&self) -> Result<(), ConfigError> {
         let settings = &self.settings;
         self.check_listen()?;
+        if settings.engine == EngineKind::Memory && settings.encryption_keys.is_some() {
+            let problem = "the engine memory stores nothing to encrypt; leave it out, or use the engine sled";
+            return Err(self.refuse("encryption-keys", problem));
+        }
         let top = Scope::top(self);
         if settings.max_message_size > settings.message_memory_per_connection {
             return Err(top.contradiction("max-message-size", "is above", "message-memory-per-connection", "is below"));

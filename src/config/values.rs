@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::encryption::KeyRing;
 use crate::engine::Durability;
 use crate::session::AtSessionLimit;
 use bytesize::ByteSize;
@@ -288,6 +289,17 @@ pub(super) fn none_or_pem_file(text: &str) -> Result<OptionalPath, String> {
         "none" => Ok(None),
         inner if inner.contains("-----BEGIN") || inner.contains('\n') => {
             Err("it is the text of a PEM file; write the path of the file, or none".to_owned())
+        }
+        _ => path(text).map(Some),
+    }
+}
+
+/// The path of a file of keys, or `none`. A key in its place is not repeated.
+pub(super) fn none_or_key_file(text: &str) -> Result<OptionalPath, String> {
+    match text.trim() {
+        "none" => Ok(None),
+        _ if KeyRing::is_text(text) => {
+            Err("it is a key and not a file; write the path of a file with that key, or none".to_owned())
         }
         _ => path(text).map(Some),
     }

@@ -22,6 +22,9 @@ const FORMAT_PART_LIST: u8 = 2;
 const FORMAT_BLOCK: u8 = 3;
 /// The format of a row that holds many small rows.
 const FORMAT_LEAF: u8 = 4;
+/// The format of a row that is encrypted, of which nothing more is known here. It differs from the formats above in more
+/// than one bit, and from every number of a table, with which the rows in an entry of the redo log begin.
+pub(super) const FORMAT_ENCRYPTED: u8 = 0x65;
 const HEADER_BYTES: usize = 1 + size_of::<u32>();
 
 /// Encodes a record.
@@ -137,6 +140,11 @@ pub(super) fn payload_bytes(row: &[u8]) -> u64 {
 /// Puts a header before the content of a row.
 pub(super) fn encode_payload(payload: &[u8]) -> Bytes {
     if payload.is_empty() { empty_row() } else { seal(FORMAT, &[payload]) }
+}
+
+/// Whether a row could not be decrypted.
+pub(super) fn is_unreadable(row: &[u8]) -> bool {
+    row.first() == Some(&FORMAT_ENCRYPTED)
 }
 
 /// Whether a row holds many small rows.
@@ -279,6 +287,7 @@ fn seal(format: u8, pieces: &[&[u8]]) -> Bytes {
 fn unseal(format: u8, mut row: Bytes) -> Result<Bytes, EngineError> {
     match row.try_get_u8() {
         Ok(found) if found == format => {}
+        Ok(FORMAT_ENCRYPTED) => return Err(corrupt("an encrypted row can't be decrypted, or stands in a wrong place")),
         Ok(found) => return Err(EngineError::Corrupt(format!("unknown row format {found}"))),
         Err(_) => return Err(corrupt("an empty row")),
     }

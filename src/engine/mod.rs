@@ -20,14 +20,14 @@ pub use change_tracker::ChangeTracker;
 pub(crate) use codec::{decode_event, decode_record, encode_event, encode_record};
 pub(crate) use damage::place_behind;
 pub use durable::{
-    DataFolder, Durability, DurableEngine, DurableOptions, FolderError, Salvaged, Verified, WatchdogOptions,
-    checkpoint, salvage, verify,
+    DataFolder, Durability, DurableEngine, DurableOptions, FolderError, KeyProblem, Salvaged, Verified,
+    WatchdogOptions, check_keys, checkpoint, salvage, verify,
 };
 pub use future::EngineFuture;
 pub(crate) use index::{IndexRow, is_indexed, rows_of};
 pub use memory::MemoryEngine;
 pub use sequence_gap::SequenceGap;
-pub use statistics::{DiskStatistics, EngineStatistics};
+pub use statistics::{DiskStatistics, EncryptionStatistics, EngineStatistics};
 pub use transaction::{
     Cause, Change, Counts, Draft, Due, Ended, Expected, Outcome, Query, SessionList, Transaction, View,
 };
@@ -116,6 +116,9 @@ pub enum EngineError {
          is lost; free some space there, or move the folder to a larger disk, and start the server again"
     )]
     DiskFull,
+    /// The keys of the data folder don't do.
+    #[error("{0}")]
+    Keys(#[from] KeyProblem),
     /// The engine has stopped, on request or after a failure.
     #[error("the engine has stopped")]
     Stopped,

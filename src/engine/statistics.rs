@@ -1,5 +1,6 @@
 //! Statistics of an engine, counted where things happen.
 
+use crate::encryption::KeyNumber;
 use crate::histogram::{DURATIONS, GROUP_SIZES, Histogram};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,6 +30,24 @@ pub struct EngineStatistics {
     pub syncs: Histogram,
     /// What there is only with a disk.
     pub disk: Option<DiskStatistics>,
+    /// How the data is encrypted; `None` if nothing is.
+    pub encryption: Option<EncryptionStatistics>,
+}
+
+/// How data at rest is encrypted, and how far a re-encryption has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EncryptionStatistics {
+    /// The key that encrypts; `None` if what was encrypted is being turned into plain.
+    pub key: Option<KeyNumber>,
+    /// The other keys under which something may still be encrypted.
+    pub older_keys: Vec<KeyNumber>,
+    /// Whether something may still be in plain that is to be encrypted.
+    pub is_partly_plain: bool,
+    /// The sessions that a re-encryption has looked at since the engine was opened, of about `sessions_expected`. Both are 0
+    /// once there is nothing left to encrypt anew.
+    pub sessions_checked: u64,
+    /// See `sessions_checked`.
+    pub sessions_expected: u64,
 }
 
 /// What an engine has on the way to its disk, and what it spares it.
@@ -62,6 +81,7 @@ impl Default for EngineStatistics {
             group_sizes: Histogram::new(&GROUP_SIZES),
             syncs: Histogram::new(&DURATIONS),
             disk: None,
+            encryption: None,
         }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod access;
 pub(crate) mod backups;
 pub(crate) mod damage;
 pub(crate) mod faketime;
+pub(crate) mod keys;
 pub(crate) mod metrics;
 pub(crate) mod notify_socket;
 pub(crate) mod raw;

@@ -22,9 +22,9 @@ const OPENING: std::ops::Range<u64> = 1..60;
 const SLACK: Duration = Duration::from_secs(1);
 
 /// Starts the server on this data and kills it before it is ready, or soon after.
-async fn interrupt_opening(data: &Path, rng: &mut Rng) {
+async fn interrupt_opening(data: &Path, flags: &[&str], rng: &mut Rng) {
     let mut command = binary();
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data).args(WHOLE_HISTORY);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data).args(flags).args(WHOLE_HISTORY);
     let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     sleep(Duration::from_millis(rng.u64(OPENING))).await;
     process.kill().unwrap();
@@ -32,6 +32,18 @@ async fn interrupt_opening(data: &Path, rng: &mut Rng) {
 }
 
 async fn kill_again_and_again(name: &str, flags: &[&str], promise: Promise, kills: u64, calls: std::ops::Range<u64>) {
+    kill_and_change(name, flags, promise, kills, calls, |_| {}).await;
+}
+
+/// The same; before each opening, `change` may change files that the flags name.
+pub(crate) async fn kill_and_change(
+    name: &str,
+    flags: &[&str],
+    promise: Promise,
+    kills: u64,
+    calls: std::ops::Range<u64>,
+    mut change: impl FnMut(&mut Rng),
+) {
     let seed = seed(name);
     let mut rng = Rng::with_seed(seed);
     let mut server = Server::start_with(&[flags, &WHOLE_HISTORY].concat());
@@ -47,9 +59,11 @@ async fn kill_again_and_again(name: &str, flags: &[&str], promise: Promise, kill
         server.kill();
         ledger.end(load).await;
         while rng.u8(..3) == 0 {
-            interrupt_opening(&server.data(), &mut rng).await;
+            change(&mut rng);
+            interrupt_opening(&server.data(), flags, &mut rng).await;
             ledger.report.interrupted_openings += 1;
         }
+        change(&mut rng);
         server.restart();
         ledger.check(&server.client(), crash).await;
         ledger.judge(name, seed);

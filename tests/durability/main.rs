@@ -20,6 +20,7 @@ mod cut_fs;
 mod damaged_files;
 #[cfg(target_os = "linux")]
 mod disk;
+mod encryption;
 mod entry;
 #[cfg(target_os = "linux")]
 mod faults;

@@ -5,6 +5,7 @@
 //! `SESSIOND_DAMAGES=300 cargo test --test durability random_damage::` tries more; `SESSIOND_DAMAGE_SEED` repeats a run.
 
 use crate::common::damage::{self, Random};
+use crate::common::keys::{KeyFile, new_key};
 use crate::common::{Server, binary, run};
 use sessiond_client::proto::{
     CountSessionsRequest, CreateSessionRequest, GetSessionRequest, RotateSessionRequest, SessionChange,
@@ -156,11 +157,12 @@ async fn check_service(server: &Server) {
 }
 
 /// Salvages a folder and checks what was saved.
-async fn check_salvage(data: &Path, ledger: &[Entry], sums: &mut Sums) {
+async fn check_salvage(data: &Path, flags: &[&str], ledger: &[Entry], sums: &mut Sums) {
     let before = damage::contents(data);
     let folder = tempfile::tempdir().unwrap();
-    let run =
-        run(binary().args(["salvage", "--json", "--data-dir"]).arg(data).arg("--to").arg(folder.path().join("data")));
+    let mut salvage = binary();
+    salvage.args(["salvage", "--json", "--data-dir"]).arg(data).arg("--to").arg(folder.path().join("data")).args(flags);
+    let run = run(&mut salvage);
     assert!(matches!(run.code, Some(0 | 1)) && !run.stderr.contains("panicked"), "{run:?}");
     assert!(damage::contents(data) == before, "salvage changed the old folder");
     let Ok(report) = serde_json::from_str::<serde_json::Value>(&run.stdout) else {
@@ -173,7 +175,7 @@ async fn check_salvage(data: &Path, ledger: &[Entry], sums: &mut Sums) {
     let (lost, doubtful) = (handles("lost"), handles("doubtful"));
     assert_eq!(run.code == Some(0), lost.is_empty() && doubtful.is_empty() && report["unknown_losses"] == false);
 
-    let saved = Server::start_in(folder, &[]);
+    let saved = Server::start_in(folder, flags);
     let found = check(&saved, ledger, true).await;
     let told = |handle: &&String| lost.contains(*handle) || doubtful.contains(*handle);
     let untold: Vec<&String> = found.missing.iter().filter(|handle| !told(handle)).collect();
@@ -185,7 +187,11 @@ async fn check_salvage(data: &Path, ledger: &[Entry], sums: &mut Sums) {
 }
 
 async fn round(random: &mut Random, sums: &mut Sums) {
-    let mut server = Server::start();
+    // Every other folder is encrypted.
+    let keys = (sums.rounds % 2 == 1).then(|| KeyFile::new(&[&new_key().line]));
+    let flag = keys.as_ref().map(KeyFile::flag);
+    let flags: Vec<&str> = flag.iter().map(String::as_str).collect();
+    let mut server = Server::start_with(&flags);
     let mut ledger = Vec::new();
     for _ in 0..random.below(3) {
         work(&server, random, &mut ledger, 400).await;
@@ -214,8 +220,8 @@ async fn round(random: &mut Random, sums: &mut Sums) {
     }
     sums.rounds += 1;
 
-    check_salvage(&server.data(), &ledger, sums).await;
-    let verified = run(binary().args(["verify", "--json", "--data-dir"]).arg(server.data()));
+    check_salvage(&server.data(), &flags, &ledger, sums).await;
+    let verified = run(binary().args(["verify", "--json", "--data-dir"]).arg(server.data()).args(&flags));
     assert!(matches!(verified.code, Some(0 | 1)) && !verified.stderr.contains("panicked"), "{verified:?}");
     let log_before = server.log().len();
     match server.try_restart() {
@@ -276,7 +282,7 @@ async fn whole_folders_are_clean_after_a_stop_and_after_a_kill() {
         let verified = run(binary().args(["verify", "--data-dir"]).arg(server.data()));
         assert_eq!(verified.code, Some(0), "{verified:?}");
         let mut sums = Sums::default();
-        check_salvage(&server.data(), &ledger, &mut sums).await;
+        check_salvage(&server.data(), &[], &ledger, &mut sums).await;
         assert_eq!((sums.lost, sums.doubtful), (0, 0), "{sums}");
         server.restart();
         let found = check(&server, &ledger, false).await;

@@ -6,5 +6,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod conformance;
+mod encryption;
 mod golden;
 mod model;

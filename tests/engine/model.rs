@@ -1,9 +1,11 @@
 //! Runs random histories on the session rules, over memory and over sled with reopening in between. Compares them step
 //! by step with a model that is too simple to be wrong.
 
+use crate::encryption::ring;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sessiond::clock::{Clock, ClockHand, Millis};
+use sessiond::encryption::{KeyRing, new_key};
 use sessiond::engine::{DataFolder, DurableEngine, DurableOptions, Engine, MemoryEngine};
 use sessiond::model::{Attribute, Attributes, Record, SessionId};
 use sessiond::session::{
@@ -11,8 +13,10 @@ use sessiond::session::{
     Update,
 };
 use std::collections::BTreeMap;
+use std::iter::Cycle;
 use std::path::Path;
 use std::sync::Arc;
+use std::vec::IntoIter;
 use tokio::runtime::Runtime;
 
 const START: Millis = 1_000_000;
@@ -130,6 +134,8 @@ struct World {
     sessions: Sessions,
     engine: Arc<dyn Engine>,
     folder: Option<tempfile::TempDir>,
+    /// The keys with which the engine is opened one time after the other; `None` is in plain.
+    rings: Cycle<IntoIter<Option<KeyRing>>>,
     clock: Clock,
     hand: ClockHand,
     ids: Vec<SessionId>,
@@ -137,16 +143,17 @@ struct World {
 }
 
 impl World {
-    fn new(on_disk: bool) -> Self {
+    fn new(on_disk: bool, rings: Vec<Option<KeyRing>>) -> Self {
         let (clock, hand) = Clock::manual(START);
         let folder = on_disk.then(|| tempfile::tempdir().unwrap());
+        let mut rings = rings.into_iter().cycle();
         let engine: Arc<dyn Engine> = match &folder {
-            Some(folder) => open(folder.path()),
+            Some(folder) => open(folder.path(), rings.next().flatten()),
             None => Arc::new(MemoryEngine::default()),
         };
         let sessions = Sessions::new(Arc::clone(&engine), clock.clone(), Policies::default());
         let model = Model { now: START, ..Model::default() };
-        Self { sessions, engine, folder, clock, hand, ids: vec![chosen_id(0)], model }
+        Self { sessions, engine, folder, rings, clock, hand, ids: vec![chosen_id(0)], model }
     }
 
     async fn reopen(&mut self) {
@@ -155,7 +162,7 @@ impl World {
         self.engine.close().await.unwrap();
         self.engine = Arc::new(MemoryEngine::default());
         self.sessions = Sessions::new(Arc::clone(&self.engine), self.clock.clone(), Policies::default());
-        self.engine = open(folder.path());
+        self.engine = open(folder.path(), self.rings.next().flatten());
         self.sessions = Sessions::new(Arc::clone(&self.engine), self.clock.clone(), Policies::default());
     }
 
@@ -341,8 +348,8 @@ impl World {
     }
 }
 
-fn open(folder: &Path) -> Arc<dyn Engine> {
-    let options = DurableOptions::unsynced(16 << 20);
+fn open(folder: &Path, keys: Option<KeyRing>) -> Arc<dyn Engine> {
+    let options = DurableOptions { keys, ..DurableOptions::unsynced(16 << 20) };
     Arc::new(DurableEngine::open(DataFolder::claim(folder).unwrap(), &options).unwrap())
 }
 
@@ -364,9 +371,9 @@ fn change(set: Option<(u8, i8)>, remove: Option<u8>) -> SessionChange {
     }
 }
 
-fn run(on_disk: bool, steps: &[Step]) {
+fn run(on_disk: bool, rings: Vec<Option<KeyRing>>, steps: &[Step]) {
     Runtime::new().unwrap().block_on(async {
-        let mut world = World::new(on_disk);
+        let mut world = World::new(on_disk, rings);
         for step in steps {
             world.take(step).await;
         }
@@ -378,7 +385,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
     #[test]
     fn memory_keeps_to_the_model(steps in steps()) {
-        run(false, &steps);
+        run(false, vec![None], &steps);
     }
 }
 
@@ -386,6 +393,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
     #[test]
     fn sled_keeps_to_the_model(steps in steps()) {
-        run(true, &steps);
+        run(true, vec![None], &steps);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
+    #[test]
+    fn sled_keeps_to_the_model_while_keys_change(steps in steps()) {
+        let [(_, one), (_, other)] = [new_key(), new_key()];
+        let rings = [&[&one[..]][..], &[&other, &one], &["plain", &other, &one], &[&one, &other]];
+        let rings = rings.into_iter().map(|lines| Some(ring(lines)));
+        run(true, rings.collect(), &steps);
     }
 }

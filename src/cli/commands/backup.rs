@@ -25,7 +25,8 @@ const EXAMPLES: &str = "Examples:
   sessiond backup - | ssh vault 'cat > sessiond.backup'
 
 A backup holds all sessions of all namespaces and the history of events, as they are at one moment. The server goes \
-on serving meanwhile. A backup holds no session IDs, but it holds the data of the sessions unencrypted.
+on serving meanwhile. A backup holds no session IDs, but it holds the data of the sessions: encrypted if the server has encryption-keys, \
+otherwise not.
 
 The backup is written to FILE.partial, which is renamed to FILE once it is complete and on disk. Only its owner can \
 read it. With - as FILE, the backup goes to standard output, and is complete only if the exit code is 0.

@@ -9,6 +9,7 @@ pub(super) mod doctor;
 pub(super) mod get;
 pub(super) mod handoff;
 pub(super) mod health;
+pub(super) mod key;
 pub(super) mod list;
 pub(super) mod lock;
 pub(super) mod restore;

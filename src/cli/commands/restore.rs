@@ -12,6 +12,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use sessiond::backup::{Restored, restore};
 use sessiond::clock::ClockFile;
+use sessiond::encryption::KeyRing;
 use sessiond::engine::{DataFolder, DurableOptions, WatchdogOptions};
 use sessiond::model::ResumeToken;
 use sessiond_client::{Address, BackupSummary, Client};
@@ -20,7 +21,7 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::backup::{text, to_json};
-use crate::cli::input::args::{OutputArgs, TlsArgs};
+use crate::cli::input::args::{KeyArgs, OutputArgs, TlsArgs};
 use crate::cli::output::failure::Failure;
 use crate::cli::output::progress;
 use crate::cli::output::report::Report;
@@ -68,6 +69,9 @@ pub(crate) struct RestoreArgs {
     server: Option<Address>,
 
     #[command(flatten)]
+    keys: KeyArgs,
+
+    #[command(flatten)]
     tls: TlsArgs,
 
     #[command(flatten)]
@@ -90,7 +94,7 @@ impl RestoreArgs {
         let bar = progress::bar("restoring", "bytes", size, self.output.json);
         let source = bar.wrap_read(source);
         let summary = match (&self.data_dir, &self.server) {
-            (Some(folder), _) => into_folder(source, folder.clone()).await?,
+            (Some(folder), _) => into_folder(source, folder.clone(), self.keys.load()?).await?,
             (None, Some(server)) => into_server(source, server, &self.tls, &self.file).await?,
             (None, None) => return Err(Failure::usage("say where to restore: --data-dir or --server")),
         };
@@ -103,8 +107,13 @@ fn unreadable(file: &Path, error: &io::Error) -> Failure {
     Failure::new(format!("can't read {}: {error}", file.display()))
 }
 
-async fn into_folder(source: impl Read + Send + 'static, folder: PathBuf) -> Result<BackupSummary, Failure> {
+async fn into_folder(
+    source: impl Read + Send + 'static,
+    folder: PathBuf,
+    keys: Option<KeyRing>,
+) -> Result<BackupSummary, Failure> {
     let options = DurableOptions {
+        keys,
         watchdog: WatchdogOptions { min_free_bytes: MIN_FREE_BYTES, stall_timeout: STALL_TIMEOUT },
         ..DurableOptions::unsynced(CACHE_BYTES)
     };

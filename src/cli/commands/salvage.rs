@@ -7,7 +7,7 @@ use serde_json::json;
 use sessiond::clock::ClockFile;
 use sessiond::engine::{Salvaged, salvage};
 
-use crate::cli::input::args::OutputArgs;
+use crate::cli::input::args::{KeyArgs, OutputArgs};
 use crate::cli::output::failure::Failure;
 use crate::cli::output::report::Report;
 use crate::cli::output::units::grouped;
@@ -39,6 +39,9 @@ pub(crate) struct SalvageArgs {
     doubtful: bool,
 
     #[command(flatten)]
+    keys: KeyArgs,
+
+    #[command(flatten)]
     output: OutputArgs,
 }
 
@@ -48,7 +51,7 @@ impl SalvageArgs {
     }
 
     pub(crate) async fn run(self) -> Result<Report, Failure> {
-        let salvaged = salvage(&self.data_dir, &self.to, self.doubtful).await;
+        let salvaged = salvage(&self.data_dir, &self.to, self.doubtful, self.keys.load()?).await;
         let salvaged = salvaged.map_err(|error| Failure::new(error.to_string()))?;
         // What had expired stays expired, even under a clock that is behind.
         ClockFile::inherit(&self.data_dir, &self.to)

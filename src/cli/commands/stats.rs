@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::Args;
 use serde_json::{Value as Json, json};
+use sessiond_client::proto::EncryptionStatistics;
 use sessiond_client::{Error, Statistics, Timestamp};
 use tokio::signal::ctrl_c;
 use tokio::time::sleep;
@@ -119,11 +120,29 @@ fn table(statistics: &Statistics, now: Timestamp) -> String {
     line("refused", &format!("{} for lack of disk space since the start", grouped(statistics.refused_for_space)));
     line("damage", &format!("met by {} since the start", counted(statistics.met_damage, "request")));
     line("stalls", &format!("{} of the storage since the start", grouped(statistics.storage_stalls)));
+    if let Some(encryption) = &statistics.encryption {
+        line("encryption", &encryption_words(encryption));
+    }
     if let Some(ahead) = statistics.clock_ahead {
         let set = counted(statistics.clock_steps, "time");
         line("clock", &format!("{}; the system's clock was set {set} since the start", agreement(ahead)));
     }
     text
+}
+
+/// How data at rest is encrypted.
+fn encryption_words(encryption: &EncryptionStatistics) -> String {
+    let EncryptionStatistics { key, older_keys, partly_plain, sessions_checked, sessions_expected } = encryption;
+    let target = if key.is_empty() { "being turned into plain".to_owned() } else { format!("key {key}") };
+    let mut left = older_keys.clone();
+    if *partly_plain {
+        left.push("plain".to_owned());
+    }
+    if left.is_empty() {
+        return target;
+    }
+    let (checked, expected) = (grouped(*sessions_checked), grouped(*sessions_expected));
+    format!("{target}; some data is still under {}: {checked} of about {expected} sessions checked", left.join(", "))
 }
 
 /// How the time of the sessions and the system's clock differ.
@@ -183,6 +202,13 @@ fn to_json(statistics: &Statistics) -> Json {
         "cpu_time": statistics.cpu_time.map(|time| time.to_string()),
         "clock_steps": statistics.clock_steps,
         "clock_ahead": statistics.clock_ahead.map(|ahead| ahead.to_string()),
+        "encryption": statistics.encryption.as_ref().map(|encryption| json!({
+            "key": encryption.key,
+            "older_keys": encryption.older_keys,
+            "partly_plain": encryption.partly_plain,
+            "sessions_checked": encryption.sessions_checked,
+            "sessions_expected": encryption.sessions_expected,
+        })),
         "current_time": statistics.current_time.map(|time| time.to_string()),
     })
 }
@@ -210,6 +236,13 @@ mod tests {
             met_damage: 1,
             storage_stalls: 2,
             cpu_time: Some(sessiond_client::Duration { seconds: 90, nanos: 5_000_000 }),
+            encryption: Some(EncryptionStatistics {
+                key: "4f9a12cd".to_owned(),
+                older_keys: vec!["00aa11bb".to_owned()],
+                partly_plain: true,
+                sessions_checked: 1_000,
+                sessions_expected: 1_234,
+            }),
             clock_steps: 1,
             clock_ahead: Some(sessiond_client::Duration { seconds: -3_600, nanos: 0 }),
             ..Statistics::default()
@@ -231,6 +264,7 @@ watchers      0
 refused       0 for lack of disk space since the start
 damage        met by 1 request since the start
 stalls        2 of the storage since the start
+encryption    key 4f9a12cd; some data is still under 00aa11bb, plain: 1,000 of about 1,234 sessions checked
 clock         1h behind the system's; the system's clock was set 1 time since the start";
         assert_eq!(table(&statistics, now), expected);
     }

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use sessiond::engine::{Verified, verify};
 use sessiond_client::{Address, Client, Error, VerifySummary};
 
-use crate::cli::input::args::{OutputArgs, TlsArgs, TokenArgs};
+use crate::cli::input::args::{KeyArgs, OutputArgs, TlsArgs, TokenArgs};
 use crate::cli::output::failure::Failure;
 use crate::cli::output::progress;
 use crate::cli::output::report::Report;
@@ -37,6 +37,9 @@ pub(crate) struct VerifyArgs {
     server: Option<Address>,
 
     #[command(flatten)]
+    keys: KeyArgs,
+
+    #[command(flatten)]
     tls: TlsArgs,
 
     #[command(flatten)]
@@ -53,7 +56,7 @@ impl VerifyArgs {
 
     pub(crate) async fn run(self) -> Result<Report, Failure> {
         match (&self.data_dir, &self.server) {
-            (Some(folder), _) => check_folder(folder),
+            (Some(folder), _) => check_folder(folder, &self.keys),
             (None, Some(server)) => self.check_server(server).await,
             (None, None) => Err(Failure::usage("say what to check: --data-dir or --server")),
         }
@@ -82,8 +85,8 @@ impl VerifyArgs {
     }
 }
 
-fn check_folder(folder: &Path) -> Result<Report, Failure> {
-    let verified = verify(folder).map_err(|error| Failure::new(error.to_string()))?;
+fn check_folder(folder: &Path, keys: &KeyArgs) -> Result<Report, Failure> {
+    let verified = verify(folder, keys.load()?.as_ref()).map_err(|error| Failure::new(error.to_string()))?;
     let folder = folder.display();
     let remedy = format!("save what can be read with sessiond salvage --data-dir {folder} --to NEW-FOLDER");
     judge(verified.is_clean(), of_folder(&verified), format!("{folder} is damaged; {remedy}, or restore a backup"))

@@ -1,10 +1,11 @@
 //! Arguments that several commands share. The comments are also the help texts.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use sessiond::encryption::KeyRing;
 use sessiond_client::json::timestamp_from_text;
 use sessiond_client::proto::{SessionChange, Timeouts, Value};
 use sessiond_client::{Address, Client, ClientBuilder, Error, SettingsError, Timestamp, Tls};
@@ -141,6 +142,24 @@ impl TokenArgs {
             Some(file) => client.token_file(file),
             None => client,
         }
+    }
+}
+
+/// The keys of encrypted data.
+#[derive(Debug, Args)]
+pub(crate) struct KeyArgs {
+    /// The file of the keys with which the data is encrypted, as the server's setting of that name
+    #[arg(long, value_name = "FILE", env = "SESSIOND_ENCRYPTION_KEYS")]
+    encryption_keys: Option<PathBuf>,
+}
+
+impl KeyArgs {
+    /// The keys, if a file was named.
+    pub(crate) fn load(&self) -> Result<Option<KeyRing>, Failure> {
+        let file =
+            self.encryption_keys.as_deref().filter(|file| !file.as_os_str().is_empty() && *file != Path::new("none"));
+        let keys = file.map(KeyRing::load).transpose();
+        keys.map_err(|error| Failure::usage(format!("--encryption-keys: {error}")))
     }
 }
 

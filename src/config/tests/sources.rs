@@ -45,6 +45,7 @@ fn defaults_are_as_documented() {
         reflection: true,
         engine: EngineKind::Sled,
         data_dir: PathBuf::from("./sessiond-data"),
+        encryption_keys: None,
         durability: Durability::Always,
         flush_interval: Duration::from_secs(1),
         touch_interval: Duration::from_secs(5),

@@ -1,5 +1,5 @@
-//! File permissions of a data folder: only the server's user can read its files. The files hold session data without
-//! encryption.
+//! File permissions of a data folder: only the server's user can read its files. The files hold session data, which
+//! is encrypted only if there are keys.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;

@@ -5,7 +5,7 @@ use super::super::codec;
 use super::super::transaction::{Change, SessionList};
 use super::cold::{ColdRead, Gate};
 use super::history::Held;
-use super::keys::{DROPPED_THROUGH, due_key, gap_key, member_key, part_key};
+use super::keys::{DROPPED_THROUGH, due_key, gap_key, part_key};
 use super::memtable::Row;
 use super::merge::Direction;
 use super::sled::MAX_ROW_BYTES;
@@ -100,14 +100,14 @@ impl Tables {
                 }
             }
             Change::PutMember(list, handle) => {
-                let key = member_key(&list, handle);
+                let key = self.principals.member_key(&list, handle);
                 if let SessionList::Namespace(namespace) = list {
                     prepared.effects.push(Effect::SessionAdded(namespace));
                 }
                 prepared.rows.push(Row::put(Table::Members, key, codec::empty_row()));
             }
             Change::RemoveMember(list, handle) => {
-                let key = member_key(&list, handle);
+                let key = self.principals.member_key(&list, handle);
                 if let SessionList::Namespace(namespace) = list {
                     prepared.effects.push(Effect::SessionRemoved(namespace));
                 }

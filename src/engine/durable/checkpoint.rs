@@ -1,6 +1,7 @@
 //! Writes rows back into sled, so that the redo log's files can be used again.
 
 use super::memtable::Layer;
+use super::reencryption::Reencryption;
 use super::sled::{Log, SEGMENT_BYTES};
 use super::space::Space;
 use super::table::Table;
@@ -64,6 +65,8 @@ pub(super) struct Checkpoint {
     pub(super) given_back_at: u64,
     pub(super) progress: Arc<Progress>,
     pub(super) space: Arc<Space>,
+    /// `None` if everything is encrypted as it should be.
+    pub(super) reencryption: Option<Reencryption>,
 }
 
 impl Checkpoint {

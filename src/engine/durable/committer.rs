@@ -165,7 +165,7 @@ impl Committer {
         if ended.is_some()
             && let Some((generation, file)) = self.next_file.take()
         {
-            self.redo = RedoWriter::begin(generation, file);
+            self.redo.go_on(generation, file);
         }
         // The rows of an ended generation go into sled next, and sled must not be ahead of the redo log.
         let is_synced = is_sync_due || ended.is_some();

@@ -329,7 +329,7 @@ mod tests {
         fn new() -> Self {
             let db = Database::temporary();
             let memtable = Memtable::default();
-            Self { history: History::new(db.table("events").unwrap(), memtable.clone(), 0), memtable }
+            Self { history: History::new(db.table(Table::Events, "events").unwrap(), memtable.clone(), 0), memtable }
         }
 
         fn append(&self, numbers: impl IntoIterator<Item = u64>, bytes: usize) {

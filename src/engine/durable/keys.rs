@@ -1,6 +1,6 @@
 //! The format of keys. Numbers in keys are big-endian, so that keys sort like their numbers.
 
-use super::super::transaction::{Due, SessionList};
+use super::super::transaction::Due;
 use super::super::{EngineError, SequenceGap, codec};
 use crate::clock::Millis;
 use crate::model::Handle;
@@ -81,15 +81,6 @@ impl From<Vec<u8>> for Key {
     fn from(key: Vec<u8>) -> Self {
         key[..].into()
     }
-}
-
-pub(super) fn member_key(list: &SessionList, handle: Handle) -> Vec<u8> {
-    let name: [&[u8]; 2] = match list {
-        SessionList::Namespace(namespace) => [namespace.as_bytes(), &[0]],
-        // No namespace begins with this byte.
-        SessionList::Principal(hash) => [&[0], hash.as_bytes()],
-    };
-    [name[0], name[1], &handle.to_bytes()].concat()
 }
 
 pub(super) fn read_member_key(key: &[u8]) -> Result<Handle, EngineError> {

@@ -145,7 +145,7 @@ mod tests {
     /// The numbers below 100 as keys. Sled has the even ones, of which the multiples of 6 are removed. The memtable has
     /// the multiples of 5.
     fn table() -> LayeredTable {
-        let stored = Database::temporary().table("sessions").unwrap();
+        let stored = Database::temporary().table(Table::Sessions, "sessions").unwrap();
         let memtable = Memtable::default();
         for number in (0..100_u8).step_by(2) {
             stored.insert(&[number], &[1]).unwrap();

@@ -9,8 +9,10 @@ mod access;
 mod cache;
 mod changes;
 mod checkpoint;
+mod cipher;
 mod cold;
 mod committer;
+mod encryption_state;
 mod folder;
 mod history;
 mod inspection;
@@ -18,9 +20,11 @@ mod keys;
 mod layered_table;
 mod memtable;
 mod merge;
+mod principals;
 mod record;
 mod recovery;
 mod redo;
+mod reencryption;
 mod repair;
 mod salvage;
 mod sled;
@@ -32,7 +36,9 @@ mod verify;
 mod watchdog;
 mod writer;
 
+pub use encryption_state::KeyProblem;
 pub use folder::{DataFolder, FolderError};
+pub use inspection::check_keys;
 pub use salvage::{Salvaged, salvage};
 pub use verify::{Verified, verify};
 pub use watchdog::WatchdogOptions;
@@ -43,12 +49,17 @@ use super::{
     ChangeTracker, DiskStatistics, Engine, EngineError, EngineFuture, EngineStatistics, EngineStatus, Query,
     Transaction,
 };
+use crate::encryption::KeyRing;
 use checkpoint::{BLOAT, Checkpoint};
+use cipher::Cipher;
 use cold::Loader;
 use committer::Committer;
-use inspection::Inspection;
+use encryption_state::EncryptionState;
+use inspection::{Inspection, check_keys_of};
 use memtable::Memtable;
+use principals::PrincipalIndex;
 use redo::{RedoFile, RedoWriter};
+use reencryption::EncryptionProgress;
 use sled::{Database, Log, housekeeping};
 use space::Space;
 use std::path::Path;
@@ -78,6 +89,8 @@ pub struct DurableOptions {
     pub accept_unmarked: bool,
     /// The limits from which on the watchdog reports trouble.
     pub watchdog: WatchdogOptions,
+    /// The keys with which the data is encrypted; `None` if it is not.
+    pub keys: Option<KeyRing>,
 }
 
 impl DurableOptions {
@@ -91,6 +104,7 @@ impl DurableOptions {
             flush_interval: Duration::from_secs(1),
             accept_unmarked: false,
             watchdog: WatchdogOptions { min_free_bytes: 0, stall_timeout: Duration::from_secs(3_600) },
+            keys: None,
         }
     }
 }
@@ -103,6 +117,7 @@ pub struct DurableEngine {
     status: watch::Receiver<EngineStatus>,
     trackers: ChangeTrackers,
     watchdog: Watchdog,
+    encryption: EncryptionProgress,
     /// Keeps other processes out for as long as the engine lives.
     _folder: DataFolder,
 }
@@ -111,20 +126,19 @@ impl DurableEngine {
     /// Opens the data in this folder, or creates it. Opening replays what was changed since the last opening, which
     /// takes time, so it must run where blocking is allowed.
     pub fn open(folder: DataFolder, options: &DurableOptions) -> Result<Self, EngineError> {
-        housekeeping::clean_up_interrupted_open(&folder.sled_path())?;
-        folder.sync()?;
-        let mut inspection = Inspection::of(&folder.sled_path())?;
-        judge(&inspection, &folder, options.accept_unmarked)?;
-        housekeeping::remove_segments(&folder.sled_path(), inspection.stray_segments())?;
+        let keys = options.keys.as_ref();
+        let (mut inspection, mut encryption) = prepare(&folder, options)?;
+        let cipher = Cipher::new(keys, &encryption);
+        let is_encrypted = encryption.is_encrypted();
         if inspection.is_new() {
             // The watermark comes before sled's files. In the other order, a crash between the two would leave a folder
             // with data and without a watermark, which is refused.
-            WatermarkFile::create(&folder.sled_path(), SyncWatermark::default())?;
+            WatermarkFile::create(&folder.sled_path(), SyncWatermark { is_encrypted, ..SyncWatermark::default() })?;
         }
-        let database = Database::open(&folder, options.cache_bytes / PAGES_SHARE)?;
+        let database = Database::open(&folder, options.cache_bytes / PAGES_SHARE, cipher.clone())?;
         folder.sync()?;
         let sled_path = folder.sled_path();
-        let known = inspection.watermark.known().unwrap_or_default();
+        let known = SyncWatermark { is_encrypted, ..inspection.watermark.known().unwrap_or_default() };
         let watermark = Arc::new(WatermarkFile::create(&sled_path, known)?);
         let is_damaged = inspection.damaged_pages() > 0;
         // Repairs still read the inspected rows, so they get a copy.
@@ -134,7 +148,7 @@ impl DurableEngine {
         let space = Arc::new(Space::new(&sled_path, options.watchdog.min_free_bytes));
         let log = Log::new(&database, &sled_path, Arc::clone(&watermark), Arc::clone(&space))?;
         let mut checkpoint = Checkpoint {
-            tables: Tables::open(&database, memtable)?,
+            tables: Tables::open(&database, memtable, PrincipalIndex::of(&encryption, keys)?)?,
             settled: log.file_bytes()? / BLOAT,
             turned_at: log.end(),
             given_back_at: log.end(),
@@ -142,12 +156,16 @@ impl DurableEngine {
             is_damaged,
             progress: Arc::clone(&progress[1]),
             space: Arc::clone(&space),
+            reencryption: None,
         };
         checkpoint.repair_indexes(&database, &inspection)?;
         checkpoint.tables.set_right(known)?;
         checkpoint.write_all_back()?;
+        checkpoint.settle_principals(&mut encryption, keys, &sled_path)?;
         checkpoint.tables.take_stock(known.last_event)?;
         checkpoint.tables.cache_records(options.cache_bytes / RECORDS_SHARE);
+        let target = encryption.target(keys)?;
+        let encryption = checkpoint.begin_reencryption(&database, &cipher, (encryption, target), &watermark)?;
         let tables = checkpoint.tables.clone();
         let last_event = tables.ledger().last_sequence;
         watermark.update(|watermark| watermark.last_event = last_event)?;
@@ -163,7 +181,7 @@ impl DurableEngine {
         let (last_event_sender, last_event) = watch::channel(last_event);
         let committer = Committer {
             tables: tables.clone(),
-            redo: RedoWriter::begin(generation, file?),
+            redo: RedoWriter::begin(generation, file?, cipher),
             durability: options.durability,
             limits: Limits::of(options.cache_bytes),
             status: Arc::clone(&status_sender),
@@ -190,8 +208,26 @@ impl DurableEngine {
         let (watched, health) = (options.watchdog.clone(), database.health());
         let watchdog = Watchdog::start(&folder, watched, progress, status_sender, space, writer.reclaimer(), health)?;
         let loader = Loader::new(tables.clone());
-        Ok(Self { tables, writer, loader, status, trackers, watchdog, _folder: folder })
+        Ok(Self { tables, writer, loader, status, trackers, watchdog, encryption, _folder: folder })
     }
+}
+
+/// Reads a folder, refuses it if need be, and makes it ready to be opened with these keys.
+fn prepare(folder: &DataFolder, options: &DurableOptions) -> Result<(Inspection, EncryptionState), EngineError> {
+    let (sled, keys) = (folder.sled_path(), options.keys.as_ref());
+    // Before anything is changed.
+    check_keys_of(&sled, keys)?;
+    housekeeping::clean_up_interrupted_open(&sled)?;
+    folder.sync()?;
+    let inspection = Inspection::of(&sled, keys)?;
+    judge(&inspection, folder, options.accept_unmarked)?;
+    housekeeping::remove_segments(&sled, inspection.stray_segments())?;
+    let encryption = inspection.encryption.with(keys, inspection.is_new())?;
+    if encryption != inspection.encryption {
+        // A key is named before anything is encrypted under it.
+        encryption.write(&sled)?;
+    }
+    Ok((inspection, encryption))
 }
 
 /// Spares the next opening its work. sled writes the addresses of its pages only when it opens, so this opens the
@@ -203,7 +239,8 @@ pub fn checkpoint(path: &Path, options: &DurableOptions) -> Result<(), EngineErr
     let folder = DataFolder::claim(path).map_err(std::io::Error::other)?;
     housekeeping::clean_up_interrupted_open(&folder.sled_path())?;
     folder.sync()?;
-    Database::open(&folder, options.cache_bytes / PAGES_SHARE)?;
+    // The rows are not looked at.
+    Database::open(&folder, options.cache_bytes / PAGES_SHARE, Cipher::default())?;
     Ok(())
 }
 
@@ -267,7 +304,7 @@ impl Engine for DurableEngine {
         };
         let counted = self.tables.ledger().statistics.clone();
         let (disk_bytes, stalls) = (self.watchdog.disk_bytes(), self.watchdog.stalls());
-        EngineStatistics { disk_bytes, stalls, disk: Some(disk), ..counted }
+        EngineStatistics { disk_bytes, stalls, disk: Some(disk), encryption: self.encryption.get(), ..counted }
     }
 
     fn close(&self) -> EngineFuture<'_> {

@@ -6,6 +6,7 @@ use super::super::transaction::{Draft, View};
 use super::keys::part_key;
 use super::memtable::Row;
 use super::merge::Direction;
+use super::principals::FIRST_OF_NAMESPACES;
 use super::sync_watermark::SyncWatermark;
 use super::table::Table;
 use super::tables::Tables;
@@ -57,7 +58,7 @@ impl Tables {
     /// newest event, all acknowledged events, and the last sequence gap.
     pub(super) fn take_stock(&self, acknowledged: u64) -> Result<(), EngineError> {
         let mut ledger = self.ledger();
-        for row in self.members.scan([1].., Direction::Up, usize::MAX) {
+        for row in self.members.scan([FIRST_OF_NAMESPACES].., Direction::Up, usize::MAX) {
             let (key, _) = match row {
                 Err(error @ EngineError::Corrupt(_)) => {
                     tracing::error!(%error, "a list of sessions is damaged; the statistics count too few");

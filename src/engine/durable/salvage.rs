@@ -9,6 +9,7 @@ use super::sync_watermark::StoredWatermark;
 use super::table::Table;
 use super::{DurableEngine, DurableOptions};
 use crate::clock::Millis;
+use crate::encryption::KeyRing;
 use crate::engine::codec;
 use crate::engine::{Engine, EngineError, Outcome};
 use crate::model::{Event, Handle, IdHash, Record};
@@ -43,15 +44,16 @@ impl Salvaged {
 }
 
 /// Saves the sessions of the folder `old` into `new`, which must be empty or absent. With `doubtful`, it also saves
-/// sessions that may be older than what was acknowledged, or may have ended since.
-pub async fn salvage(old: &Path, new: &Path, doubtful: bool) -> Result<Salvaged, EngineError> {
+/// sessions that may be older than what was acknowledged, or may have ended since. Encrypted data needs its keys, and with
+/// keys the new folder is encrypted.
+pub async fn salvage(old: &Path, new: &Path, doubtful: bool, keys: Option<KeyRing>) -> Result<Salvaged, EngineError> {
     let _held = DataFolder::hold(old)?;
     DataFolder::require_new(new)?;
-    let inspection = Inspection::of(&old.join("sled"))?;
+    let inspection = Inspection::of(&old.join("sled"), keys.as_ref())?;
     let evidence = Evidence::read(&inspection)?;
     // The new folder is created last, so that a folder that can't be read leaves none behind.
     let new = DataFolder::claim_new(new)?;
-    let engine = DurableEngine::open(new, &DurableOptions::unsynced(CACHE_BYTES))?;
+    let engine = DurableEngine::open(new, &DurableOptions { keys, ..DurableOptions::unsynced(CACHE_BYTES) })?;
     let result = Salvage { inspection: &inspection, evidence, engine: &engine, take_doubtful: doubtful }.run().await;
     engine.close().await?;
     result

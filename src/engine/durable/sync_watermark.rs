@@ -9,13 +9,16 @@ use super::redo::Position;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 const FILE: &str = "acknowledged";
 
 /// The first byte of each copy, which is its format, and how many numbers follow it.
 const FORMAT: u8 = 2;
+/// The same in a folder with encrypted data. Servers that know no encryption don't know this format either, and refuse
+/// the folder.
+const ENCRYPTED_FORMAT: u8 = 3;
 const NUMBERS: usize = 5;
 /// The same in versions without a redo log.
 const OLD_FORMAT: u8 = 1;
@@ -41,6 +44,8 @@ pub(super) struct SyncWatermark {
     pub(super) log_end: u64,
     /// The length of that log's file.
     pub(super) file_bytes: u64,
+    /// Whether data may be encrypted.
+    pub(super) is_encrypted: bool,
 }
 
 /// What the file says.
@@ -65,7 +70,7 @@ impl StoredWatermark {
 impl SyncWatermark {
     fn encode(self) -> [u8; COPY_BYTES] {
         let mut copy = [0; COPY_BYTES];
-        copy[0] = FORMAT;
+        copy[0] = if self.is_encrypted { ENCRYPTED_FORMAT } else { FORMAT };
         let numbers = [self.log_end, self.last_event, self.file_bytes, self.redo.generation, self.redo.bytes];
         for (place, number) in copy[1..].chunks_exact_mut(8).zip(numbers) {
             place.copy_from_slice(&number.to_be_bytes());
@@ -77,8 +82,9 @@ impl SyncWatermark {
 
     /// Reads a copy at the start of these bytes.
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let count = match *bytes.first()? {
-            FORMAT => NUMBERS,
+        let format = *bytes.first()?;
+        let count = match format {
+            FORMAT | ENCRYPTED_FORMAT => NUMBERS,
             OLD_FORMAT => OLD_NUMBERS,
             _ => return None,
         };
@@ -91,7 +97,8 @@ impl SyncWatermark {
             *number = bytes.try_into().map(u64::from_be_bytes).ok()?;
         }
         let [log_end, last_event, file_bytes, generation, bytes] = numbers;
-        Some(Self { redo: Position { generation, bytes }, last_event, log_end, file_bytes })
+        let is_encrypted = format == ENCRYPTED_FORMAT;
+        Some(Self { redo: Position { generation, bytes }, last_event, log_end, file_bytes, is_encrypted })
     }
 }
 
@@ -110,6 +117,7 @@ pub(super) fn read(folder: &Path) -> io::Result<StoredWatermark> {
 /// The watermark's file. The two threads that sync share it.
 #[derive(Debug)]
 pub(super) struct WatermarkFile {
+    folder: PathBuf,
     file: File,
     watermark: Mutex<SyncWatermark>,
 }
@@ -119,12 +127,17 @@ impl WatermarkFile {
     pub(super) fn create(folder: &Path, watermark: SyncWatermark) -> io::Result<Self> {
         let new = folder.join("acknowledged.new");
         let file = OpenOptions::new().create(true).truncate(true).write(true).mode(PRIVATE_FILE).open(&new)?;
-        let this = Self { file, watermark: Mutex::new(watermark) };
+        let this = Self { folder: folder.into(), file, watermark: Mutex::new(watermark) };
         this.update(|_| {})?;
         this.sync()?;
         fs::rename(new, folder.join(FILE))?;
         File::open(folder)?.sync_all()?;
         Ok(this)
+    }
+
+    /// The folder in which it is.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Changes the watermark.
@@ -148,8 +161,13 @@ impl WatermarkFile {
 mod tests {
     use super::*;
 
-    const WATERMARK: SyncWatermark =
-        SyncWatermark { redo: Position { generation: 5, bytes: 6 }, last_event: 8, log_end: 7, file_bytes: 9 };
+    const WATERMARK: SyncWatermark = SyncWatermark {
+        redo: Position { generation: 5, bytes: 6 },
+        last_event: 8,
+        log_end: 7,
+        file_bytes: 9,
+        is_encrypted: false,
+    };
 
     #[test]
     fn a_mark_survives_one_damaged_byte_and_notices_more() {
@@ -169,6 +187,15 @@ mod tests {
         }
         std::fs::write(&path, "").unwrap();
         assert_eq!(read(temp.path()).unwrap(), StoredWatermark::Damaged);
+    }
+
+    #[test]
+    fn a_mark_says_that_there_is_encrypted_data() {
+        let temp = tempfile::tempdir().unwrap();
+        let watermark = SyncWatermark { is_encrypted: true, ..WATERMARK };
+        WatermarkFile::create(temp.path(), watermark).unwrap();
+        assert_eq!(read(temp.path()).unwrap(), StoredWatermark::Whole(watermark));
+        assert_eq!(std::fs::read(temp.path().join(FILE)).unwrap()[0], 3, "older servers know no such format");
     }
 
     #[test]

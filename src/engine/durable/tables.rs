@@ -9,6 +9,7 @@
 //! | `due`      | moment, handle               | nothing                           |
 //! | `members`  | namespace, 0, handle         | nothing                           |
 //! |            | 0, hash of principal, handle | nothing                           |
+//! |            | 1, keyed hash of it, handle  | nothing ([`PrincipalIndex`])      |
 //! | `events`   | sequence number              | event; blocks in sled ([`History`])|
 //! | `meta`     | `events-dropped-through`     | sequence number                   |
 //! |            | `generation-of-` name        | n, if the tree is now `name.n`    |
@@ -22,12 +23,13 @@ use super::super::{EngineError, EngineStatistics, SequenceGap, place_behind};
 use super::cache::{Cached, LookupCache, RecordCache};
 use super::history::History;
 use super::keys::{
-    DROPPED_THROUGH, GAP_PREFIX, GAP_PREFIX_END, Key, due_key, generation_key, member_key, part_key, read_due_key,
-    read_gap, read_member_key, tree_name,
+    DROPPED_THROUGH, GAP_PREFIX, GAP_PREFIX_END, Key, due_key, generation_key, part_key, read_due_key, read_gap,
+    read_member_key, tree_name,
 };
 use super::layered_table::LayeredTable;
 use super::memtable::{Memtable, Recent, Row};
 use super::merge::Direction;
+use super::principals::PrincipalIndex;
 use super::sled::{Database, MAX_ROW_BYTES, RowTable, Store};
 use super::table::Table;
 use crate::clock::Millis;
@@ -58,6 +60,7 @@ pub(super) struct Tables {
     pub(super) members: LayeredTable,
     pub(super) history: History,
     pub(super) meta: LayeredTable,
+    pub(super) principals: PrincipalIndex,
 }
 
 /// What the writer counts while it carries out changes.
@@ -72,8 +75,8 @@ pub(super) struct Ledger {
 
 impl Tables {
     /// Opens the tables of this database, under the rows that are not in it yet.
-    pub(super) fn open(db: &Database, memtable: Memtable) -> Result<Self, EngineError> {
-        let meta = LayeredTable::new(Table::Meta, db.table(Table::Meta.name())?, memtable.clone());
+    pub(super) fn open(db: &Database, memtable: Memtable, principals: PrincipalIndex) -> Result<Self, EngineError> {
+        let meta = LayeredTable::new(Table::Meta, db.table(Table::Meta, Table::Meta.name())?, memtable.clone());
         let tree =
             |table| Ok::<_, EngineError>(LayeredTable::new(table, open_newest(db, &meta, table)?, memtable.clone()));
         let dropped_through = meta.get(DROPPED_THROUGH)?.map_or(Ok(0), codec::decode_millis)?;
@@ -89,6 +92,7 @@ impl Tables {
             members: tree(Table::Members)?,
             history: History::new(open_newest(db, &meta, Table::Events)?, memtable.clone(), dropped_through),
             meta,
+            principals,
             memtable,
         })
     }
@@ -162,6 +166,18 @@ impl Tables {
         };
         tree.stored = Store::new(stored, table.has_leaves());
         Ok(())
+    }
+
+    /// The trees of all tables, also of generations of indexes that were replaced. The sessions come last, since they are the
+    /// most.
+    pub(super) fn trees(&self, db: &Database) -> Result<Vec<RowTable>, EngineError> {
+        let mut trees = Vec::new();
+        for table in Table::ALL.into_iter().rev() {
+            for generation in 0..=generation(&self.meta, table)? {
+                trees.push(db.table(table, &tree_name(table.name(), generation))?);
+            }
+        }
+        Ok(trees)
     }
 
     /// What was counted so far.
@@ -265,14 +281,14 @@ impl View for Tables {
     }
 
     fn members(&self, list: &SessionList, before: Option<Handle>, limit: usize) -> Result<Vec<Handle>, EngineError> {
-        let start = member_key(list, Handle::FIRST);
-        let end = member_key(list, before.unwrap_or(Handle::LAST));
+        let start = self.principals.member_key(list, Handle::FIRST);
+        let end = self.principals.member_key(list, before.unwrap_or(Handle::LAST));
         let rows = self.members.scan(start..end, Direction::Down, limit).take(limit);
         rows.map(|row| read_member_key(&row?.0)).collect()
     }
 
     fn has_member(&self, list: &SessionList, handle: Handle) -> Result<bool, EngineError> {
-        self.members.contains_key(&member_key(list, handle))
+        self.members.contains_key(&self.principals.member_key(list, handle))
     }
 
     fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, EngineError> {
@@ -339,7 +355,7 @@ fn millis(place: u128) -> Millis {
 
 /// Opens the newest generation of a table.
 fn open_newest(db: &Database, meta: &LayeredTable, table: Table) -> Result<RowTable, EngineError> {
-    db.table(&tree_name(table.name(), generation(meta, table)?))
+    db.table(table, &tree_name(table.name(), generation(meta, table)?))
 }
 
 fn generation(meta: &LayeredTable, table: Table) -> Result<u64, EngineError> {

@@ -5,6 +5,7 @@ use super::history;
 use super::inspection::Inspection;
 use super::record::read_record;
 use super::table::Table;
+use crate::encryption::KeyRing;
 use crate::engine::EngineError;
 use crate::engine::codec::{self, RecordRow};
 use crate::model::Handle;
@@ -41,10 +42,10 @@ impl Verified {
     }
 }
 
-/// Reads all data in use in a data folder.
-pub fn verify(folder: &Path) -> Result<Verified, EngineError> {
+/// Reads all data in use in a data folder. Encrypted data needs its keys.
+pub fn verify(folder: &Path, keys: Option<&KeyRing>) -> Result<Verified, EngineError> {
     let _held = DataFolder::hold(folder)?;
-    let inspection = Inspection::of(&folder.join("sled"))?;
+    let inspection = Inspection::of(&folder.join("sled"), keys)?;
     let mut verified = Verified {
         pages: inspection.used_pages(),
         damaged_pages: inspection.damaged_pages(),

@@ -3,7 +3,8 @@
 //! The background thread makes it as fast as the caller takes it. Whatever the size of the store, only a slice of sessions
 //! and a few messages wait to be taken.
 
-use crate::backup::{BackupWriter, Cut, FORMAT_VERSION, Opening, Saved};
+use crate::backup::{BackupWriter, Cut, Opening, Saved, format_version};
+use crate::encryption::KeyRing;
 use crate::proto::{BackupResponse, BackupSummary};
 use crate::service::convert::answer::timestamp;
 use crate::service::errors::status::Refusal;
@@ -22,24 +23,25 @@ const BUFFER: usize = 4;
 const MAX_PART: usize = 256 << 10;
 
 impl StoreService {
-    /// Begins a backup, which keeps its permit for as long as it takes.
-    pub(super) fn back_up(&self, permit: OwnedSemaphorePermit) -> Result<AnswerStream<BackupResponse>, Status> {
+    /// Begins a backup, which is encrypted if there are keys, and keeps its permit for as long as it takes.
+    pub(super) fn back_up(
+        &self,
+        permit: OwnedSemaphorePermit,
+        keys: Option<&KeyRing>,
+    ) -> Result<AnswerStream<BackupResponse>, Status> {
         let sessions = self.sessions()?;
         let (messages, receiver) = mpsc::channel(BUFFER);
         let opening = Opening {
-            format_version: FORMAT_VERSION,
+            format_version: format_version(keys),
             server_version: env!("CARGO_PKG_VERSION").into(),
             begun: sessions.now(),
             expected_sessions: sessions.engine_statistics().sessions.values().sum(),
         };
         tracing::info!(sessions = opening.expected_sessions, "a backup begins");
         let sender = messages.clone();
+        let writer = BackupWriter::new(&opening, keys);
         let work = async move {
-            let mut sender = BackupSender {
-                writer: BackupWriter::new(&opening),
-                messages: sender,
-                expected: opening.expected_sessions,
-            };
+            let mut sender = BackupSender { writer, messages: sender, expected: opening.expected_sessions };
             let cut = sessions.backup(&mut sender).await?;
             sender.finish(&opening, &cut).await
         };

@@ -93,7 +93,7 @@ impl Admin for AdminService {
 
     async fn backup(&self, request: Request<BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
         self.check(&request, Permission::Backup)?;
-        self.store.back_up(self.backup_permit()?).map(Response::new)
+        self.store.back_up(self.backup_permit()?, self.restores.keys()).map(Response::new)
     }
 
     async fn restore(&self, request: Request<Streaming<RestoreRequest>>) -> Result<Response<RestoreResponse>, Status> {

@@ -5,6 +5,7 @@
 use super::AdminService;
 use super::backup::summary;
 use crate::backup::{Built, Restored, restore};
+use crate::encryption::KeyRing;
 use crate::engine::{DataFolder, DurableOptions, EngineStatistics};
 use crate::proto::{RestoreRequest, RestoreResponse};
 use crate::service::errors::grpc;
@@ -41,6 +42,11 @@ impl Restores {
     #[must_use]
     pub fn new(target: Option<(DataFolder, DurableOptions)>, swaps: mpsc::Sender<Swap>) -> Self {
         Self { target, swaps }
+    }
+
+    /// The keys under which backups are encrypted.
+    pub(super) fn keys(&self) -> Option<&KeyRing> {
+        self.target.as_ref()?.1.keys.as_ref()
     }
 
     /// Refuses unless the engine holds nothing that a restore would lose.

@@ -1,7 +1,8 @@
 //! What the server holds and has done, in numbers.
 
 use super::AdminService;
-use crate::proto::{GetStatisticsResponse, NamespaceStatistics};
+use crate::engine::EncryptionStatistics;
+use crate::proto::{self, GetStatisticsResponse, NamespaceStatistics};
 use crate::service::convert::answer::{duration, timestamp};
 use crate::service::errors::counters::{MET_DAMAGE, REFUSED_FOR_SPACE, count_of};
 use crate::service::streams::watch::resume_token;
@@ -45,7 +46,18 @@ impl AdminService {
             clock_steps: clock.steps,
             clock_ahead: Some(signed_duration(clock.ahead)),
             current_time: Some(timestamp(clock.time)),
+            encryption: engine.encryption.as_ref().map(encryption),
         })
+    }
+}
+
+fn encryption(statistics: &EncryptionStatistics) -> proto::EncryptionStatistics {
+    proto::EncryptionStatistics {
+        key: statistics.key.map(|key| key.to_string()).unwrap_or_default(),
+        older_keys: statistics.older_keys.iter().map(ToString::to_string).collect(),
+        partly_plain: statistics.is_partly_plain,
+        sessions_checked: statistics.sessions_checked,
+        sessions_expected: statistics.sessions_expected,
     }
 }
 

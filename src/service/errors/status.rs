@@ -184,7 +184,7 @@ fn engine_failure(error: &EngineError) -> Status {
             tracing::error!(%error, "a request met damaged data");
             plain(Code::DataLoss, "the stored session is damaged", MET_DAMAGE)
         }
-        EngineError::Storage(_) | EngineError::DiskFull | EngineError::Damaged { .. } => {
+        EngineError::Storage(_) | EngineError::DiskFull | EngineError::Damaged { .. } | EngineError::Keys(_) => {
             tracing::error!(%error, "a request failed");
             plain(Code::Internal, "the storage failed; see the server's log", "INTERNAL")
         }

@@ -10,7 +10,7 @@ async fn sled_refuses_to_grow_while_space_is_low_but_removes() {
     let folder = tempfile::tempdir().unwrap();
     let (record, _) = record(10);
     let handle = record.handle;
-    let mut subject = Subject { engine: open_sled(folder.path(), 0), folder: Some(folder) };
+    let mut subject = Subject { engine: open_sled(folder.path(), 0), folder: Some(folder), keys: None };
     subject.put(&record, None).await;
     let stored = subject.record(handle).await.unwrap();
 

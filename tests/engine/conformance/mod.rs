@@ -6,7 +6,7 @@ mod history;
 mod records;
 mod restore;
 mod rows;
-mod subject;
+pub(crate) mod subject;
 mod transactions;
 
 /// Makes one test for each case and each engine.
@@ -15,6 +15,10 @@ macro_rules! conformance {
         mod memory {
             use crate::conformance::subject::Subject;
             $($(#[tokio::test] async fn $case() { crate::conformance::$part::$case(Subject::memory()).await; })*)*
+        }
+        mod encrypted {
+            use crate::conformance::subject::Subject;
+            $($(#[tokio::test] async fn $case() { crate::conformance::$part::$case(Subject::encrypted()).await; })*)*
         }
         mod sled {
             use crate::conformance::subject::Subject;

@@ -1,6 +1,8 @@
 //! The engines under test, and their test data.
 
+use crate::encryption::ring;
 use sessiond::clock::Millis;
+use sessiond::encryption::{KeyRing, new_key};
 use sessiond::engine::{
     Cause, DataFolder, Draft, Due, Durability, DurableEngine, DurableOptions, Engine, EngineError, MemoryEngine,
     Outcome, SessionList, View, WatchdogOptions,
@@ -15,23 +17,32 @@ use std::time::Duration;
 pub(crate) struct Subject {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) folder: Option<tempfile::TempDir>,
+    pub(crate) keys: Option<KeyRing>,
 }
 
 impl Subject {
     pub(crate) fn memory() -> Self {
-        Self { engine: Arc::new(MemoryEngine::default()), folder: None }
+        Self { engine: Arc::new(MemoryEngine::default()), folder: None, keys: None }
     }
 
     pub(crate) fn sled() -> Self {
+        Self::on_disk(None)
+    }
+
+    pub(crate) fn encrypted() -> Self {
+        Self::on_disk(Some(ring(&[&new_key().1])))
+    }
+
+    fn on_disk(keys: Option<KeyRing>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { engine: open_sled(folder.path(), 0), folder: Some(folder) }
+        Self { engine: open_with(folder.path(), 0, keys.clone()), folder: Some(folder), keys }
     }
 
     pub(crate) async fn reopen(&mut self) {
         let Some(folder) = &self.folder else { return };
         self.engine.close().await.unwrap();
         self.engine = Arc::new(MemoryEngine::default());
-        self.engine = open_sled(folder.path(), 0);
+        self.engine = open_with(folder.path(), 0, self.keys.clone());
     }
 
     pub(crate) async fn read<T: Send>(&self, mut read: impl FnMut(&dyn View) -> Result<T, EngineError> + Send) -> T {
@@ -85,7 +96,12 @@ impl Subject {
 }
 
 pub(crate) fn open_sled(folder: &Path, min_free_bytes: u64) -> Arc<dyn Engine> {
+    open_with(folder, min_free_bytes, None)
+}
+
+fn open_with(folder: &Path, min_free_bytes: u64, keys: Option<KeyRing>) -> Arc<dyn Engine> {
     let options = DurableOptions {
+        keys,
         durability: Durability::Always,
         watchdog: WatchdogOptions { min_free_bytes, stall_timeout: Duration::from_secs(30) },
         ..DurableOptions::unsynced(32 << 20)

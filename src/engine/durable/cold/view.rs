@@ -2,7 +2,7 @@
 
 use super::{ColdRead, Loaded};
 use crate::clock::Millis;
-use crate::engine::durable::keys::{due_key, member_key};
+use crate::engine::durable::keys::due_key;
 use crate::engine::durable::memtable::Recent;
 use crate::engine::durable::table::Table;
 use crate::engine::durable::tables::Tables;
@@ -144,7 +144,7 @@ impl View for WarmView<'_> {
     }
 
     fn has_member(&self, list: &SessionList, handle: Handle) -> Result<bool, EngineError> {
-        if !self.is_recent(Table::Members, &member_key(list, handle)) {
+        if !self.is_recent(Table::Members, &self.tables.principals.member_key(list, handle)) {
             self.gate.pass(ColdRead::Member(list.clone(), handle))?;
         }
         self.tables.has_member(list, handle)

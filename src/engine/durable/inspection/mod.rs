@@ -2,11 +2,15 @@
 
 mod rows;
 
+use super::cipher::Cipher;
+use super::encryption_state::{EncryptionState, KeyProblem};
 use super::keys::{DROPPED_THROUGH, generation_key, tree_name};
 use super::redo::Redo;
 use super::sled::SledFiles;
 use super::sync_watermark::{self, StoredWatermark};
 use super::table::Table;
+use crate::encryption::KeyRing;
+use crate::engine::EngineError;
 use crate::engine::codec;
 pub(super) use rows::InspectedTable;
 use std::io;
@@ -17,17 +21,44 @@ use std::path::Path;
 pub(super) struct Inspection {
     sled: SledFiles,
     pub(super) watermark: StoredWatermark,
+    /// Under which keys the data is encrypted.
+    pub(super) encryption: EncryptionState,
+    /// Why nobody can tell that.
+    key_problem: Option<KeyProblem>,
     /// The redo log, whose rows override those in the pages.
     pub(super) redo: Redo,
 }
 
+/// Refuses keys with which a server could not open this data folder. It changes nothing.
+pub fn check_keys(folder: &Path, keys: Option<&KeyRing>) -> Result<(), EngineError> {
+    check_keys_of(&folder.join("sled"), keys)
+}
+
+/// The same for the folder of sled's files.
+pub(super) fn check_keys_of(sled: &Path, keys: Option<&KeyRing>) -> Result<(), EngineError> {
+    Ok(required_keys(sled, sync_watermark::read(sled)?)?.require(keys)?)
+}
+
+fn required_keys(sled: &Path, watermark: StoredWatermark) -> Result<EncryptionState, EngineError> {
+    EncryptionState::read(sled, watermark.known().is_some_and(|watermark| watermark.is_encrypted))
+}
+
 impl Inspection {
-    /// Reads all data in use. That takes about as long as reading the files.
-    pub(super) fn of(sled: &Path) -> io::Result<Self> {
+    /// Reads all data in use. That takes about as long as reading the files. Without the keys of encrypted data it fails.
+    pub(super) fn of(sled: &Path, keys: Option<&KeyRing>) -> Result<Self, EngineError> {
         let watermark = sync_watermark::read(sled)?;
-        let redo = Redo::read(sled, watermark.known().map(|watermark| watermark.redo))?;
-        let sled = SledFiles::read(sled, watermark.known())?;
-        Ok(Self { sled, watermark, redo })
+        // What is left can be read all the same with the right keys, though no server opens it.
+        let (encryption, key_problem) = match (required_keys(sled, watermark), keys) {
+            (Err(EngineError::Keys(problem)), Some(keys)) if problem.is_damage() => {
+                (EncryptionState::unknown(keys), Some(problem))
+            }
+            (encryption, _) => (encryption?, None),
+        };
+        encryption.require(keys)?;
+        let cipher = Cipher::new(keys, &encryption);
+        let redo = Redo::read(sled, watermark.known().map(|watermark| watermark.redo), &cipher)?;
+        let sled = SledFiles::read(sled, watermark.known(), cipher)?;
+        Ok(Self { sled, watermark, encryption, key_problem, redo })
     }
 
     /// How many pages hold something.
@@ -108,6 +139,9 @@ impl Inspection {
 
     /// The same for a folder that is accepted without a watermark.
     pub(super) fn damage_beside_watermark(&self) -> Option<String> {
+        if let Some(problem) = &self.key_problem {
+            return Some(problem.to_string());
+        }
         if let Some(damage) = &self.redo.damage {
             return Some(damage.clone());
         }

@@ -41,7 +41,7 @@ impl Inspection {
         let changed = self.redo.rows.rows(table.table);
         let mut new: BTreeMap<&[u8], &Bytes> =
             changed.iter().filter_map(|(key, value)| Some((&**key, value.as_ref()?))).collect();
-        let mut pages = self.sled.rows(&table.in_sled, table.table.has_leaves());
+        let mut pages = self.sled.rows(table.table, &table.in_sled);
         let mut is_over = false;
         std::iter::from_fn(move || {
             let mut rows = match pages.next() {

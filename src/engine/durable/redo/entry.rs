@@ -1,6 +1,8 @@
 //! The format of entries.
 
 use super::Position;
+use crate::engine::codec::FORMAT_ENCRYPTED;
+use crate::engine::durable::cipher::Cipher;
 use crate::engine::durable::keys::Key;
 use crate::engine::durable::memtable::Row;
 use crate::engine::durable::table::Table;
@@ -18,9 +20,20 @@ const LARGE_ENTRY: u32 = 1 << 20;
 const REMOVED: u8 = 128;
 
 /// Appends the entry of a transaction, which begins at this position. An entry without rows ends the generation.
-pub(super) fn append(buffer: &mut Vec<u8>, at: Position, rows: &[Row]) {
+pub(super) fn append(buffer: &mut Vec<u8>, at: Position, rows: &[Row], cipher: &Cipher) {
     let begin = buffer.len();
     buffer.put_bytes(0, HEADER_BYTES);
+    if !rows.is_empty() {
+        cipher.encrypt_entry(at, buffer, |buffer| put_rows(buffer, rows));
+    }
+    let (header, content) = buffer[begin..].split_at_mut(HEADER_BYTES);
+    // An entry is smaller than the file, which is bounded far below 4 GiB.
+    let length = u32::try_from(content.len()).expect("a transaction is smaller than 4 GiB");
+    header[..4].copy_from_slice(&length.to_be_bytes());
+    header[4..].copy_from_slice(&checksum(at, content).to_be_bytes());
+}
+
+fn put_rows(buffer: &mut Vec<u8>, rows: &[Row]) {
     for row in rows {
         buffer.put_u8(row.table as u8 | if row.value.is_none() { REMOVED } else { 0 });
         put_bytes(buffer, &row.key);
@@ -28,11 +41,6 @@ pub(super) fn append(buffer: &mut Vec<u8>, at: Position, rows: &[Row]) {
             put_bytes(buffer, value);
         }
     }
-    let (header, content) = buffer[begin..].split_at_mut(HEADER_BYTES);
-    // An entry is smaller than the file, which is bounded far below 4 GiB.
-    let length = u32::try_from(content.len()).expect("a transaction is smaller than 4 GiB");
-    header[..4].copy_from_slice(&length.to_be_bytes());
-    header[4..].copy_from_slice(&checksum(at, content).to_be_bytes());
 }
 
 fn put_bytes(buffer: &mut Vec<u8>, bytes: &[u8]) {
@@ -63,11 +71,13 @@ pub(super) fn may_begin(bytes: &[u8]) -> bool {
     let Some((header, rest)) = bytes.split_first_chunk::<HEADER_BYTES>() else { return false };
     let length = header.first_chunk().map_or(0, |length| u32::from_be_bytes(*length));
     let is_table = |number: &u8| Table::from_number(number & !REMOVED).is_some();
-    (1..=LARGE_ENTRY).contains(&length) && rest.first().is_some_and(is_table)
+    let is_content = |first: &u8| *first == FORMAT_ENCRYPTED || is_table(first);
+    (1..=LARGE_ENTRY).contains(&length) && rest.first().is_some_and(is_content)
 }
 
-/// Decodes the rows of an entry; `None` if they are not rows.
-pub(super) fn rows(mut content: Bytes) -> Option<Vec<Row>> {
+/// Decodes the rows of the entry at this position; `None` if they are not rows, or can't be decrypted.
+pub(super) fn rows(content: Bytes, at: Position, cipher: &Cipher) -> Option<Vec<Row>> {
+    let mut content = cipher.decrypt_entry(at, content)?;
     let mut rows = Vec::new();
     while content.has_remaining() {
         let number = content.get_u8();
@@ -101,19 +111,19 @@ mod tests {
     #[test]
     fn an_entry_is_read_as_it_was_written() {
         let mut buffer = b"before".to_vec();
-        append(&mut buffer, AT, &transaction());
+        append(&mut buffer, AT, &transaction(), &Cipher::default());
         let entry = Bytes::from(buffer.split_off(6));
         let (content, length) = read(&entry, AT).unwrap();
-        assert_eq!((rows(content), length), (Some(transaction()), entry.len()));
+        assert_eq!((rows(content, AT, &Cipher::default()), length), (Some(transaction()), entry.len()));
         let mut end = Vec::new();
-        append(&mut end, AT, &[]);
+        append(&mut end, AT, &[], &Cipher::default());
         assert_eq!(read(&end.into(), AT), Some((Bytes::new(), HEADER_BYTES)));
     }
 
     #[test]
     fn an_entry_is_valid_in_its_place_only_and_as_a_whole() {
         let mut buffer = Vec::new();
-        append(&mut buffer, AT, &transaction());
+        append(&mut buffer, AT, &transaction(), &Cipher::default());
         let entry = Bytes::from(buffer.clone());
         assert_eq!(read(&entry, Position { generation: 5, ..AT }), None);
         assert_eq!(read(&entry, Position { bytes: 101, ..AT }), None);

@@ -11,6 +11,7 @@
 //!
 //! ```text
 //! entry    length of the rows (u32), checksum of generation, offset, and rows (u32), rows
+//! rows     one after the other; encrypted, if there are keys: the format byte of encrypted rows, and their ciphertext
 //! row      table number, plus 128 if removed; length of the key, key; unless removed, length of the value, value
 //! ```
 //!

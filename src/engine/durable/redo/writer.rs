@@ -2,6 +2,7 @@
 
 use super::{Position, entry, path_of};
 use crate::engine::durable::access::PRIVATE_FILE;
+use crate::engine::durable::cipher::Cipher;
 use crate::engine::durable::memtable::Row;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -25,6 +26,7 @@ pub(in super::super) struct RedoWriter {
     /// The position of the first of them.
     written: Position,
     file: Arc<RedoFile>,
+    cipher: Cipher,
 }
 
 /// Entries to be written, and their position.
@@ -46,15 +48,20 @@ pub(in super::super) struct RedoFile {
 
 impl RedoWriter {
     /// Begins a generation in this file.
-    pub(in super::super) fn begin(generation: u64, file: RedoFile) -> Self {
+    pub(in super::super) fn begin(generation: u64, file: RedoFile, cipher: Cipher) -> Self {
         let written = Position { generation, bytes: 0 };
-        Self { buffer: Vec::new(), written, file: Arc::new(file) }
+        Self { buffer: Vec::new(), written, file: Arc::new(file), cipher }
+    }
+
+    /// Goes on in the file of this generation. What was appended must be handed out already.
+    pub(in super::super) fn go_on(&mut self, generation: u64, file: RedoFile) {
+        *self = Self::begin(generation, file, self.cipher.clone());
     }
 
     /// Appends the entry of a transaction. It is written later.
     pub(in super::super) fn append(&mut self, rows: &[Row]) {
         let at = self.end();
-        entry::append(&mut self.buffer, at, rows);
+        entry::append(&mut self.buffer, at, rows, &self.cipher);
     }
 
     /// Ends the generation.

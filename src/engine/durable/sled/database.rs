@@ -4,7 +4,9 @@ use super::SEGMENT_BYTES;
 use super::error::refuse;
 use super::row_table::RowTable;
 use crate::engine::EngineError;
+use crate::engine::durable::cipher::Cipher;
 use crate::engine::durable::folder::DataFolder;
+use crate::engine::durable::table::Table;
 use std::fmt;
 use std::time::Duration;
 
@@ -21,11 +23,13 @@ const BYTES_PER_CACHED_BYTE: u64 = 3;
 pub(in super::super) struct Database {
     pub(super) db: ::sled::Db,
     config: ::sled::Config,
+    cipher: Cipher,
 }
 
 impl Database {
-    /// Opens the database in this folder, or creates it. Its pages may take `cache_bytes` of memory.
-    pub(in super::super) fn open(folder: &DataFolder, cache_bytes: u64) -> Result<Self, EngineError> {
+    /// Opens the database in this folder, or creates it. Its pages may take `cache_bytes` of memory, and its rows are
+    /// encrypted by the cipher.
+    pub(in super::super) fn open(folder: &DataFolder, cache_bytes: u64, cipher: Cipher) -> Result<Self, EngineError> {
         let config = ::sled::Config::new()
             .path(folder.sled_path())
             .mode(::sled::Mode::HighThroughput)
@@ -33,12 +37,12 @@ impl Database {
             .segment_size(SEGMENT_BYTES)
             .flush_every_ms(None);
         let db = open(&config).map_err(|error| refuse(error, folder))?;
-        Ok(Self { db, config })
+        Ok(Self { db, config, cipher })
     }
 
-    /// The table with this name. It is created if there is none.
-    pub(in super::super) fn table(&self, name: &str) -> Result<RowTable, EngineError> {
-        Ok(RowTable::new(self.db.open_tree(name)?))
+    /// The tree with this name, which holds rows of this table. It is created if there is none.
+    pub(in super::super) fn table(&self, table: Table, name: &str) -> Result<RowTable, EngineError> {
+        Ok(RowTable::new(self.db.open_tree(name)?, table, self.cipher.clone()))
     }
 
     /// Tells whether sled still works.
@@ -50,7 +54,7 @@ impl Database {
     #[cfg(test)]
     pub(in super::super) fn temporary() -> Self {
         let config = ::sled::Config::new().temporary(true);
-        Self { db: config.open().unwrap(), config }
+        Self { db: config.open().unwrap(), config, cipher: Cipher::default() }
     }
 }
 

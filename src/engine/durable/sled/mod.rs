@@ -26,7 +26,7 @@ mod store;
 pub(super) use database::{Database, Health};
 pub(super) use files::{PageRows, SledFiles, TablePages};
 pub(super) use log::Log;
-pub(super) use row_table::RowTable;
+pub(super) use row_table::{Renewed, RowTable};
 pub(super) use store::Store;
 
 use bytes::Bytes;

@@ -38,5 +38,23 @@ pub(in crate::server::metrics) fn write(families: &mut Families<'_, '_>, snapsho
     )?;
     families.gauge("sessiond_data_bytes", "Bytes of the data folder.", engine.disk_bytes)?;
     families.gauge("sessiond_disk_free_bytes", "Bytes that are free on the disk of the data folder.", disk.free)?;
-    families.counter("sessiond_storage_stalls", "How often the storage made no progress for a while.", engine.stalls)
+    families.counter(
+        "sessiond_storage_stalls",
+        "How often the storage made no progress for a while.",
+        engine.stalls,
+    )?;
+    if let Some(encryption) = &engine.encryption {
+        let left = encryption.older_keys.len() as u64 + u64::from(encryption.is_partly_plain);
+        families.gauge(
+            "sessiond_encryption_older_keys",
+            "Keys besides the first under which data may still be encrypted, and one more if some may be in plain.",
+            left,
+        )?;
+        families.gauge(
+            "sessiond_encryption_sessions_checked",
+            "Sessions that a re-encryption has looked at since the start.",
+            encryption.sessions_checked,
+        )?;
+    }
+    Ok(())
 }

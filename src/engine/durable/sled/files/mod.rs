@@ -10,6 +10,7 @@ mod snapshot;
 mod tests;
 
 use super::{SEGMENT_BYTES, log_path};
+use crate::engine::durable::cipher::Cipher;
 use crate::engine::durable::sync_watermark::SyncWatermark;
 use pages::Pages;
 pub(in super::super) use rows::{PageRows, TablePages};
@@ -25,23 +26,24 @@ pub(in super::super) struct SledFiles {
     pages: Option<Pages>,
     snapshot_is_damaged: bool,
     watermark: Option<SyncWatermark>,
+    cipher: Cipher,
 }
 
 impl SledFiles {
     /// Reads all data in use. `watermark` tells how far the log was synced, if known. It takes about as long as reading
-    /// the files.
-    pub(in super::super) fn read(sled: &Path, watermark: Option<SyncWatermark>) -> io::Result<Self> {
+    /// the files. Rows are decrypted by the cipher.
+    pub(in super::super) fn read(sled: &Path, watermark: Option<SyncWatermark>, cipher: Cipher) -> io::Result<Self> {
         let log = match File::open(log_path(sled)) {
             Ok(log) => log,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Self { pages: None, snapshot_is_damaged: false, watermark });
+                return Ok(Self { pages: None, snapshot_is_damaged: false, watermark, cipher });
             }
             Err(error) => return Err(error),
         };
         let snapshot = snapshot::read(sled)?;
         let snapshot_is_damaged = snapshot.is_none();
         let pages = Pages::find(log, SEGMENT_BYTES, snapshot.unwrap_or_else(Snapshot::default), watermark)?;
-        Ok(Self { pages: Some(pages), snapshot_is_damaged, watermark })
+        Ok(Self { pages: Some(pages), snapshot_is_damaged, watermark, cipher })
     }
 
     /// Whether there is a log at all.

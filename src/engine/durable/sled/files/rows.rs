@@ -5,6 +5,7 @@ use super::node::{self, Content, Node};
 use super::pages::{Pages, ROOTS_PAGE};
 use crate::engine::codec;
 use crate::engine::durable::sled::leaf_table;
+use crate::engine::durable::table::Table;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
@@ -33,19 +34,19 @@ impl SledFiles {
         }
     }
 
-    /// The rows of each page of a table, in the order of the keys. If it `has_leaves`, its leaves are unpacked.
+    /// The rows of each page of a table, in the order of the keys. Leaves are unpacked.
     pub(in super::super::super) fn rows<'a>(
         &'a self,
-        table: &'a TablePages,
-        has_leaves: bool,
+        table: Table,
+        found: &'a TablePages,
     ) -> impl Iterator<Item = io::Result<PageRows>> + 'a {
-        let mut pages = table.pages.iter();
-        let mut unpacking = has_leaves.then(Unpacking::default);
+        let mut pages = found.pages.iter();
+        let mut unpacking = table.has_leaves().then(Unpacking::default);
         std::iter::from_fn(move || {
             let Some((low, high, page)) = pages.next() else {
                 return unpacking.take().map(|unpacking| Ok(unpacking.rest));
             };
-            let rows = self.rows_of_page(low, high, *page);
+            let rows = self.rows_of_page(table, low, high, *page);
             Some(match &mut unpacking {
                 Some(unpacking) => rows.map(|rows| unpacking.unpack(rows, high)),
                 None => rows,
@@ -53,7 +54,7 @@ impl SledFiles {
         })
     }
 
-    fn rows_of_page(&self, low: &[u8], high: &[u8], page: u64) -> io::Result<PageRows> {
+    fn rows_of_page(&self, table: Table, low: &[u8], high: &[u8], page: u64) -> io::Result<PageRows> {
         let node = match &self.pages {
             Some(pages) => read_node(pages, page)?,
             None => None,
@@ -61,7 +62,11 @@ impl SledFiles {
         let Some(Node { content: Content::Rows(rows), .. }) = node else { return Ok(PageRows::new()) };
         // A page that is about to be merged away may still hold rows that its neighbour has already.
         let belongs = |key: &[u8]| key >= low && (high.is_empty() || key < high);
-        Ok(rows.into_iter().filter(|(key, _)| belongs(key)).collect())
+        let decrypt = |(key, row): (Vec<u8>, Vec<u8>)| {
+            let row = self.cipher.decrypt(table, &key, row.into()).into();
+            (key, row)
+        };
+        Ok(rows.into_iter().filter(|(key, _)| belongs(key)).map(decrypt).collect())
     }
 }
 

@@ -1,5 +1,6 @@
 use super::super::Database;
 use super::*;
+use crate::engine::durable::table::Table;
 use std::collections::BTreeMap;
 
 /// What the table should hold: keys, and contents without headers.
@@ -19,7 +20,7 @@ impl Random {
 }
 
 fn table() -> LeafTable {
-    LeafTable::new(Database::temporary().table("members").unwrap())
+    LeafTable::new(Database::temporary().table(Table::Members, "members").unwrap())
 }
 
 fn key(number: u64) -> Vec<u8> {
