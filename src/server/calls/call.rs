@@ -7,6 +7,7 @@ use super::deadline;
 use super::request::{Arrival, NotReceived, RequestBody, one_message};
 use super::route::{Route, Target};
 use super::router::Router;
+use crate::call_record::CallRecord;
 use crate::config::Settings;
 use crate::server::connections::slots::{ActiveCall, Slot};
 use crate::service::errors::transfer::{answers_not_taken, headers_too_large, request_too_slow, too_many_messages};
@@ -76,7 +77,8 @@ impl Peer {
         let began = Instant::now();
         let call = Arc::new(self.slot.begin_call());
         let route = Route::of(request.uri().path());
-        let sent = match self.carry_out(route, request, &mut reply, &call).await {
+        let record = self.caller.record(route, began);
+        let sent = match self.carry_out((route, record.as_ref()), request, &mut reply, &call).await {
             Ok(carried) => self.send(route, carried, &mut reply, call).await,
             Err(aborted) => Err(aborted),
         };
@@ -94,6 +96,9 @@ impl Peer {
                 Code::ResourceExhausted
             }
         };
+        if let Some(record) = record {
+            record.end(code, began.elapsed());
+        }
         if route.rpc.is_stream() {
             self.counts.count_stream(route.rpc, code);
         } else {
@@ -104,7 +109,7 @@ impl Peer {
     /// Does what the call asks for.
     async fn carry_out(
         &self,
-        route: Route,
+        (route, record): (Route, Option<&CallRecord>),
         request: Request<RecvStream>,
         reply: &mut SendResponse<Piece>,
         call: &Arc<ActiveCall>,
@@ -130,10 +135,8 @@ impl Peer {
             return refusal(headers_too_large(size, limit));
         }
         // Before anything is received: whoever is not known gets no memory.
-        match self.caller.find(route, &parts.headers) {
-            Ok(Some(caller)) => drop(parts.extensions.insert(caller)),
-            Ok(None) => {}
-            Err(denied) => return refusal(denied.into()),
+        if let Err(denied) = self.caller.let_in(route, &parts.headers, record, &mut parts.extensions) {
+            return refusal(denied.into());
         }
         let compression =
             if route.asks_in_stream { Ok(Compression::default()) } else { Compression::of(&mut parts.headers) };

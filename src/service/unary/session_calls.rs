@@ -1,6 +1,7 @@
 //! Create, get, update, touch, rotate and delete.
 
 use crate::authorization::{Caller, Permission};
+use crate::proto::delete_session_request::Target;
 use crate::proto::{
     CreateSessionRequest, CreateSessionResponse, DeleteSessionRequest, DeleteSessionResponse, GetSessionRequest,
     GetSessionResponse, RotateSessionRequest, RotateSessionResponse, TouchSessionRequest, TouchSessionResponse,
@@ -9,7 +10,7 @@ use crate::proto::{
 use crate::service::convert::answer::{seen_session, session_without_attributes, timestamp};
 use crate::service::convert::request;
 use crate::service::store::StoreService;
-use crate::session::{Access, Error, NewSession, Rotation, Seen, Update};
+use crate::session::{Access, DeleteTarget, Error, NewSession, Rotation, Seen, Update};
 use tonic::Status;
 
 impl StoreService {
@@ -105,10 +106,18 @@ impl StoreService {
         request: DeleteSessionRequest,
     ) -> Result<DeleteSessionResponse, Status> {
         let sessions = self.sessions()?;
+        let is_by_handle = matches!(request.target, Some(Target::Handle(_)));
+        caller.note(|notes| (notes.is_audited, notes.scope) = (is_by_handle, is_by_handle.then_some("handle")));
         let namespace = request::namespace(caller, Permission::Sessions, request.namespace)?;
         let target = request::target(request.target)?;
+        if let DeleteTarget::Handle(handle) = target {
+            caller.note(|notes| (notes.handle, notes.sessions) = (Some(handle), Some(0)));
+        }
         let deleted = match sessions.delete(namespace, target).await {
-            Ok(()) => true,
+            Ok(handle) => {
+                caller.note(|notes| (notes.handle, notes.sessions) = (Some(handle), Some(1)));
+                true
+            }
             Err(Error::NotFound) if request.allow_missing => {
                 self.guesses.note(caller, 1).await?;
                 false
