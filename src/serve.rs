@@ -108,7 +108,7 @@ fn explain_panics() {
 async fn run(effective: &Effective, passed: Vec<Passed>) -> Result<(), Failure> {
     let settings = Arc::new(effective.settings.clone());
     let (tls, authorizer) = (load_tls(effective)?, load_access(effective)?);
-    let recorder = Recorder::new(open_audit_log(effective)?);
+    let recorder = Recorder::new(open_audit_log(effective)?, settings.access_log);
     let listeners = listen(effective, (tls, authorizer), passed).await?;
     // The folder is claimed after the bind, so that a server that can't listen leaves no folder behind.
     let storage = claim_storage(effective)?;

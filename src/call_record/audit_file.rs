@@ -50,7 +50,8 @@ impl AuditFile {
     /// Hands over a line with its end.
     pub(super) fn write(&self, line: String) {
         if let Err(error) = self.orders.try_send(Order::Write(line)) {
-            let (std::sync::mpsc::TrySendError::Full(order) | std::sync::mpsc::TrySendError::Disconnected(order)) = error;
+            let (std::sync::mpsc::TrySendError::Full(order) | std::sync::mpsc::TrySendError::Disconnected(order)) =
+                error;
             if let Order::Write(line) = order {
                 tell_failure(&self.failures, &line, &"it takes too long to write it");
             }

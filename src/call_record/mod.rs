@@ -2,8 +2,10 @@
 //!
 //! A [`Recorder`] knows of which calls a record is kept; the [`CallRecord`] of a call goes with its caller through the service,
 //! which notes what it finds out ([`Notes`]). When the call ends, its line is written: by [`audit`] if it is an administrative
-//! one, into a file by [`audit_file`]. Most calls have no record, and cost no more than the look whether they have.
+//! one, into a file by [`audit_file`], and by [`access_line`] if there is one for every call. Otherwise most calls have no record,
+//! and cost no more than the look whether they have.
 
+mod access_line;
 mod audit;
 mod audit_file;
 
@@ -24,6 +26,8 @@ pub struct Recorder(Arc<Sinks>);
 #[derive(Debug)]
 struct Sinks {
     audit: AuditLog,
+    /// Whether every call is told of in the log.
+    access_lines: bool,
 }
 
 /// What a call is when it begins.
@@ -85,10 +89,10 @@ impl Notes {
 }
 
 impl Recorder {
-    /// Keeps records for these logs.
+    /// Keeps records for the audit log, and of every call if each has a line in the log.
     #[must_use]
-    pub fn new(audit: AuditLog) -> Self {
-        Self(Arc::new(Sinks { audit }))
+    pub fn new(audit: AuditLog, access_lines: bool) -> Self {
+        Self(Arc::new(Sinks { audit, access_lines }))
     }
 
     /// The log of administrative calls.
@@ -100,7 +104,7 @@ impl Recorder {
     /// Begins the record of a call, if one is kept.
     #[must_use]
     pub fn begin(&self, beginning: Beginning, peer: &Arc<PeerIdentity>) -> Option<CallRecord> {
-        if !beginning.may_be_audited {
+        if !self.0.access_lines && !beginning.may_be_audited {
             return None;
         }
         let (sinks, peer, notes) = (Arc::clone(&self.0), Arc::clone(peer), Mutex::new(Some(Notes::default())));
@@ -141,6 +145,9 @@ impl Record {
 
     fn end(&self, code: Code, took: Duration) {
         let Some(notes) = self.notes().take() else { return };
+        if self.sinks.access_lines {
+            access_line::write(&self.beginning, &self.peer, &notes, (code, took));
+        }
         if notes.is_audited {
             self.sinks.audit.ended(&self.beginning, &self.peer, &notes, (code, took));
         }

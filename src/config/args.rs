@@ -332,6 +332,13 @@ pub struct Settings {
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "auto", help_heading = PROCESS)]
     pub log_format: LogFormat,
 
+    /// Write a line into the log for every call, whatever log says: its method, caller, session's handle, code and duration
+    ///
+    /// The lines have the target `sessiond::access`, and none is left out. There are no session IDs in them.
+    #[arg(long, value_name = BOOL, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
+          default_value = "false", help_heading = PROCESS)]
+    pub access_log: bool,
+
     /// Where administrative calls are told of: a file, to which each adds a line of JSON, or none for the log
     ///
     /// Those are calls that end, list or watch sessions from outside, backups, and renewals of access rules and certificates. The

@@ -27,7 +27,7 @@ const SHOWN: usize = 120;
 const TARGET: &str = "sessiond::logging";
 
 /// The targets of lines that are not limited: of those, and of those about single calls, each of which counts.
-const UNLIMITED: [&str; 2] = [TARGET, "sessiond::audit"];
+const UNLIMITED: [&str; 3] = [TARGET, "sessiond::audit", super::ACCESS];
 
 /// Lets through only so many lines of a kind, that is, lines from the same place in the code. Lines of levels that are
 /// off by default are not limited: whoever turns them on wants all of them. Clones share their counts.

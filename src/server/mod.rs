@@ -113,7 +113,9 @@ pub async fn run(
     let audit = recorder.audit();
     let _renewals = (
         tls.map(|tls| renewal::follow(tls.clone(), tls.seen(), audit.clone())).transpose()?,
-        authorizer.map(|authorizer| renewal::follow(authorizer.clone(), authorizer.seen(), audit.clone())).transpose()?,
+        authorizer
+            .map(|authorizer| renewal::follow(authorizer.clone(), authorizer.seen(), audit.clone()))
+            .transpose()?,
         audit.reopen_at_hangup()?,
     );
     let workers = (0..settings.workers).map(|number| Worker::start(number, services.clone()));

@@ -182,12 +182,7 @@ impl Rpc {
     pub fn is_administrative(self) -> bool {
         matches!(
             self,
-            Self::RevokeSessions
-                | Self::WatchSessions
-                | Self::SweepNow
-                | Self::Verify
-                | Self::Backup
-                | Self::Restore
+            Self::RevokeSessions | Self::WatchSessions | Self::SweepNow | Self::Verify | Self::Backup | Self::Restore
         )
     }
 

@@ -66,8 +66,7 @@ struct BackupSender {
 impl BackupSender {
     async fn send(&self, data: Bytes, summary: Option<BackupSummary>) -> Result<(), BackupStopped> {
         let (sessions, bytes) = (self.writer.sessions(), data.len() as u64);
-        let message =
-            BackupResponse { data, sessions_sent: sessions, sessions_expected: self.expected, summary };
+        let message = BackupResponse { data, sessions_sent: sessions, sessions_expected: self.expected, summary };
         self.messages.send_timeout(message.into(), MAX_STALL).await.map_err(|error| match error {
             mpsc::error::SendTimeoutError::Timeout(_) => BackupStopped::TooSlow,
             mpsc::error::SendTimeoutError::Closed(_) => BackupStopped::Gone,

@@ -280,11 +280,7 @@ impl ExchangeStream {
             Some(record) => self.caller.clone().recorded(record.clone()),
             None => self.caller.clone(),
         };
-        Ok((
-            call::begin(Arc::clone(&self.store), caller, method, self.message.clone()),
-            timeout,
-            in_flight,
-        ))
+        Ok((call::begin(Arc::clone(&self.store), caller, method, self.message.clone()), timeout, in_flight))
     }
 
     /// Begins nothing more once the server drains.

@@ -33,6 +33,7 @@ impl StoreService {
             past: request::past(request.create_time, request.last_access_time)?,
         };
         let (id, record) = sessions.create(new).await?;
+        caller.note(|notes| notes.handle = Some(record.handle));
         Ok(CreateSessionResponse { session_id: id.reveal(), session: session_without_attributes(&record) })
     }
 
@@ -46,6 +47,7 @@ impl StoreService {
         let id = request::session_id("session_id", request.session_id)?;
         let access = request::access(request.access)?;
         let seen = sessions.get(&namespace, &id, access).await?;
+        caller.note(|notes| notes.handle = Some(seen.record.handle));
         let not_modified = request.if_version_not == Some(seen.record.version);
         Ok(GetSessionResponse { session: seen_session(&seen, !not_modified && !request.omit_attributes), not_modified })
     }
@@ -67,6 +69,7 @@ impl StoreService {
             lock_token,
         };
         let updated = sessions.update(update).await?;
+        caller.note(|notes| notes.handle = Some(updated.session.record.handle));
         Ok(UpdateSessionResponse { session: seen_session(&updated.session, false), created: updated.created })
     }
 
@@ -79,6 +82,7 @@ impl StoreService {
         let namespace = request::namespace(caller, Permission::Sessions, request.namespace)?;
         let id = request::session_id("session_id", request.session_id)?;
         let Seen { record, life } = sessions.get(&namespace, &id, Access::Touch).await?;
+        caller.note(|notes| notes.handle = Some(record.handle));
         Ok(TouchSessionResponse { expire_time: Some(timestamp(life.expires_at())), version: record.version })
     }
 
@@ -97,6 +101,7 @@ impl StoreService {
             expected_version: request.expected_version,
         };
         let (id, record) = sessions.rotate(rotation).await?;
+        caller.note(|notes| notes.handle = Some(record.handle));
         Ok(RotateSessionResponse { session_id: id.reveal(), session: session_without_attributes(&record) })
     }
 

@@ -1,5 +1,6 @@
 //! Tests of what operators are told of single calls.
 
+mod access_lines;
 mod audit;
 
 use serde_json::Value;
