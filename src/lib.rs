@@ -9,12 +9,13 @@
 //!           └ engine   records with their index rows: sled on disk, or memory
 //! ```
 //!
-//! `authorization` knows who may call, `backup` writes and reads backups, `encryption` encrypts what is at rest, `model`
-//! defines sessions, `clock` tells the time, `config` checks the settings, `proto` is the contract, and `histogram` and
-//! `striped` count.
+//! `authorization` knows who may call, `call_record` tells operators of single calls, `backup` writes and reads backups,
+//! `encryption` encrypts what is at rest, `model` defines sessions, `clock` tells the time, `config` checks the settings,
+//! `proto` is the contract, and `histogram` and `striped` count.
 
 pub mod authorization;
 pub mod backup;
+pub mod call_record;
 pub mod clock;
 pub mod config;
 pub mod encryption;

@@ -6,6 +6,7 @@ use crate::private;
 use crate::service_manager::notify::Notifier;
 use crate::service_manager::sockets::{self, Passed};
 use sessiond::authorization::{AccessFiles, Authorizer};
+use sessiond::call_record::{AuditLog, Recorder};
 use sessiond::config::{ConfigError, Effective, EngineKind, Listen, ServeArgs, Settings};
 use sessiond::encryption::KeyRing;
 use sessiond::engine::{DataFolder, Durability, DurableOptions, EngineError, WatchdogOptions, check_keys};
@@ -15,9 +16,13 @@ use std::io::{self, Write};
 use std::panic;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+
+/// A disk that hangs keeps a server that ends no longer waiting for the last lines about calls.
+const LAST_LINES_WITHIN: Duration = Duration::from_secs(2);
 
 /// Why the server did not start, or failed.
 #[derive(Debug, thiserror::Error)]
@@ -106,6 +111,7 @@ async fn run(effective: &Effective, passed: Vec<Passed>) -> Result<(), Failure> 
     let settings = Arc::new(effective.settings.clone());
     let (tls, authorizer) = (load_tls(effective)?, load_access(effective)?);
     let keys = load_keys(effective)?;
+    let recorder = Recorder::new(open_audit_log(effective)?, settings.access_log);
     let listeners = listen(effective, (tls, authorizer), passed).await?;
     // The folder is claimed after the bind, so that a server that can't listen leaves no folder behind.
     let storage = claim_storage(effective, keys)?;
@@ -128,7 +134,9 @@ async fn run(effective: &Effective, passed: Vec<Passed>) -> Result<(), Failure> 
     let (phase, phases) = watch::channel(Phase::Starting);
     let addresses = listeners.calls.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let notifying = Notifier::from_environment().map(|notifier| tokio::spawn(notifier.follow(phases, addresses)));
-    let ended = server::run(listeners, storage, Arc::clone(&settings), phase, ready, shutdown).await;
+    let ended = server::run(listeners, storage, Arc::clone(&settings), recorder.clone(), phase, ready, shutdown).await;
+    // Calls that were cut off are told of, too.
+    recorder.finish(LAST_LINES_WITHIN);
     if let Some(notifying) = notifying {
         // It ends with the phases, and has no result.
         notifying.await.ok();
@@ -159,6 +167,14 @@ fn load_keys(effective: &Effective) -> Result<Option<KeyRing>, ConfigError> {
         return Err(refuse(&format_args!("the data folder {} can't be opened: {problem}", data_dir.display())));
     }
     Ok(keys)
+}
+
+/// Opens the file of the audit log, if there is one.
+fn open_audit_log(effective: &Effective) -> Result<AuditLog, ConfigError> {
+    match &effective.settings.audit_log {
+        None => Ok(AuditLog::in_log()),
+        Some(path) => AuditLog::open(path).map_err(|problem| effective.refuse("audit-log", problem)),
+    }
 }
 
 /// Reads the certificate if an address needs one.

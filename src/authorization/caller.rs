@@ -3,6 +3,7 @@
 use super::authorizer::{Authorizer, Credential};
 use super::permission::{Permission, Permissions};
 use super::rate::{Pace, Rate};
+use crate::call_record::{CallRecord, Notes};
 use crate::clock::time_of_day;
 use std::collections::HashMap;
 use std::fmt;
@@ -15,9 +16,13 @@ use tokio::time::sleep;
 /// How often the end of a token is looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(3_600);
 
-/// Who makes a call, and what it may do. Where there is no access file nobody is asked, and everybody may do everything.
+/// Who makes a call, and what it may do. Where there is no access file nobody is asked, and everybody may do everything. With
+/// it goes the record of the call, if one is kept.
 #[derive(Clone, Debug)]
-pub struct Caller(Option<Arc<Authenticated>>);
+pub struct Caller {
+    found: Option<Arc<Authenticated>>,
+    record: Option<CallRecord>,
+}
 
 /// A caller that was found.
 #[derive(Debug)]
@@ -111,22 +116,55 @@ impl Caller {
     /// Whoever it is: there is no access file.
     #[must_use]
     pub fn anybody() -> Self {
-        Self(None)
+        Self { found: None, record: None }
     }
 
     pub(super) fn found(authenticated: Authenticated) -> Self {
-        Self(Some(Arc::new(authenticated)))
+        Self { found: Some(Arc::new(authenticated)), record: None }
     }
 
     /// Its name in the access file.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        self.0.as_ref().map(|found| found.known.name.as_str())
+        self.found.as_ref().map(|found| found.known.name.as_str())
+    }
+
+    /// The caller of a call of which this record is kept.
+    #[must_use]
+    pub fn recorded(self, record: CallRecord) -> Self {
+        record.note(|notes| notes.caller = self.name().map(str::to_owned));
+        Self { record: Some(record), ..self }
+    }
+
+    /// The same caller, of other calls.
+    #[must_use]
+    pub fn unrecorded(self) -> Self {
+        Self { record: None, ..self }
+    }
+
+    /// The record of the call.
+    #[must_use]
+    pub fn record(&self) -> Option<&CallRecord> {
+        self.record.as_ref()
+    }
+
+    /// Notes what is found out about the call, if a record of it is kept.
+    pub fn note(&self, note: impl FnOnce(&mut Notes)) {
+        if let Some(record) = &self.record {
+            record.note(note);
+        }
+    }
+
+    /// Tells of an administrative call that may last long.
+    pub fn note_begun(&self) {
+        if let Some(record) = &self.record {
+            record.begun();
+        }
     }
 
     /// Makes sure that a call may do this in a namespace, or in all of them. A denial is counted and logged.
     pub fn check(&self, permission: Permission, namespace: Option<&str>) -> Result<(), Denied> {
-        let Some(found) = &self.0 else { return Ok(()) };
+        let Some(found) = &self.found else { return Ok(()) };
         let KnownCaller { name, max_calls, counters, .. } = &*found.known;
         if let Some(limit) = *max_calls
             && counters.calls.count(1, limit.into(), Duration::ZERO) == Pace::Above
@@ -137,7 +175,7 @@ impl Caller {
     }
 
     fn permits(&self, permission: Permission, namespace: Option<&str>) -> Result<(), Denied> {
-        let Some(found) = &self.0 else { return Ok(()) };
+        let Some(found) = &self.found else { return Ok(()) };
         let known = &found.known;
         if known.grants.allow(permission, namespace) {
             return Ok(());
@@ -150,7 +188,7 @@ impl Caller {
     /// Counts look-ups of sessions that its calls did not find. Returns the rate of all of them.
     #[must_use]
     pub fn count_failed_lookups(&self, failed: u64) -> Option<&Rate> {
-        let counters = &self.0.as_ref()?.known.counters;
+        let counters = &self.found.as_ref()?.known.counters;
         counters.failed_lookups.fetch_add(failed, Ordering::Relaxed);
         Some(&counters.failed_lookup_rate)
     }
@@ -158,7 +196,7 @@ impl Caller {
     /// The same caller by the rules as they are now; `None` if it is by those already.
     #[must_use]
     pub fn renew(&self) -> Option<Result<Self, Denied>> {
-        let found = self.0.as_ref()?;
+        let found = self.found.as_ref()?;
         if found.generation == found.authorizer.generation() && !found.has_expired() {
             return None;
         }
@@ -168,7 +206,7 @@ impl Caller {
     /// Waits until it may not do this any more, if that ever happens.
     pub async fn denied(mut self, permission: Permission, namespace: Option<String>) -> Denied {
         loop {
-            let Some(found) = &self.0 else { return pending().await };
+            let Some(found) = &self.found else { return pending().await };
             let mut changes = found.authorizer.changes();
             tokio::select! {
                 // It can't end while the caller holds the authorizer.

@@ -14,6 +14,17 @@ pub struct PeerIdentity {
     pub user: Option<UnixUser>,
 }
 
+/// Where it is, or the user of its process.
+impl fmt::Display for PeerIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.address, self.user) {
+            (Some(address), _) => address.fmt(f),
+            (None, Some(user)) => write!(f, "user {}", user.uid),
+            (None, None) => f.write_str("unknown"),
+        }
+    }
+}
+
 /// An alternative name of a certificate (RFC 5280, 4.2.1.6).
 #[derive(Clone, PartialEq, Eq)]
 pub enum CertificateName {

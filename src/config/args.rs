@@ -341,6 +341,20 @@ pub struct Settings {
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "auto", help_heading = PROCESS)]
     pub log_format: LogFormat,
 
+    /// Write a line into the log for every call, whatever log says: its method, caller, session's handle, code and duration
+    ///
+    /// The lines have the target `sessiond::access`, and none is left out. There are no session IDs in them.
+    #[arg(long, value_name = BOOL, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
+          default_value = "false", help_heading = PROCESS)]
+    pub access_log: bool,
+
+    /// Where administrative calls are told of: a file, to which each adds a line of JSON, or none for the log
+    ///
+    /// Those are calls that end, list or watch sessions from outside, backups, and renewals of access rules and certificates. The
+    /// file is made for the server's user alone, and opened again at SIGHUP. docs/calls.md explains the lines.
+    #[arg(long, value_name = "FILE", value_parser = none_or_path, default_value = "none", help_heading = PROCESS)]
+    pub audit_log: OptionalPath,
+
     /// The namespaces that have a policy of their own, which the file gives them; what it leaves out is as in
     /// [`policy`](Self::policy).
     #[arg(skip)]

@@ -26,6 +26,9 @@ const SHOWN: usize = 120;
 /// The target of the lines that report what was left out.
 const TARGET: &str = "sessiond::logging";
 
+/// The targets of lines that are not limited: of those, and of those about single calls, each of which counts.
+const UNLIMITED: [&str; 3] = [TARGET, "sessiond::audit", super::ACCESS];
+
 /// Lets through only so many lines of a kind, that is, lines from the same place in the code. Lines of levels that are
 /// off by default are not limited: whoever turns them on wants all of them. Clones share their counts.
 #[derive(Clone, Default)]
@@ -98,7 +101,7 @@ impl<S> Filter<S> for Limit {
 
     fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
         let metadata = event.metadata();
-        if *metadata.level() > Level::INFO || metadata.target() == TARGET {
+        if *metadata.level() > Level::INFO || UNLIMITED.contains(&metadata.target()) {
             return true;
         }
         self.admits(metadata.callsite(), Instant::now(), || {

@@ -13,6 +13,9 @@ use tracing_subscriber::{Layer, Registry, fmt};
 /// The target of sessiond's own lines.
 const OWN: &str = "sessiond";
 
+/// The target of the lines that there are for every call.
+const ACCESS: &str = "sessiond::access";
+
 /// The most that libraries log unless the filter names them. At lower levels, h2 logs each frame, and sled logs rows.
 /// These hold no session ID, but session data, which does not belong in a log.
 const LIBRARIES: LevelFilter = LevelFilter::WARN;
@@ -25,7 +28,7 @@ pub(crate) fn start(effective: &Effective) -> Result<(), sessiond::config::Confi
         let problem = format!("{:?} is no level; write off, error, warn, info, debug or trace", settings.log);
         return Err(effective.refuse("log", problem));
     }
-    let filter = EnvFilter::try_new(filter(&settings.log))
+    let filter = EnvFilter::try_new(filter(&settings.log, settings.access_log))
         .map_err(|error| effective.refuse("log", format!("{error}; write for example debug or info,h2=debug")))?;
     let limit = Limit::default();
     limit.start().map_err(|error| effective.refuse("log", error))?;
@@ -40,9 +43,10 @@ pub(crate) fn start(effective: &Effective) -> Result<(), sessiond::config::Confi
     Ok(())
 }
 
-/// Turns the setting into a filter. A level without a name applies to sessiond only.
-fn filter(setting: &str) -> String {
-    let mut directives = vec![];
+/// Turns the setting into a filter. A level without a name applies to sessiond only, and not to the lines for every call: who
+/// wants them has said so, and may still name them in the filter.
+fn filter(setting: &str, access_lines: bool) -> String {
+    let mut directives: Vec<String> = access_lines.then(|| format!("{ACCESS}=info")).into_iter().collect();
     let mut libraries = LIBRARIES;
     for directive in setting.split(',').map(str::trim) {
         match directive.parse::<LevelFilter>() {
@@ -73,8 +77,17 @@ mod tests {
             ("sessiond=debug", "warn,sessiond=debug"),
             ("info, sessiond::session=debug", "warn,sessiond=info,sessiond::session=debug"),
         ] {
-            assert_eq!(filter(setting), expected);
-            EnvFilter::try_new(filter(setting)).expect(setting);
+            assert_eq!(filter(setting, false), expected);
+            EnvFilter::try_new(filter(setting, false)).expect(setting);
+        }
+    }
+
+    #[test]
+    fn lines_for_every_call_have_a_level_of_their_own() {
+        for setting in ["warn", "off"] {
+            let filter = filter(setting, true);
+            assert_eq!(filter, format!("{setting},sessiond::access=info,sessiond={setting}"));
+            EnvFilter::try_new(filter).expect(setting);
         }
     }
 }

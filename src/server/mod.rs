@@ -18,6 +18,7 @@ pub use process::storage::Storage;
 pub use tls::{Tls, TlsFiles, TlsProblem};
 
 use crate::authorization::Authorizer;
+use crate::call_record::Recorder;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::engine::{EngineError, EngineStatus};
@@ -78,6 +79,7 @@ pub async fn run(
     Listeners { calls: listeners, tls, authorizer, metrics }: Listeners,
     storage: Storage,
     settings: Arc<Settings>,
+    recorder: Recorder,
     phase_sender: watch::Sender<Phase>,
     ready: impl FnOnce(&[Arc<Listener>]),
     shutdown: impl Future<Output = ()>,
@@ -89,7 +91,7 @@ pub async fn run(
     let budget = Budget::new(bounds(&settings));
     let limits = request_limits(&settings, &policies);
     let callers = CallerRules { are_asked_for: authorizer.is_some(), max_failed_lookups: settings.max_failed_lookups };
-    let store = StoreService::new(limits, Background::start()?, draining, callers);
+    let store = StoreService::new(limits, Background::start()?, draining, callers, recorder.clone());
     // One restore at a time.
     let (swap_sender, mut swaps) = mpsc::channel(1);
     let started = clock.now();
@@ -106,10 +108,15 @@ pub async fn run(
         settings: Arc::clone(&settings),
         tls: tls.clone(),
         authorizer: authorizer.clone(),
+        recorder: recorder.clone(),
     };
+    let audit = recorder.audit();
     let _renewals = (
-        tls.map(|tls| renewal::follow(tls.clone(), tls.seen())).transpose()?,
-        authorizer.map(|authorizer| renewal::follow(authorizer.clone(), authorizer.seen())).transpose()?,
+        tls.map(|tls| renewal::follow(tls.clone(), tls.seen(), audit.clone())).transpose()?,
+        authorizer
+            .map(|authorizer| renewal::follow(authorizer.clone(), authorizer.seen(), audit.clone()))
+            .transpose()?,
+        audit.reopen_at_hangup()?,
     );
     let workers = (0..settings.workers).map(|number| Worker::start(number, services.clone()));
     let workers: Arc<Vec<Worker>> = Arc::new(workers.collect::<Result<_, _>>()?);

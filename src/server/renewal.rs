@@ -1,6 +1,7 @@
 //! Following files that are read again when they change: a certificate, the rules of access. What they say holds from then on,
 //! and files that can't be used leave what held before.
 
+use crate::call_record::AuditLog;
 use crate::watched_file::Stamp;
 use std::fmt::Display;
 use std::io;
@@ -43,14 +44,18 @@ pub(in crate::server) trait Renewable: Clone + Send + Sync + 'static {
 }
 
 /// Follows the files until this is dropped.
-pub(in crate::server) fn follow<R: Renewable>(renewable: R, seen: Vec<Stamp>) -> io::Result<AbortOnDropHandle<()>> {
+pub(in crate::server) fn follow<R: Renewable>(
+    renewable: R,
+    seen: Vec<Stamp>,
+    audit: AuditLog,
+) -> io::Result<AbortOnDropHandle<()>> {
     let hangup = signal(SignalKind::hangup())?;
-    Ok(AbortOnDropHandle::new(tokio::spawn(follow_files(renewable, seen, hangup))))
+    Ok(AbortOnDropHandle::new(tokio::spawn(follow_files(renewable, seen, hangup, audit))))
 }
 
 /// Reads the files again whenever they change, and at each `hangup`. While they can't be used, they are also read at each look:
 /// what is wrong may be the time, or something beside the files.
-async fn follow_files<R: Renewable>(renewable: R, mut seen: Vec<Stamp>, mut hangup: Signal) {
+async fn follow_files<R: Renewable>(renewable: R, mut seen: Vec<Stamp>, mut hangup: Signal, audit: AuditLog) {
     // A problem is told once.
     let mut told = None;
     let mut looks = interval(LOOK_EVERY);
@@ -67,12 +72,14 @@ async fn follow_files<R: Renewable>(renewable: R, mut seen: Vec<Stamp>, mut hang
             match read(&renewable, "reading", R::load).await {
                 Some(Ok(loaded)) => {
                     renewable.renew(loaded);
+                    audit.renewed(R::WHAT, None);
                     told = None;
                 }
                 Some(Err(problem)) => {
                     renewable.set_stale();
                     if told.as_ref() != Some(&problem) {
                         tracing::error!(%problem, "{} can't be renewed; what was before stays in use", R::WHAT);
+                        audit.renewed(R::WHAT, Some(&problem));
                         told = Some(problem);
                     }
                 }

@@ -55,6 +55,17 @@ pub enum Lane {
     Stream,
 }
 
+impl Lane {
+    /// The name in metrics and log lines.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unary => "unary",
+            Self::Stream => "stream",
+        }
+    }
+}
+
 /// The counts of one worker.
 #[derive(Debug)]
 pub struct CallCounts {
@@ -164,6 +175,21 @@ impl Rpc {
                 | Self::HealthWatch
                 | Self::Other
         )
+    }
+
+    /// Whether each call is an administrative one, which the audit log tells of.
+    #[must_use]
+    pub fn is_administrative(self) -> bool {
+        matches!(
+            self,
+            Self::RevokeSessions | Self::WatchSessions | Self::SweepNow | Self::Verify | Self::Backup | Self::Restore
+        )
+    }
+
+    /// Whether a call is an administrative one if it is about a whole namespace, or about a session that it names by its handle.
+    #[must_use]
+    pub fn may_be_administrative(self) -> bool {
+        self.is_administrative() || matches!(self, Self::ListSessions | Self::CountSessions | Self::DeleteSession)
     }
 
     /// Whether an exchange stream can carry it.

@@ -20,6 +20,7 @@ mod unary;
 pub use admin::AdminService;
 pub use admin::restore::{Restores, Swap};
 pub use call_counts::{CallCounts, CallTotals, Lane, Rpc};
+pub(crate) use convert::request::MAX_PRINCIPAL_BYTES;
 pub use convert::request::RequestLimits;
 pub(crate) use errors::counters::errors_by_reason;
 pub(crate) use errors::grpc::{Payload, add_reason, code_name, refuse_other_protocols, unknown_method};

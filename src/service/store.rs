@@ -8,7 +8,8 @@ use super::in_flight::received::ReceivedMessages;
 use super::streams::answer_stream::AnswerStream;
 use super::streams::background::Background;
 use super::streams::watchers::Watchers;
-use crate::authorization::Caller;
+use crate::authorization::{Caller, PeerIdentity};
+use crate::call_record::Recorder;
 use crate::proto::session_store_server::SessionStore;
 use crate::proto::{
     BatchDeleteSessionsRequest, BatchDeleteSessionsResponse, BatchGetSessionsRequest, BatchGetSessionsResponse,
@@ -37,6 +38,8 @@ pub struct StoreService {
     pub(super) watchers: Watchers,
     callers: CallerRules,
     pub(super) guesses: Guesses,
+    /// Begins the records of calls that come in streams.
+    pub(super) recorder: Recorder,
 }
 
 /// What holds for all callers.
@@ -62,10 +65,11 @@ impl StoreService {
         background: Background,
         draining: watch::Receiver<bool>,
         callers: CallerRules,
+        recorder: Recorder,
     ) -> Self {
         let guesses = Guesses::limited_to(callers.max_failed_lookups);
         let (sessions, watchers) = (Arc::default(), Watchers::default());
-        Self { sessions, limits, draining, background, watchers, callers, guesses }
+        Self { sessions, limits, draining, background, watchers, callers, guesses, recorder }
     }
 
     /// How many answers were held back because too many look-ups failed.
@@ -256,8 +260,9 @@ impl SessionStore for StoreService {
         requests: Request<Streaming<ExchangeRequest>>,
     ) -> Result<Response<ExchangeStream>, Status> {
         let received = received(&requests)?.clone();
-        let caller = self.caller(&requests)?;
-        Ok(Response::new(self.open_exchange(caller, requests.into_inner(), received)))
+        let caller = self.caller(&requests)?.unrecorded();
+        let peer = requests.extensions().get::<Arc<PeerIdentity>>().cloned().unwrap_or_default();
+        Ok(Response::new(self.open_exchange((caller, peer), requests.into_inner(), received)))
     }
 }
 

@@ -104,7 +104,7 @@ async fn tickets_end_by_the_time_that_passes() {
             let world = World::new();
             let id = world.create().await;
             let issued = world.sessions.issue_handoff(NAMESPACE, &id, "shop".into(), 1_000).await;
-            let (ticket, _) = issued.unwrap();
+            let (_, ticket, _) = issued.unwrap();
             world.hand.set_by(step);
             world.pass(passed);
             let (namespace, audience) = (NAMESPACE.into(), "shop".into());

@@ -4,6 +4,7 @@
 
 mod access;
 mod bench;
+mod calls;
 mod command_line;
 #[path = "../common/mod.rs"]
 mod common;

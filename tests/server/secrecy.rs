@@ -179,7 +179,11 @@ async fn no_session_id_is_ever_written_down() {
     // Touches and the sweeper's work are logged and stored, too.
     let flags = ["--log", "trace,sled=trace", "--touch-interval", "100ms", "--sweep-interval", "100ms"];
     for format in ["json", "text"] {
-        let mut server = Server::start_with(&[&flags[..], &["--log-format", format]].concat());
+        // The lines about calls are in the log, or else in a file of their own.
+        let audit = tempfile::tempdir().unwrap();
+        let audit_log = if format == "json" { audit.path().join("log") } else { "none".into() };
+        let more = ["--log-format", format, "--access-log", "--audit-log", audit_log.to_str().unwrap()];
+        let mut server = Server::start_with(&[&flags[..], &more].concat());
         let mut seen = Seen::default();
         for round in 0..6 {
             do_everything(&server, &mut seen, round).await;
@@ -189,7 +193,8 @@ async fn no_session_id_is_ever_written_down() {
         do_everything(&server, &mut seen, 6).await;
         server.stop();
 
-        let log = server.log();
+        let log = server.log() + &fs::read_to_string(&audit_log).unwrap_or_default();
+        assert!(log.contains("RevokeSessions") && log.contains("sessiond::access"), "calls are told of");
         assert!(log.contains("created") && log.contains("rotated") && log.contains("deleted"), "the log is at work");
         assert!(log.to_lowercase().contains("trace"), "the log is at its lowest level");
         let errors = seen.errors.join("\n");

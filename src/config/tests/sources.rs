@@ -86,6 +86,8 @@ fn defaults_are_as_documented() {
         max_failed_lookups: None,
         max_attribute_name_bytes: 256,
         workers: workers("auto").expect("auto is a number of workers"),
+        audit_log: None,
+        access_log: false,
         drain_timeout: Duration::from_secs(10),
         log: "info".to_owned(),
         log_format: LogFormat::Auto,

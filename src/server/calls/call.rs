@@ -7,6 +7,7 @@ use super::deadline;
 use super::request::{Arrival, NotReceived, RequestBody, one_message};
 use super::route::{Route, Target};
 use super::router::Router;
+use crate::call_record::CallRecord;
 use crate::config::Settings;
 use crate::server::connections::slots::{ActiveCall, Slot};
 use crate::service::errors::transfer::{answers_not_taken, headers_too_large, request_too_slow, too_many_messages};
@@ -76,7 +77,8 @@ impl Peer {
         let began = Instant::now();
         let call = Arc::new(self.slot.begin_call());
         let route = Route::of(request.uri().path());
-        let sent = match self.carry_out(route, request, &mut reply, &call).await {
+        let record = self.caller.record(route, began);
+        let sent = match self.carry_out((route, record.as_ref()), request, &mut reply, &call).await {
             Ok(carried) => self.send(route, carried, &mut reply, call).await,
             Err(aborted) => Err(aborted),
         };
@@ -94,6 +96,9 @@ impl Peer {
                 Code::ResourceExhausted
             }
         };
+        if let Some(record) = record {
+            record.end(code, began.elapsed());
+        }
         if route.rpc.is_stream() {
             self.counts.count_stream(route.rpc, code);
         } else {
@@ -104,7 +109,7 @@ impl Peer {
     /// Does what the call asks for.
     async fn carry_out(
         &self,
-        route: Route,
+        (route, record): (Route, Option<&CallRecord>),
         request: Request<RecvStream>,
         reply: &mut SendResponse<Piece>,
         call: &Arc<ActiveCall>,
@@ -122,7 +127,7 @@ impl Peer {
             Ok(PendingAnswer { response, held, compression: Compression::default() })
         };
         let refusal = |status: Status| answer(status.into_http());
-        let compression = match self.admit(route, &mut parts) {
+        let compression = match self.admit(route, record, &mut parts) {
             Ok(compression) => compression,
             Err(refused) => return answer(*refused),
         };
@@ -207,7 +212,12 @@ impl Peer {
 
     /// Judges a call by its head alone, before anything else is received: whoever is not let in gets no memory. Returns how its
     /// messages are compressed, or the answer that refuses it.
-    fn admit(&self, route: Route, parts: &mut Parts) -> Result<Compression, Box<Response<Body>>> {
+    fn admit(
+        &self,
+        route: Route,
+        record: Option<&CallRecord>,
+        parts: &mut Parts,
+    ) -> Result<Compression, Box<Response<Body>>> {
         let refusal = |status: Status| Box::new(status.into_http());
         if let Some(response) = refuse_other_protocols(&parts.headers) {
             return Err(Box::new(response));
@@ -216,10 +226,8 @@ impl Peer {
         if size > limit {
             return Err(refusal(headers_too_large(size, limit)));
         }
-        let caller = self.caller.find(route, &parts.headers).map_err(|denied| refusal(denied.into()))?;
-        if let Some(caller) = caller {
-            parts.extensions.insert(caller);
-        }
+        let let_in = self.caller.let_in(route, &parts.headers, record, &mut parts.extensions);
+        let_in.map_err(|denied| refusal(denied.into()))?;
         if route.asks_in_stream {
             return Ok(Compression::default());
         }

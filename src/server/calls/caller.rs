@@ -2,9 +2,12 @@
 
 use super::route::{Route, Target};
 use crate::authorization::{Authorizer, Caller, CertificateName, Denied, PeerIdentity, UnixUser};
+use crate::call_record::{Beginning, CallRecord, Recorder};
+use crate::service::{Lane, Rpc};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tonic::codegen::http::HeaderMap;
+use std::time::Instant;
+use tonic::codegen::http::{Extensions, HeaderMap};
 
 /// Finds the callers of one connection.
 pub(in crate::server) struct CallerSearch {
@@ -12,6 +15,7 @@ pub(in crate::server) struct CallerSearch {
     authorizer: Option<Authorizer>,
     /// What is known of the peer.
     identity: Arc<PeerIdentity>,
+    recorder: Recorder,
 }
 
 impl CallerSearch {
@@ -20,8 +24,10 @@ impl CallerSearch {
         authorizer: Option<Authorizer>,
         address: Option<SocketAddr>,
         user: Option<UnixUser>,
+        recorder: Recorder,
     ) -> Self {
-        Self { authorizer, identity: Arc::new(PeerIdentity { address, user, certificate_names: Vec::new() }) }
+        let identity = PeerIdentity { address, user, certificate_names: Vec::new() };
+        Self { authorizer, identity: Arc::new(identity), recorder }
     }
 
     /// Takes note of what the peer's certificate says.
@@ -31,9 +37,39 @@ impl CallerSearch {
         }
     }
 
+    /// Begins the record of a call, if one is kept.
+    pub(super) fn record(&self, route: Route, began: Instant) -> Option<CallRecord> {
+        let (rpc, lane, may_be_audited) = (route.rpc, Lane::Unary, route.rpc.may_be_administrative());
+        self.recorder.begin(Beginning { rpc, lane, may_be_audited, began }, &self.identity)
+    }
+
+    /// Adds to a call what the service wants to know of its caller. Nobody who has to be known and is not is let in.
+    pub(super) fn let_in(
+        &self,
+        route: Route,
+        headers: &HeaderMap,
+        record: Option<&CallRecord>,
+        extensions: &mut Extensions,
+    ) -> Result<(), Denied> {
+        let caller = match (self.find(route, headers)?, record) {
+            (Some(caller), Some(record)) => Some(caller.recorded(record.clone())),
+            (None, Some(record)) => Some(Caller::anybody().recorded(record.clone())),
+            (caller, None) => caller,
+        };
+        if let Some(caller) = caller {
+            caller.note(|notes| notes.is_audited = route.rpc.is_administrative());
+            extensions.insert(caller);
+        }
+        if route.rpc == Rpc::Exchange {
+            // The stream begins the records of its calls itself.
+            extensions.insert(Arc::clone(&self.identity));
+        }
+        Ok(())
+    }
+
     /// The caller of a call; `None` if it does not matter who it is. What it may do is for the service to say, which knows the
     /// namespace.
-    pub(super) fn find(&self, route: Route, headers: &HeaderMap) -> Result<Option<Caller>, Denied> {
+    fn find(&self, route: Route, headers: &HeaderMap) -> Result<Option<Caller>, Denied> {
         match &self.authorizer {
             // Probes have no secrets.
             Some(authorizer) if route.target != Target::Health => {

@@ -5,6 +5,7 @@ use super::listener::Accepted;
 use super::slots::Slot;
 use super::socket::{Connection, WorkerLoad};
 use crate::authorization::Authorizer;
+use crate::call_record::Recorder;
 use crate::config::Settings;
 use crate::model::LARGEST_MESSAGE;
 use crate::proto::admin_server::AdminServer;
@@ -40,6 +41,8 @@ pub(in crate::server) struct Services {
     pub(in crate::server) tls: Option<Tls>,
     /// Who may call; `None` for everybody.
     pub(in crate::server) authorizer: Option<Authorizer>,
+    /// Where calls are told of.
+    pub(in crate::server) recorder: Recorder,
 }
 
 /// One serving thread.
@@ -99,7 +102,7 @@ impl Worker {
 async fn serve(service: Services, calls: Arc<CallCounts>, mut accepted: mpsc::Receiver<(Accepted, Slot, WorkerLoad)>) {
     let settings = Arc::clone(&service.settings);
     let (phase, budget, tls) = (service.vitals.phase.clone(), service.budget.clone(), service.tls.clone());
-    let authorizer = service.authorizer.clone();
+    let (authorizer, recorder) = (service.authorizer.clone(), service.recorder.clone());
     let router = router(service);
     let connections = TaskTracker::new();
     let mut drain = pin!(draining(phase.clone()));
@@ -116,7 +119,7 @@ async fn serve(service: Services, calls: Arc<CallCounts>, mut accepted: mpsc::Re
         match Connection::adopt(accepted, load, Arc::clone(&share), settings.send_timeout) {
             Ok(connection) => {
                 let (router, settings, counts) = (router.clone(), Arc::clone(&settings), Arc::clone(&calls));
-                let caller = CallerSearch::new(authorizer.clone(), from, connection.user());
+                let caller = CallerSearch::new(authorizer.clone(), from, connection.user(), recorder.clone());
                 let peer = Peer { router, share, slot: Arc::new(slot), counts, settings, caller };
                 let served = http2::serve(connection, tls, peer, phase.clone());
                 connections.spawn(async move {

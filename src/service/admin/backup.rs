@@ -3,6 +3,7 @@
 //! The background thread makes it as fast as the caller takes it. Whatever the size of the store, only a slice of sessions
 //! and a few messages wait to be taken.
 
+use crate::authorization::Caller;
 use crate::backup::{BackupWriter, Cut, Opening, Saved, format_version};
 use crate::encryption::KeyRing;
 use crate::proto::{BackupResponse, BackupSummary};
@@ -26,6 +27,7 @@ impl StoreService {
     /// Begins a backup, which is encrypted if there are keys, and keeps its permit for as long as it takes.
     pub(super) fn back_up(
         &self,
+        caller: Caller,
         permit: OwnedSemaphorePermit,
         keys: Option<&KeyRing>,
     ) -> Result<AnswerStream<BackupResponse>, Status> {
@@ -38,10 +40,11 @@ impl StoreService {
             expected_sessions: sessions.engine_statistics().sessions.values().sum(),
         };
         tracing::info!(sessions = opening.expected_sessions, "a backup begins");
+        caller.note_begun();
         let sender = messages.clone();
         let writer = BackupWriter::new(&opening, keys);
         let work = async move {
-            let mut sender = BackupSender { writer, messages: sender, expected: opening.expected_sessions };
+            let mut sender = BackupSender { writer, messages: sender, expected: opening.expected_sessions, caller };
             let cut = sessions.backup(&mut sender).await?;
             sender.finish(&opening, &cut).await
         };
@@ -54,16 +57,23 @@ struct BackupSender {
     writer: BackupWriter,
     messages: mpsc::Sender<Outgoing<BackupResponse>>,
     expected: u64,
+    /// Who gets it.
+    caller: Caller,
 }
 
 impl BackupSender {
     async fn send(&self, data: Bytes, summary: Option<BackupSummary>) -> Result<(), BackupStopped> {
-        let message =
-            BackupResponse { data, sessions_sent: self.writer.sessions(), sessions_expected: self.expected, summary };
+        let (sessions, bytes) = (self.writer.sessions(), data.len() as u64);
+        let message = BackupResponse { data, sessions_sent: sessions, sessions_expected: self.expected, summary };
         self.messages.send_timeout(message.into(), MAX_STALL).await.map_err(|error| match error {
             mpsc::error::SendTimeoutError::Timeout(_) => BackupStopped::TooSlow,
             mpsc::error::SendTimeoutError::Closed(_) => BackupStopped::Gone,
-        })
+        })?;
+        self.caller.note(|notes| {
+            notes.sessions = Some(sessions);
+            *notes.bytes.get_or_insert_default() += bytes;
+        });
+        Ok(())
     }
 
     async fn send_data(&self, mut data: Bytes) -> Result<(), BackupStopped> {
@@ -79,6 +89,7 @@ impl BackupSender {
         self.pass_on().await?;
         let summary = summary(opening, cut, size, (cut.sessions, cut.events));
         tracing::info!(sessions = cut.sessions, events = cut.events, bytes = size, "a backup is done");
+        self.caller.note(|notes| notes.events = Some(cut.events));
         Ok(self.send(Bytes::new(), Some(summary)).await?)
     }
 }

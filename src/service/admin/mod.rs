@@ -10,7 +10,7 @@ use restore::Restores;
 use super::errors::status::Refusal;
 use super::store::StoreService;
 use super::streams::answer_stream::AnswerStream;
-use crate::authorization::Permission;
+use crate::authorization::{Caller, Permission};
 use crate::clock::Millis;
 use crate::proto::admin_server::Admin;
 use crate::proto::{
@@ -44,9 +44,11 @@ impl AdminService {
         Self { store, restores, started, backups, checks }
     }
 
-    /// Makes sure that the caller may do this, which is about the whole server.
-    fn check<T>(&self, request: &Request<T>, permission: Permission) -> Result<(), Status> {
-        Ok(self.store.caller(request)?.check(permission, None)?)
+    /// The caller, who may do this, which is about the whole server.
+    fn check<T>(&self, request: &Request<T>, permission: Permission) -> Result<Caller, Status> {
+        let caller = self.store.caller(request)?;
+        caller.check(permission, None)?;
+        Ok(caller)
     }
 
     fn backup_permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
@@ -69,12 +71,13 @@ impl Admin for AdminService {
     }
 
     async fn sweep_now(&self, request: Request<SweepNowRequest>) -> Result<Response<SweepNowResponse>, Status> {
-        self.check(&request, Permission::Maintenance)?;
+        let caller = self.check(&request, Permission::Maintenance)?;
         let sessions = self.store.sessions()?;
         let mut removed = 0;
         loop {
             let swept = sessions.sweep(SWEEP_BATCH).await?;
             removed += swept.removed as u64;
+            caller.note(|notes| notes.sessions = Some(removed));
             if swept.looked_at < SWEEP_BATCH {
                 return Ok(Response::new(SweepNowResponse { removed }));
             }
@@ -85,19 +88,19 @@ impl Admin for AdminService {
     type VerifyStream = AnswerStream<VerifyResponse>;
 
     async fn verify(&self, request: Request<VerifyRequest>) -> Result<Response<Self::VerifyStream>, Status> {
-        self.check(&request, Permission::Maintenance)?;
-        self.store.verify(self.check_permit()?).map(Response::new)
+        let caller = self.check(&request, Permission::Maintenance)?;
+        self.store.verify(caller, self.check_permit()?).map(Response::new)
     }
 
     type BackupStream = AnswerStream<BackupResponse>;
 
     async fn backup(&self, request: Request<BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
-        self.check(&request, Permission::Backup)?;
-        self.store.back_up(self.backup_permit()?, self.restores.keys()).map(Response::new)
+        let caller = self.check(&request, Permission::Backup)?;
+        self.store.back_up(caller, self.backup_permit()?, self.restores.keys()).map(Response::new)
     }
 
     async fn restore(&self, request: Request<Streaming<RestoreRequest>>) -> Result<Response<RestoreResponse>, Status> {
-        self.check(&request, Permission::Backup)?;
-        self.restore_backup(self.backup_permit()?, request.into_inner()).await.map(Response::new)
+        let caller = self.check(&request, Permission::Backup)?;
+        self.restore_backup(caller, self.backup_permit()?, request.into_inner()).await.map(Response::new)
     }
 }

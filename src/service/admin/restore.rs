@@ -4,6 +4,7 @@
 
 use super::AdminService;
 use super::backup::summary;
+use crate::authorization::Caller;
 use crate::backup::{Built, Restored, restore};
 use crate::encryption::KeyRing;
 use crate::engine::{DataFolder, DurableOptions, EngineStatistics};
@@ -58,12 +59,14 @@ impl Restores {
 impl AdminService {
     pub(super) async fn restore_backup(
         &self,
+        caller: Caller,
         permit: OwnedSemaphorePermit,
         received: Streaming<RestoreRequest>,
     ) -> Result<RestoreResponse, Status> {
         let (folder, options) = self.restores.target.clone().ok_or(Refusal::InMemory)?;
         Restores::require_empty(&self.store.sessions()?.engine_statistics())?;
         tracing::info!("restoring a backup");
+        caller.note_begun();
         let (parts, source) = mpsc::channel(BUFFER);
         let building = tokio::task::spawn_blocking(move || {
             let source = Source { parts: source, part: Bytes::new() };
@@ -72,7 +75,7 @@ impl AdminService {
         });
         let received = tokio::select! {
             () = until_drained(self.store.draining.clone()) => Err(Refusal::NotReady.into()),
-            received = receive(received, parts) => received,
+            received = receive(&caller, received, parts) => received,
         };
         // Also what ends early is awaited: a caller that was told so can restore again at once.
         let (built, _permit) = building.await.map_err(|_| Refusal::NotReady)?;
@@ -83,16 +86,22 @@ impl AdminService {
         self.restores.swaps.send(Swap { built, done }).await.map_err(|_| Refusal::NotReady)?;
         let Restored { backup, sessions, events } = answered.await.map_err(|_| Refusal::NotReady)??;
         tracing::info!(sessions, events, "restored a backup");
+        caller.note(|notes| (notes.sessions, notes.events) = (Some(sessions), Some(events)));
         Ok(RestoreResponse { summary: Some(summary(&backup.opening, &backup.cut, backup.bytes, (sessions, events))) })
     }
 }
 
 /// Passes on what the caller sends, to its end or until the reader has stopped.
-async fn receive(mut received: Streaming<RestoreRequest>, parts: mpsc::Sender<Bytes>) -> Result<(), Status> {
+async fn receive(
+    caller: &Caller,
+    mut received: Streaming<RestoreRequest>,
+    parts: mpsc::Sender<Bytes>,
+) -> Result<(), Status> {
     loop {
         let message = timeout(MAX_STALL, received.message()).await.map_err(|_| Refusal::BackupTooSlow)?;
         match message.map_err(grpc::of_stream)? {
             Some(RestoreRequest { data }) => {
+                caller.note(|notes| *notes.bytes.get_or_insert_default() += data.len() as u64);
                 if parts.send(data).await.is_err() {
                     // Something is wrong with the backup: the task that reads it says what.
                     return Ok(());

@@ -1,5 +1,6 @@
 //! Checking the server's data, and telling how far the check has come.
 
+use crate::authorization::Caller;
 use crate::backup::MAX_NAMED;
 use crate::clock::Millis;
 use crate::model::Handle;
@@ -24,6 +25,7 @@ impl StoreService {
     /// Begins a check, which keeps its permit for as long as it takes.
     pub(in crate::service) fn verify(
         &self,
+        caller: Caller,
         permit: OwnedSemaphorePermit,
     ) -> Result<AnswerStream<VerifyResponse>, Status> {
         let sessions = self.sessions()?;
@@ -32,11 +34,13 @@ impl StoreService {
         let expected = (statistics.sessions.values().sum(), statistics.events);
         let began = sessions.now();
         tracing::info!(sessions = expected.0, events = expected.1, "a check of the data begins");
+        caller.note_begun();
         let sender = messages.clone();
         let walk = async move {
             let mut told: Option<Instant> = None;
             let found = sessions
                 .verify(|found| {
+                    note(&caller, found);
                     if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
                         told = Some(Instant::now());
                         // A caller that reads slowly is told less often.
@@ -45,6 +49,7 @@ impl StoreService {
                 })
                 .await?;
             report(&found);
+            note(&caller, &found);
             let summary = summary(&found, began, sessions.now());
             let last = sender.send_timeout(response(&found, expected, Some(summary)).into(), MAX_STALL).await;
             last.map_err(|_| Status::cancelled("the caller does not read the result"))
@@ -61,6 +66,10 @@ fn response(found: &Verification, expected: (u64, u64), summary: Option<VerifySu
         events_expected: expected.1,
         summary,
     }
+}
+
+fn note(caller: &Caller, found: &Verification) {
+    caller.note(|notes| (notes.sessions, notes.events) = (Some(found.checked()), Some(found.events)));
 }
 
 fn report(found: &Verification) {

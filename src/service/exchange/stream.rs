@@ -2,7 +2,8 @@
 
 use super::call::{self, Ended, Work};
 use super::order::{Order, QueueEntry, Scope};
-use crate::authorization::{Caller, Denied};
+use crate::authorization::{Caller, Denied, PeerIdentity};
+use crate::call_record::{Beginning, CallRecord};
 use crate::proto::call::Method;
 use crate::proto::{Call, ExchangeRequest, ExchangeResponse, Reply};
 use crate::service::call_counts::{Lane, Rpc};
@@ -40,6 +41,8 @@ pub struct ExchangeStream {
     store: Arc<StoreService>,
     /// Who has opened it.
     caller: Caller,
+    /// Where it comes from.
+    peer: Arc<PeerIdentity>,
     /// Why its calls are refused, if it is not let in any more.
     denied: Option<Denied>,
     incoming: Incoming,
@@ -96,7 +99,7 @@ impl Replies {
 impl StoreService {
     pub(in crate::service) fn open_exchange(
         &self,
-        caller: Caller,
+        (caller, peer): (Caller, Arc<PeerIdentity>),
         requests: Streaming<ExchangeRequest>,
         received: ReceivedMessages,
     ) -> ExchangeStream {
@@ -104,6 +107,7 @@ impl StoreService {
         ExchangeStream {
             store: Arc::new(self.clone()),
             caller,
+            peer,
             denied: None,
             incoming: Incoming::Open(Vec::new().into_iter(), Box::new(requests)),
             message: None,
@@ -154,15 +158,26 @@ impl ExchangeStream {
             has_begun = true;
             let rpc = call.method.as_ref().map_or(Rpc::Other, call::rpc_of);
             let moment = *began.get_or_insert_with(Moment::now);
-            if let Some(reply) = self.carry_out(cx, call, &scope, (rpc, moment)) {
+            let record = self.record(rpc, moment, &scope);
+            if let Some(reply) = self.carry_out(cx, call, &scope, (rpc, moment, record.as_ref())) {
                 let now = Moment::now();
                 let took = now.duration_since(moment);
                 self.received.counts().count(Lane::Stream, rpc, call::code_in(&reply), took);
+                if let Some(record) = record {
+                    record.end(call::code_in(&reply), took);
+                }
                 began = Some(now);
                 replies.push(reply);
             }
         }
         has_begun
+    }
+
+    /// Begins the record of a call, if one is kept.
+    fn record(&self, rpc: Rpc, began: Moment, scope: &Scope) -> Option<CallRecord> {
+        // Those that end a session by its handle are about any, as far as can be told beforehand.
+        let may_be_audited = *scope == Scope::Any;
+        self.store.recorder.begin(Beginning { rpc, lane: Lane::Stream, may_be_audited, began }, &self.peer)
     }
 
     /// The next call that may begin or wait for its turn. `None` if there are no more.
@@ -219,10 +234,10 @@ impl ExchangeStream {
         cx: &mut Context<'_>,
         call: Call,
         scope: &Scope,
-        (rpc, since): (Rpc, Moment),
+        (rpc, since, record): (Rpc, Moment, Option<&CallRecord>),
     ) -> Option<Reply> {
         let Call { tag, timeout, method } = call;
-        let begun = self.prepare(timeout, method);
+        let begun = self.prepare(timeout, method, record);
         let (mut work, timeout, in_flight) = match begun {
             Ok(begun) => begun,
             Err(status) => return Some(call::reply(tag, call::failed(status))),
@@ -235,10 +250,14 @@ impl ExchangeStream {
         // Most calls end at once, so that the clock need not be read.
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         let (position, turn) = self.order.enter(scope);
-        let counts = self.received.shared_counts();
+        let (counts, record) = (self.received.shared_counts(), record.cloned());
         self.running.push(Box::pin(async move {
             let ended = call::attend(tag, turn, work, deadline).await;
-            counts.count(Lane::Stream, rpc, ended.code(), since.elapsed());
+            let (code, took) = (ended.code(), since.elapsed());
+            counts.count(Lane::Stream, rpc, code, took);
+            if let Some(record) = record {
+                record.end(code, took);
+            }
             drop(in_flight);
             (position, Some(ended))
         }));
@@ -249,6 +268,7 @@ impl ExchangeStream {
         &self,
         timeout: Option<prost_types::Duration>,
         method: Option<Method>,
+        record: Option<&CallRecord>,
     ) -> Result<(Work, Option<Duration>, Held), Status> {
         if let Some(denied) = &self.denied {
             return Err(denied.clone().into());
@@ -256,11 +276,11 @@ impl ExchangeStream {
         let method = request::method(method)?;
         let timeout = request::call_timeout(timeout)?;
         let in_flight = self.received.share().take()?;
-        Ok((
-            call::begin(Arc::clone(&self.store), self.caller.clone(), method, self.message.clone()),
-            timeout,
-            in_flight,
-        ))
+        let caller = match record {
+            Some(record) => self.caller.clone().recorded(record.clone()),
+            None => self.caller.clone(),
+        };
+        Ok((call::begin(Arc::clone(&self.store), caller, method, self.message.clone()), timeout, in_flight))
     }
 
     /// Begins nothing more once the server drains.

@@ -40,6 +40,10 @@ impl StoreService {
         let checkpoint_interval = request::checkpoint_interval(request.checkpoint_interval)?;
         let resumed = request::resume_token(&request.resume_token)?;
         let position = resumed.map_or_else(|| *last_event.borrow(), |token| token.sequence);
+        caller.note(|notes| {
+            notes.scope = request.all_namespaces.then_some("all_namespaces");
+            notes.note_principal(&request.principal);
+        });
         let filter = request::event_filter(&caller, request)?;
         // Finds out at once whether the events after it are still there.
         sessions.require_history(position).await?;
@@ -57,6 +61,8 @@ impl StoreService {
             messages,
             entry: self.watchers.enter(position)?,
         };
+        watcher.caller.note(|notes| notes.events = Some(0));
+        watcher.caller.note_begun();
         Ok(AnswerStream::new(receiver, async move { Err(watcher.run().await) }))
     }
 }
@@ -116,6 +122,7 @@ impl Watcher {
                     let event = to_proto(event, self.filter.include_attributes);
                     let held = slice.split(event.session.len());
                     self.send(Message::Event(event), held).await?;
+                    self.caller.note(|notes| *notes.events.get_or_insert_default() += 1);
                 }
             }
             if at_end {

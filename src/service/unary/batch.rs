@@ -43,6 +43,7 @@ impl StoreService {
         let (ids, parsed) = parse(request.session_ids)?;
         let room = self.limits.answer_bytes().saturating_sub(parsed.len() * BARE_RESULT_BYTES);
         let found = sessions.get_many(&namespace, &ids, access, room).await?;
+        caller.note(|notes| notes.sessions = Some(found.iter().flatten().count() as u64));
         self.guesses.note(caller, failed_lookups(&found)).await?;
         let taken: usize = found.iter().flatten().map(|seen| seen.record.answer_size()).sum();
         let mut errors = ErrorRoom(room.saturating_sub(taken));
@@ -65,6 +66,8 @@ impl StoreService {
         let (ids, parsed) = parse(request.session_ids)?;
         let deleted = sessions.delete_many(&namespace, &ids).await?;
         let failed = deleted.iter().filter(|deleted| matches!(deleted, Ok(false))).count();
+        let ended = deleted.iter().filter(|deleted| matches!(deleted, Ok(true))).count();
+        caller.note(|notes| notes.sessions = Some(ended as u64));
         self.guesses.note(caller, failed).await?;
         let room = self.limits.answer_bytes().saturating_sub(parsed.len() * BARE_RESULT_BYTES);
         let mut errors = ErrorRoom(room);

@@ -15,7 +15,9 @@ impl StoreService {
         let sessions = self.sessions()?;
         let namespace = request::namespace(caller, Permission::Sessions, request.namespace)?;
         let id = request::session_id("session_id", request.session_id)?;
-        Ok(IssueCsrfTokenResponse { token: sessions.issue_csrf_token(&namespace, &id).await? })
+        let (handle, token) = sessions.issue_csrf_token(&namespace, &id).await?;
+        caller.note(|notes| notes.handle = Some(handle));
+        Ok(IssueCsrfTokenResponse { token })
     }
 
     pub(in crate::service) async fn verify_csrf(
@@ -26,7 +28,8 @@ impl StoreService {
         let sessions = self.sessions()?;
         let namespace = request::namespace(caller, Permission::Sessions, request.namespace)?;
         let id = request::session_id("session_id", request.session_id)?;
-        let valid = sessions.verify_csrf_token(&namespace, &id, &request.token).await?;
+        let (handle, valid) = sessions.verify_csrf_token(&namespace, &id, &request.token).await?;
+        caller.note(|notes| notes.handle = Some(handle));
         Ok(VerifyCsrfTokenResponse { valid })
     }
 }

@@ -19,7 +19,8 @@ impl StoreService {
         let id = request::session_id("session_id", request.session_id)?;
         let audience = request::audience(request.audience)?;
         let lifetime = request::ticket_lifetime(request.lifetime)?;
-        let (ticket, expires_at) = sessions.issue_handoff(&namespace, &id, audience, lifetime).await?;
+        let (handle, ticket, expires_at) = sessions.issue_handoff(&namespace, &id, audience, lifetime).await?;
+        caller.note(|notes| notes.handle = Some(handle));
         Ok(IssueHandoffResponse { ticket: ticket.reveal(), expire_time: Some(timestamp(expires_at)) })
     }
 
@@ -36,6 +37,7 @@ impl StoreService {
             new_id: request::optional_session_id("new_session_id", request.new_session_id)?,
         };
         let (id, record) = sessions.redeem_handoff(redemption).await?;
+        caller.note(|notes| notes.handle = Some(record.handle));
         Ok(RedeemHandoffResponse { session_id: id.reveal(), session: session(&record) })
     }
 }

@@ -29,6 +29,7 @@ impl StoreService {
         };
         let read_again = request.include_session.then(|| (wanted.namespace.clone(), wanted.id.clone()));
         let Locked { token, until, mut session } = sessions.lock(wanted).await?;
+        caller.note(|notes| notes.handle = Some(session.record.handle));
         let session = if let Some((namespace, id)) = read_again {
             if !share.has_room_to_answer() {
                 // Many locks may end at once, and nobody take what those who waited for them are told.
@@ -53,7 +54,8 @@ impl StoreService {
         let sessions = self.sessions()?;
         let namespace = request::namespace(caller, Permission::Sessions, request.namespace)?;
         let id = request::session_id("session_id", request.session_id)?;
-        let released = sessions.unlock(&namespace, &id, &request.lock_token).await?;
+        let (handle, released) = sessions.unlock(&namespace, &id, &request.lock_token).await?;
+        caller.note(|notes| notes.handle = handle);
         Ok(UnlockSessionResponse { released })
     }
 }

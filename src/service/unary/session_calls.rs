@@ -1,6 +1,7 @@
 //! Create, get, update, touch, rotate and delete.
 
 use crate::authorization::{Caller, Permission};
+use crate::proto::delete_session_request::Target;
 use crate::proto::{
     CreateSessionRequest, CreateSessionResponse, DeleteSessionRequest, DeleteSessionResponse, GetSessionRequest,
     GetSessionResponse, RotateSessionRequest, RotateSessionResponse, TouchSessionRequest, TouchSessionResponse,
@@ -9,7 +10,7 @@ use crate::proto::{
 use crate::service::convert::answer::{seen_session, session_without_attributes, timestamp};
 use crate::service::convert::request;
 use crate::service::store::StoreService;
-use crate::session::{Access, Error, NewSession, Rotation, Seen, Update};
+use crate::session::{Access, DeleteTarget, Error, NewSession, Rotation, Seen, Update};
 use tonic::Status;
 
 impl StoreService {
@@ -32,6 +33,7 @@ impl StoreService {
             past: request::past(request.create_time, request.last_access_time)?,
         };
         let (id, record) = sessions.create(new).await?;
+        caller.note(|notes| notes.handle = Some(record.handle));
         Ok(CreateSessionResponse { session_id: id.reveal(), session: session_without_attributes(&record) })
     }
 
@@ -45,6 +47,7 @@ impl StoreService {
         let id = request::session_id("session_id", request.session_id)?;
         let access = request::access(request.access)?;
         let seen = sessions.get(&namespace, &id, access).await?;
+        caller.note(|notes| notes.handle = Some(seen.record.handle));
         let not_modified = request.if_version_not == Some(seen.record.version);
         Ok(GetSessionResponse { session: seen_session(&seen, !not_modified && !request.omit_attributes), not_modified })
     }
@@ -66,6 +69,7 @@ impl StoreService {
             lock_token,
         };
         let updated = sessions.update(update).await?;
+        caller.note(|notes| notes.handle = Some(updated.session.record.handle));
         Ok(UpdateSessionResponse { session: seen_session(&updated.session, false), created: updated.created })
     }
 
@@ -78,6 +82,7 @@ impl StoreService {
         let namespace = request::namespace(caller, Permission::Sessions, request.namespace)?;
         let id = request::session_id("session_id", request.session_id)?;
         let Seen { record, life } = sessions.get(&namespace, &id, Access::Touch).await?;
+        caller.note(|notes| notes.handle = Some(record.handle));
         Ok(TouchSessionResponse { expire_time: Some(timestamp(life.expires_at())), version: record.version })
     }
 
@@ -96,6 +101,7 @@ impl StoreService {
             expected_version: request.expected_version,
         };
         let (id, record) = sessions.rotate(rotation).await?;
+        caller.note(|notes| notes.handle = Some(record.handle));
         Ok(RotateSessionResponse { session_id: id.reveal(), session: session_without_attributes(&record) })
     }
 
@@ -105,10 +111,18 @@ impl StoreService {
         request: DeleteSessionRequest,
     ) -> Result<DeleteSessionResponse, Status> {
         let sessions = self.sessions()?;
+        let is_by_handle = matches!(request.target, Some(Target::Handle(_)));
+        caller.note(|notes| (notes.is_audited, notes.scope) = (is_by_handle, is_by_handle.then_some("handle")));
         let namespace = request::namespace(caller, Permission::Sessions, request.namespace)?;
         let target = request::target(request.target)?;
+        if let DeleteTarget::Handle(handle) = target {
+            caller.note(|notes| (notes.handle, notes.sessions) = (Some(handle), Some(0)));
+        }
         let deleted = match sessions.delete(namespace, target).await {
-            Ok(()) => true,
+            Ok(handle) => {
+                caller.note(|notes| (notes.handle, notes.sessions) = (Some(handle), Some(1)));
+                true
+            }
             Err(Error::NotFound) if request.allow_missing => {
                 self.guesses.note(caller, 1).await?;
                 false

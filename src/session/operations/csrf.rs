@@ -20,22 +20,27 @@ const SECRET_BYTES: usize = 32;
 const PURPOSE: &[u8] = b"sessiond csrf token, version 1";
 
 impl Sessions {
-    /// Issues a token for the session.
+    /// Issues a token for the session, whose handle comes with it.
     ///
     /// # Panics
     /// If the operating system has no randomness to give: nothing secure can be done then.
-    pub async fn issue_csrf_token(&self, namespace: &str, id: &SessionId) -> Result<String, Error> {
+    pub async fn issue_csrf_token(&self, namespace: &str, id: &SessionId) -> Result<(Handle, String), Error> {
         let handle = self.get(namespace, id, Access::Peek).await?.record.handle;
         let mut mask = [0; SECRET_BYTES];
         getrandom::fill(&mut mask).expect("the operating system provides randomness");
         let masked = xor(secret(id, handle), mask);
-        Ok(BASE64_URL_SAFE_NO_PAD.encode([mask, masked].concat()))
+        Ok((handle, BASE64_URL_SAFE_NO_PAD.encode([mask, masked].concat())))
     }
 
-    /// Whether the token was issued for this session under this ID.
-    pub async fn verify_csrf_token(&self, namespace: &str, id: &SessionId, token: &str) -> Result<bool, Error> {
+    /// Whether the token was issued for this session under this ID. The session's handle comes with it.
+    pub async fn verify_csrf_token(
+        &self,
+        namespace: &str,
+        id: &SessionId,
+        token: &str,
+    ) -> Result<(Handle, bool), Error> {
         let handle = self.get(namespace, id, Access::Peek).await?.record.handle;
-        Ok(unmask(token).is_some_and(|shown| shown.ct_eq(&secret(id, handle)).into()))
+        Ok((handle, unmask(token).is_some_and(|shown| shown.ct_eq(&secret(id, handle)).into())))
     }
 }
 

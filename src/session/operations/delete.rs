@@ -16,8 +16,8 @@ pub enum DeleteTarget {
 }
 
 impl Sessions {
-    /// Ends a session. After this has returned, no slower request brings it back.
-    pub async fn delete(&self, namespace: String, target: DeleteTarget) -> Result<(), Error> {
+    /// Ends a session and returns its handle. After this has returned, no slower request brings it back.
+    pub async fn delete(&self, namespace: String, target: DeleteTarget) -> Result<Handle, Error> {
         let deleted = self
             .transact(|draft| {
                 let live = match &target {
@@ -36,6 +36,6 @@ impl Sessions {
             DeleteTarget::Handle(_) => deleted?,
         };
         tracing::debug!(%handle, "deleted");
-        Ok(())
+        Ok(handle)
     }
 }

@@ -1,7 +1,7 @@
 //! Cross-domain sign-on: a ticket that another domain exchanges for its own ID of the same session.
 
 use crate::clock::Millis;
-use crate::model::{Record, Secret, SecretHash, SessionId, Ticket};
+use crate::model::{Handle, Record, Secret, SecretHash, SessionId, Ticket};
 use crate::session::Sessions;
 use crate::session::error::Error;
 use crate::session::liveness::expiry::Access;
@@ -34,20 +34,20 @@ pub struct Redemption {
 }
 
 impl Sessions {
-    /// Issues a ticket for the audience. Returns it and the moment at which it ends.
+    /// Issues a ticket for the audience. Returns the session's handle, the ticket, and the moment at which it ends.
     pub async fn issue_handoff(
         &self,
         namespace: &str,
         id: &SessionId,
         audience: String,
         lifetime: Millis,
-    ) -> Result<(Secret, Millis), Error> {
+    ) -> Result<(Handle, Secret, Millis), Error> {
         let key = LookupKey::new(namespace, id);
         let issued = self
             .transact(|draft| {
                 let live = self.touches.find(draft.view(), &key, Access::Touch)?.ok_or(Error::NotFound)?.writable()?;
                 let mut record = live.to_record();
-                let ticket = Secret::mint(record.handle);
+                let (handle, ticket) = (record.handle, Secret::mint(record.handle));
                 let expires_at = live.now.saturating_add(lifetime);
                 record.tickets.retain(|ticket| live.now < ticket.expires_at);
                 if record.tickets.len() >= MAX_TICKETS {
@@ -56,7 +56,7 @@ impl Sessions {
                 let hash = SecretHash::of_secret(namespace, &ticket);
                 record.tickets.push(Ticket { hash, audience: audience.clone(), expires_at });
                 draft.put(record, Some(&live.record), None)?;
-                Ok((ticket, expires_at))
+                Ok((handle, ticket, expires_at))
             })
             .await;
         self.counters.note_lookup(issued)

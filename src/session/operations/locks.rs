@@ -122,7 +122,7 @@ impl Locks {
         Ok(holder.until)
     }
 
-    /// Releases a lock; `false` if the token belongs to no lock that is held.
+    /// Releases a lock; `false` if the token belongs to no lock that is held. The session's handle comes with it, if it is there.
     pub(super) fn release(&self, handle: Handle, token: &str) -> bool {
         let mut table = self.table();
         let now = self.clock.now();
@@ -264,11 +264,12 @@ impl Sessions {
         }
     }
 
-    /// Releases a lock; `false` if the token belongs to no lock that is held.
-    pub async fn unlock(&self, namespace: &str, id: &SessionId, token: &str) -> Result<bool, Error> {
+    /// Releases a lock; `false` if the token belongs to no lock that is held. The session's handle comes with it, if it is there.
+    pub async fn unlock(&self, namespace: &str, id: &SessionId, token: &str) -> Result<(Option<Handle>, bool), Error> {
         let key = LookupKey::new(namespace, id);
         let live = self.query(|view| self.touches.find(view, &key, Access::Peek)).await?;
-        Ok(live.is_some_and(|live| self.locks.release(live.record.handle, token)))
+        let handle = live.map(|live| live.record.handle);
+        Ok((handle, handle.is_some_and(|handle| self.locks.release(handle, token))))
     }
 
     async fn writable_session(&self, key: &LookupKey) -> Result<Seen, Error> {

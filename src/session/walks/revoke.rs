@@ -28,22 +28,31 @@ pub enum RevokeScope {
 }
 
 impl Sessions {
-    /// Ends the sessions and returns how many there were. Sessions made after the call began are left alone.
-    pub async fn revoke(&self, namespace: &str, scope: RevokeScope) -> Result<u64, Error> {
+    /// Ends the sessions and returns how many there were. `note` hears of those that have ended, some at a time. Sessions made
+    /// after the call began are left alone.
+    pub async fn revoke(&self, namespace: &str, scope: RevokeScope, note: impl Fn(u64)) -> Result<u64, Error> {
         match scope {
-            RevokeScope::Handles(handles) => self.revoke_handles(namespace, "", &handles).await,
-            RevokeScope::WholeNamespace => self.revoke_list(namespace, "", None).await,
+            RevokeScope::Handles(handles) => {
+                self.revoke_handles(namespace, "", &handles).await.inspect(|revoked| note(*revoked))
+            }
+            RevokeScope::WholeNamespace => self.revoke_list((namespace, ""), None, note).await,
             RevokeScope::Principal { principal, except } => {
                 let except = match except {
                     Some(id) => Some(self.get(namespace, &id, Access::Peek).await?.record.handle),
                     None => None,
                 };
-                self.revoke_list(namespace, &principal, except).await
+                self.revoke_list((namespace, &principal), except, note).await
             }
         }
     }
 
-    async fn revoke_list(&self, namespace: &str, principal: &str, except: Option<Handle>) -> Result<u64, Error> {
+    async fn revoke_list(
+        &self,
+        (namespace, principal): (&str, &str),
+        except: Option<Handle>,
+        note: impl Fn(u64),
+    ) -> Result<u64, Error> {
+        note(0);
         let mut walk = ListWalk::new(namespace, principal);
         let mut revoked = 0;
         while !walk.is_at_end() {
@@ -52,7 +61,9 @@ impl Sessions {
             let handles: Vec<Handle> = handles.filter(|handle| Some(*handle) != except).collect();
             for few in handles.chunks(REVOKED_AT_ONCE) {
                 let began = Instant::now();
-                revoked += self.revoke_handles(namespace, principal, few).await?;
+                let ended = self.revoke_handles(namespace, principal, few).await?;
+                revoked += ended;
+                note(ended);
                 if !walk.is_at_end() {
                     // Requests get at least two thirds of the writer's time.
                     tokio::time::sleep(2 * began.elapsed()).await;

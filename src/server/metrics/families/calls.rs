@@ -15,7 +15,7 @@ pub(in crate::server::metrics) fn write(families: &mut Families<'_, '_>, sources
         "Requests that were answered, by method, code and lane.",
         requests.iter().flat_map(|totals| {
             codes(totals).map(|(code, count)| {
-                let labels = [("method", totals.rpc.name()), ("code", code), ("lane", name(totals.lane))];
+                let labels = [("method", totals.rpc.name()), ("code", code), ("lane", totals.lane.name())];
                 (labels, count)
             })
         }),
@@ -25,7 +25,7 @@ pub(in crate::server::metrics) fn write(families: &mut Families<'_, '_>, sources
         "sessiond_request_duration_seconds",
         "How long requests took, from their head to the answer.",
         durations.map(|totals| {
-            let labels = [("method", totals.rpc.name()), ("lane", name(totals.lane))];
+            let labels = [("method", totals.rpc.name()), ("lane", totals.lane.name())];
             (labels, totals.durations.clone())
         }),
         SECONDS,
@@ -85,11 +85,4 @@ fn codes(totals: &CallTotals) -> impl Iterator<Item = (&'static str, u64)> {
     let codes = totals.codes.iter().zip(0..);
     let codes = codes.map(|(count, number)| (Code::from_i32(number), *count));
     codes.filter(|(code, count)| *count > 0 || *code == Code::Ok).map(|(code, count)| (code_name(code), count))
-}
-
-fn name(lane: Lane) -> &'static str {
-    match lane {
-        Lane::Unary => "unary",
-        Lane::Stream => "stream",
-    }
 }

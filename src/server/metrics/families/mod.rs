@@ -1,6 +1,7 @@
 //! All metrics. Each is described in `docs/metrics.md`, in the same order.
 
 pub(super) mod access;
+pub(super) mod audit;
 pub(super) mod calls;
 pub(super) mod process;
 pub(super) mod sessions;

@@ -32,7 +32,8 @@ const MAX_PAGE_SIZE: u32 = 1_000;
 const MAX_BATCH: usize = 1_000;
 const DEFAULT_LEASE: Millis = 10_000;
 const DEFAULT_TICKET_LIFETIME: Millis = 30_000;
-const MAX_PRINCIPAL_BYTES: usize = 256;
+/// The longest principal.
+pub(crate) const MAX_PRINCIPAL_BYTES: usize = 256;
 
 /// The namespace of a request whose caller needs this permission there.
 pub(in crate::service) fn namespace(
@@ -44,6 +45,7 @@ pub(in crate::service) fn namespace(
     if !is_namespace(&namespace) {
         return Err(Error::invalid("namespace", format!("must be {NAMESPACE_RULE}")).into());
     }
+    caller.note(|notes| notes.namespace = Some(namespace.clone()));
     caller.check(permission, Some(&namespace))?;
     Ok(namespace)
 }
