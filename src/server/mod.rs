@@ -110,14 +110,7 @@ pub async fn run(
         authorizer: authorizer.clone(),
         recorder: recorder.clone(),
     };
-    let audit = recorder.audit();
-    let _renewals = (
-        tls.map(|tls| renewal::follow(tls.clone(), tls.seen(), audit.clone())).transpose()?,
-        authorizer
-            .map(|authorizer| renewal::follow(authorizer.clone(), authorizer.seen(), audit.clone()))
-            .transpose()?,
-        audit.reopen_at_hangup()?,
-    );
+    let _followed = follow_files(tls, authorizer, &recorder)?;
     let workers = (0..settings.workers).map(|number| Worker::start(number, services.clone()));
     let workers: Arc<Vec<Worker>> = Arc::new(workers.collect::<Result<_, _>>()?);
     let listeners: Vec<Arc<Listener>> = listeners.into_iter().map(Arc::new).collect();
@@ -197,6 +190,22 @@ pub async fn run(
         metrics.stop().await;
     }
     ended
+}
+
+/// Follows the files that may change while the server runs, until this is dropped.
+fn follow_files(
+    tls: Option<Tls>,
+    authorizer: Option<Authorizer>,
+    recorder: &Recorder,
+) -> io::Result<impl Sized + use<>> {
+    let audit = recorder.audit();
+    Ok((
+        tls.map(|tls| renewal::follow(tls.clone(), tls.seen(), audit.clone())).transpose()?,
+        authorizer
+            .map(|authorizer| renewal::follow(authorizer.clone(), authorizer.seen(), audit.clone()))
+            .transpose()?,
+        audit.reopen_at_hangup()?,
+    ))
 }
 
 fn request_limits(settings: &Settings, policies: &Policies) -> RequestLimits {
