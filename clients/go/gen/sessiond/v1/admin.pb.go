@@ -168,7 +168,9 @@ type GetStatisticsResponse struct {
 	// comes back to zero by 2 % of the time that passes.
 	ClockAhead *durationpb.Duration `protobuf:"bytes,25,opt,name=clock_ahead,json=clockAhead,proto3" json:"clock_ahead,omitempty"`
 	// The present moment in the time of sessions, by which they end.
-	CurrentTime   *timestamppb.Timestamp `protobuf:"bytes,26,opt,name=current_time,json=currentTime,proto3" json:"current_time,omitempty"`
+	CurrentTime *timestamppb.Timestamp `protobuf:"bytes,26,opt,name=current_time,json=currentTime,proto3" json:"current_time,omitempty"`
+	// How data at rest is encrypted; absent if nothing is encrypted.
+	Encryption    *EncryptionStatistics `protobuf:"bytes,27,opt,name=encryption,proto3" json:"encryption,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -364,6 +366,98 @@ func (x *GetStatisticsResponse) GetCurrentTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *GetStatisticsResponse) GetEncryption() *EncryptionStatistics {
+	if x != nil {
+		return x.Encryption
+	}
+	return nil
+}
+
+// How data at rest is encrypted, and how far what has to be encrypted anew has come. Keys are named by their numbers, which are
+// no secrets: 8 hex digits.
+type EncryptionStatistics struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key that encrypts; empty while what was encrypted is being turned into plain.
+	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// The other keys under which something may still be encrypted. Once there are none, they can be taken from the server;
+	// encrypted backups may still need them.
+	OlderKeys []string `protobuf:"bytes,2,rep,name=older_keys,json=olderKeys,proto3" json:"older_keys,omitempty"`
+	// Whether something may still be in plain that is to be encrypted.
+	PartlyPlain bool `protobuf:"varint,3,opt,name=partly_plain,json=partlyPlain,proto3" json:"partly_plain,omitempty"`
+	// The sessions of which this run of the server has seen how they are encrypted, while older_keys or partly_plain say that
+	// there is something to encrypt anew. It begins at 0 with each start.
+	SessionsChecked uint64 `protobuf:"varint,4,opt,name=sessions_checked,json=sessionsChecked,proto3" json:"sessions_checked,omitempty"`
+	// About how many sessions there were at the start.
+	SessionsExpected uint64 `protobuf:"varint,5,opt,name=sessions_expected,json=sessionsExpected,proto3" json:"sessions_expected,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *EncryptionStatistics) Reset() {
+	*x = EncryptionStatistics{}
+	mi := &file_sessiond_v1_admin_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EncryptionStatistics) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EncryptionStatistics) ProtoMessage() {}
+
+func (x *EncryptionStatistics) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_admin_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EncryptionStatistics.ProtoReflect.Descriptor instead.
+func (*EncryptionStatistics) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_admin_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *EncryptionStatistics) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *EncryptionStatistics) GetOlderKeys() []string {
+	if x != nil {
+		return x.OlderKeys
+	}
+	return nil
+}
+
+func (x *EncryptionStatistics) GetPartlyPlain() bool {
+	if x != nil {
+		return x.PartlyPlain
+	}
+	return false
+}
+
+func (x *EncryptionStatistics) GetSessionsChecked() uint64 {
+	if x != nil {
+		return x.SessionsChecked
+	}
+	return 0
+}
+
+func (x *EncryptionStatistics) GetSessionsExpected() uint64 {
+	if x != nil {
+		return x.SessionsExpected
+	}
+	return 0
+}
+
 // Nothing to say.
 type SweepNowRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -373,7 +467,7 @@ type SweepNowRequest struct {
 
 func (x *SweepNowRequest) Reset() {
 	*x = SweepNowRequest{}
-	mi := &file_sessiond_v1_admin_proto_msgTypes[3]
+	mi := &file_sessiond_v1_admin_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -385,7 +479,7 @@ func (x *SweepNowRequest) String() string {
 func (*SweepNowRequest) ProtoMessage() {}
 
 func (x *SweepNowRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_admin_proto_msgTypes[3]
+	mi := &file_sessiond_v1_admin_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -398,7 +492,7 @@ func (x *SweepNowRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SweepNowRequest.ProtoReflect.Descriptor instead.
 func (*SweepNowRequest) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_admin_proto_rawDescGZIP(), []int{3}
+	return file_sessiond_v1_admin_proto_rawDescGZIP(), []int{4}
 }
 
 // What was done.
@@ -412,7 +506,7 @@ type SweepNowResponse struct {
 
 func (x *SweepNowResponse) Reset() {
 	*x = SweepNowResponse{}
-	mi := &file_sessiond_v1_admin_proto_msgTypes[4]
+	mi := &file_sessiond_v1_admin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -424,7 +518,7 @@ func (x *SweepNowResponse) String() string {
 func (*SweepNowResponse) ProtoMessage() {}
 
 func (x *SweepNowResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_admin_proto_msgTypes[4]
+	mi := &file_sessiond_v1_admin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -437,7 +531,7 @@ func (x *SweepNowResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SweepNowResponse.ProtoReflect.Descriptor instead.
 func (*SweepNowResponse) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_admin_proto_rawDescGZIP(), []int{4}
+	return file_sessiond_v1_admin_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SweepNowResponse) GetRemoved() uint64 {
@@ -456,7 +550,7 @@ type VerifyRequest struct {
 
 func (x *VerifyRequest) Reset() {
 	*x = VerifyRequest{}
-	mi := &file_sessiond_v1_admin_proto_msgTypes[5]
+	mi := &file_sessiond_v1_admin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -468,7 +562,7 @@ func (x *VerifyRequest) String() string {
 func (*VerifyRequest) ProtoMessage() {}
 
 func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_admin_proto_msgTypes[5]
+	mi := &file_sessiond_v1_admin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -481,7 +575,7 @@ func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyRequest.ProtoReflect.Descriptor instead.
 func (*VerifyRequest) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_admin_proto_rawDescGZIP(), []int{5}
+	return file_sessiond_v1_admin_proto_rawDescGZIP(), []int{6}
 }
 
 // What a check found.
@@ -514,7 +608,7 @@ type VerifySummary struct {
 
 func (x *VerifySummary) Reset() {
 	*x = VerifySummary{}
-	mi := &file_sessiond_v1_admin_proto_msgTypes[6]
+	mi := &file_sessiond_v1_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -526,7 +620,7 @@ func (x *VerifySummary) String() string {
 func (*VerifySummary) ProtoMessage() {}
 
 func (x *VerifySummary) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_admin_proto_msgTypes[6]
+	mi := &file_sessiond_v1_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -539,7 +633,7 @@ func (x *VerifySummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifySummary.ProtoReflect.Descriptor instead.
 func (*VerifySummary) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_admin_proto_rawDescGZIP(), []int{6}
+	return file_sessiond_v1_admin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *VerifySummary) GetBeginTime() *timestamppb.Timestamp {
@@ -631,7 +725,7 @@ type VerifyResponse struct {
 
 func (x *VerifyResponse) Reset() {
 	*x = VerifyResponse{}
-	mi := &file_sessiond_v1_admin_proto_msgTypes[7]
+	mi := &file_sessiond_v1_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -643,7 +737,7 @@ func (x *VerifyResponse) String() string {
 func (*VerifyResponse) ProtoMessage() {}
 
 func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_admin_proto_msgTypes[7]
+	mi := &file_sessiond_v1_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -656,7 +750,7 @@ func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
 func (*VerifyResponse) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_admin_proto_rawDescGZIP(), []int{7}
+	return file_sessiond_v1_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *VerifyResponse) GetSessionsChecked() uint64 {
@@ -703,7 +797,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_sessiond_v1_admin_proto_msgTypes[8]
+	mi := &file_sessiond_v1_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -715,7 +809,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_admin_proto_msgTypes[8]
+	mi := &file_sessiond_v1_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -728,7 +822,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_sessiond_v1_admin_proto_rawDescGZIP(), []int{9}
 }
 
 // What is known of a backup that is whole.
@@ -763,7 +857,7 @@ type BackupSummary struct {
 
 func (x *BackupSummary) Reset() {
 	*x = BackupSummary{}
-	mi := &file_sessiond_v1_admin_proto_msgTypes[9]
+	mi := &file_sessiond_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -775,7 +869,7 @@ func (x *BackupSummary) String() string {
 func (*BackupSummary) ProtoMessage() {}
 
 func (x *BackupSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_admin_proto_msgTypes[9]
+	mi := &file_sessiond_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -788,7 +882,7 @@ func (x *BackupSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupSummary.ProtoReflect.Descriptor instead.
 func (*BackupSummary) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_sessiond_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *BackupSummary) GetFormatVersion() uint32 {
@@ -885,7 +979,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_sessiond_v1_admin_proto_msgTypes[10]
+	mi := &file_sessiond_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -897,7 +991,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_admin_proto_msgTypes[10]
+	mi := &file_sessiond_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -910,7 +1004,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_sessiond_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *BackupResponse) GetData() []byte {
@@ -952,7 +1046,7 @@ type RestoreRequest struct {
 
 func (x *RestoreRequest) Reset() {
 	*x = RestoreRequest{}
-	mi := &file_sessiond_v1_admin_proto_msgTypes[11]
+	mi := &file_sessiond_v1_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -964,7 +1058,7 @@ func (x *RestoreRequest) String() string {
 func (*RestoreRequest) ProtoMessage() {}
 
 func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_admin_proto_msgTypes[11]
+	mi := &file_sessiond_v1_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -977,7 +1071,7 @@ func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreRequest.ProtoReflect.Descriptor instead.
 func (*RestoreRequest) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_sessiond_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RestoreRequest) GetData() []byte {
@@ -998,7 +1092,7 @@ type RestoreResponse struct {
 
 func (x *RestoreResponse) Reset() {
 	*x = RestoreResponse{}
-	mi := &file_sessiond_v1_admin_proto_msgTypes[12]
+	mi := &file_sessiond_v1_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1010,7 +1104,7 @@ func (x *RestoreResponse) String() string {
 func (*RestoreResponse) ProtoMessage() {}
 
 func (x *RestoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_admin_proto_msgTypes[12]
+	mi := &file_sessiond_v1_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1023,7 +1117,7 @@ func (x *RestoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreResponse.ProtoReflect.Descriptor instead.
 func (*RestoreResponse) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_sessiond_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RestoreResponse) GetSummary() *BackupSummary {
@@ -1041,7 +1135,7 @@ const file_sessiond_v1_admin_proto_rawDesc = "" +
 	"\x14GetStatisticsRequest\"O\n" +
 	"\x13NamespaceStatistics\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1a\n" +
-	"\bsessions\x18\x02 \x01(\x04R\bsessions\"\xed\a\n" +
+	"\bsessions\x18\x02 \x01(\x04R\bsessions\"\xb0\b\n" +
 	"\x15GetStatisticsResponse\x12\x1a\n" +
 	"\bsessions\x18\x01 \x01(\x04R\bsessions\x12@\n" +
 	"\n" +
@@ -1075,7 +1169,17 @@ const file_sessiond_v1_admin_proto_rawDesc = "" +
 	"clockSteps\x12:\n" +
 	"\vclock_ahead\x18\x19 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"clockAhead\x12=\n" +
-	"\fcurrent_time\x18\x1a \x01(\v2\x1a.google.protobuf.TimestampR\vcurrentTimeJ\x04\b\x0e\x10\x0fR\x13last_event_sequence\"\x11\n" +
+	"\fcurrent_time\x18\x1a \x01(\v2\x1a.google.protobuf.TimestampR\vcurrentTime\x12A\n" +
+	"\n" +
+	"encryption\x18\x1b \x01(\v2!.sessiond.v1.EncryptionStatisticsR\n" +
+	"encryptionJ\x04\b\x0e\x10\x0fR\x13last_event_sequence\"\xc2\x01\n" +
+	"\x14EncryptionStatistics\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1d\n" +
+	"\n" +
+	"older_keys\x18\x02 \x03(\tR\tolderKeys\x12!\n" +
+	"\fpartly_plain\x18\x03 \x01(\bR\vpartlyPlain\x12)\n" +
+	"\x10sessions_checked\x18\x04 \x01(\x04R\x0fsessionsChecked\x12+\n" +
+	"\x11sessions_expected\x18\x05 \x01(\x04R\x10sessionsExpected\"\x11\n" +
 	"\x0fSweepNowRequest\",\n" +
 	"\x10SweepNowResponse\x12\x18\n" +
 	"\aremoved\x18\x01 \x01(\x04R\aremoved\"\x0f\n" +
@@ -1145,53 +1249,55 @@ func file_sessiond_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sessiond_v1_admin_proto_rawDescData
 }
 
-var file_sessiond_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_sessiond_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_sessiond_v1_admin_proto_goTypes = []any{
 	(*GetStatisticsRequest)(nil),  // 0: sessiond.v1.GetStatisticsRequest
 	(*NamespaceStatistics)(nil),   // 1: sessiond.v1.NamespaceStatistics
 	(*GetStatisticsResponse)(nil), // 2: sessiond.v1.GetStatisticsResponse
-	(*SweepNowRequest)(nil),       // 3: sessiond.v1.SweepNowRequest
-	(*SweepNowResponse)(nil),      // 4: sessiond.v1.SweepNowResponse
-	(*VerifyRequest)(nil),         // 5: sessiond.v1.VerifyRequest
-	(*VerifySummary)(nil),         // 6: sessiond.v1.VerifySummary
-	(*VerifyResponse)(nil),        // 7: sessiond.v1.VerifyResponse
-	(*BackupRequest)(nil),         // 8: sessiond.v1.BackupRequest
-	(*BackupSummary)(nil),         // 9: sessiond.v1.BackupSummary
-	(*BackupResponse)(nil),        // 10: sessiond.v1.BackupResponse
-	(*RestoreRequest)(nil),        // 11: sessiond.v1.RestoreRequest
-	(*RestoreResponse)(nil),       // 12: sessiond.v1.RestoreResponse
-	(*durationpb.Duration)(nil),   // 13: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*EncryptionStatistics)(nil),  // 3: sessiond.v1.EncryptionStatistics
+	(*SweepNowRequest)(nil),       // 4: sessiond.v1.SweepNowRequest
+	(*SweepNowResponse)(nil),      // 5: sessiond.v1.SweepNowResponse
+	(*VerifyRequest)(nil),         // 6: sessiond.v1.VerifyRequest
+	(*VerifySummary)(nil),         // 7: sessiond.v1.VerifySummary
+	(*VerifyResponse)(nil),        // 8: sessiond.v1.VerifyResponse
+	(*BackupRequest)(nil),         // 9: sessiond.v1.BackupRequest
+	(*BackupSummary)(nil),         // 10: sessiond.v1.BackupSummary
+	(*BackupResponse)(nil),        // 11: sessiond.v1.BackupResponse
+	(*RestoreRequest)(nil),        // 12: sessiond.v1.RestoreRequest
+	(*RestoreResponse)(nil),       // 13: sessiond.v1.RestoreResponse
+	(*durationpb.Duration)(nil),   // 14: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
 }
 var file_sessiond_v1_admin_proto_depIdxs = []int32{
 	1,  // 0: sessiond.v1.GetStatisticsResponse.namespaces:type_name -> sessiond.v1.NamespaceStatistics
-	13, // 1: sessiond.v1.GetStatisticsResponse.sweeper_lag:type_name -> google.protobuf.Duration
-	14, // 2: sessiond.v1.GetStatisticsResponse.start_time:type_name -> google.protobuf.Timestamp
-	13, // 3: sessiond.v1.GetStatisticsResponse.cpu_time:type_name -> google.protobuf.Duration
-	13, // 4: sessiond.v1.GetStatisticsResponse.clock_ahead:type_name -> google.protobuf.Duration
-	14, // 5: sessiond.v1.GetStatisticsResponse.current_time:type_name -> google.protobuf.Timestamp
-	14, // 6: sessiond.v1.VerifySummary.begin_time:type_name -> google.protobuf.Timestamp
-	14, // 7: sessiond.v1.VerifySummary.end_time:type_name -> google.protobuf.Timestamp
-	6,  // 8: sessiond.v1.VerifyResponse.summary:type_name -> sessiond.v1.VerifySummary
-	14, // 9: sessiond.v1.BackupSummary.begin_time:type_name -> google.protobuf.Timestamp
-	14, // 10: sessiond.v1.BackupSummary.backup_time:type_name -> google.protobuf.Timestamp
-	9,  // 11: sessiond.v1.BackupResponse.summary:type_name -> sessiond.v1.BackupSummary
-	9,  // 12: sessiond.v1.RestoreResponse.summary:type_name -> sessiond.v1.BackupSummary
-	0,  // 13: sessiond.v1.Admin.GetStatistics:input_type -> sessiond.v1.GetStatisticsRequest
-	3,  // 14: sessiond.v1.Admin.SweepNow:input_type -> sessiond.v1.SweepNowRequest
-	5,  // 15: sessiond.v1.Admin.Verify:input_type -> sessiond.v1.VerifyRequest
-	8,  // 16: sessiond.v1.Admin.Backup:input_type -> sessiond.v1.BackupRequest
-	11, // 17: sessiond.v1.Admin.Restore:input_type -> sessiond.v1.RestoreRequest
-	2,  // 18: sessiond.v1.Admin.GetStatistics:output_type -> sessiond.v1.GetStatisticsResponse
-	4,  // 19: sessiond.v1.Admin.SweepNow:output_type -> sessiond.v1.SweepNowResponse
-	7,  // 20: sessiond.v1.Admin.Verify:output_type -> sessiond.v1.VerifyResponse
-	10, // 21: sessiond.v1.Admin.Backup:output_type -> sessiond.v1.BackupResponse
-	12, // 22: sessiond.v1.Admin.Restore:output_type -> sessiond.v1.RestoreResponse
-	18, // [18:23] is the sub-list for method output_type
-	13, // [13:18] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	14, // 1: sessiond.v1.GetStatisticsResponse.sweeper_lag:type_name -> google.protobuf.Duration
+	15, // 2: sessiond.v1.GetStatisticsResponse.start_time:type_name -> google.protobuf.Timestamp
+	14, // 3: sessiond.v1.GetStatisticsResponse.cpu_time:type_name -> google.protobuf.Duration
+	14, // 4: sessiond.v1.GetStatisticsResponse.clock_ahead:type_name -> google.protobuf.Duration
+	15, // 5: sessiond.v1.GetStatisticsResponse.current_time:type_name -> google.protobuf.Timestamp
+	3,  // 6: sessiond.v1.GetStatisticsResponse.encryption:type_name -> sessiond.v1.EncryptionStatistics
+	15, // 7: sessiond.v1.VerifySummary.begin_time:type_name -> google.protobuf.Timestamp
+	15, // 8: sessiond.v1.VerifySummary.end_time:type_name -> google.protobuf.Timestamp
+	7,  // 9: sessiond.v1.VerifyResponse.summary:type_name -> sessiond.v1.VerifySummary
+	15, // 10: sessiond.v1.BackupSummary.begin_time:type_name -> google.protobuf.Timestamp
+	15, // 11: sessiond.v1.BackupSummary.backup_time:type_name -> google.protobuf.Timestamp
+	10, // 12: sessiond.v1.BackupResponse.summary:type_name -> sessiond.v1.BackupSummary
+	10, // 13: sessiond.v1.RestoreResponse.summary:type_name -> sessiond.v1.BackupSummary
+	0,  // 14: sessiond.v1.Admin.GetStatistics:input_type -> sessiond.v1.GetStatisticsRequest
+	4,  // 15: sessiond.v1.Admin.SweepNow:input_type -> sessiond.v1.SweepNowRequest
+	6,  // 16: sessiond.v1.Admin.Verify:input_type -> sessiond.v1.VerifyRequest
+	9,  // 17: sessiond.v1.Admin.Backup:input_type -> sessiond.v1.BackupRequest
+	12, // 18: sessiond.v1.Admin.Restore:input_type -> sessiond.v1.RestoreRequest
+	2,  // 19: sessiond.v1.Admin.GetStatistics:output_type -> sessiond.v1.GetStatisticsResponse
+	5,  // 20: sessiond.v1.Admin.SweepNow:output_type -> sessiond.v1.SweepNowResponse
+	8,  // 21: sessiond.v1.Admin.Verify:output_type -> sessiond.v1.VerifyResponse
+	11, // 22: sessiond.v1.Admin.Backup:output_type -> sessiond.v1.BackupResponse
+	13, // 23: sessiond.v1.Admin.Restore:output_type -> sessiond.v1.RestoreResponse
+	19, // [19:24] is the sub-list for method output_type
+	14, // [14:19] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_sessiond_v1_admin_proto_init() }
@@ -1205,7 +1311,7 @@ func file_sessiond_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sessiond_v1_admin_proto_rawDesc), len(file_sessiond_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -72,8 +72,9 @@ const (
 //	RESOURCE_EXHAUSTED   HEADERS_TOO_LARGE      the request's headers are larger than allowed; metadata as above
 //	RESOURCE_EXHAUSTED   ANSWERS_NOT_TAKEN      the caller does not take the answers to earlier calls; nothing was done
 //	RESOURCE_EXHAUSTED   TOO_MANY_REQUESTS      the server has as many requests in flight as it allows, or no room for
-//	                                            another large message; it was not carried out
-//	RESOURCE_EXHAUSTED   SESSION_LIMIT_REACHED  the principal has as many sessions as its namespace allows
+//	                                            another large message, or the caller makes more calls a second or more
+//	                                            look-ups that fail than it may; it was not carried out
+//	RESOURCE_EXHAUSTED   SESSION_LIMIT_REACHED  the principal, or the namespace, has as many sessions as it may
 //	FAILED_PRECONDITION  LOCK_HELD              another holds the lock, and the wait is over; metadata "held_for_ms" and
 //	                                            "ends_in_ms", of the lock that is held
 //	FAILED_PRECONDITION  LOCK_LOST              the lock token is of no lock that holds
@@ -89,6 +90,8 @@ const (
 //	RESOURCE_EXHAUSTED   STORAGE_FULL           free disk space is low; reads and deletes still work
 //	DEADLINE_EXCEEDED    DEADLINE_EXCEEDED      a call of an Exchange was not done in its time; it may have been carried out
 //	DEADLINE_EXCEEDED    REQUEST_TOO_SLOW       the request did not arrive in its time; nothing was done
+//	UNAUTHENTICATED      UNAUTHENTICATED        the server has rules of access, and nothing tells who calls; nothing was done
+//	PERMISSION_DENIED    PERMISSION_DENIED      the caller may not do this in this namespace; nothing was done
 //	INVALID_ARGUMENT     UNSUPPORTED_CONTENT_TYPE  the request is not one of gRPC
 //	UNIMPLEMENTED        UNKNOWN_METHOD         the server has no such method
 //	UNIMPLEMENTED        UNSUPPORTED_ENCODING   the messages are compressed in a way that the server does not know; it knows
@@ -461,8 +464,9 @@ type SessionStore_ExchangeClient = grpc.BidiStreamingClient[ExchangeRequest, Exc
 //	RESOURCE_EXHAUSTED   HEADERS_TOO_LARGE      the request's headers are larger than allowed; metadata as above
 //	RESOURCE_EXHAUSTED   ANSWERS_NOT_TAKEN      the caller does not take the answers to earlier calls; nothing was done
 //	RESOURCE_EXHAUSTED   TOO_MANY_REQUESTS      the server has as many requests in flight as it allows, or no room for
-//	                                            another large message; it was not carried out
-//	RESOURCE_EXHAUSTED   SESSION_LIMIT_REACHED  the principal has as many sessions as its namespace allows
+//	                                            another large message, or the caller makes more calls a second or more
+//	                                            look-ups that fail than it may; it was not carried out
+//	RESOURCE_EXHAUSTED   SESSION_LIMIT_REACHED  the principal, or the namespace, has as many sessions as it may
 //	FAILED_PRECONDITION  LOCK_HELD              another holds the lock, and the wait is over; metadata "held_for_ms" and
 //	                                            "ends_in_ms", of the lock that is held
 //	FAILED_PRECONDITION  LOCK_LOST              the lock token is of no lock that holds
@@ -478,6 +482,8 @@ type SessionStore_ExchangeClient = grpc.BidiStreamingClient[ExchangeRequest, Exc
 //	RESOURCE_EXHAUSTED   STORAGE_FULL           free disk space is low; reads and deletes still work
 //	DEADLINE_EXCEEDED    DEADLINE_EXCEEDED      a call of an Exchange was not done in its time; it may have been carried out
 //	DEADLINE_EXCEEDED    REQUEST_TOO_SLOW       the request did not arrive in its time; nothing was done
+//	UNAUTHENTICATED      UNAUTHENTICATED        the server has rules of access, and nothing tells who calls; nothing was done
+//	PERMISSION_DENIED    PERMISSION_DENIED      the caller may not do this in this namespace; nothing was done
 //	INVALID_ARGUMENT     UNSUPPORTED_CONTENT_TYPE  the request is not one of gRPC
 //	UNIMPLEMENTED        UNKNOWN_METHOD         the server has no such method
 //	UNIMPLEMENTED        UNSUPPORTED_ENCODING   the messages are compressed in a way that the server does not know; it knows

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17sessiond/v1/admin.proto\x12\x0bsessiond.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x16\n\x14GetStatisticsRequest\":\n\x13NamespaceStatistics\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08sessions\x18\x02 \x01(\x04\"\xcb\x05\n\x15GetStatisticsResponse\x12\x10\n\x08sessions\x18\x01 \x01(\x04\x12\x34\n\nnamespaces\x18\x02 \x03(\x0b\x32 .sessiond.v1.NamespaceStatistics\x12\x0f\n\x07\x63reated\x18\x03 \x01(\x04\x12\x0f\n\x07\x65xpired\x18\x04 \x01(\x04\x12\x1a\n\x12\x63reated_per_second\x18\x05 \x01(\x01\x12\x1a\n\x12\x65xpired_per_second\x18\x06 \x01(\x01\x12\x12\n\ndisk_bytes\x18\x07 \x01(\x04\x12\x14\n\x0cmemory_bytes\x18\x08 \x01(\x04\x12.\n\x0bsweeper_lag\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06groups\x18\n \x01(\x04\x12\x1c\n\x14grouped_transactions\x18\x0b \x01(\x04\x12\x15\n\rlargest_group\x18\x0c \x01(\x04\x12.\n\nstart_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08watchers\x18\x0f \x01(\x04\x12+\n\x08\x63pu_time\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x11refused_for_space\x18\x12 \x01(\x04\x12\x12\n\nmet_damage\x18\x13 \x01(\x04\x12\x16\n\x0estorage_stalls\x18\x14 \x01(\x04\x12\x14\n\x0cresume_token\x18\x15 \x01(\t\x12\x13\n\x0b\x65vents_kept\x18\x16 \x01(\x04\x12\x13\n\x0b\x63lock_steps\x18\x18 \x01(\x04\x12.\n\x0b\x63lock_ahead\x18\x19 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\x0c\x63urrent_time\x18\x1a \x01(\x0b\x32\x1a.google.protobuf.TimestampJ\x04\x08\x0e\x10\x0fR\x13last_event_sequence\"\x11\n\x0fSweepNowRequest\"#\n\x10SweepNowResponse\x12\x0f\n\x07removed\x18\x01 \x01(\x04\"\x0f\n\rVerifyRequest\"\xa8\x02\n\rVerifySummary\x12.\n\nbegin_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08sessions\x18\x03 \x01(\x04\x12\x18\n\x10\x64\x61maged_sessions\x18\x04 \x01(\x04\x12\x17\n\x0f\x64\x61maged_handles\x18\x05 \x03(\t\x12\x1a\n\x12unindexed_sessions\x18\x06 \x01(\x04\x12\x19\n\x11unindexed_handles\x18\x07 \x03(\t\x12\x15\n\rdamaged_pages\x18\x08 \x01(\x04\x12\x0e\n\x06\x65vents\x18\t \x01(\x04\x12\x16\n\x0e\x64\x61maged_events\x18\n \x01(\x04\"\xa3\x01\n\x0eVerifyResponse\x12\x18\n\x10sessions_checked\x18\x01 \x01(\x04\x12\x19\n\x11sessions_expected\x18\x02 \x01(\x04\x12\x16\n\x0e\x65vents_checked\x18\x03 \x01(\x04\x12\x17\n\x0f\x65vents_expected\x18\x04 \x01(\x04\x12+\n\x07summary\x18\x05 \x01(\x0b\x32\x1a.sessiond.v1.VerifySummary\"\x0f\n\rBackupRequest\"\xd2\x02\n\rBackupSummary\x12\x16\n\x0e\x66ormat_version\x18\x01 \x01(\r\x12\x16\n\x0eserver_version\x18\x02 \x01(\t\x12.\n\nbegin_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x62\x61\x63kup_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08sessions\x18\x05 \x01(\x04\x12\x0e\n\x06\x65vents\x18\x06 \x01(\x04\x12\x12\n\nsize_bytes\x18\x08 \x01(\x04\x12\x18\n\x10\x64\x61maged_sessions\x18\t \x01(\x04\x12\x17\n\x0f\x64\x61maged_handles\x18\n \x03(\t\x12\x16\n\x0e\x65vents_damaged\x18\x0b \x01(\x08\x12\x14\n\x0cresume_token\x18\x0c \x01(\tJ\x04\x08\x07\x10\x08R\x13last_event_sequence\"}\n\x0e\x42\x61\x63kupResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x15\n\rsessions_sent\x18\x02 \x01(\x04\x12\x19\n\x11sessions_expected\x18\x03 \x01(\x04\x12+\n\x07summary\x18\x04 \x01(\x0b\x32\x1a.sessiond.v1.BackupSummary\"\x1e\n\x0eRestoreRequest\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\">\n\x0fRestoreResponse\x12+\n\x07summary\x18\x01 \x01(\x0b\x32\x1a.sessiond.v1.BackupSummary2\xfa\x02\n\x05\x41\x64min\x12V\n\rGetStatistics\x12!.sessiond.v1.GetStatisticsRequest\x1a\".sessiond.v1.GetStatisticsResponse\x12G\n\x08SweepNow\x12\x1c.sessiond.v1.SweepNowRequest\x1a\x1d.sessiond.v1.SweepNowResponse\x12\x43\n\x06Verify\x12\x1a.sessiond.v1.VerifyRequest\x1a\x1b.sessiond.v1.VerifyResponse0\x01\x12\x43\n\x06\x42\x61\x63kup\x12\x1a.sessiond.v1.BackupRequest\x1a\x1b.sessiond.v1.BackupResponse0\x01\x12\x46\n\x07Restore\x12\x1b.sessiond.v1.RestoreRequest\x1a\x1c.sessiond.v1.RestoreResponse(\x01\x42\x38\n\x0f\x64\x65v.sessiond.v1P\x01Z#sessiond/gen/sessiond/v1;sessiondv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17sessiond/v1/admin.proto\x12\x0bsessiond.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x16\n\x14GetStatisticsRequest\":\n\x13NamespaceStatistics\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08sessions\x18\x02 \x01(\x04\"\x82\x06\n\x15GetStatisticsResponse\x12\x10\n\x08sessions\x18\x01 \x01(\x04\x12\x34\n\nnamespaces\x18\x02 \x03(\x0b\x32 .sessiond.v1.NamespaceStatistics\x12\x0f\n\x07\x63reated\x18\x03 \x01(\x04\x12\x0f\n\x07\x65xpired\x18\x04 \x01(\x04\x12\x1a\n\x12\x63reated_per_second\x18\x05 \x01(\x01\x12\x1a\n\x12\x65xpired_per_second\x18\x06 \x01(\x01\x12\x12\n\ndisk_bytes\x18\x07 \x01(\x04\x12\x14\n\x0cmemory_bytes\x18\x08 \x01(\x04\x12.\n\x0bsweeper_lag\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06groups\x18\n \x01(\x04\x12\x1c\n\x14grouped_transactions\x18\x0b \x01(\x04\x12\x15\n\rlargest_group\x18\x0c \x01(\x04\x12.\n\nstart_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08watchers\x18\x0f \x01(\x04\x12+\n\x08\x63pu_time\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x11refused_for_space\x18\x12 \x01(\x04\x12\x12\n\nmet_damage\x18\x13 \x01(\x04\x12\x16\n\x0estorage_stalls\x18\x14 \x01(\x04\x12\x14\n\x0cresume_token\x18\x15 \x01(\t\x12\x13\n\x0b\x65vents_kept\x18\x16 \x01(\x04\x12\x13\n\x0b\x63lock_steps\x18\x18 \x01(\x04\x12.\n\x0b\x63lock_ahead\x18\x19 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\x0c\x63urrent_time\x18\x1a \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\nencryption\x18\x1b \x01(\x0b\x32!.sessiond.v1.EncryptionStatisticsJ\x04\x08\x0e\x10\x0fR\x13last_event_sequence\"\x82\x01\n\x14\x45ncryptionStatistics\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x12\n\nolder_keys\x18\x02 \x03(\t\x12\x14\n\x0cpartly_plain\x18\x03 \x01(\x08\x12\x18\n\x10sessions_checked\x18\x04 \x01(\x04\x12\x19\n\x11sessions_expected\x18\x05 \x01(\x04\"\x11\n\x0fSweepNowRequest\"#\n\x10SweepNowResponse\x12\x0f\n\x07removed\x18\x01 \x01(\x04\"\x0f\n\rVerifyRequest\"\xa8\x02\n\rVerifySummary\x12.\n\nbegin_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08sessions\x18\x03 \x01(\x04\x12\x18\n\x10\x64\x61maged_sessions\x18\x04 \x01(\x04\x12\x17\n\x0f\x64\x61maged_handles\x18\x05 \x03(\t\x12\x1a\n\x12unindexed_sessions\x18\x06 \x01(\x04\x12\x19\n\x11unindexed_handles\x18\x07 \x03(\t\x12\x15\n\rdamaged_pages\x18\x08 \x01(\x04\x12\x0e\n\x06\x65vents\x18\t \x01(\x04\x12\x16\n\x0e\x64\x61maged_events\x18\n \x01(\x04\"\xa3\x01\n\x0eVerifyResponse\x12\x18\n\x10sessions_checked\x18\x01 \x01(\x04\x12\x19\n\x11sessions_expected\x18\x02 \x01(\x04\x12\x16\n\x0e\x65vents_checked\x18\x03 \x01(\x04\x12\x17\n\x0f\x65vents_expected\x18\x04 \x01(\x04\x12+\n\x07summary\x18\x05 \x01(\x0b\x32\x1a.sessiond.v1.VerifySummary\"\x0f\n\rBackupRequest\"\xd2\x02\n\rBackupSummary\x12\x16\n\x0e\x66ormat_version\x18\x01 \x01(\r\x12\x16\n\x0eserver_version\x18\x02 \x01(\t\x12.\n\nbegin_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x62\x61\x63kup_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08sessions\x18\x05 \x01(\x04\x12\x0e\n\x06\x65vents\x18\x06 \x01(\x04\x12\x12\n\nsize_bytes\x18\x08 \x01(\x04\x12\x18\n\x10\x64\x61maged_sessions\x18\t \x01(\x04\x12\x17\n\x0f\x64\x61maged_handles\x18\n \x03(\t\x12\x16\n\x0e\x65vents_damaged\x18\x0b \x01(\x08\x12\x14\n\x0cresume_token\x18\x0c \x01(\tJ\x04\x08\x07\x10\x08R\x13last_event_sequence\"}\n\x0e\x42\x61\x63kupResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x15\n\rsessions_sent\x18\x02 \x01(\x04\x12\x19\n\x11sessions_expected\x18\x03 \x01(\x04\x12+\n\x07summary\x18\x04 \x01(\x0b\x32\x1a.sessiond.v1.BackupSummary\"\x1e\n\x0eRestoreRequest\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\">\n\x0fRestoreResponse\x12+\n\x07summary\x18\x01 \x01(\x0b\x32\x1a.sessiond.v1.BackupSummary2\xfa\x02\n\x05\x41\x64min\x12V\n\rGetStatistics\x12!.sessiond.v1.GetStatisticsRequest\x1a\".sessiond.v1.GetStatisticsResponse\x12G\n\x08SweepNow\x12\x1c.sessiond.v1.SweepNowRequest\x1a\x1d.sessiond.v1.SweepNowResponse\x12\x43\n\x06Verify\x12\x1a.sessiond.v1.VerifyRequest\x1a\x1b.sessiond.v1.VerifyResponse0\x01\x12\x43\n\x06\x42\x61\x63kup\x12\x1a.sessiond.v1.BackupRequest\x1a\x1b.sessiond.v1.BackupResponse0\x01\x12\x46\n\x07Restore\x12\x1b.sessiond.v1.RestoreRequest\x1a\x1c.sessiond.v1.RestoreResponse(\x01\x42\x38\n\x0f\x64\x65v.sessiond.v1P\x01Z#sessiond/gen/sessiond/v1;sessiondv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,27 +39,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NAMESPACESTATISTICS']._serialized_start=129
   _globals['_NAMESPACESTATISTICS']._serialized_end=187
   _globals['_GETSTATISTICSRESPONSE']._serialized_start=190
-  _globals['_GETSTATISTICSRESPONSE']._serialized_end=905
-  _globals['_SWEEPNOWREQUEST']._serialized_start=907
-  _globals['_SWEEPNOWREQUEST']._serialized_end=924
-  _globals['_SWEEPNOWRESPONSE']._serialized_start=926
-  _globals['_SWEEPNOWRESPONSE']._serialized_end=961
-  _globals['_VERIFYREQUEST']._serialized_start=963
-  _globals['_VERIFYREQUEST']._serialized_end=978
-  _globals['_VERIFYSUMMARY']._serialized_start=981
-  _globals['_VERIFYSUMMARY']._serialized_end=1277
-  _globals['_VERIFYRESPONSE']._serialized_start=1280
-  _globals['_VERIFYRESPONSE']._serialized_end=1443
-  _globals['_BACKUPREQUEST']._serialized_start=1445
-  _globals['_BACKUPREQUEST']._serialized_end=1460
-  _globals['_BACKUPSUMMARY']._serialized_start=1463
-  _globals['_BACKUPSUMMARY']._serialized_end=1801
-  _globals['_BACKUPRESPONSE']._serialized_start=1803
-  _globals['_BACKUPRESPONSE']._serialized_end=1928
-  _globals['_RESTOREREQUEST']._serialized_start=1930
-  _globals['_RESTOREREQUEST']._serialized_end=1960
-  _globals['_RESTORERESPONSE']._serialized_start=1962
-  _globals['_RESTORERESPONSE']._serialized_end=2024
-  _globals['_ADMIN']._serialized_start=2027
-  _globals['_ADMIN']._serialized_end=2405
+  _globals['_GETSTATISTICSRESPONSE']._serialized_end=960
+  _globals['_ENCRYPTIONSTATISTICS']._serialized_start=963
+  _globals['_ENCRYPTIONSTATISTICS']._serialized_end=1093
+  _globals['_SWEEPNOWREQUEST']._serialized_start=1095
+  _globals['_SWEEPNOWREQUEST']._serialized_end=1112
+  _globals['_SWEEPNOWRESPONSE']._serialized_start=1114
+  _globals['_SWEEPNOWRESPONSE']._serialized_end=1149
+  _globals['_VERIFYREQUEST']._serialized_start=1151
+  _globals['_VERIFYREQUEST']._serialized_end=1166
+  _globals['_VERIFYSUMMARY']._serialized_start=1169
+  _globals['_VERIFYSUMMARY']._serialized_end=1465
+  _globals['_VERIFYRESPONSE']._serialized_start=1468
+  _globals['_VERIFYRESPONSE']._serialized_end=1631
+  _globals['_BACKUPREQUEST']._serialized_start=1633
+  _globals['_BACKUPREQUEST']._serialized_end=1648
+  _globals['_BACKUPSUMMARY']._serialized_start=1651
+  _globals['_BACKUPSUMMARY']._serialized_end=1989
+  _globals['_BACKUPRESPONSE']._serialized_start=1991
+  _globals['_BACKUPRESPONSE']._serialized_end=2116
+  _globals['_RESTOREREQUEST']._serialized_start=2118
+  _globals['_RESTOREREQUEST']._serialized_end=2148
+  _globals['_RESTORERESPONSE']._serialized_start=2150
+  _globals['_RESTORERESPONSE']._serialized_end=2212
+  _globals['_ADMIN']._serialized_start=2215
+  _globals['_ADMIN']._serialized_end=2593
 # @@protoc_insertion_point(module_scope)

@@ -23,7 +23,7 @@ class NamespaceStatistics(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., sessions: _Optional[int] = ...) -> None: ...
 
 class GetStatisticsResponse(_message.Message):
-    __slots__ = ("sessions", "namespaces", "created", "expired", "created_per_second", "expired_per_second", "disk_bytes", "memory_bytes", "sweeper_lag", "groups", "grouped_transactions", "largest_group", "start_time", "watchers", "cpu_time", "refused_for_space", "met_damage", "storage_stalls", "resume_token", "events_kept", "clock_steps", "clock_ahead", "current_time")
+    __slots__ = ("sessions", "namespaces", "created", "expired", "created_per_second", "expired_per_second", "disk_bytes", "memory_bytes", "sweeper_lag", "groups", "grouped_transactions", "largest_group", "start_time", "watchers", "cpu_time", "refused_for_space", "met_damage", "storage_stalls", "resume_token", "events_kept", "clock_steps", "clock_ahead", "current_time", "encryption")
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
     NAMESPACES_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
@@ -47,6 +47,7 @@ class GetStatisticsResponse(_message.Message):
     CLOCK_STEPS_FIELD_NUMBER: _ClassVar[int]
     CLOCK_AHEAD_FIELD_NUMBER: _ClassVar[int]
     CURRENT_TIME_FIELD_NUMBER: _ClassVar[int]
+    ENCRYPTION_FIELD_NUMBER: _ClassVar[int]
     sessions: int
     namespaces: _containers.RepeatedCompositeFieldContainer[NamespaceStatistics]
     created: int
@@ -70,7 +71,22 @@ class GetStatisticsResponse(_message.Message):
     clock_steps: int
     clock_ahead: _duration_pb2.Duration
     current_time: _timestamp_pb2.Timestamp
-    def __init__(self, sessions: _Optional[int] = ..., namespaces: _Optional[_Iterable[_Union[NamespaceStatistics, _Mapping]]] = ..., created: _Optional[int] = ..., expired: _Optional[int] = ..., created_per_second: _Optional[float] = ..., expired_per_second: _Optional[float] = ..., disk_bytes: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., sweeper_lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., groups: _Optional[int] = ..., grouped_transactions: _Optional[int] = ..., largest_group: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., watchers: _Optional[int] = ..., cpu_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., refused_for_space: _Optional[int] = ..., met_damage: _Optional[int] = ..., storage_stalls: _Optional[int] = ..., resume_token: _Optional[str] = ..., events_kept: _Optional[int] = ..., clock_steps: _Optional[int] = ..., clock_ahead: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., current_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    encryption: EncryptionStatistics
+    def __init__(self, sessions: _Optional[int] = ..., namespaces: _Optional[_Iterable[_Union[NamespaceStatistics, _Mapping]]] = ..., created: _Optional[int] = ..., expired: _Optional[int] = ..., created_per_second: _Optional[float] = ..., expired_per_second: _Optional[float] = ..., disk_bytes: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., sweeper_lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., groups: _Optional[int] = ..., grouped_transactions: _Optional[int] = ..., largest_group: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., watchers: _Optional[int] = ..., cpu_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., refused_for_space: _Optional[int] = ..., met_damage: _Optional[int] = ..., storage_stalls: _Optional[int] = ..., resume_token: _Optional[str] = ..., events_kept: _Optional[int] = ..., clock_steps: _Optional[int] = ..., clock_ahead: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., current_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., encryption: _Optional[_Union[EncryptionStatistics, _Mapping]] = ...) -> None: ...
+
+class EncryptionStatistics(_message.Message):
+    __slots__ = ("key", "older_keys", "partly_plain", "sessions_checked", "sessions_expected")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    OLDER_KEYS_FIELD_NUMBER: _ClassVar[int]
+    PARTLY_PLAIN_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_CHECKED_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    older_keys: _containers.RepeatedScalarFieldContainer[str]
+    partly_plain: bool
+    sessions_checked: int
+    sessions_expected: int
+    def __init__(self, key: _Optional[str] = ..., older_keys: _Optional[_Iterable[str]] = ..., partly_plain: _Optional[bool] = ..., sessions_checked: _Optional[int] = ..., sessions_expected: _Optional[int] = ...) -> None: ...
 
 class SweepNowRequest(_message.Message):
     __slots__ = ()
