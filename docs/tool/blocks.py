@@ -27,6 +27,7 @@ from pages import ROOT, Block, all_pages, read
 # Tests of a client that take the first such block of a page, for languages that have no check here.
 TESTED = {
     ("clients/java/README.md", "java"): "clients/java/client/src/test/java/dev/sessiond/client/ReadmeTest.java",
+    ("docs/quickstart/spring.md", "java"): "demo/tests/quickstart.test.mjs",
     ("clients/python/docs/django.md", "html"): "clients/python/tests/test_django_docs.py",
 }
 COMPILED = {f"clients/{name}/README.md" for name in ("rust", "rust-axum", "rust-tower-sessions")}
@@ -74,7 +75,7 @@ class Checks:
             self.done["excerpt"] += 1
         elif (test := TESTED.get((block.page, block.language))) and block == first_like(block):
             self.done[block.language] += 1
-            if not (ROOT / test).exists() or Path(block.page).name not in (ROOT / test).read_text():
+            if not (ROOT / test).exists() or Path(block.page).stem not in (ROOT / test).read_text():
                 yield f"{test} does not test it any more"
         elif check := self.by_language.get(block.language):
             self.done[block.language] += 1

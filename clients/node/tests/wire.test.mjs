@@ -288,9 +288,11 @@ test("the other answers", () => {
 
 test("every number of the statistics has its name", () => {
   const { fields } = type("GetStatisticsResponse");
+  const encryption = { key: "a", olderKeys: ["b", "c"], partlyPlain: true, sessionsChecked: 7, sessionsExpected: 9 };
   const given = {};
   for (const { name, type: kind, id } of Object.values(fields)) {
     if (name === "namespaces") given[name] = [{ namespace: "ns", sessions: 5 }];
+    else if (name === "encryption") given[name] = encryption;
     else if (kind === "string") given[name] = `text ${id}`;
     else if (kind === "google.protobuf.Timestamp" || kind === "google.protobuf.Duration")
       given[name] = ms(id * 1_000 + 1);
@@ -301,6 +303,7 @@ test("every number of the statistics has its name", () => {
   for (const { name, type: kind, id } of Object.values(fields)) {
     const value = read_[name];
     if (name === "namespaces") assert.deepEqual(value, { ns: 5 });
+    else if (name === "encryption") assert.deepEqual(value, encryption);
     else if (kind === "string") assert.equal(value, `text ${id}`);
     else if (kind.startsWith("google")) assert.equal(Number(value), id * 1_000 + 1, name);
     else assert.equal(value, id, name);

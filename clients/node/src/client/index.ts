@@ -1,5 +1,5 @@
 export { toSessionId } from "../ids.js";
-export type { Statistics } from "../proto/admin.js";
+export type { EncryptionStatistics, Statistics } from "../proto/admin.js";
 export { type Pem, TlsError, type TlsOptions } from "../tls/options.js";
 export { TokenError, type TokenOptions } from "../token/token.js";
 export { Double, Int64, OpaqueValue, Timestamp, UnsupportedValue, type Value } from "../values/types.js";

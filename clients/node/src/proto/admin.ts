@@ -3,6 +3,20 @@
 import type { Reader } from "./reader.js";
 import { each } from "./store.js";
 
+/** How data at rest is encrypted. Keys are named by their numbers, 8 hex digits, which are no secrets. */
+export interface EncryptionStatistics {
+  /** The key that encrypts; empty while what was encrypted is being turned into plain. */
+  key: string;
+  /** The other keys under which something may still be encrypted. */
+  olderKeys: string[];
+  /** Whether something may still be in plain that is to be encrypted. */
+  partlyPlain: boolean;
+  /** Sessions of which this run of the server has seen how they are encrypted. */
+  sessionsChecked: number;
+  /** About how many sessions there were at the start. */
+  sessionsExpected: number;
+}
+
 /** What the server holds and does. */
 export interface Statistics {
   /** Sessions in store, counting those that have expired but are not swept yet. */
@@ -39,6 +53,8 @@ export interface Statistics {
   clockAhead: number;
   /** The present moment in the time of sessions, by which they end. */
   currentTime: Date;
+  /** Null if nothing is or was encrypted. */
+  encryption: EncryptionStatistics | null;
 }
 
 const NUMBERS: { readonly [tag: number]: keyof Statistics } = {
@@ -83,6 +99,7 @@ export function decodeStatistics(r: Reader): Statistics {
     clockSteps: 0,
     clockAhead: 0,
     currentTime: new Date(0),
+    encryption: null,
   };
   each(r, (tag) => {
     const number = NUMBERS[tag];
@@ -95,11 +112,34 @@ export function decodeStatistics(r: Reader): Statistics {
     else if (tag === 130) statistics.cpuTime = r.millis();
     else if (tag === 202) statistics.clockAhead = r.millis();
     else if (tag === 210) statistics.currentTime = new Date(r.millis());
+    else if (tag === 218) statistics.encryption = readEncryption(r);
     else if (tag === 170) statistics.resumeToken = r.text();
     else return false;
     return true;
   });
   return statistics;
+}
+
+function readEncryption(r: Reader): EncryptionStatistics {
+  const found: EncryptionStatistics = {
+    key: "",
+    olderKeys: [],
+    partlyPlain: false,
+    sessionsChecked: 0,
+    sessionsExpected: 0,
+  };
+  r.within((inner) => {
+    each(inner, (tag) => {
+      if (tag === 0x0a) found.key = inner.text();
+      else if (tag === 0x12) found.olderKeys.push(inner.text());
+      else if (tag === 0x18) found.partlyPlain = inner.varint() !== 0;
+      else if (tag === 0x20) found.sessionsChecked = inner.varint();
+      else if (tag === 0x28) found.sessionsExpected = inner.varint();
+      else return false;
+      return true;
+    });
+  });
+  return found;
 }
 
 function readNamespace(r: Reader, namespaces: { [namespace: string]: number }): void {
