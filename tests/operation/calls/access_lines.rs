@@ -31,7 +31,7 @@ async fn each_call_has_a_line_with_its_handle_in_both_lanes() {
     let made = stub.create_session(CreateSessionRequest::new().principal("the-principal")).await.unwrap().into_inner();
     let (first, handle) = (made.session_id, made.session.unwrap().handle);
     stub.get_session(GetSessionRequest::new(&first)).await.unwrap();
-    stub.get_session(GetSessionRequest::new("no-such-session")).await.unwrap_err();
+    stub.get_session(GetSessionRequest::new("there-is-no-such-session")).await.unwrap_err();
     let change = SessionChange::new().set("n", 1);
     stub.update_session(UpdateSessionRequest::new(&first, change.clone())).await.unwrap();
     stub.touch_session(TouchSessionRequest::new(&first)).await.unwrap();
@@ -70,13 +70,14 @@ async fn each_call_has_a_line_with_its_handle_in_both_lanes() {
         ("BatchGetSessions unary", "1 OK"),
         ("GetSession stream", "OK"),
         ("UpdateSession stream", "OK"),
-        ("DeleteSession stream", "OK"),
+        ("DeleteSession stream", "1 OK"),
         ("GetSession stream", "NOT_FOUND"),
         ("Exchange unary", "OK"),
     ]
     .into_iter()
     .map(|(call, code)| match (call, code) {
         ("Exchange unary", _) => format!("{call} shop    {code}"),
+        ("DeleteSession stream", _) => format!("{call} shop default {handle} {code}"),
         ("BatchGetSessions unary", _) => format!("{call} shop default  {code}"),
         (_, "OK") => format!("{call} shop default {handle}  {code}"),
         _ => format!("{call} shop default   {code}"),
@@ -87,7 +88,9 @@ async fn each_call_has_a_line_with_its_handle_in_both_lanes() {
         assert!(line["peer"].as_str().unwrap().starts_with("127.0.0.1:") && line["duration_us"].is_u64(), "{line}");
     }
     let log = server.log();
-    for secret in [&first, &id, &other, &ticket, &lock, &csrf, "the-principal", token.reveal(), "no-such-session"] {
+    for secret in
+        [&first, &id, &other, &ticket, &lock, &csrf, "the-principal", token.reveal(), "there-is-no-such-session"]
+    {
         assert!(!log.contains(secret), "{log}");
     }
 }
@@ -97,7 +100,7 @@ async fn none_is_left_out_and_calls_of_strangers_have_one() {
     let files = AccessFiles::new(RULES);
     let server = files.serve(&["--access-log"]);
     for _ in 0..50 {
-        server.stub().get_session(GetSessionRequest::new("no-such-session")).await.unwrap_err();
+        server.stub().get_session(GetSessionRequest::new("there-is-no-such-session")).await.unwrap_err();
     }
     let lines = lines(&server, 50).await;
     assert_eq!(lines.len(), 50);
