@@ -117,7 +117,8 @@ fn unknown_keys() {
     refuses(
         "[namespaces.shop]\nx = 1",
         "sessiond.toml: unknown key namespaces.shop.x; a namespace can have idle-timeout, absolute-timeout, \
-         max-idle-timeout, max-absolute-timeout, max-session-size, max-attributes, max-sessions-per-principal, \
+         max-idle-timeout, max-absolute-timeout, max-session-size, max-attributes, max-sessions, \
+         max-sessions-per-principal, \
          at-session-limit, touch-granularity, max-rotation-grace, event-attributes",
     );
     refuses(
