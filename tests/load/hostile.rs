@@ -209,15 +209,14 @@ async fn tiny_pieces_of_a_request_do_no_harm() {
     for door in both() {
         let before = door.server.memory();
         let mut peer = Peer::agree(door.server.address());
-        // A request in pieces of one byte, of which each costs the server as much as a large one.
-        let request = CreateSessionRequest::new().attribute("data", "x".repeat(20_000));
-        let body = message(&request);
-        assert!(peer.send(&frame(HEADERS, END_HEADERS, 1, &call_headers("CreateSession"))));
+        // A request in pieces of one byte, of which each costs the server as much as a large one: carried out or cut off.
+        let body = message(&CreateSessionRequest::new().attribute("data", "x".repeat(20_000)));
         let pieces: Vec<u8> = body.iter().flat_map(|byte| frame(DATA, 0, 1, &[*byte])).collect();
-        assert!(peer.send(&pieces) && peer.send(&frame(DATA, END_STREAM, 1, &[])));
-        let answer = peer.receive(|frame| frame.stream == 1 && frame.kind == DATA);
-        assert!(answer.is_some_and(|answer| answer.payload.len() > 50), "it is carried out");
+        if peer.send(&frame(HEADERS, END_HEADERS, 1, &call_headers("CreateSession"))) && peer.send(&pieces) {
+            peer.send(&frame(DATA, END_STREAM, 1, &[]));
+        }
         // Pieces of nothing, without an end.
+        let mut peer = Peer::agree(door.server.address());
         assert!(peer.send(&frame(HEADERS, END_HEADERS, 3, &call_headers("CreateSession"))));
         let nothing = frame(DATA, 0, 3, &[]).repeat(10_000);
         for _ in 0..50 {
