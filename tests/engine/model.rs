@@ -402,7 +402,8 @@ proptest! {
     #[test]
     fn sled_keeps_to_the_model_while_keys_change(steps in steps()) {
         let [(_, one), (_, other)] = [new_key(), new_key()];
-        let rings = [&[&one[..]][..], &[&other, &one], &["plain", &other, &one], &[&one, &other]];
+        // Each has both keys: what the one before began to encrypt anew may not be finished.
+        let rings = [&[&one[..], &other][..], &[&other, &one], &["plain", &other, &one]];
         let rings = rings.into_iter().map(|lines| Some(ring(lines)));
         run(true, rings.collect(), &steps);
     }
