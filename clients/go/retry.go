@@ -16,18 +16,21 @@ import (
 // Retry says how often a call is repeated that met an unavailable store. No other error is repeated, nor is a call that may
 // have been carried out, unless twice is the same as once.
 type Retry struct {
-	// Attempts in all, the first one included.
+	// Attempts in all, the first one included. The deadline of the call ends them earlier.
 	Attempts int
-	// Pause is the longest pause after the first attempt; it doubles from attempt to attempt. What is taken is random
-	// between half of it and all of it, so that many clients do not come back at the same moment.
+	// Pause is the longest pause after the first attempt; it doubles from attempt to attempt, up to 200 ms or itself if that is
+	// longer. What is taken is random between half of it and all of it, so that many clients do not come back at the same moment.
 	Pause time.Duration
 }
 
-// DefaultRetry is three attempts.
-var DefaultRetry = Retry{Attempts: 3, Pause: 100 * time.Millisecond}
+// DefaultRetry is twenty attempts within two to four seconds: longer than a server needs to restart.
+var DefaultRetry = Retry{Attempts: 20, Pause: 100 * time.Millisecond}
+
+// No pause grows beyond this.
+const longestPause = 200 * time.Millisecond
 
 func (r Retry) pauseAfter(attempt int) time.Duration {
-	longest := r.Pause << min(attempt-1, 16)
+	longest := min(r.Pause<<min(attempt-1, 16), max(r.Pause, longestPause))
 	return longest/2 + rand.N(longest/2+1)
 }
 

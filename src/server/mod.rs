@@ -114,7 +114,7 @@ pub async fn run(
     let workers = (0..settings.workers).map(|number| Worker::start(number, services.clone()));
     let workers: Arc<Vec<Worker>> = Arc::new(workers.collect::<Result<_, _>>()?);
     let listeners: Vec<Arc<Listener>> = listeners.into_iter().map(Arc::new).collect();
-    let mut accepting = accept(&listeners, &workers, settings.max_connections);
+    let mut accepting = accept(&listeners, &workers, settings.max_connections, &phase_sender.subscribe());
     let sweeper_lag = Arc::new(AtomicU64::new(0));
     let metrics = metrics.map(|listener| {
         let (workers, sweeper_lag) = (workers.iter().map(Worker::gauges).collect(), Arc::clone(&sweeper_lag));
@@ -168,7 +168,7 @@ pub async fn run(
     budget.drain();
     // There is no phase after this one: watchers are let go.
     drop((phase_sender, sweeper_watch, launcher));
-    accepting.shutdown().await;
+    while accepting.join_next().await.is_some() {}
     // New connections are refused at once instead of waiting for a server that ends.
     drop(listeners);
     let end = async {

@@ -140,7 +140,7 @@ fn launch(folder: &TempDir, address: &str, settings: &[String]) -> (Child, Strin
 }
 
 /// The server that `SESSIOND_BIN` names, or the one that cargo has built beside the tests.
-static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
+pub(crate) static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
     if let Some(named) = env::var_os("SESSIOND_BIN") {
         return named.into();
     }

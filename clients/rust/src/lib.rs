@@ -24,6 +24,7 @@ mod servers;
 mod sessions;
 mod tls;
 mod token;
+mod unsent;
 mod value;
 mod verify;
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{Code, Status};
 
-use crate::lane::{Failure, was_not_connected};
+use crate::lane::Failure;
+use crate::unsent::absence;
 
 /// Stands for a deadline that lies beyond all time: ten years.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
@@ -16,16 +17,20 @@ const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 /// out, unless twice is the same as once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Attempts in all, the first one included.
+    /// Attempts in all, the first one included. The deadline of the call ends them earlier.
     pub attempts: u32,
-    /// The longest pause after the first attempt; it doubles from attempt to attempt. What is taken is random between
-    /// half of it and all of it, so that many clients do not come back at the same moment.
+    /// The longest pause after the first attempt; it doubles from attempt to attempt, up to 200 ms or itself if that is longer. What is
+    /// taken is random between half of it and all of it, so that many clients do not come back at the same moment.
     pub pause: Duration,
 }
 
+/// No pause grows beyond this.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+
 impl Default for RetryPolicy {
+    /// Twenty attempts within two to four seconds: longer than a server needs to restart.
     fn default() -> Self {
-        Self { attempts: 3, pause: Duration::from_millis(100) }
+        Self { attempts: 20, pause: Duration::from_millis(100) }
     }
 }
 
@@ -37,7 +42,8 @@ impl RetryPolicy {
     }
 
     pub(crate) fn pause_after(&self, attempt: u32) -> Duration {
-        let longest = self.pause.saturating_mul(2_u32.saturating_pow(attempt - 1));
+        let doubled = self.pause.saturating_mul(2_u32.saturating_pow(attempt - 1));
+        let longest = doubled.min(LONGEST_PAUSE.max(self.pause));
         // The standard library's only source of randomness; good enough to spread pauses.
         let random = RandomState::new().hash_one(attempt) % 1024;
         let share = 0.5 + f64::from(u16::try_from(random).unwrap_or_default()) / 2048.0;
@@ -53,14 +59,13 @@ impl From<Status> for Failure {
 }
 
 impl Failure {
-    /// What a failed unary call means. Only a status made on this side has a source: then the connection did not come
-    /// about, or was lost with the call.
+    /// What a failed unary call means. Only a status made on this side has a source: then the call was not sent, or the connection was lost with it.
     pub(crate) fn of_unary(status: Status, is_idempotent: bool) -> Self {
         let answered = status.source().is_none();
-        if answered || is_idempotent || was_not_connected(&status) {
-            Self::NotCarriedOut(status)
-        } else {
-            Self::Unknown(status)
+        match absence(status) {
+            Ok(absence) => Self::NotCarriedOut(absence),
+            Err(status) if answered || is_idempotent => Self::NotCarriedOut(status),
+            Err(status) => Self::Unknown(status),
         }
     }
 
@@ -177,7 +182,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_number_of_attempts_is_bounded() {
         let calls = Cell::new(0);
-        let result: Result<(), _> = within(SECOND, RetryPolicy::default(), |_| {
+        let policy = RetryPolicy { attempts: 3, ..RetryPolicy::default() };
+        let result: Result<(), _> = within(SECOND, policy, |_| {
             calls.set(calls.get() + 1);
             async { Err(Failure::Answered(Status::unavailable("starting"))) }
         })
@@ -221,10 +227,11 @@ mod tests {
     #[test]
     fn pauses_grow_and_stay_within_their_bounds() {
         let policy = RetryPolicy { attempts: u32::MAX, pause: Duration::from_millis(100) };
-        for (attempt, longest) in [(1, 100), (2, 200), (3, 400)] {
+        for (attempt, longest) in [(1, 100), (2, 200), (3, 200), (1_000, 200)] {
             let pause = policy.pause_after(attempt).as_millis();
             assert!((longest / 2..=longest).contains(&pause), "{pause} ms after attempt {attempt}");
         }
-        policy.pause_after(u32::MAX);
+        let slow = RetryPolicy { attempts: 3, pause: SECOND };
+        assert!((SECOND / 2..=SECOND).contains(&slow.pause_after(2)));
     }
 }

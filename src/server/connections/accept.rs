@@ -1,44 +1,68 @@
 //! Accepting connections on every address.
 
-use super::listener::Listener;
-use super::slots::Slots;
+use super::listener::{Accepted, Listener};
+use super::slots::{Slot, Slots};
 use super::worker::Worker;
+use crate::server::process::health::{Phase, draining};
+use futures_util::FutureExt as _;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// After a failed accept, for example with too many open files, the server waits before it tries again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts connections and hands each to the worker with the fewest, so that few connections don't share a core.
+/// So many connections that the operating system has made already are taken from a listener when the server drains.
+const LAST_CONNECTIONS: usize = 1_024;
+
+/// Accepts connections and hands each to the worker with the fewest, so that few connections don't share a core. When the server drains it takes
+/// what waits on a listener, and ends: closed, these peers would not know whether what they have sent was carried out.
 pub(in crate::server) fn accept(
     listeners: &[Arc<Listener>],
     workers: &Arc<Vec<Worker>>,
     max_connections: u32,
+    phase: &watch::Receiver<Phase>,
 ) -> JoinSet<()> {
     let slots = Slots::new(max_connections as usize);
     let mut accepting = JoinSet::new();
     for listener in listeners {
         let (listener, workers, slots) = (Arc::clone(listener), Arc::clone(workers), Arc::clone(&slots));
+        let drain = draining(phase.clone());
         accepting.spawn(async move {
-            loop {
-                match listener.accept().await {
-                    Ok(accepted) => {
-                        // Above the limit, one connection waits here and the others in the operating system's queue.
-                        let Some(slot) = slots.take().await else {
-                            return;
-                        };
-                        if let Some(worker) = workers.iter().min_by_key(|worker| worker.load()) {
-                            worker.hand_over(accepted, slot).await;
-                        }
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "accepting a connection failed");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                }
+            tokio::select! {
+                () = drain => {}
+                () = accept_on(&listener, &workers, &slots) => return,
+            }
+            for _ in 0..LAST_CONNECTIONS {
+                let Some(Ok(accepted)) = listener.accept().now_or_never() else { return };
+                let Some(Some(slot)) = slots.take().now_or_never() else { return };
+                hand_over(&workers, accepted, slot).await;
             }
         });
     }
     accepting
+}
+
+/// Goes on until there are no slots any more.
+async fn accept_on(listener: &Listener, workers: &[Worker], slots: &Arc<Slots>) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => {
+                // Above the limit, one connection waits here and the others in the operating system's queue.
+                let Some(slot) = slots.take().await else { return };
+                hand_over(workers, accepted, slot).await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "accepting a connection failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn hand_over(workers: &[Worker], accepted: Accepted, slot: Slot) {
+    if let Some(worker) = workers.iter().min_by_key(|worker| worker.load()) {
+        worker.hand_over(accepted, slot).await;
+    }
 }

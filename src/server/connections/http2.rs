@@ -14,7 +14,7 @@ use std::future::{Future, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
@@ -24,8 +24,12 @@ const PING_EVERY: Duration = Duration::from_secs(60);
 /// A peer that does not answer a ping within this time is gone.
 const PONG_WITHIN: Duration = Duration::from_secs(20);
 
-/// A connection that is evicted, or has no call while the server drains, has so long to close.
+/// A connection that is evicted has so long to close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+
+/// A connection that has ended, or has no call while the server drains, has so long to close, which takes a round trip. Clients that wait for the next
+/// server have only their deadline for that, by default a second.
+const DRAIN_WITHIN: Duration = Duration::from_millis(250);
 
 /// Bytes that a peer may send in the whole connection before they are read, beside those of messages that wait for room.
 const WINDOW: u32 = 1 << 20;
@@ -75,13 +79,13 @@ async fn serve_over<C: AsyncRead + AsyncWrite + Unpin>(
     mut peer: Peer,
     phase: watch::Receiver<Phase>,
 ) -> Result<(), Broken> {
-    let mut draining = pin!(draining(phase));
     // TLS and HTTP/2 together get the time of one handshake.
+    let mut socket = None;
     let handshake = timeout(peer.settings.receive_timeout, async {
         let (connection, names) = connection.await?;
-        Ok::<_, Broken>((http2(&peer).handshake(connection).await?, names))
+        Ok::<_, Broken>((http2(&peer).handshake(socket.insert(connection)).await?, names))
     });
-    let (mut connection, names) = tokio::select! {
+    let (connection, names) = tokio::select! {
         biased;
         handshake = handshake => match handshake {
             Ok(established) => established?,
@@ -89,12 +93,34 @@ async fn serve_over<C: AsyncRead + AsyncWrite + Unpin>(
         },
         // It has no call yet that could be lost.
         () = peer.slot.evicted() => return Ok(()),
-        () = &mut draining => return Ok(()),
+        // Its first calls may be on their way already: reset, their caller would not know whether they were carried out.
+        () = async { draining(phase.clone()).await; sleep(DRAIN_WITHIN).await } => return Ok(()),
     };
     peer.slot.established();
     peer.caller.learn(names);
     let peer = Arc::new(peer);
+    let end = serve_calls(connection, &peer, phase).await?;
+    if let (End::Orderly, Some(socket)) = (end, socket) {
+        linger(socket).await;
+    }
+    Ok(())
+}
 
+/// How the calls of a connection came to their end.
+enum End {
+    /// The last of them was answered after one side said that it would close.
+    Orderly,
+    /// The peer goes on, or does nothing, although it has no call any more.
+    Cut,
+}
+
+/// Serves the calls of a connection until it is closed.
+async fn serve_calls<C: AsyncRead + AsyncWrite + Unpin>(
+    mut connection: Http2<C, Piece>,
+    peer: &Arc<Peer>,
+    phase: watch::Receiver<Phase>,
+) -> Result<End, Broken> {
+    let mut draining = pin!(draining(phase));
     let mut pings = Pings::new(connection.ping_pong());
     let mut evicted = pin!(peer.slot.evicted());
     let mut closing = Closing::None;
@@ -104,9 +130,9 @@ async fn serve_over<C: AsyncRead + AsyncWrite + Unpin>(
             accepted = connection.accept() => match accepted {
                 Some(accepted) => {
                     let (request, reply) = accepted?;
-                    tokio::spawn(Arc::clone(&peer).answer(request, reply));
+                    tokio::spawn(Arc::clone(peer).answer(request, reply));
                 }
-                None => return Ok(()),
+                None => return Ok(End::Orderly),
             },
             () = peer.share.window_changed() => {
                 let on_their_way = u32::try_from(peer.share.on_their_way()).unwrap_or(MAX_WINDOW);
@@ -124,17 +150,28 @@ async fn serve_over<C: AsyncRead + AsyncWrite + Unpin>(
             () = &mut draining, if closing == Closing::None => {
                 connection.graceful_shutdown();
                 closing = Closing::Drains;
-                pings.alarm.as_mut().reset(Instant::now() + CLOSE_WITHIN);
+                pings.alarm.as_mut().reset(Instant::now() + DRAIN_WITHIN);
             }
             pinged = pings.keep_up(closing) => {
                 pinged?;
-                if may_end(closing, &mut connection, &peer) {
-                    return Ok(());
+                if may_end(closing, &mut connection, peer) {
+                    return Ok(End::Cut);
                 }
                 pings.alarm.as_mut().reset(Instant::now() + CLOSE_WITHIN);
             }
         }
     }
+}
+
+/// Closes the connection, and reads what the peer has still sent until that closes its side. A socket that is closed with bytes unread
+/// is reset, which takes the last answers from a peer that has not read them yet (RFC 9112, 9.6).
+async fn linger<C: AsyncRead + AsyncWrite + Unpin>(mut connection: C) {
+    let closed = async {
+        connection.shutdown().await?;
+        tokio::io::copy(&mut connection, &mut tokio::io::sink()).await
+    };
+    // A peer that is gone, or goes on sending, has lost nothing by it.
+    timeout(DRAIN_WITHIN, closed).await.ok();
 }
 
 /// Whether a connection is being closed, and why.

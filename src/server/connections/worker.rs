@@ -14,11 +14,10 @@ use crate::server::calls::call::Peer;
 use crate::server::calls::caller::CallerSearch;
 use crate::server::calls::reflection::Reflection;
 use crate::server::calls::router::Router;
-use crate::server::process::health::{HealthService, Vitals, draining};
+use crate::server::process::health::{HealthService, Vitals};
 use crate::server::tls::Tls;
 use crate::service::{AdminService, Budget, CallCounts, StoreService};
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -89,13 +88,15 @@ impl Worker {
     }
 
     pub(super) async fn hand_over(&self, accepted: Accepted, slot: Slot) {
-        // A worker that has ended is draining: the connection is closed.
+        // A worker ends only when nobody hands over any more.
         self.connections.send((accepted, slot, WorkerLoad::add_to(&self.gauges.load))).await.ok();
     }
 
-    /// Waits until the worker has drained. The phase tells it to.
+    /// Waits until the worker has drained. The phase tells its connections to.
     pub(in crate::server) async fn join(self) {
-        self.ended.await.ok();
+        let Self { connections, ended, .. } = self;
+        drop(connections);
+        ended.await.ok();
     }
 }
 
@@ -105,15 +106,7 @@ async fn serve(service: Services, calls: Arc<CallCounts>, mut accepted: mpsc::Re
     let (authorizer, recorder) = (service.authorizer.clone(), service.recorder.clone());
     let router = router(service);
     let connections = TaskTracker::new();
-    let mut drain = pin!(draining(phase.clone()));
-    loop {
-        let (accepted, slot, load) = tokio::select! {
-            () = &mut drain => break,
-            accepted = accepted.recv() => match accepted {
-                Some(accepted) => accepted,
-                None => break,
-            },
-        };
+    while let Some((accepted, slot, load)) = accepted.recv().await {
         let share = budget.share();
         let (tls, from) = (tls.clone().filter(|_| accepted.is_tls()), accepted.peer_address());
         match Connection::adopt(accepted, load, Arc::clone(&share), settings.send_timeout) {
@@ -134,8 +127,6 @@ async fn serve(service: Services, calls: Arc<CallCounts>, mut accepted: mpsc::Re
             Err(error) => tracing::warn!(%error, "a connection can't be served"),
         }
     }
-    // Connections that wait to be served are closed.
-    drop(accepted);
     connections.close();
     tokio::select! {
         () = connections.wait() => {}

@@ -9,11 +9,14 @@ import type { Failure } from "../transport/failure.js";
 import type { Deadlines, Timed } from "./deadlines.js";
 import { Code, errorOf, SessiondError } from "./errors.js";
 
-/** How often a call is tried that met UNAVAILABLE, the first time included. */
-const ATTEMPTS = 3;
+/** How often a call is tried that met UNAVAILABLE, the first time included; with its pauses longer than a server needs to restart. */
+const ATTEMPTS = 20;
 
 /** The longest pause after the first attempt, in milliseconds; it doubles from attempt to attempt. */
 const PAUSE = 100;
+
+/** No pause is longer, in milliseconds. */
+const LONGEST_PAUSE = 200;
 
 /** What calls share. */
 export interface Ways {
@@ -129,7 +132,8 @@ export class Call<T> implements LaneCall, Timed {
     }
     if (this.mayBeRepeated(failure) && this.attempts < ATTEMPTS) {
       // Random between half of it and all of it, so that many processes do not come back at the same moment.
-      const pause = PAUSE * 2 ** (this.attempts - 1) * (0.5 + Math.random() / 2);
+      const longest = Math.min(PAUSE * 2 ** (this.attempts - 1), LONGEST_PAUSE);
+      const pause = longest * (0.5 + Math.random() / 2);
       if (performance.now() + pause < this.deadlineAt) {
         this.lastFailure = failure;
         this.pause = setTimeout(() => this.try(), pause);

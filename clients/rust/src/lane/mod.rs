@@ -21,6 +21,7 @@ use crate::proto::reply::Result as Answer;
 use crate::proto::session_store_client::SessionStoreClient;
 use crate::retry::Time;
 use crate::token::Tokens;
+use crate::unsent::absence;
 use calls::{Calls, Pending};
 use replies::Waiting;
 
@@ -165,7 +166,9 @@ async fn run(mut stub: SessionStoreClient<Channel>, request: Request<Calls>, wai
                 match messages.message().await {
                     Ok(Some(message)) => waiting.answer(message.replies),
                     Ok(None) => break Failure::Unknown(Status::unavailable("the stream was ended")),
-                    Err(status) => break lost(status),
+                    Err(status) => {
+                        break lost(status);
+                    }
                 }
             }
         }
@@ -190,11 +193,13 @@ fn lost(status: Status) -> Failure {
 
 /// What it means for calls that the stream could not be opened.
 fn not_opened(status: Status) -> Failure {
+    let status = match absence(status) {
+        Ok(absence) => return Failure::NotCarriedOut(absence),
+        Err(status) => status,
+    };
     match status.code() {
         Code::Unimplemented => Failure::Refused,
-        _ if is_not_ready(&status) || is_refused(&status) || was_not_connected(&status) => {
-            Failure::NotCarriedOut(status)
-        }
+        _ if is_not_ready(&status) || is_refused(&status) => Failure::NotCarriedOut(status),
         // Answers of proxies that know nothing of such streams, and of a port that takes TLS only. A status that was made on this side has a source: the
         // connection was lost, perhaps after the server had carried out the calls.
         Code::Internal | Code::Unknown | Code::FailedPrecondition | Code::PermissionDenied | Code::Unauthenticated
@@ -230,16 +235,4 @@ fn is_refused(status: &Status) -> bool {
 fn has_reason(status: &Status, reasons: &[&str]) -> bool {
     let info = status.get_details_error_info();
     info.is_some_and(|info| info.domain == "sessiond" && reasons.contains(&info.reason.as_str()))
-}
-
-/// Whether no connection came about, so that nothing was sent.
-pub(crate) fn was_not_connected(status: &Status) -> bool {
-    let mut cause = std::error::Error::source(status);
-    while let Some(found) = cause {
-        if found.is::<tonic::ConnectError>() {
-            return true;
-        }
-        cause = found.source();
-    }
-    false
 }

@@ -10,11 +10,13 @@ from sessiond.transport.grpcio.failures import Failure
 from sessiond.transport.grpcio.servers import Server, Servers
 from sessiond.transport.grpcio.tokens import Metadata
 
-# In all, the first included; processes that are away one after the other count as one.
-_ATTEMPTS = 3
-# The longest pause after the first attempt in seconds; it doubles. What is taken is random between half of it and all
+# In all, the first included; processes that are away one after the other count as one. With their pauses they last longer
+# than a server needs to restart.
+_ATTEMPTS = 20
+# The longest pause after the first attempt in seconds; it doubles, up to the longest of all. What is taken is random between half of it and all
 # of it, so that many clients don't come back at the same moment.
 _PAUSE = 0.1
+_LONGEST_PAUSE = 0.2
 
 
 class Attempts:
@@ -56,7 +58,7 @@ class Attempts:
             return 0.0
         if self._made == _ATTEMPTS:
             return None
-        longest = _PAUSE * 2 ** (self._made - 1)
+        longest = min(_PAUSE * 2 ** (self._made - 1), _LONGEST_PAUSE)
         pause = random.uniform(longest / 2, longest)
         if time.monotonic() + pause >= self._end:
             return None

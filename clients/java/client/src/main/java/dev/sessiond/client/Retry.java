@@ -8,13 +8,16 @@ import java.util.concurrent.ThreadLocalRandom;
  * How often a call is repeated that met an unavailable store. No other error is repeated, nor is a call that may have been
  * carried out, unless twice is the same as once.
  *
- * @param attempts attempts in all, the first one included; 1 or more
- * @param pause the longest pause after the first attempt; it doubles from attempt to attempt. What is taken is random
- *     between half of it and all of it, so that many clients don't come back at the same moment.
+ * @param attempts attempts in all, the first one included; 1 or more. The timeout of the call ends them earlier.
+ * @param pause the longest pause after the first attempt; it doubles from attempt to attempt, up to 200 ms or itself if that
+ *     is longer. What is taken is random between half of it and all of it, so that many clients don't come back at the same
+ *     moment.
  */
 public record Retry(int attempts, Duration pause) {
-    /** Three attempts, with a pause of at most 100 ms after the first. */
-    public static final Retry DEFAULT = new Retry(3, Duration.ofMillis(100));
+    /** Twenty attempts within two to four seconds: longer than a server needs to restart. */
+    public static final Retry DEFAULT = new Retry(20, Duration.ofMillis(100));
+
+    private static final long LONGEST_PAUSE_NANOS = Duration.ofMillis(200).toNanos();
 
     /** No call is repeated. */
     public static final Retry NONE = new Retry(1, Duration.ZERO);
@@ -38,7 +41,8 @@ public record Retry(int attempts, Duration pause) {
 
     /** A pause in nanoseconds after so many attempts. */
     long pauseAfter(int attempt) {
-        long longest = pause.toNanos() << Math.min(attempt - 1, 10);
+        long doubled = pause.toNanos() << Math.min(attempt - 1, 10);
+        long longest = Math.min(doubled, Math.max(pause.toNanos(), LONGEST_PAUSE_NANOS));
         return longest / 2 + ThreadLocalRandom.current().nextLong(longest / 2 + 1);
     }
 }

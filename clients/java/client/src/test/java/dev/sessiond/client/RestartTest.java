@@ -10,7 +10,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLongArray;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -20,10 +19,10 @@ class RestartTest {
     private static final Duration LONG = Duration.ofSeconds(60);
     private static final int CALLERS = 16;
 
-    /** In memory it has nothing to open. */
+    /** In memory the server has nothing to open, so calls meet the one that goes and the one that comes. */
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
-    void byDefaultIfTheDataIsOpenedAtOnce(boolean fastLane, @TempDir Path folder) throws Exception {
+    void ofServerThatServesAtOnce(boolean fastLane, @TempDir Path folder) throws Exception {
         try (Restartable server = new Restartable(folder, "--engine", "memory");
                 SessiondClient client = SessiondClient.builder()
                         .address(server.address)
@@ -34,13 +33,14 @@ class RestartTest {
         }
     }
 
-    @Test
-    void withMoreAttemptsHoweverLongThatTakes(@TempDir Path folder) throws Exception {
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void ofServerThatOpensItsData(boolean fastLane, @TempDir Path folder) throws Exception {
         try (Restartable server = new Restartable(folder);
                 SessiondClient client = SessiondClient.builder()
                         .address(server.address)
                         .timeout(LONG)
-                        .retry(new Retry(20, Duration.ofMillis(100)))
+                        .fastLane(fastLane)
                         .build()) {
             List<String> ids = new ArrayList<>();
             for (int i = 0; i < CALLERS; i++) {
