@@ -37,6 +37,8 @@ pub struct AccessProblem {
 
 impl AccessProblem {
     fn new(setting: &'static str, path: &Path, problem: impl fmt::Display) -> Self {
-        Self { setting, problem: format!("{} {problem}", path.display()) }
+        // A key or a name of the file may be shown, and its control characters would tear a line of the log.
+        let problem = format!("{} {problem}", path.display()).replace(char::is_control, " ");
+        Self { setting, problem }
     }
 }
