@@ -55,7 +55,7 @@ impl SledFiles {
     pub(in super::super) fn used_pages(&self) -> usize {
         self.pages
             .as_ref()
-            .map_or(0, |pages| pages.table.iter().filter(|page| matches!(page, snapshot::Page::Used(_))).count())
+            .map_or(0, |pages| pages.table.values().filter(|page| matches!(page, snapshot::Page::Used(_))).count())
     }
 
     /// How many pages can't be read. Sessions on them are damaged; sled can work with the others.
