@@ -6,6 +6,8 @@
 
 mod authorizer;
 mod caller;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod identity;
 mod permission;
 mod rate;

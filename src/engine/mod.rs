@@ -9,6 +9,8 @@ mod codec;
 mod damage;
 mod durable;
 mod future;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod index;
 mod memory;
 mod sequence_gap;

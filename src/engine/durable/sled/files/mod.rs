@@ -1,6 +1,8 @@
 //! Reads sled's files without sled and without changing them. That finds damage before sled meets it, and saves what is
 //! whole in a folder that sled can't open.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod message;
 mod node;
 mod pages;
