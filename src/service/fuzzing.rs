@@ -203,3 +203,36 @@ fn run<F: Future<Output = ()>>(call: impl FnOnce(StoreService) -> F) {
         timeout(PATIENCE, call(store)).await.expect("a call ends");
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    /// The replies to a message of so many calls that say nothing, and the code with which the stream ends.
+    fn exchange(calls: usize) -> (usize, Code) {
+        let message = [0x0a, 0].repeat(calls);
+        let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+        let body = [&[0], &length[..], &message].concat();
+        let found = Rc::new(Cell::new((0, Code::Ok)));
+        let answered = Rc::clone(&found);
+        run(|store| async move {
+            let mut replies = store.exchange(stream_of(body)).await.unwrap().into_inner();
+            while let Some(message) = replies.next().await {
+                let (before, _) = answered.get();
+                answered.set(match message {
+                    Ok(message) => (before + message.replies.len(), Code::Ok),
+                    Err(status) => (before, status.code()),
+                });
+            }
+        });
+        found.get()
+    }
+
+    #[test]
+    fn a_message_of_more_calls_than_can_say_anything_is_refused_as_a_whole() {
+        assert_eq!(exchange(1_000), (1_000, Code::Ok));
+        assert_eq!(exchange(65_537), (0, Code::InvalidArgument));
+    }
+}
