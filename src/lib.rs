@@ -11,7 +11,7 @@
 //!
 //! `authorization` knows who may call, `call_record` tells operators of single calls, `backup` writes and reads backups,
 //! `encryption` encrypts what is at rest, `model` defines sessions, `clock` tells the time, `config` checks the settings,
-//! `proto` is the contract, and `histogram` and `striped` count.
+//! `proto` is the contract, `fuzzing` is the door of the fuzz targets, and `histogram` and `striped` count.
 
 pub mod authorization;
 pub mod backup;
@@ -20,6 +20,8 @@ pub mod clock;
 pub mod config;
 pub mod encryption;
 pub mod engine;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod histogram;
 pub mod model;
 pub mod proto;

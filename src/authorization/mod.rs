@@ -6,6 +6,8 @@
 
 mod authorizer;
 mod caller;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod identity;
 mod permission;
 mod rate;
@@ -37,6 +39,8 @@ pub struct AccessProblem {
 
 impl AccessProblem {
     fn new(setting: &'static str, path: &Path, problem: impl fmt::Display) -> Self {
-        Self { setting, problem: format!("{} {problem}", path.display()) }
+        // A key or a name of the file may be shown, and its control characters would tear a line of the log.
+        let problem = format!("{} {problem}", path.display()).replace(char::is_control, " ");
+        Self { setting, problem }
     }
 }

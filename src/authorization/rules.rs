@@ -355,6 +355,7 @@ mod tests {
         for (text, problem) in [
             ("", "names no caller"),
             ("[caller.a]\nanyone = true", "line 1 can't be used: missing field `allow`"),
+            ("[caller.a]\nanyone = true\nallow = []\n\"a\\nb\" = 1", "line 4 can't be used: unknown field `a b`"),
             ("[caller.a]\nanyone = true\nalow = []", "line 3 can't be used: unknown field `alow`"),
             ("[caller.a]\nanyone = true\nallow = []", "caller.a: allow is empty"),
             (&format!("[caller.a]\n{rule}"), "caller.a: nothing tells who it is"),

@@ -18,6 +18,9 @@ const MAX_TOKENS: usize = 10_000;
 const HEADER: &str = "# Tokens of sessiond. Written by `sessiond token`; a token itself stands nowhere.\n\
                       # id caller made expires sha256\n";
 
+/// The end of the year 9999, in seconds since 1970: the file writes a year with four digits.
+const LATEST_SECONDS: u64 = 253_402_300_799;
+
 /// What stands in place of a time that never comes.
 const NEVER: &str = "-";
 
@@ -67,6 +70,11 @@ pub enum TokenFileError {
     /// There are too many.
     #[error("{0} has {MAX_TOKENS} tokens, and there can be no more; revoke those that are not needed")]
     Full(PathBuf),
+    /// It would last too long.
+    #[error(
+        "a token can't last beyond the year 9999; give it a shorter time, or none, and it lasts until it is revoked"
+    )]
+    Lifetime,
     /// The system has no random numbers.
     #[error("no token can be made ({0})")]
     Random(getrandom::Error),
@@ -93,20 +101,16 @@ impl TokenFile {
         if !is_namespace(caller) {
             return Err(TokenFileError::Name(caller.to_owned()));
         }
+        let made = time_of_day();
+        let expires = lifetime.map(|lifetime| end_of(made, lifetime).ok_or(TokenFileError::Lifetime)).transpose()?;
         let _alone = self.lock()?;
         let mut entries = if self.0.exists() { self.read()? } else { Vec::new() };
         if entries.len() >= MAX_TOKENS {
             return Err(TokenFileError::Full(self.0.clone()));
         }
         let token = Token::mint().map_err(TokenFileError::Random)?;
-        let made = time_of_day();
-        let entry = TokenEntry {
-            id: token.id().to_owned(),
-            caller: caller.to_owned(),
-            made,
-            expires: lifetime.and_then(|lifetime| made.checked_add(lifetime)),
-            hash: token.hash(),
-        };
+        let entry =
+            TokenEntry { id: token.id().to_owned(), caller: caller.to_owned(), made, expires, hash: token.hash() };
         entries.push(entry.clone());
         self.write(&entries)?;
         Ok((token, entry))
@@ -181,6 +185,12 @@ pub(super) fn read(path: &Path) -> Result<Vec<TokenEntry>, String> {
     Ok(entries)
 }
 
+/// When a token ends that lasts so long; `None` if that can't be written.
+fn end_of(made: SystemTime, lifetime: Duration) -> Option<SystemTime> {
+    let latest = SystemTime::UNIX_EPOCH + Duration::from_secs(LATEST_SECONDS);
+    made.checked_add(lifetime).filter(|end| *end <= latest)
+}
+
 fn parse(line: &str) -> Option<TokenEntry> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let [id, caller, made, expires, hash] = fields[..] else { return None };
@@ -238,6 +248,20 @@ mod tests {
         assert_eq!(file.read().unwrap().len(), 1);
         assert!(matches!(file.revoke(first.id()), Err(TokenFileError::Unknown(..))));
         assert!(matches!(file.create("No Name", None), Err(TokenFileError::Name(_))));
+    }
+
+    #[test]
+    fn a_token_that_would_outlast_the_year_9999_is_refused_and_not_made_endless() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = TokenFile::at(folder.path().join("tokens"));
+        let since_1970 = time_of_day().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let rest = Duration::from_secs(LATEST_SECONDS).saturating_sub(since_1970);
+        for lifetime in [rest + Duration::from_secs(60), Duration::from_secs(1 << 62), Duration::MAX] {
+            let refused = file.create("shop", Some(lifetime));
+            assert!(matches!(refused, Err(TokenFileError::Lifetime)), "{lifetime:?}");
+        }
+        file.create("shop", Some(rest.saturating_sub(Duration::from_secs(60)))).unwrap();
+        assert!(file.read().unwrap()[0].expires.is_some());
     }
 
     #[test]

@@ -36,6 +36,8 @@
 //! added. A change that an older reader could not restore needs a new version, which the older reader refuses.
 
 mod entry;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod read;
 mod restore;
 mod write;

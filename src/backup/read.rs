@@ -4,13 +4,11 @@ use super::entry::{Counts, End, Entry, Kind, to_handle};
 use super::write::checksum;
 use super::{CHUNK_HEADER_BYTES, COMPRESSION, Cut, FORMAT_VERSION, ID_BYTES, MAGIC, MAX_CHUNK_BYTES, Opening, Saved};
 use crate::encryption::{KeyNumber, KeyRing, Place};
+use crate::engine::MAX_LZ4_RATIO;
 use bytes::{Buf, Bytes};
 use prost::Message;
 use sha2::{Digest, Sha256};
 use std::io::{self, ErrorKind, Read};
-
-/// LZ4 never makes more bytes of one byte, so a header that claims more is wrong.
-const MAX_RATIO: usize = 255;
 
 /// Why a backup can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -200,7 +198,8 @@ impl<R: Read> BackupReader<R> {
         let (lengths, mut rest) = header.split_at(2 * size_of::<u32>());
         let number = |at: usize| lengths[at..].iter().take(4).fold(0, |number, byte| number << 8 | usize::from(*byte));
         let (length, raw_length) = (number(0), number(4));
-        if length > MAX_CHUNK_BYTES || raw_length > MAX_CHUNK_BYTES || raw_length / MAX_RATIO > length {
+        // A header that claims more than that is wrong.
+        if length > MAX_CHUNK_BYTES || raw_length > MAX_CHUNK_BYTES || raw_length / MAX_LZ4_RATIO > length {
             return Err(ReadError::Damaged("a chunk is too long"));
         }
         let mut payload = self.take(length)?;

@@ -70,12 +70,17 @@ impl Known {
         };
         Some(Self {
             through: through.parse().ok()?,
-            time: time.parse().ok().filter(|time| *time <= LATEST)?,
-            elapsed: elapsed.parse().ok()?,
-            wall: wall.parse().ok()?,
+            time: moment(time)?,
+            elapsed: moment(elapsed)?,
+            wall: moment(wall)?,
             boot: Some(boot).filter(|boot| *boot != "-").map(str::to_owned),
         })
     }
+}
+
+/// Nanoseconds that no clock exceeds, and with which a start can calculate.
+fn moment(text: &str) -> Option<Nanos> {
+    text.parse().ok().filter(|nanos| (-LATEST..=LATEST).contains(nanos))
 }
 
 /// The open file.
@@ -196,6 +201,20 @@ mod tests {
         }
         std::fs::write(&path, "nonsense").unwrap();
         assert_eq!(read(temp.path()), None);
+    }
+
+    #[test]
+    fn what_no_clock_shows_is_damage() {
+        let temp = tempfile::tempdir().unwrap();
+        let mut file = ClockFile::open(temp.path()).unwrap();
+        for strange in [Nanos::MIN, -LATEST - 1, LATEST + 1, Nanos::MAX] {
+            for strange in [known(strange), Known { elapsed: strange, ..known(1) }, Known { wall: strange, ..known(1) }]
+            {
+                file.write(strange.clone()).unwrap();
+                file.write(strange.clone()).unwrap();
+                assert_eq!(read(temp.path()), None, "{strange:?}");
+            }
+        }
     }
 
     #[test]

@@ -22,6 +22,8 @@
 
 mod file;
 mod follow;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod source;
 mod start;
 

@@ -47,14 +47,14 @@ pub(super) fn judge(
         && reading.elapsed >= known.elapsed
     {
         // The machine went on, so the elapsed time tells how much time has passed, whatever the system's clock says.
-        let passed = reading.elapsed - known.elapsed;
+        let passed = reading.elapsed.saturating_sub(known.elapsed);
         // The time of the sessions may have gone a little faster, but only as long as the file said in advance, and
         // only up to the time of day.
-        let faster = passed.min(to_nanos(known.through) - known.time).max(0) / SLEW;
+        let faster = passed.min(to_nanos(known.through).saturating_sub(known.time)).max(0) / SLEW;
         let faster = faster.min(known.allowance());
         let time = known.time.saturating_add(passed).saturating_add(faster).max(floor);
-        let step = (reading.wall - known.wall) - passed;
-        let finding = if step.abs() > STEP { Finding::Stepped(step) } else { Finding::Nothing };
+        let step = reading.wall.saturating_sub(known.wall).saturating_sub(passed);
+        let finding = if step.saturating_abs() > STEP { Finding::Stepped(step) } else { Finding::Nothing };
         return Ok(Start { time, is_unsure: false, finding });
     }
     let newest = known.map_or(0, |known| to_nanos(known.through)).max(floor);
@@ -142,6 +142,22 @@ mod tests {
     fn a_machine_that_has_run_for_less_time_was_started_again() {
         let started = start("one", 5 * SECOND, NOW + DAY, Nanos::MAX).map(|start| start.time);
         assert_eq!(started, Ok(NOW + DAY), "another machine may have been given the same name");
+    }
+
+    #[test]
+    fn numbers_that_no_clock_shows_do_no_harm() {
+        for strange in [Nanos::MIN, -1, 0, Nanos::MAX] {
+            let reading = Reading { wall: NOW, elapsed: 500 * SECOND, blur: 0 };
+            for known in [
+                Known { time: strange, ..known() },
+                Known { elapsed: strange, ..known() },
+                Known { wall: strange, ..known() },
+                Known { through: u64::MAX, time: strange, elapsed: strange, wall: strange, ..known() },
+            ] {
+                let started = judge(Some(&known), 0, Some("one"), reading, Nanos::MAX);
+                assert!(started.is_ok_and(|start| start.time >= 0), "{known:?}");
+            }
+        }
     }
 
     #[test]

@@ -27,6 +27,8 @@ mod args;
 mod environment;
 mod error;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod layers;
 mod policy;
 mod report;

@@ -14,6 +14,8 @@
 //! twice from one image of a machine, or in a copy of a data folder. A counter would not promise that.
 
 mod file;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod key;
 mod place;
 mod ring;

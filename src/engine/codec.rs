@@ -25,6 +25,8 @@ const FORMAT_LEAF: u8 = 4;
 /// The format of a row that is encrypted, of which nothing more is known here. It differs from the formats above in more
 /// than one bit, and from every number of a table, with which the rows in an entry of the redo log begin.
 pub(super) const FORMAT_ENCRYPTED: u8 = 0x65;
+/// How many bytes LZ4 makes of one at most.
+pub(crate) const MAX_LZ4_RATIO: usize = 255;
 const HEADER_BYTES: usize = 1 + size_of::<u32>();
 
 /// Encodes a record.
@@ -229,7 +231,12 @@ pub(super) fn encode_block(events: &BTreeMap<u64, Bytes>) -> Bytes {
 pub(super) fn decode_block(first: u64, row: Bytes) -> Result<BTreeMap<u64, Bytes>, EngineError> {
     let damaged = || corrupt("a block of events is not decodable");
     let compressed = unseal(FORMAT_BLOCK, row)?;
-    let mut block = Bytes::from(lz4_flex::block::decompress_size_prepended(&compressed).map_err(|_| damaged())?);
+    let (size, content) = lz4_flex::block::uncompressed_size(&compressed).map_err(|_| damaged())?;
+    // LZ4 never makes more bytes of one byte, so a row that claims more is wrong. Memory is taken for what it claims.
+    if size / MAX_LZ4_RATIO > content.len() {
+        return Err(damaged());
+    }
+    let mut block = Bytes::from(lz4_flex::block::decompress(content, size).map_err(|_| damaged())?);
     let mut events = BTreeMap::new();
     while block.has_remaining() {
         let number = u64::from(block.get_u8());

@@ -9,6 +9,8 @@ mod codec;
 mod damage;
 mod durable;
 mod future;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod index;
 mod memory;
 mod sequence_gap;
@@ -17,7 +19,7 @@ mod stored;
 mod transaction;
 
 pub use change_tracker::ChangeTracker;
-pub(crate) use codec::{decode_event, decode_record, encode_event, encode_record};
+pub(crate) use codec::{MAX_LZ4_RATIO, decode_event, decode_record, encode_event, encode_record};
 pub(crate) use damage::place_behind;
 pub use durable::{
     DataFolder, Durability, DurableEngine, DurableOptions, FolderError, KeyProblem, Salvaged, Verified,

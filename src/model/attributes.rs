@@ -3,7 +3,7 @@
 use super::value::{self, MalformedValue};
 use crate::wire::put_varint;
 use bytes::{BufMut, Bytes};
-use prost::encoding::decode_varint;
+use prost::encoding::{decode_varint, encoded_len_varint};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -41,11 +41,15 @@ impl Attribute {
         Ok(Self::canonical(name, value))
     }
 
-    /// Reads an entry that was stored in canonical form; `None` if it is in another form.
+    /// Reads an entry that was stored in canonical form; `None` if it is in another form. The value was checked when it
+    /// came, and is not again.
     #[must_use]
     pub fn from_stored(entry: Bytes) -> Option<Self> {
-        let is_whole = name_of(&entry).is_some() && value::entry(&entry).is_ok();
-        is_whole.then_some(Self { entry })
+        let name = name_of(&entry)?;
+        let (last_name, value) = value::entry(&entry).ok()?;
+        let canonical = [name, value].map(|bytes| 1 + encoded_len_varint(bytes.len() as u64) + bytes.len());
+        let is_canonical = canonical[0] + canonical[1] == entry.len() && name == last_name;
+        (is_canonical && std::str::from_utf8(name).is_ok()).then_some(Self { entry })
     }
 
     fn canonical(name: &str, value: &[u8]) -> Self {
@@ -224,6 +228,21 @@ mod tests {
         assert_eq!(read.entry()[..], [0x0a, 1, b'a', 0x12, 2, 0x10, 1]);
         assert_eq!(Attribute::from_stored(read.entry().clone()), Some(read));
         assert_eq!(Attribute::from_stored(Bytes::copy_from_slice(&shuffled)), None);
+    }
+
+    #[test]
+    fn only_the_canonical_form_is_stored() {
+        let canonical = [0x0a, 1, b'a', 0x12, 2, 0x10, 1];
+        assert!(Attribute::from_stored(Bytes::copy_from_slice(&canonical)).is_some());
+        for other in [
+            &[&canonical[..3], &canonical].concat()[..], // the name twice
+            &[0x0a, 1, b'b', 0x0a, 1, b'a', 0x12, 2, 0x10, 1],
+            &[0x0a, 0x81, 0, b'a', 0x12, 2, 0x10, 1], // a length in more bytes than it needs
+            &[0x0a, 1, 0xff, 0x12, 2, 0x10, 1],       // a name that is no text
+            &canonical[..3],                          // no value
+        ] {
+            assert_eq!(Attribute::from_stored(Bytes::copy_from_slice(other)), None, "{other:?}");
+        }
     }
 
     #[test]

@@ -184,16 +184,17 @@ fn check_opaque(opaque: &[u8]) -> Result<(), MalformedValue> {
 /// Splits an encoded entry, of a `map<string, Value>` or a `MapValue`, into its key and its encoded value; either may have
 /// been left out, as encoders do with defaults.
 pub(super) fn entry(mut entry: &[u8]) -> Result<(&[u8], &[u8]), MalformedValue> {
-    let (mut key, mut value) = (&entry[..0], &entry[..0]);
+    let (mut key, mut value) = (None, &entry[..0]);
     while entry.has_remaining() {
         match decode_key(&mut entry)? {
-            (1, WireType::LengthDelimited) => key = length_delimited(&mut entry)?,
+            // A second key would replace the first, which decoders check all the same. No encoder writes one.
+            (1, WireType::LengthDelimited) if key.is_none() => key = Some(length_delimited(&mut entry)?),
             // A second value would have to be merged into the first. No encoder writes one.
             (2, WireType::LengthDelimited) if value.is_empty() => value = length_delimited(&mut entry)?,
             _ => return Err(MalformedValue::Encoding),
         }
     }
-    Ok((key, value))
+    Ok((key.unwrap_or_default(), value))
 }
 
 fn length_delimited<'a>(buffer: &mut &'a [u8]) -> Result<&'a [u8], MalformedValue> {
@@ -284,6 +285,18 @@ mod tests {
         }
         for bad in ["", "-a", "Go", "a b", "\u{e4}", "a\n", &"a".repeat(MAX_ENCODING_BYTES + 1)] {
             assert_eq!(check(&opaque(bad), 1), Err(MalformedValue::BadEncodingName), "{bad}");
+        }
+    }
+
+    /// A second one hides the first from the check, but not from the decoders of clients, which take no text that is not UTF-8.
+    #[test]
+    fn a_key_or_an_encoding_in_two_parts_is_refused() {
+        let twice = [&[0x0a, 1, 0xff][..], &[0x0a, 1, b'a', 0x12, 2, 0x18, 1]].concat();
+        let length = |bytes: &[u8]| u8::try_from(bytes.len()).unwrap();
+        let map = [&[0x0a, length(&twice)][..], &twice].concat();
+        for value in [[&[0x4a, length(&map)][..], &map].concat(), [&[0x52, length(&twice)][..], &twice].concat()] {
+            assert_eq!(check(&value, 1), Err(MalformedValue::Encoding));
+            assert!(Value::decode(&value[..]).is_err(), "a client can't read it");
         }
     }
 

@@ -10,6 +10,8 @@ mod call_counts;
 pub(crate) mod convert;
 pub(crate) mod errors;
 mod exchange;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod guesses;
 mod in_flight;
 mod snapshot;

@@ -110,7 +110,7 @@ impl CreateArgs {
     fn run(self) -> Result<Report, Failure> {
         let made = TokenFile::at(self.file.access_tokens).create(&self.caller, self.expires);
         let (token, entry) = made.map_err(|error| match error {
-            TokenFileError::Name(_) => Failure::usage(error.to_string()),
+            TokenFileError::Name(_) | TokenFileError::Lifetime => Failure::usage(error.to_string()),
             error => failure(&error),
         })?;
         let mut json = json_of(&entry);

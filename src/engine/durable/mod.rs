@@ -14,6 +14,8 @@ mod cold;
 mod committer;
 mod encryption_state;
 mod folder;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod history;
 mod inspection;
 mod keys;

@@ -213,6 +213,10 @@ impl ExchangeStream {
             self.message = None;
             match ready!(Pin::new(&mut **messages).poll_next(cx)) {
                 Some(Ok(message)) => {
+                    if let Err(error) = request::check_calls(&message.calls) {
+                        self.incoming = Incoming::Ended(Some(error.into()));
+                        continue;
+                    }
                     *calls = message.calls.into_iter();
                     match self.caller.renew() {
                         None => {}

@@ -24,6 +24,8 @@ mod row_table;
 mod store;
 
 pub(super) use database::{Database, Health};
+#[cfg(any(test, fuzzing))]
+pub(crate) use files::fuzzing::pages as fuzz_pages;
 pub(super) use files::{PageRows, SledFiles, TablePages};
 pub(super) use log::Log;
 pub(super) use row_table::{Renewed, RowTable};

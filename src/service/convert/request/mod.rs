@@ -20,7 +20,7 @@ use crate::session::{
     Access, DeleteTarget, Error, MAX_GRACE, MAX_LEASE, MAX_LOCK_WAIT, MAX_TICKET_LIFETIME, MAX_TIMEOUT, MIN_LEASE,
     MIN_TICKET_LIFETIME, Past, RevokeScope,
 };
-use bounds::{bounded, check_length, moment_to_millis, to_millis};
+use bounds::{bounded, check_count, check_length, moment_to_millis, to_millis};
 use prost_types::{Duration, Timestamp};
 use tonic::Status;
 
@@ -28,6 +28,9 @@ const DEFAULT_NAMESPACE: &str = "default";
 const MAX_AUDIENCE_BYTES: usize = 256;
 const DEFAULT_PAGE_SIZE: u32 = 100;
 const MAX_PAGE_SIZE: u32 = 1_000;
+/// Calls in a message of an exchange stream. Of calls that say anything, no more fit into a message of 4 MiB. An empty one has
+/// two bytes there, and fifty times as many in memory, which nothing counts.
+const MAX_CALLS_IN_MESSAGE: usize = 65_536;
 /// Items of a batch.
 const MAX_BATCH: usize = 1_000;
 const DEFAULT_LEASE: Millis = 10_000;
@@ -59,6 +62,11 @@ pub(in crate::service) fn session_id(field: &'static str, id: String) -> Result<
 
 pub(in crate::service) fn optional_session_id(field: &'static str, id: String) -> Result<Option<SessionId>, Error> {
     if id.is_empty() { Ok(None) } else { session_id(field, id).map(Some) }
+}
+
+/// The calls of a message of an exchange stream.
+pub(in crate::service) fn check_calls(calls: &[proto::Call]) -> Result<(), Error> {
+    check_count("calls", calls.len(), MAX_CALLS_IN_MESSAGE)
 }
 
 /// The method of a call on an exchange stream.

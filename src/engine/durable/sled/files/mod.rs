@@ -1,6 +1,8 @@
 //! Reads sled's files without sled and without changing them. That finds damage before sled meets it, and saves what is
 //! whole in a folder that sled can't open.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod message;
 mod node;
 mod pages;
@@ -55,7 +57,7 @@ impl SledFiles {
     pub(in super::super) fn used_pages(&self) -> usize {
         self.pages
             .as_ref()
-            .map_or(0, |pages| pages.table.iter().filter(|page| matches!(page, snapshot::Page::Used(_))).count())
+            .map_or(0, |pages| pages.table.values().filter(|page| matches!(page, snapshot::Page::Used(_))).count())
     }
 
     /// How many pages can't be read. Sessions on them are damaged; sled can work with the others.

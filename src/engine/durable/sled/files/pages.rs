@@ -29,7 +29,8 @@ pub(super) struct Content {
 pub(super) struct Pages {
     log: File,
     segment_bytes: usize,
-    pub(super) table: Vec<Page>,
+    /// By number. A map, since a number may be any: a list up to a wrong one could be larger than memory.
+    pub(super) table: BTreeMap<u64, Page>,
     /// Pages that can't be read.
     pub(super) damaged: BTreeSet<u64>,
     /// The offsets in the file of what was written since the folder was last opened and can't be read.
@@ -61,7 +62,7 @@ impl Pages {
         let mut pages = Self {
             log,
             segment_bytes,
-            table: snapshot.pages,
+            table: (0..).zip(snapshot.pages).collect(),
             damaged: BTreeSet::new(),
             lost: Vec::new(),
             holes: Vec::new(),
@@ -82,15 +83,20 @@ impl Pages {
 
     /// Whether a damaged page is one that sled can't do without.
     pub(super) fn is_headless(&self) -> bool {
-        let used =
-            |page: u64| matches!(usize::try_from(page).map(|page| self.table.get(page)), Ok(Some(Page::Used(_))));
+        let used = |page| matches!(self.table.get(&page), Some(Page::Used(_)));
         let damaged = |page| self.damaged.contains(&page) || (!used(page) && !self.table.is_empty());
-        damaged(ROOTS_PAGE) || damaged(COUNTER_PAGE) || self.table.contains(&Page::Unknown)
+        damaged(ROOTS_PAGE) || damaged(COUNTER_PAGE) || self.has_unknown()
+    }
+
+    /// Whether nothing is known about some page below the last one.
+    fn has_unknown(&self) -> bool {
+        let is_gap = |(expected, (page, state)): (u64, (&u64, &Page))| expected != *page || *state == Page::Unknown;
+        (0..).zip(&self.table).any(is_gap)
     }
 
     /// Reads a page; `None` if it is damaged or not used.
     pub(super) fn read(&self, page: u64) -> io::Result<Option<Content>> {
-        let Some(Page::Used(addresses)) = usize::try_from(page).ok().and_then(|page| self.table.get(page)) else {
+        let Some(Page::Used(addresses)) = self.table.get(&page) else {
             return Ok(None);
         };
         if self.damaged.contains(&page) {
@@ -173,7 +179,7 @@ impl Pages {
     /// the disk.
     fn is_in_use(&self, segment: u64) -> bool {
         let is_there = |address: &Address| address.file / self.segment_bytes as u64 == segment;
-        self.table.iter().any(|page| matches!(page, Page::Used(addresses) if addresses.iter().any(is_there)))
+        self.table.values().any(|page| matches!(page, Page::Used(addresses) if addresses.iter().any(is_there)))
     }
 
     /// Applies the messages of one segment. Returns whether the log goes on behind it.
@@ -222,25 +228,19 @@ impl Pages {
     }
 
     fn apply(&mut self, message: Message<'_>, address: Address) {
-        let Ok(page) = usize::try_from(message.page) else { return };
         if message.kind == Kind::Skip {
             return;
         }
-        if message.kind == Kind::Link && !matches!(self.table.get(page), Some(Page::Used(_))) {
-            // The page itself is further on.
-            return;
-        }
-        if self.table.len() <= page {
-            self.table.resize(page + 1, Page::Unknown);
-        }
-        match (message.kind, &mut self.table[page]) {
-            (Kind::Link, Page::Used(addresses)) => {
+        match (message.kind, self.table.get_mut(&message.page)) {
+            (Kind::Link, Some(Page::Used(addresses))) => {
                 if addresses.last().is_none_or(|last| last.log < address.log) {
                     addresses.push(address);
                 }
             }
-            (Kind::Free, state) => *state = Page::Free,
-            (_, state) => *state = Page::Used(vec![address]),
+            // The page itself is further on.
+            (Kind::Link, _) => {}
+            (Kind::Free, _) => drop(self.table.insert(message.page, Page::Free)),
+            _ => drop(self.table.insert(message.page, Page::Used(vec![address]))),
         }
     }
 
@@ -248,11 +248,11 @@ impl Pages {
     fn check(&mut self) -> io::Result<()> {
         let file_bytes = self.log.metadata()?.len();
         let mut by_segment: BTreeMap<u64, Vec<(u64, Address)>> = BTreeMap::new();
-        for (page, state) in (0..).zip(&self.table) {
+        for (page, state) in &self.table {
             if let Page::Used(addresses) = state {
                 self.cut_off |= addresses.iter().any(|address| address.file >= file_bytes);
                 for address in addresses {
-                    by_segment.entry(address.file / self.segment_bytes as u64).or_default().push((page, *address));
+                    by_segment.entry(address.file / self.segment_bytes as u64).or_default().push((*page, *address));
                 }
             }
         }
@@ -274,10 +274,15 @@ impl Pages {
 
     /// The segment with this number in the file, as far as the file goes.
     fn segment(&self, at: u64) -> io::Result<Vec<u8>> {
+        let length = self.segment_bytes as u64;
+        // Files end before this, whatever a damaged address says.
+        let Some(begin) = at.checked_mul(length).filter(|begin| *begin <= i64::MAX.unsigned_abs() - length) else {
+            return Ok(Vec::new());
+        };
         let mut segment = vec![0; self.segment_bytes];
         let mut filled = 0;
         while filled < segment.len() {
-            match self.log.read_at(&mut segment[filled..], at * self.segment_bytes as u64 + filled as u64) {
+            match self.log.read_at(&mut segment[filled..], begin + filled as u64) {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -309,7 +314,9 @@ impl Pages {
         for at in headless {
             let bytes = self.segment(at)?;
             let message = (SEGMENT_HEADER_BYTES..bytes.len()).find_map(|at| read_message(&bytes, at));
-            if let Some(number) = message.map(|message| message.segment).filter(|number| *number >= first) {
+            // The log never gets so long that its segments can't be numbered.
+            let numbers = first..=i64::MAX.unsigned_abs() / length - 1;
+            if let Some(number) = message.map(|message| message.segment).filter(|number| numbers.contains(number)) {
                 segments.entry(number).or_insert(Segment { at, header_is_whole: false, written_before: 0 });
             }
         }

@@ -63,7 +63,10 @@ fn decode(file: &[u8]) -> Option<Snapshot> {
     // Both numbers are stored plus one, so that 0 means "none".
     let end = u64::from_le_bytes(rest.take_array()?).saturating_sub(1);
     let active_segment = rest.number()?.checked_sub(1);
-    let tip = active_segment.map(|segment| segment + end % SEGMENT_BYTES as u64);
+    let tip = match active_segment {
+        Some(segment) => Some(segment.checked_add(end % SEGMENT_BYTES as u64)?),
+        None => None,
+    };
     let mut pages = Vec::new();
     while !rest.0.is_empty() {
         pages.push(match rest.byte()? {
@@ -90,5 +93,19 @@ fn address(rest: &mut Reader<'_>) -> Option<Address> {
         0 => Some(Address { log, file: rest.number()? }),
         // This is a blob file, for which sessiond's rows are too small.
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tip_behind_every_file_is_damage() {
+        let body = [&1_u64.to_le_bytes()[..], &[255], &u64::MAX.to_le_bytes()].concat();
+        let file = |body: &[u8]| [body, &[0; 8], &crc32fast::hash(body).to_le_bytes()].concat();
+        assert!(decode(&file(&body)).is_some());
+        let behind = [&3_u64.to_le_bytes()[..], &body[8..]].concat();
+        assert!(decode(&file(&behind)).is_none());
     }
 }

@@ -37,6 +37,14 @@ impl Segment {
         at
     }
 
+    /// Adds a message of any segment and page.
+    fn add_numbered(&mut self, kind: u8, segment: u64, page: u64) {
+        let numbers = [segment, page].map(|number| [&[255][..], &number.to_le_bytes()].concat()).concat();
+        let header = [&[kind, 1][..], &numbers].concat();
+        let sum = !crc32fast::hash(&[&[7][..], &header].concat());
+        self.bytes.extend_from_slice(&[&sum.to_le_bytes()[..], &header, &[7]].concat());
+    }
+
     fn address(&self, at: usize, segment_of_file: u64) -> Address {
         let at = at as u64;
         Address { log: u64::from(self.number) * SEGMENT as u64 + at, file: segment_of_file * SEGMENT as u64 + at }
@@ -78,7 +86,30 @@ fn a_whole_log_is_found_whole() {
     let (old, address, tip, new) = log();
     let pages = find(&[&new.bytes, &old.bytes], tip, vec![Page::Unknown, Page::Unknown, Page::Used(vec![address])]);
     assert!(!pages.tip_damaged && pages.lost.is_empty() && pages.damaged.is_empty());
-    assert!(pages.table.iter().all(|page| matches!(page, Page::Used(addresses) if addresses[0].file < SEGMENT as u64)));
+    assert!(
+        pages.table.values().all(|page| matches!(page, Page::Used(addresses) if addresses[0].file < SEGMENT as u64))
+    );
+}
+
+#[test]
+fn any_number_of_a_page_takes_the_memory_of_one() {
+    let (_, address, tip, new) = log();
+    for page in [1 << 40, u64::MAX] {
+        let mut strange = Segment { bytes: new.bytes.clone(), ..new };
+        strange.add_numbered(NODE, 5, page);
+        let pages = find(&[&strange.bytes], tip, vec![Page::Unknown, Page::Unknown, Page::Used(vec![address])]);
+        assert_eq!(pages.table.len(), 4);
+        assert!(pages.is_headless(), "nothing is known about those between");
+    }
+}
+
+#[test]
+fn a_segment_with_a_number_that_no_log_reaches_is_none() {
+    let (_, _, tip, new) = log();
+    let mut strange = Segment { bytes: vec![0; SEGMENT_HEADER_BYTES], number: 0 };
+    strange.add_numbered(NODE, u64::MAX, 0);
+    let pages = find(&[&new.bytes, &strange.bytes], tip, Vec::new());
+    assert!(pages.lost.is_empty() && pages.stray.is_empty());
 }
 
 #[test]
