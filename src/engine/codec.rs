@@ -310,8 +310,12 @@ mod tests {
 
     fn record() -> Record {
         let handle = Handle::mint(1_000);
-        let credential =
-            Credential { hash: IdHash::of("default", &SessionId::mint(handle)), chosen: true, retires_at: Some(9), wrapped: None };
+        let credential = Credential {
+            hash: IdHash::of("default", &SessionId::mint(handle)),
+            chosen: true,
+            retires_at: Some(9),
+            wrapped: None,
+        };
         Record {
             handle,
             namespace: "default".into(),

@@ -260,7 +260,8 @@ mod tests {
 
     #[test]
     fn fields_are_read_as_they_were_written_or_not_at_all() {
-        let attributes: Attributes = [attribute("a", "1"), attribute("b", ""), attribute("", "2")].into_iter().collect();
+        let attributes: Attributes =
+            [attribute("a", "1"), attribute("b", ""), attribute("", "2")].into_iter().collect();
         assert_eq!(Attributes::from_fields(attributes.fields()), Some(attributes.clone()));
         assert_eq!(Attributes::from_fields(&[]), Some(Attributes::default()));
         let whole = attributes.fields();

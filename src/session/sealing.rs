@@ -124,3 +124,167 @@ fn place(record: &Record) -> Place {
 fn damaged(what: &str) -> EngineError {
     EngineError::Corrupt(format!("a sealed session: {what}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::engine::{Engine, MemoryEngine, Outcome};
+    use crate::model::{Attribute, Handle};
+    use crate::session::{
+        Access, DeleteTarget, NewSession, Past, Policies, Policy, Redemption, Rotation, SessionChange, Update,
+    };
+
+    const NAMESPACE: &str = "shop";
+
+    /// Sessions of a sealed namespace, and the engine below them.
+    fn sealed_sessions() -> (Sessions, Arc<MemoryEngine>) {
+        let engine = Arc::new(MemoryEngine::default());
+        let policies = Policies { default: Policy { sealed: true, ..Policy::default() }, ..Policies::default() };
+        (Sessions::new(Arc::clone(&engine) as Arc<dyn Engine>, Clock::system(), policies), engine)
+    }
+
+    fn setting(name: &str) -> SessionChange {
+        let entry = [&[0x0a, u8::try_from(name.len()).unwrap()], name.as_bytes(), &[0x12, 2, 0x10, 1]].concat();
+        SessionChange { set_attributes: vec![Attribute::from_wire(&entry).unwrap()], ..SessionChange::default() }
+    }
+
+    fn update(id: &SessionId, change: SessionChange) -> Update {
+        Update {
+            namespace: NAMESPACE.into(),
+            id: id.clone(),
+            change,
+            expected_version: None,
+            upsert: false,
+            lock_token: None,
+            unlock: false,
+        }
+    }
+
+    async fn create(sessions: &Sessions) -> (SessionId, Arc<Record>) {
+        let new = NewSession { namespace: NAMESPACE.into(), id: None, data: setting("first"), past: Past::default() };
+        sessions.create(new).await.unwrap()
+    }
+
+    async fn stored(engine: &MemoryEngine, handle: Handle) -> Arc<Record> {
+        let mut found = None;
+        let read = |view: &dyn crate::engine::View| {
+            found = view.record(handle)?;
+            Ok(())
+        };
+        engine.read(&mut { read }).await.unwrap();
+        found.unwrap()
+    }
+
+    async fn replace(engine: &MemoryEngine, record: Record) {
+        let mut put = |draft: &mut crate::engine::Draft<'_>| {
+            let previous = draft.view().record(record.handle)?;
+            draft.put(record.clone(), previous.as_deref(), None)?;
+            Ok(Outcome::Commit)
+        };
+        engine.commit(&mut put).await.unwrap();
+    }
+
+    fn is_corrupt<T: std::fmt::Debug>(result: Result<T, Error>) -> bool {
+        matches!(result, Err(Error::Engine(EngineError::Corrupt(_))))
+    }
+
+    #[tokio::test]
+    async fn every_secret_has_a_wrapped_key_and_the_engine_never_has_attributes() {
+        let (sessions, engine) = sealed_sessions();
+        let (mut id, record) = create(&sessions).await;
+        let handle = record.handle;
+        for round in 0..4 {
+            sessions.update(update(&id, setting(&format!("n{round}")))).await.unwrap();
+            let (_, ticket, _) = sessions.issue_handoff(NAMESPACE, &id, "other".into(), 60_000).await.unwrap();
+            let redemption = Redemption {
+                namespace: NAMESPACE.into(),
+                ticket: ticket.reveal(),
+                audience: "other".into(),
+                new_id: None,
+            };
+            let (further, redeemed) = sessions.redeem_handoff(redemption).await.unwrap();
+            assert_eq!(redeemed.attributes.len(), round + 2);
+            let rotation = Rotation {
+                namespace: NAMESPACE.into(),
+                id: id.clone(),
+                new_id: None,
+                grace: 60_000,
+                change: SessionChange::default(),
+                expected_version: None,
+            };
+            let old = std::mem::replace(&mut id, sessions.rotate(rotation).await.unwrap().0);
+            for id in [&id, &old, &further] {
+                let seen = sessions.get(NAMESPACE, id, Access::Peek).await.unwrap().opened(id).unwrap();
+                assert_eq!((seen.record.attributes.len(), seen.record.attributes.is_empty()), (round + 2, false));
+            }
+            sessions.issue_handoff(NAMESPACE, &id, "nobody".into(), 60_000).await.unwrap();
+            let mut record = Record::clone(&*stored(&engine, handle).await);
+            assert!(record.attributes.is_empty() && record.sealed.as_ref().is_some_and(|sealed| sealed.len() > 40));
+            assert!(wraps(&mut record).all(|(_, wrapped)| wrapped.is_some()));
+        }
+        // Touching and ending it needs no key.
+        let events = sessions.events(0, u64::MAX, 100).await.unwrap();
+        let is_bare = |record: &Record| record.attributes.is_empty() && record.sealed.as_deref() == Some(&[]);
+        assert!(events.iter().all(|event| is_bare(&event.record)));
+    }
+
+    #[tokio::test]
+    async fn what_is_damaged_is_told_and_never_stored_as_something_else() {
+        let (sessions, engine) = sealed_sessions();
+        let (id, record) = create(&sessions).await;
+        let (_, other) = create(&sessions).await;
+        let sealed = record.sealed.clone().unwrap();
+        let mut damages: Vec<Record> = Vec::new();
+        let with = |sealed: &[u8]| Record { sealed: Some(sealed.into()), ..Record::clone(&record) };
+        for at in (0..sealed.len() * 8).step_by(5) {
+            let mut damaged = sealed.to_vec();
+            damaged[at / 8] ^= 1 << (at % 8);
+            damages.push(with(&damaged));
+        }
+        damages.extend((0..sealed.len()).map(|length| with(&sealed[..length])));
+        damages.push(with(&[&sealed[..], &[0]].concat()));
+        damages.push(Record { sealed: other.sealed.clone(), ..Record::clone(&record) });
+        let mut with_key = |wrapped: Option<WrappedKey>| {
+            let mut damaged = Record::clone(&record);
+            damaged.credentials[0].wrapped = wrapped;
+            damages.push(damaged);
+        };
+        let whole = record.credentials[0].wrapped.clone().unwrap();
+        for at in 0..whole.len() * 8 {
+            let mut wrapped = *whole;
+            wrapped[at / 8] ^= 1 << (at % 8);
+            with_key(Some(Arc::new(wrapped)));
+        }
+        with_key(other.credentials[0].wrapped.clone());
+        with_key(None);
+        for damaged in damages {
+            replace(&engine, damaged).await;
+            let before = stored(&engine, record.handle).await;
+            let seen = sessions.get(NAMESPACE, &id, Access::Touch).await.unwrap();
+            assert!(is_corrupt(seen.opened(&id)));
+            let mut many =
+                sessions.get_many(NAMESPACE, std::slice::from_ref(&id), Access::Peek, 1 << 20).await.unwrap();
+            assert!(is_corrupt(many.remove(0)));
+            assert!(is_corrupt(sessions.update(update(&id, setting("n"))).await));
+            assert_eq!(stored(&engine, record.handle).await, before);
+        }
+        sessions.issue_csrf_token(NAMESPACE, &id).await.unwrap();
+        assert_eq!(sessions.delete(NAMESPACE.into(), DeleteTarget::Id(id)).await.unwrap(), record.handle);
+    }
+
+    #[tokio::test]
+    async fn a_record_in_another_place_does_not_open() {
+        let (sessions, _) = sealed_sessions();
+        let (id, record) = create(&sessions).await;
+        let hash = IdHash::of(NAMESPACE, &id);
+        for moved in [
+            Record { handle: Handle::mint(1), ..Record::clone(&record) },
+            Record { namespace: "blog".into(), ..Record::clone(&record) },
+        ] {
+            data_key(&moved, Shown::id(hash, &id)).unwrap_err();
+        }
+        let key = data_key(&record, Shown::id(hash, &id)).unwrap();
+        assert_eq!(for_answer(&record, key.as_ref()).unwrap().attributes.len(), 1);
+    }
+}
