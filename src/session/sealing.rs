@@ -235,20 +235,20 @@ mod tests {
         let (id, record) = create(&sessions).await;
         let (_, other) = create(&sessions).await;
         let sealed = record.sealed.clone().unwrap();
-        let mut damages: Vec<Record> = Vec::new();
+        let mut cases: Vec<Record> = Vec::new();
         let with = |sealed: &[u8]| Record { sealed: Some(sealed.into()), ..Record::clone(&record) };
         for at in (0..sealed.len() * 8).step_by(5) {
             let mut damaged = sealed.to_vec();
             damaged[at / 8] ^= 1 << (at % 8);
-            damages.push(with(&damaged));
+            cases.push(with(&damaged));
         }
-        damages.extend((0..sealed.len()).map(|length| with(&sealed[..length])));
-        damages.push(with(&[&sealed[..], &[0]].concat()));
-        damages.push(Record { sealed: other.sealed.clone(), ..Record::clone(&record) });
+        cases.extend((0..sealed.len()).map(|length| with(&sealed[..length])));
+        cases.push(with(&[&sealed[..], &[0]].concat()));
+        cases.push(Record { sealed: other.sealed.clone(), ..Record::clone(&record) });
         let mut with_key = |wrapped: Option<WrappedKey>| {
             let mut damaged = Record::clone(&record);
             damaged.credentials[0].wrapped = wrapped;
-            damages.push(damaged);
+            cases.push(damaged);
         };
         let whole = record.credentials[0].wrapped.clone().unwrap();
         for at in 0..whole.len() * 8 {
@@ -258,7 +258,7 @@ mod tests {
         }
         with_key(other.credentials[0].wrapped.clone());
         with_key(None);
-        for damaged in damages {
+        for damaged in cases {
             replace(&engine, damaged).await;
             let before = stored(&engine, record.handle).await;
             let seen = sessions.get(NAMESPACE, &id, Access::Touch).await.unwrap();
