@@ -240,6 +240,7 @@ fn sled_options(settings: &Settings) -> DurableOptions {
         accept_unmarked: settings.accept_unmarked_data,
         watchdog: WatchdogOptions { min_free_bytes: settings.min_free_space, stall_timeout: settings.stall_timeout },
         keys: None,
+        seals: settings.policy.sealed || settings.namespaces.values().any(|policy| policy.sealed),
     }
 }
 

@@ -34,6 +34,8 @@ type Session struct {
 	AbsoluteExpireTime time.Time
 	// ExpireTime is when the session ends if nothing more happens.
 	ExpireTime time.Time
+	// Sealed says that only the session's ID opens its attributes (policy sealed): in lists and events they are unknown, not empty.
+	Sealed bool
 
 	stored map[string]*pb.Value
 }
@@ -121,6 +123,7 @@ func (c *Client) session(found *pb.Session, has attributes) *Session {
 		IdleTimeout:        found.GetIdleTimeout().AsDuration(),
 		AbsoluteExpireTime: moment(found.GetAbsoluteExpireTime()),
 		ExpireTime:         moment(found.GetExpireTime()),
+		Sealed:             found.GetSealed(),
 	}
 	if has != without {
 		out.stored = found.GetAttributes()

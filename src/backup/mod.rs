@@ -4,13 +4,13 @@
 //! attributes, principals and labels. They are encrypted if the server has keys; otherwise keep it as safe as the data
 //! folder.
 //!
-//! # Format, versions 1 and 2
+//! # Format, versions 1 to 4
 //!
 //! ```text
 //! magic      16 bytes  "sessiond backup\n"
-//! version     4 bytes  1, or 2 if it is encrypted
-//! key         4 bytes  only in version 2: the number of the key
-//! ID         16 bytes  only in version 2: random
+//! version     4 bytes  1, or 2 if it is encrypted; 3 and 4 are the same if there may be sealed sessions
+//! key         4 bytes  only if it is encrypted: the number of the key
+//! ID         16 bytes  only if it is encrypted: random
 //! chunks               one after the other, up to the end of the file
 //! ```
 //!
@@ -20,7 +20,7 @@
 //! length      4 bytes  of the payload, as it stands here
 //! raw length  4 bytes  of the payload once decompressed, at most 128 MiB
 //! checksum    4 bytes  CRC-32 of the two lengths and the payload
-//! payload              an LZ4 block: protobuf messages, each behind its length as a varint; in version 2 its ciphertext,
+//! payload              an LZ4 block: protobuf messages, each behind its length as a varint; its ciphertext if it is encrypted,
 //!                      bound to the ID and the number of the chunk, from 0 on
 //! ```
 //!
@@ -54,15 +54,31 @@ use crate::encryption::KeyRing;
 use crate::engine::SequenceGap;
 use crate::model::{Event, Handle, IdHash, Record};
 
-/// The newest version of the format, which this server writes if it has keys. Without them it writes the older one, which
-/// older servers can read.
-const FORMAT_VERSION: u32 = 2;
+/// The versions of the format. A server writes the oldest one that tells what an older server must know: whether the backup is
+/// encrypted, and whether there may be sealed sessions, which an older server would restore without their attributes.
 const PLAIN_VERSION: u32 = 1;
+const ENCRYPTED_VERSION: u32 = 2;
+const SEALED_VERSION: u32 = 3;
+const SEALED_ENCRYPTED_VERSION: u32 = 4;
+/// The newest of them.
+const FORMAT_VERSION: u32 = SEALED_ENCRYPTED_VERSION;
 
-/// The version of the format in which a server with these keys writes.
+/// The version of the format in which a server with these keys writes. `sealed` is whether there may be sealed sessions.
 #[must_use]
-pub fn format_version(keys: Option<&KeyRing>) -> u32 {
-    keys.and_then(KeyRing::writes_under).map_or(PLAIN_VERSION, |_| FORMAT_VERSION)
+pub fn format_version(keys: Option<&KeyRing>, sealed: bool) -> u32 {
+    match (sealed, keys.and_then(KeyRing::writes_under)) {
+        (false, None) => PLAIN_VERSION,
+        (false, Some(_)) => ENCRYPTED_VERSION,
+        (true, None) => SEALED_VERSION,
+        (true, Some(_)) => SEALED_ENCRYPTED_VERSION,
+    }
+}
+
+impl Opening {
+    /// Whether there may be sealed sessions.
+    fn may_hold_sealed(&self) -> bool {
+        self.format_version >= SEALED_VERSION
+    }
 }
 
 const MAGIC: &[u8; 16] = b"sessiond backup\n";

@@ -2,7 +2,10 @@
 
 use super::entry::{Counts, End, Entry, Kind, to_handle};
 use super::write::checksum;
-use super::{CHUNK_HEADER_BYTES, COMPRESSION, Cut, FORMAT_VERSION, ID_BYTES, MAGIC, MAX_CHUNK_BYTES, Opening, Saved};
+use super::{
+    CHUNK_HEADER_BYTES, COMPRESSION, Cut, ENCRYPTED_VERSION, FORMAT_VERSION, ID_BYTES, MAGIC, MAX_CHUNK_BYTES, Opening,
+    SEALED_ENCRYPTED_VERSION, Saved,
+};
 use crate::encryption::{KeyNumber, KeyRing, Place};
 use crate::engine::MAX_LZ4_RATIO;
 use bytes::{Buf, Bytes};
@@ -116,7 +119,7 @@ impl<R: Read> BackupReader<R> {
         if version > FORMAT_VERSION {
             return Err(ReadError::TooNew(version));
         }
-        if version == FORMAT_VERSION {
+        if matches!(version, ENCRYPTED_VERSION | SEALED_ENCRYPTED_VERSION) {
             reader.encryption = Some(reader.read_encryption(keys)?);
         }
         let Some(Kind::Header(header)) = reader.next_kind()? else {

@@ -58,7 +58,8 @@ pub fn restore(source: impl Read, folder: &DataFolder, options: &DurableOptions)
     // From here on, a failure leaves files to remove.
     let unfinished = Unfinished(folder.clone());
     let beside = folder.beside()?;
-    let mut target = Target::open(beside.clone(), options)?;
+    let seals = options.seals || reader.opening().may_hold_sealed();
+    let mut target = Target::open(beside.clone(), &DurableOptions { seals, ..options.clone() })?;
     let backup = loop {
         match reader.read_next()? {
             Next::Saved(saved) => target.add(saved)?,

@@ -2,7 +2,7 @@
 //! readable.
 
 use super::*;
-use crate::encryption::new_key;
+use crate::encryption::{WRAPPED_BYTES, new_key};
 use crate::engine::{DataFolder, DurableOptions};
 use crate::model::{Attribute, Attributes, Credential, EventKind, SecretHash, Ticket};
 use smallvec::smallvec;
@@ -51,12 +51,18 @@ fn record(number: u8) -> Record {
         ends_at: Some(8_000_000_000_000),
         credentials: smallvec![
             Credential::new(hash(number), true),
-            Credential { hash: hash(100 + number), chosen: true, retires_at: Some(930_000) },
+            Credential { hash: hash(100 + number), chosen: true, retires_at: Some(930_000), wrapped: None },
         ],
-        tickets: vec![Ticket { hash: hash(200), audience: "https://shop.example".into(), expires_at: 940_000 }],
+        tickets: vec![Ticket {
+            hash: hash(200),
+            audience: "https://shop.example".into(),
+            expires_at: 940_000,
+            wrapped: None,
+        }],
         principal: "ada".into(),
         labels: BTreeMap::from([("device".into(), "laptop".into())]),
         attributes: Attributes::from_iter(Attribute::from_wire(&entry)),
+        sealed: None,
         sweep_at: 930_000,
     }
 }
@@ -85,8 +91,12 @@ fn ring(lines: &str) -> KeyRing {
 }
 
 fn written_with(keys: Option<&KeyRing>) -> Vec<u8> {
-    let mut writer = BackupWriter::new(&Opening { format_version: format_version(keys), ..opening() }, keys);
-    for saved in entries() {
+    written_of(entries(), false, keys)
+}
+
+fn written_of(entries: Vec<Saved>, sealed: bool, keys: Option<&KeyRing>) -> Vec<u8> {
+    let mut writer = BackupWriter::new(&Opening { format_version: format_version(keys, sealed), ..opening() }, keys);
+    for saved in entries {
         writer.add(saved);
     }
     let size = writer.finish(&cut());
@@ -116,6 +126,22 @@ fn what_is_written_is_read_again() {
     let bytes = written();
     let finished = Finished { opening: opening(), cut: cut(), bytes: bytes.len() as u64 };
     assert_eq!(read(&bytes).unwrap(), (entries(), finished));
+}
+
+#[test]
+fn a_backup_with_sealed_sessions_has_a_version_that_older_servers_refuse() {
+    let mut sealed = Record { attributes: Attributes::default(), sealed: Some([7; 99][..].into()), ..record(1) };
+    for credential in &mut sealed.credentials {
+        credential.wrapped = Some([8; WRAPPED_BYTES].into());
+    }
+    let entries = vec![Saved::Session { record: Box::new(sealed), lookups: vec![hash(1)] }];
+    let keys = ring(&new_key().1);
+    for (keys, version) in [(None, 3), (Some(&keys), 4)] {
+        let bytes = written_of(entries.clone(), true, keys);
+        let (found, finished) = read_with(&bytes, keys).unwrap();
+        assert_eq!((&found, finished.opening.format_version), (&entries, version));
+        assert_eq!(u32::from_be_bytes(bytes[16..20].try_into().unwrap()), version);
+    }
 }
 
 #[test]
@@ -276,9 +302,9 @@ fn what_is_no_backup_is_said_to_be_none() {
         assert!(matches!(error, ReadError::NotABackup), "{error}");
     }
     let mut newer = written();
-    newer[16..20].copy_from_slice(&3_u32.to_be_bytes());
+    newer[16..20].copy_from_slice(&5_u32.to_be_bytes());
     let error = read(&newer).expect_err("a newer format").to_string();
-    assert!(error.contains("format version 3") && error.contains("newer sessiond"), "{error}");
+    assert!(error.contains("format version 5") && error.contains("newer sessiond"), "{error}");
 }
 
 #[test]

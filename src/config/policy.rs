@@ -98,6 +98,14 @@ pub struct PolicySettings {
     #[arg(long, value_name = BOOL, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
           default_value = "false", help_heading = SESSIONS)]
     pub event_attributes: bool,
+
+    /// Seal the attributes of sessions: only who has a session's ID can read them
+    ///
+    /// The server keeps neither the ID nor the key, so disk, backups and events tell nothing of them; nor do lists. A session that
+    /// exists already is sealed when it is next written, and opened when it is next written without the policy.
+    #[arg(long, value_name = BOOL, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
+          default_value = "false", help_heading = SESSIONS)]
+    pub sealed: bool,
 }
 
 impl PolicySettings {

@@ -1,20 +1,15 @@
 //! A key: its number, and what it encrypts and decrypts.
 
 use super::Place;
+use super::aead::{Aead, KEY_BYTES, NONCE_BYTES, TAG_BYTES};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use chacha20poly1305::aead::{AeadInOut, KeyInit};
-use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::fmt;
 use std::str::FromStr;
 
-/// The bytes of a key.
-pub(super) const KEY_BYTES: usize = 32;
 const NUMBER_BYTES: usize = 4;
-const NONCE_BYTES: usize = 24;
-const TAG_BYTES: usize = 16;
 /// What stands before a ciphertext.
 const HEAD_BYTES: usize = NUMBER_BYTES + NONCE_BYTES;
 
@@ -72,38 +67,23 @@ impl FromStr for KeyNumber {
 /// A key. It is wiped from memory when it is dropped.
 pub(super) struct Key {
     pub(super) number: KeyNumber,
-    cipher: XChaCha20Poly1305,
+    cipher: Aead,
 }
 
 impl Key {
     pub(super) fn new(key: &[u8; KEY_BYTES]) -> Self {
-        Self { number: KeyNumber::of(key), cipher: XChaCha20Poly1305::new(&(*key).into()) }
+        Self { number: KeyNumber::of(key), cipher: Aead::new(key) }
     }
 
     /// Encrypts what stands in a buffer from `begin` on, behind room for the head.
     pub(super) fn encrypt_in_place(&self, place: &Place, buffer: &mut Vec<u8>, begin: usize) {
-        let mut nonce = [0; NONCE_BYTES];
-        getrandom::fill(&mut nonce).expect("the operating system provides randomness");
-        let (head, content) = buffer[begin..].split_at_mut(HEAD_BYTES);
-        head[..NUMBER_BYTES].copy_from_slice(&self.number.0);
-        head[NUMBER_BYTES..].copy_from_slice(&nonce);
-        let tag = self.cipher.encrypt_inout_detached(&XNonce::from(nonce), place.bytes(), content.into());
-        buffer.extend_from_slice(&tag.expect("what is encrypted is smaller than 256 GiB"));
+        buffer[begin..begin + NUMBER_BYTES].copy_from_slice(&self.number.0);
+        self.cipher.encrypt_in_place(place, buffer, begin + NUMBER_BYTES);
     }
 
     /// Decrypts; `None` if it is damaged, or of another place.
     pub(super) fn decrypt(&self, place: &Place, ciphertext: &[u8]) -> Option<Vec<u8>> {
-        let (head, rest) = ciphertext.split_first_chunk::<HEAD_BYTES>()?;
-        let (content, tag) = rest.split_last_chunk::<TAG_BYTES>()?;
-        let nonce: [u8; NONCE_BYTES] = head[NUMBER_BYTES..].try_into().ok()?;
-        let mut content = content.to_vec();
-        let opened = self.cipher.decrypt_inout_detached(
-            &XNonce::from(nonce),
-            place.bytes(),
-            content.as_mut_slice().into(),
-            &Tag::from(*tag),
-        );
-        opened.ok().map(|()| content)
+        self.cipher.decrypt(place, ciphertext.get(NUMBER_BYTES..)?)
     }
 }
 

@@ -27,6 +27,11 @@ impl Place {
         Self::of(b"principals", &[])
     }
 
+    /// The attributes of a sealed session, and the keys to them.
+    pub(crate) fn sealed(handle: &[u8; 16], namespace: &str) -> Self {
+        Self::of(b"sealed", &[handle, namespace.as_bytes()])
+    }
+
     fn of(kind: &[u8], parts: &[&[u8]]) -> Self {
         let mut place = SmallVec::from_slice(kind);
         place.push(0);

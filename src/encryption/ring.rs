@@ -1,6 +1,7 @@
 //! A ring of keys, as a key file lists them.
 
-use super::key::{self, KEY_BYTES, Key, KeyNumber};
+use super::aead::KEY_BYTES;
+use super::key::{self, Key, KeyNumber};
 use super::{OVERHEAD_BYTES, Place};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

@@ -22,6 +22,9 @@ const FORMAT_PART_LIST: u8 = 2;
 const FORMAT_BLOCK: u8 = 3;
 /// The format of a row that holds many small rows.
 const FORMAT_LEAF: u8 = 4;
+/// The format of a record that is sealed. Servers that know no sealed sessions refuse it, instead of serving the session
+/// without its attributes. It differs from the others in more than one bit, too.
+const FORMAT_SEALED: u8 = 0x56;
 /// The format of a row that is encrypted, of which nothing more is known here. It differs from the formats above in more
 /// than one bit, and from every number of a table, with which the rows in an entry of the redo log begin.
 pub(super) const FORMAT_ENCRYPTED: u8 = 0x65;
@@ -33,13 +36,14 @@ const HEADER_BYTES: usize = 1 + size_of::<u32>();
 pub(crate) fn encode_record(record: &Record) -> Bytes {
     with_scratch(|scratch| {
         put_record(record, scratch);
-        seal(FORMAT, &[scratch])
+        seal(if record.sealed.is_some() { FORMAT_SEALED } else { FORMAT }, &[scratch])
     })
 }
 
 /// Decodes a record. Its attributes share the row's memory instead of being copied.
 pub(crate) fn decode_record(row: Bytes) -> Result<Record, EngineError> {
-    let payload = unseal(FORMAT, row)?;
+    let format = if row.first() == Some(&FORMAT_SEALED) { FORMAT_SEALED } else { FORMAT };
+    let payload = unseal(format, row)?;
     let stored = StoredRecord::decode(payload).map_err(|_| corrupt("a record is not a protobuf message"))?;
     stored.try_into()
 }
@@ -305,6 +309,7 @@ fn unseal(format: u8, mut row: Bytes) -> Result<Bytes, EngineError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encryption::WRAPPED_BYTES;
     use crate::model::{Attribute, Attributes, Credential, IdHash, Secret, SecretHash, SessionId, Ticket};
     use smallvec::smallvec;
     use smol_str::SmolStr;
@@ -312,8 +317,12 @@ mod tests {
 
     fn record() -> Record {
         let handle = Handle::mint(1_000);
-        let credential =
-            Credential { hash: IdHash::of("default", &SessionId::mint(handle)), chosen: true, retires_at: Some(9) };
+        let credential = Credential {
+            hash: IdHash::of("default", &SessionId::mint(handle)),
+            chosen: true,
+            retires_at: Some(9),
+            wrapped: None,
+        };
         Record {
             handle,
             namespace: "default".into(),
@@ -331,8 +340,10 @@ mod tests {
                 hash: SecretHash::of_secret("default", &Secret::mint(handle)),
                 audience: "https://shop.example".into(),
                 expires_at: 10,
+                wrapped: None,
             }],
             attributes: Attributes::from_iter(Attribute::from_wire(&[0x0a, 1, b'a', 0x12, 2, 0x10, 1])),
+            sealed: None,
             sweep_at: 61_002,
         }
     }
@@ -349,6 +360,29 @@ mod tests {
             record = Record { principal: SmolStr::default(), ends_at: None, created: 0, ..record };
             record.credentials[0] = Credential { chosen: false, retires_at: None, ..record.credentials[0].clone() };
         }
+    }
+
+    fn sealed_record() -> Record {
+        let mut record = Record { attributes: Attributes::default(), sealed: Some([7; 300][..].into()), ..record() };
+        record.credentials[0].wrapped = Some([8; WRAPPED_BYTES].into());
+        record.tickets[0].wrapped = Some([9; WRAPPED_BYTES].into());
+        record
+    }
+
+    #[test]
+    fn a_sealed_record_survives_storage_in_a_format_of_its_own() {
+        let record = sealed_record();
+        let row = encode_record(&record);
+        assert_eq!(row[0], FORMAT_SEALED, "servers that know no sealed sessions know no such format");
+        assert_eq!(decode_record(row.clone()).unwrap(), record);
+        let stored = StoredRecord::decode(&row[HEADER_BYTES..]).unwrap();
+        assert_eq!(stored.encode_to_vec(), row[HEADER_BYTES..]);
+        // An event only tells that the session is sealed.
+        let event = Event { sequence: 7, transaction: 6, ..Event::new(EventKind::Expired, 5, &record, true) };
+        let row = encode_event(&event);
+        let read = decode_event(7, row.clone()).unwrap();
+        assert_eq!((&read, read.record.sealed.as_deref()), (&event, Some(&[][..])));
+        assert!(!row.windows(8).any(|window| [[7; 8], [8; 8], [9; 8]].iter().any(|bytes| bytes == window)));
     }
 
     #[test]
@@ -369,7 +403,12 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_and_every_cut_is_noticed() {
-        let row = encode_record(&record());
+        for record in [record(), sealed_record()] {
+            every_damage_is_noticed(&encode_record(&record));
+        }
+    }
+
+    fn every_damage_is_noticed(row: &Bytes) {
         for at in 0..row.len() * 8 {
             let mut damaged = row.to_vec();
             damaged[at / 8] ^= 1 << (at % 8);

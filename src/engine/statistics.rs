@@ -32,6 +32,8 @@ pub struct EngineStatistics {
     pub disk: Option<DiskStatistics>,
     /// How the data is encrypted; `None` if nothing is.
     pub encryption: Option<EncryptionStatistics>,
+    /// Whether there may be sealed sessions from earlier runs.
+    pub may_hold_sealed: bool,
 }
 
 /// How data at rest is encrypted, and how far a re-encryption has come.
@@ -82,6 +84,7 @@ impl Default for EngineStatistics {
             syncs: Histogram::new(&DURATIONS),
             disk: None,
             encryption: None,
+            may_hold_sealed: false,
         }
     }
 }

@@ -3,12 +3,13 @@
 use super::EngineError;
 use super::codec::corrupt;
 use crate::clock::Millis;
-use crate::model::{Attribute, Credential, Event, Handle, Record, SecretHash, Ticket};
-use crate::wire::{Numbers, put_bytes, put_head, put_number, put_optional_number, put_text, put_texts};
+use crate::model::{Attribute, Credential, Event, Handle, Record, SecretHash, Ticket, WrappedKey};
+use crate::wire::{Numbers, put_bytes, put_head, put_number, put_optional_number, put_text, put_texts, put_varint};
 use bytes::Bytes;
 use prost::Message;
-use prost::encoding::{bool, message, uint64};
+use prost::encoding::{WireType, bool, encode_key, message, uint64};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct StoredRecord {
@@ -42,6 +43,8 @@ pub(super) struct StoredRecord {
     attributes: Vec<Bytes>,
     #[prost(message, repeated, tag = "15")]
     tickets: Vec<StoredTicket>,
+    #[prost(bytes = "bytes", optional, tag = "16")]
+    sealed: Option<Bytes>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -52,6 +55,9 @@ pub(super) struct StoredTicket {
     audience: String,
     #[prost(uint64, tag = "3")]
     expires_at: Millis,
+    /// Empty if it has none, as below.
+    #[prost(bytes = "bytes", tag = "4")]
+    wrapped: Bytes,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -74,6 +80,8 @@ pub(super) struct StoredCredential {
     chosen: bool,
     #[prost(uint64, optional, tag = "3")]
     retires_at: Option<Millis>,
+    #[prost(bytes = "bytes", tag = "4")]
+    wrapped: Bytes,
 }
 
 /// Writes a record in the encoding of [`StoredRecord`], without making one. Every change writes a record or two, so
@@ -104,6 +112,11 @@ pub(super) fn put_record(record: &Record, row: &mut Vec<u8>) {
     for ticket in &record.tickets {
         message::encode(15, &StoredTicket::from(ticket), row);
     }
+    if let Some(sealed) = &record.sealed {
+        encode_key(16, WireType::LengthDelimited, row);
+        put_varint(sealed.len() as u64, row);
+        row.extend_from_slice(sealed);
+    }
 }
 
 /// Writes the fields of an event up to its record, in the encoding of [`StoredEvent`]. `record_bytes` is the length of
@@ -121,11 +134,16 @@ fn put_credential(field: u8, credential: &Credential, row: &mut Vec<u8>) {
     const HASH_FIELD_BYTES: usize = 34;
     let chosen = if credential.chosen { bool::encoded_len(2, &true) } else { 0 };
     let retires = credential.retires_at.map_or(0, |end| uint64::encoded_len(3, &end));
-    put_head(field, HASH_FIELD_BYTES + chosen + retires, row);
+    // Its key and its length take one byte each.
+    let wrapped = credential.wrapped.as_ref().map_or(0, |wrapped| wrapped.len() + 2);
+    put_head(field, HASH_FIELD_BYTES + chosen + retires + wrapped, row);
     put_bytes(1, credential.hash.as_bytes(), row);
     put_number(2, credential.chosen.into(), row);
     if let Some(end) = credential.retires_at {
         put_optional_number(3, end, row);
+    }
+    if let Some(wrapped) = &credential.wrapped {
+        put_bytes(4, &wrapped[..], row);
     }
 }
 
@@ -150,6 +168,7 @@ impl TryFrom<StoredRecord> for Record {
             attributes: stored.attributes.into_iter().map(attribute).collect::<Result<_, _>>()?,
             sweep_at: stored.sweep_at,
             tickets: stored.tickets.into_iter().map(Ticket::try_from).collect::<Result<_, _>>()?,
+            sealed: stored.sealed.map(|sealed| sealed[..].into()),
         })
     }
 }
@@ -160,6 +179,7 @@ impl From<&Ticket> for StoredTicket {
             hash: Bytes::copy_from_slice(ticket.hash.as_bytes()),
             audience: ticket.audience.clone(),
             expires_at: ticket.expires_at,
+            wrapped: ticket.wrapped.as_ref().map_or_else(Bytes::new, |wrapped| Bytes::copy_from_slice(&wrapped[..])),
         }
     }
 }
@@ -172,6 +192,7 @@ impl TryFrom<StoredTicket> for Ticket {
             hash: SecretHash::from_slice(&stored.hash).ok_or_else(|| corrupt("a ticket has no hash"))?,
             audience: stored.audience,
             expires_at: stored.expires_at,
+            wrapped: wrapped(&stored.wrapped)?,
         })
     }
 }
@@ -184,6 +205,15 @@ impl TryFrom<StoredCredential> for Credential {
             hash: SecretHash::from_slice(&stored.hash).ok_or_else(|| corrupt("a credential has no hash"))?,
             chosen: stored.chosen,
             retires_at: stored.retires_at,
+            wrapped: wrapped(&stored.wrapped)?,
         })
     }
+}
+
+fn wrapped(stored: &[u8]) -> Result<Option<WrappedKey>, EngineError> {
+    if stored.is_empty() {
+        return Ok(None);
+    }
+    let wrapped = stored.try_into().map_err(|_| corrupt("a wrapped key is of a wrong length"))?;
+    Ok(Some(Arc::new(wrapped)))
 }

@@ -136,6 +136,23 @@ impl Attributes {
         })
     }
 
+    /// Reads attributes from their [`fields`](Self::fields); `None` if they are in another form.
+    #[must_use]
+    pub fn from_fields(fields: &[u8]) -> Option<Self> {
+        let (mut rest, mut count, mut size) = (fields, 0, 0);
+        let mut previous: Option<&[u8]> = None;
+        while !rest.is_empty() {
+            rest = rest.strip_prefix(&[ATTRIBUTE_KEY])?;
+            let entry = take(&mut rest)?;
+            let name = name_of(entry)?;
+            if previous.is_some_and(|previous| previous >= name) || value::entry(entry).is_err() {
+                return None;
+            }
+            (previous, count, size) = (Some(name), count + 1, size + entry.len());
+        }
+        Some(Self { fields: fields.into(), count, size })
+    }
+
     /// Removes some, then sets others, which replace those of the same name. Of several with the same name the last one counts,
     /// as in a protobuf map.
     pub fn change(&mut self, removed: &[String], set: &[Attribute]) {
@@ -258,6 +275,35 @@ mod tests {
         assert_eq!(all(&attributes), [attribute("a", "1"), attribute("b", "2")]);
         attributes.change(&["a".into(), "never there".into()], &[]);
         assert_eq!(all(&attributes), [attribute("b", "2")]);
+    }
+
+    #[test]
+    fn fields_are_read_as_they_were_written_or_not_at_all() {
+        let attributes: Attributes =
+            [attribute("a", "1"), attribute("b", ""), attribute("", "2")].into_iter().collect();
+        assert_eq!(Attributes::from_fields(attributes.fields()), Some(attributes.clone()));
+        assert_eq!(Attributes::from_fields(&[]), Some(Attributes::default()));
+        let whole = attributes.fields();
+        let ends: Vec<usize> = attributes
+            .entries()
+            .scan(0, |end, entry| {
+                *end += entry.len() + 2;
+                Some(*end)
+            })
+            .collect();
+        for length in 1..whole.len() {
+            assert_eq!(Attributes::from_fields(&whole[..length]).is_some(), ends.contains(&length), "{length} bytes");
+        }
+        let twice = [whole, whole].concat();
+        assert_eq!(Attributes::from_fields(&twice), None);
+        for at in 0..whole.len() * 8 {
+            let mut damaged = whole.to_vec();
+            damaged[at / 8] ^= 1 << (at % 8);
+            // It may be another set of attributes, and must be one.
+            if let Some(read) = Attributes::from_fields(&damaged) {
+                assert_eq!(read.entries().count(), read.len());
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{Attributes, Record};
 use crate::clock::Millis;
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// What happened. The numbers stand in stored events and must never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,7 +52,7 @@ pub struct Event {
     /// When.
     pub time: Millis,
     /// The session after the event, or before it if the event ended it; without its secrets, and without attributes
-    /// unless its namespace keeps them.
+    /// unless its namespace keeps them; of a sealed session, always without.
     pub record: Record,
 }
 
@@ -66,6 +67,8 @@ impl Event {
             principal: record.principal.clone(),
             labels: record.labels.clone(),
             attributes: if keep_attributes { record.attributes.clone() } else { Attributes::default() },
+            // Nobody could open them, since an event has no ID.
+            sealed: record.sealed.as_ref().map(|_| Arc::default()),
             ..*record
         };
         Self { sequence: 0, transaction: 0, kind, time, record }

@@ -140,7 +140,7 @@ impl SessionId {
         if id.len() == MINTED_CHARS { id.get(..HANDLE_CHARS).unwrap_or(id) } else { id }
     }
 
-    /// The bytes of the secret, for keyed hashes.
+    /// The bytes of the secret, for keyed hashes and derived keys.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
@@ -173,6 +173,11 @@ impl Secret {
         bytes[..HANDLE_BYTES].copy_from_slice(&handle.to_bytes());
         fill_random(&mut bytes[HANDLE_BYTES..]);
         Self(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// The bytes of the secret, from which a key can be derived.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 
     /// Takes a secret from outside, with the handle it carries; `None` if it has not the form of a minted one.

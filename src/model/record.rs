@@ -3,9 +3,11 @@
 use super::size::{FIXED_BYTES, LABEL_HEAD};
 use super::{Attributes, Handle, IdHash, SecretHash};
 use crate::clock::Millis;
+use crate::encryption::WRAPPED_BYTES;
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// All that is known of one session.
 ///
@@ -38,12 +40,19 @@ pub struct Record {
     pub principal: SmolStr,
     /// Short texts about the client.
     pub labels: BTreeMap<String, String>,
-    /// The data.
+    /// The data. None of it while it is sealed.
     pub attributes: Attributes,
+    /// The data of a sealed session, which only its IDs and tickets open: each of them has a wrapped key. It is empty where
+    /// the record is not the stored one and only tells that the session is sealed: in an event, and in a copy for an answer.
+    pub sealed: Option<Arc<[u8]>>,
     /// When the sweeper looks at the session: never later than its true end when the row was written, perhaps earlier. 0 in a
     /// record that was not stored yet.
     pub sweep_at: Millis,
 }
+
+/// The data key of a sealed session, encrypted for whoever has one of its secrets. Records are copied more often than it is
+/// made, so it is shared.
+pub type WrappedKey = Arc<[u8; WRAPPED_BYTES]>;
 
 /// One ID that opens a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +63,8 @@ pub struct Credential {
     pub chosen: bool,
     /// Set once the ID was rotated away: until then it can still read.
     pub retires_at: Option<Millis>,
+    /// The key to the data of a sealed session.
+    pub wrapped: Option<WrappedKey>,
 }
 
 /// A ticket for another domain, which can be redeemed once.
@@ -65,6 +76,8 @@ pub struct Ticket {
     pub audience: String,
     /// From this moment on it can't be redeemed.
     pub expires_at: Millis,
+    /// The key to the data of a sealed session.
+    pub wrapped: Option<WrappedKey>,
 }
 
 /// What decides when a session ends. It moves with every access, while the rest of the record stays.
@@ -118,6 +131,13 @@ impl Record {
         self.attributes.fields().len() + labels + self.principal.len() + self.namespace.len() + FIXED_BYTES
     }
 
+    /// What a sealed session takes besides its [`size`](Self::size): the sealed attributes and the wrapped keys, in bytes.
+    #[must_use]
+    pub fn seal_bytes(&self) -> usize {
+        let Some(sealed) = &self.sealed else { return 0 };
+        sealed.len() + (self.credentials.len() + self.tickets.len()) * WRAPPED_BYTES
+    }
+
     /// What counts against the limit of a session's size: attributes, labels and principal, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
@@ -130,7 +150,7 @@ impl Credential {
     /// A credential that both reads and writes.
     #[must_use]
     pub fn new(hash: IdHash, chosen: bool) -> Self {
-        Self { hash, chosen, retires_at: None }
+        Self { hash, chosen, retires_at: None, wrapped: None }
     }
 
     /// Whether the ID opens the session at this moment, be it only for reading.

@@ -3,7 +3,8 @@
 //!
 //! A request comes to a file of [`operations`], or of [`walks`] if it is about many sessions. It finds the session and lets
 //! [`liveness`] decide whether it is live, and reads it in a query or changes it in a transaction of the
-//! [`Engine`](crate::engine::Engine); both are run by this file. [`maintenance`] is what happens without a request.
+//! [`Engine`](crate::engine::Engine); both are run by this file. [`maintenance`] is what happens without a request, and
+//! [`sealing`] keeps the attributes of sealed sessions from the engine.
 
 mod counters;
 mod error;
@@ -11,6 +12,7 @@ mod liveness;
 mod maintenance;
 mod operations;
 mod policy;
+mod sealing;
 #[cfg(test)]
 mod time_tests;
 mod walks;
@@ -85,6 +87,12 @@ impl Sessions {
     #[must_use]
     pub fn engine_statistics(&self) -> EngineStatistics {
         self.engine.statistics()
+    }
+
+    /// Whether there may be sealed sessions: by the policies, or from earlier runs.
+    #[must_use]
+    pub fn may_hold_sealed(&self) -> bool {
+        self.policies.iter().any(|policy| policy.sealed) || self.engine.statistics().may_hold_sealed
     }
 
     /// For how long the session that waits longest for the sweeper has been due, in milliseconds.

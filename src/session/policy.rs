@@ -39,8 +39,10 @@ pub struct Policy {
     pub touch_granularity: Millis,
     /// The longest grace of a rotation, whatever it asked for.
     pub max_rotation_grace: Millis,
-    /// Whether events that end a session keep its last attributes.
+    /// Whether events that end a session keep its last attributes. Those of sealed sessions never do.
     pub event_attributes: bool,
+    /// Whether attributes are sealed under the session's ID when a session is written.
+    pub sealed: bool,
 }
 
 /// What happens when a principal has as many sessions as it may and would get another.
@@ -76,6 +78,7 @@ impl Default for Policy {
             touch_granularity: 0,
             max_rotation_grace: MAX_GRACE,
             event_attributes: false,
+            sealed: false,
         }
     }
 }

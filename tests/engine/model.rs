@@ -9,7 +9,7 @@ use sessiond::encryption::{KeyRing, new_key};
 use sessiond::engine::{DataFolder, DurableEngine, DurableOptions, Engine, MemoryEngine};
 use sessiond::model::{Attribute, Attributes, Record, SessionId};
 use sessiond::session::{
-    Access, DeleteTarget, Error, NewSession, Past, Policies, Policy, Rotation, SessionChange, Sessions, Timeouts,
+    Access, DeleteTarget, Error, NewSession, Past, Policies, Policy, Rotation, Seen, SessionChange, Sessions, Timeouts,
     Update,
 };
 use std::collections::BTreeMap;
@@ -136,6 +136,8 @@ struct World {
     folder: Option<tempfile::TempDir>,
     /// The keys with which the engine is opened one time after the other; `None` is in plain.
     rings: Cycle<IntoIter<Option<KeyRing>>>,
+    /// Whether sessions are sealed, one time after the other.
+    policies: Cycle<IntoIter<bool>>,
     clock: Clock,
     hand: ClockHand,
     ids: Vec<SessionId>,
@@ -143,7 +145,7 @@ struct World {
 }
 
 impl World {
-    fn new(on_disk: bool, rings: Vec<Option<KeyRing>>) -> Self {
+    fn new(on_disk: bool, rings: Vec<Option<KeyRing>>, policies: Vec<bool>) -> Self {
         let (clock, hand) = Clock::manual(START);
         let folder = on_disk.then(|| tempfile::tempdir().unwrap());
         let mut rings = rings.into_iter().cycle();
@@ -151,19 +153,22 @@ impl World {
             Some(folder) => open(folder.path(), rings.next().flatten()),
             None => Arc::new(MemoryEngine::default()),
         };
-        let sessions = Sessions::new(Arc::clone(&engine), clock.clone(), Policies::default());
+        let mut policies = policies.into_iter().cycle();
+        let sessions = Sessions::new(Arc::clone(&engine), clock.clone(), sealing(policies.next().unwrap_or_default()));
         let model = Model { now: START, ..Model::default() };
-        Self { sessions, engine, folder, rings, clock, hand, ids: vec![chosen_id(0)], model }
+        Self { sessions, engine, folder, rings, policies, clock, hand, ids: vec![chosen_id(0)], model }
     }
 
     async fn reopen(&mut self) {
-        let Some(folder) = &self.folder else { return };
         self.sessions.write_touches().await.unwrap();
-        self.engine.close().await.unwrap();
-        self.engine = Arc::new(MemoryEngine::default());
-        self.sessions = Sessions::new(Arc::clone(&self.engine), self.clock.clone(), Policies::default());
-        self.engine = open(folder.path(), self.rings.next().flatten());
-        self.sessions = Sessions::new(Arc::clone(&self.engine), self.clock.clone(), Policies::default());
+        if let Some(folder) = &self.folder {
+            self.engine.close().await.unwrap();
+            self.engine = Arc::new(MemoryEngine::default());
+            self.sessions = Sessions::new(Arc::clone(&self.engine), self.clock.clone(), Policies::default());
+            self.engine = open(folder.path(), self.rings.next().flatten());
+        }
+        let policies = sealing(self.policies.next().unwrap_or_default());
+        self.sessions = Sessions::new(Arc::clone(&self.engine), self.clock.clone(), policies);
     }
 
     async fn take(&mut self, step: &Step) {
@@ -207,7 +212,7 @@ impl World {
             idle: idle.into(),
             ids: vec![(id.clone(), None)],
         });
-        self.check(&record, self.model.sessions.len() - 1);
+        self.check(&record, &id, self.model.sessions.len() - 1);
         self.ids.push(id);
     }
 
@@ -220,7 +225,7 @@ impl World {
                 if touch {
                     self.model.sessions[at].accessed = self.model.now;
                 }
-                self.check(&result.unwrap(), at);
+                self.check(&result.unwrap(), &id, at);
             }
         }
     }
@@ -262,7 +267,7 @@ impl World {
             assert!(matches!(result, Err(Error::VersionMismatch { current: c }) if c == current), "{result:?}");
         } else {
             self.model.change(at, set, remove);
-            self.check(&result.unwrap().session.to_record(), at);
+            self.check(&result.unwrap().session.to_record(), &id, at);
         }
     }
 
@@ -297,7 +302,7 @@ impl World {
             *end = Some(now + Millis::from(grace));
         }
         session.ids.push((new_id.clone(), None));
-        self.check(&record, at);
+        self.check(&record, &new_id, at);
         self.ids.push(new_id);
     }
 
@@ -318,14 +323,16 @@ impl World {
         }
     }
 
-    fn check(&self, record: &Record, at: usize) {
+    fn check(&self, record: &Record, id: &SessionId, at: usize) {
         let session = &self.model.sessions[at];
         assert_eq!(record.handle.to_string(), session.handle);
         assert_eq!(record.version, session.version);
         assert_eq!(record.accessed, session.accessed);
         assert_eq!(record.expires_at(), session.accessed + session.idle);
         let expected: Attributes = session.attributes.iter().map(|(name, value)| attribute(*name, *value)).collect();
-        assert_eq!(record.attributes, expected);
+        let opened = Seen::from(Arc::new(record.clone())).opened(id).unwrap();
+        assert_eq!(opened.record.attributes, expected);
+        assert!(record.sealed.is_none() || record.attributes.is_empty());
     }
 
     /// In the end every ID must open what the model says, and sweeping must leave nothing behind.
@@ -353,6 +360,10 @@ fn open(folder: &Path, keys: Option<KeyRing>) -> Arc<dyn Engine> {
     Arc::new(DurableEngine::open(DataFolder::claim(folder).unwrap(), &options).unwrap())
 }
 
+fn sealing(sealed: bool) -> Policies {
+    Policies { default: Policy { sealed, ..Policy::default() }, ..Policies::default() }
+}
+
 fn chosen_id(number: u8) -> SessionId {
     SessionId::parse(format!("chosen-by-the-caller-{number}")).unwrap()
 }
@@ -371,9 +382,9 @@ fn change(set: Option<(u8, i8)>, remove: Option<u8>) -> SessionChange {
     }
 }
 
-fn run(on_disk: bool, rings: Vec<Option<KeyRing>>, steps: &[Step]) {
+fn run(on_disk: bool, rings: Vec<Option<KeyRing>>, policies: &[bool], steps: &[Step]) {
     Runtime::new().unwrap().block_on(async {
-        let mut world = World::new(on_disk, rings);
+        let mut world = World::new(on_disk, rings, policies.to_vec());
         for step in steps {
             world.take(step).await;
         }
@@ -385,7 +396,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
     #[test]
     fn memory_keeps_to_the_model(steps in steps()) {
-        run(false, vec![None], &steps);
+        run(false, vec![None], &[false], &steps);
     }
 }
 
@@ -393,7 +404,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
     #[test]
     fn sled_keeps_to_the_model(steps in steps()) {
-        run(true, vec![None], &steps);
+        run(true, vec![None], &[false], &steps);
     }
 }
 
@@ -405,6 +416,25 @@ proptest! {
         // Each has both keys: what the one before began to encrypt anew may not be finished.
         let rings = [&[&one[..], &other][..], &[&other, &one], &["plain", &other, &one]];
         let rings = rings.into_iter().map(|lines| Some(ring(lines)));
-        run(true, rings.collect(), &steps);
+        run(true, rings.collect(), &[false], &steps);
+    }
+}
+
+/// Opened and sealed in turn: each time, some sessions are as the policy before left them.
+const POLICIES: [bool; 4] = [true, true, false, false];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #[test]
+    fn memory_keeps_to_the_model_while_sessions_are_sealed(steps in steps()) {
+        run(false, vec![None], &POLICIES, &steps);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #[test]
+    fn sled_keeps_to_the_model_while_sessions_are_sealed(steps in steps()) {
+        run(true, vec![None], &POLICIES, &steps);
     }
 }

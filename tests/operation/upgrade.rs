@@ -61,3 +61,26 @@ async fn the_oldest_folder_is_taken_over_under_load() {
     let kept = server.client().get(GetSessionRequest::new(KEPT).peek()).await.unwrap();
     assert_eq!(kept.session.attributes["theme"].as_str(), Some("dark"));
 }
+
+/// Sessions that older servers have stored are sealed as they are written.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sessions_of_the_oldest_folder_are_sealed_as_they_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/data-v1"), &folder.path().join("data"));
+    let mut server = Server::start_in(folder, &["--sealed"]);
+    let mark = |server: &Server| fs::read(server.data().join("sled/acknowledged")).unwrap()[0];
+    for sealed in [false, true] {
+        let kept = server.client().get(GetSessionRequest::new(KEPT).peek()).await.unwrap().session;
+        assert_eq!((kept.attributes["theme"].as_str(), kept.sealed), (Some("dark"), sealed));
+        server.client().update(KEPT, SessionChange::new().set("n", 1)).await.unwrap();
+        // Servers that know no sealed sessions don't know this format, and refuse the folder.
+        assert_eq!(mark(&server), 4);
+        server.kill();
+        server.restart();
+    }
+    // The mark stays when the policy goes: some may still be sealed.
+    server.stop();
+    server.restart_with(&[]);
+    let kept = server.client().get(GetSessionRequest::new(KEPT).peek()).await.unwrap().session;
+    assert_eq!((kept.attributes["theme"].as_str(), kept.sealed, mark(&server)), (Some("dark"), true, 4));
+}

@@ -21,6 +21,7 @@ mod message_size;
 mod other_input;
 mod policies;
 mod races;
+mod sealed;
 mod secrecy;
 mod session_input;
 mod sessions;

@@ -10,7 +10,7 @@ use sessiond_client::{Client, Timestamp};
 use crate::cli::input::args::ClientArgs;
 use crate::cli::output::failure::Stop;
 use crate::cli::output::printable::{escape_controls, printable};
-use crate::cli::output::report::{full_json, full_text, session_json};
+use crate::cli::output::report::{listed_json, listed_text, session_json};
 use crate::cli::output::table::Table;
 use crate::cli::output::units::{ago, cut, now, rough};
 
@@ -117,7 +117,7 @@ async fn print_text(pages: &mut Pages, full: bool, out: &mut impl Write) -> Resu
         if full {
             for session in &sessions {
                 let gap = if any { "\n" } else { "" };
-                writeln!(out, "{gap}{}", full_text(session))?;
+                writeln!(out, "{gap}{}", listed_text(session))?;
                 any = true;
             }
         } else {
@@ -143,7 +143,7 @@ async fn print_json(pages: &mut Pages, full: bool, out: &mut impl Write) -> Resu
     let mut gap = "";
     while let Some(sessions) = pages.next().await? {
         for session in &sessions {
-            let json = if full { full_json(session) } else { session_json(session) };
+            let json = if full { listed_json(session) } else { session_json(session) };
             let json = serde_json::Value::from(json).to_string();
             write!(out, "{gap}{}", escape_controls(&json))?;
             gap = ",";

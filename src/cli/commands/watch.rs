@@ -51,7 +51,7 @@ pub(crate) struct WatchArgs {
     #[arg(long, value_name = "TOKEN", value_parser = NonEmptyStringValueParser::new())]
     after: Option<String>,
 
-    /// Show the last attributes of sessions that ended, if the namespace keeps them (event-attributes)
+    /// Show the last attributes of sessions that ended, if the namespace keeps them (event-attributes) and they are not sealed
     #[arg(long)]
     attributes: bool,
 

@@ -133,6 +133,23 @@ pub(crate) fn full_text(session: &Session) -> String {
     format!("{}\n{:<13} {}", Block(session, now()), "attributes", pretty(&attributes))
 }
 
+/// A session of a list, for people: with its attributes, unless they are sealed. The last line has no line end.
+pub(crate) fn listed_text(session: &Session) -> String {
+    if !session.sealed {
+        return full_text(session);
+    }
+    format!(
+        "{}\n{:<13} sealed; sessiond get shows them to who has the session's ID",
+        Block(session, now()),
+        "attributes"
+    )
+}
+
+/// A session of a list: with its attributes, unless they are sealed.
+pub(crate) fn listed_json(session: &Session) -> Map<String, Json> {
+    if session.sealed { session_json(session) } else { full_json(session) }
+}
+
 /// A session with its attributes.
 pub(crate) fn full_json(session: &Session) -> Map<String, Json> {
     let mut json = session_json(session);
@@ -155,6 +172,7 @@ pub(crate) fn session_json(session: &Session) -> Map<String, Json> {
         ("idle_timeout", session.idle_timeout.map_or(Json::Null, |timeout| timeout.to_string().into())),
         ("absolute_expire_time", time(session.absolute_expire_time)),
         ("expire_time", time(session.expire_time)),
+        ("sealed", session.sealed.into()),
     ];
     fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
 }

@@ -28,6 +28,7 @@ at-session-limit = "end-oldest"
 touch-granularity = "10s"
 max-rotation-grace = "0s"
 event-attributes = true
+sealed = true
 "#;
 
 fn every_key() -> PolicySettings {
@@ -44,6 +45,7 @@ fn every_key() -> PolicySettings {
         touch_granularity: Duration::from_secs(10),
         max_rotation_grace: Duration::ZERO,
         event_attributes: true,
+        sealed: true,
     }
 }
 
@@ -119,7 +121,8 @@ fn unknown_keys() {
         "sessiond.toml: unknown key namespaces.shop.x; a namespace can have idle-timeout, absolute-timeout, \
          max-idle-timeout, max-absolute-timeout, max-session-size, max-attributes, max-sessions, \
          max-sessions-per-principal, \
-         at-session-limit, touch-granularity, max-rotation-grace, event-attributes",
+         at-session-limit, touch-granularity, max-rotation-grace, event-attributes, \
+         sealed",
     );
     refuses(
         "[namespaces.eu.shop]\nidle-timeout = '1h'",

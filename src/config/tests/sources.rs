@@ -66,6 +66,7 @@ fn defaults_are_as_documented() {
             touch_granularity: Duration::ZERO,
             max_rotation_grace: Duration::from_secs(60),
             event_attributes: false,
+            sealed: false,
         },
         sweep_interval: Duration::from_secs(1),
         sweep_lag_limit: Duration::from_secs(60),

@@ -48,7 +48,7 @@ struct ByBytes;
 impl Weighter<Handle, Cached> for ByBytes {
     fn weight(&self, _: &Handle, cached: &Cached) -> u64 {
         let record = &cached.record;
-        RECORD_BYTES + record.size() as u64 + LABEL_BYTES * record.labels.len() as u64
+        RECORD_BYTES + (record.size() + record.seal_bytes()) as u64 + LABEL_BYTES * record.labels.len() as u64
     }
 }
 

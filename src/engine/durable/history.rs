@@ -315,6 +315,7 @@ mod tests {
             principal: "x".repeat(bytes).into(),
             labels: BTreeMap::new(),
             attributes: Attributes::default(),
+            sealed: None,
             sweep_at: 1,
         };
         codec::encode_event(&Event { sequence, ..Event::new(EventKind::Updated, 1, &record, false) })

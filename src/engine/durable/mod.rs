@@ -93,6 +93,9 @@ pub struct DurableOptions {
     pub watchdog: WatchdogOptions,
     /// The keys with which the data is encrypted; `None` if it is not.
     pub keys: Option<KeyRing>,
+    /// Whether records may be sealed from now on. The folder is then marked for good, so that servers that know no sealed
+    /// sessions refuse it.
+    pub seals: bool,
 }
 
 impl DurableOptions {
@@ -107,6 +110,7 @@ impl DurableOptions {
             accept_unmarked: false,
             watchdog: WatchdogOptions { min_free_bytes: 0, stall_timeout: Duration::from_secs(3_600) },
             keys: None,
+            seals: false,
         }
     }
 }
@@ -120,6 +124,7 @@ pub struct DurableEngine {
     trackers: ChangeTrackers,
     watchdog: Watchdog,
     encryption: EncryptionProgress,
+    is_sealed: bool,
     /// Keeps other processes out for as long as the engine lives.
     _folder: DataFolder,
 }
@@ -132,15 +137,17 @@ impl DurableEngine {
         let (mut inspection, mut encryption) = prepare(&folder, options)?;
         let cipher = Cipher::new(keys, &encryption);
         let is_encrypted = encryption.is_encrypted();
+        let is_sealed = options.seals || inspection.may_hold_sealed();
         if inspection.is_new() {
             // The watermark comes before sled's files. In the other order, a crash between the two would leave a folder
             // with data and without a watermark, which is refused.
-            WatermarkFile::create(&folder.sled_path(), SyncWatermark { is_encrypted, ..SyncWatermark::default() })?;
+            let empty = SyncWatermark { is_encrypted, is_sealed, ..SyncWatermark::default() };
+            WatermarkFile::create(&folder.sled_path(), empty)?;
         }
         let database = Database::open(&folder, options.cache_bytes / PAGES_SHARE, cipher.clone())?;
         folder.sync()?;
         let sled_path = folder.sled_path();
-        let known = SyncWatermark { is_encrypted, ..inspection.watermark.known().unwrap_or_default() };
+        let known = SyncWatermark { is_encrypted, is_sealed, ..inspection.watermark.known().unwrap_or_default() };
         let watermark = Arc::new(WatermarkFile::create(&sled_path, known)?);
         let is_damaged = inspection.damaged_pages() > 0;
         // Repairs still read the inspected rows, so they get a copy.
@@ -210,7 +217,7 @@ impl DurableEngine {
         let (watched, health) = (options.watchdog.clone(), database.health());
         let watchdog = Watchdog::start(&folder, watched, progress, status_sender, space, writer.reclaimer(), health)?;
         let loader = Loader::new(tables.clone());
-        Ok(Self { tables, writer, loader, status, trackers, watchdog, encryption, _folder: folder })
+        Ok(Self { tables, writer, loader, status, trackers, watchdog, encryption, is_sealed, _folder: folder })
     }
 }
 
@@ -306,7 +313,9 @@ impl Engine for DurableEngine {
         };
         let counted = self.tables.ledger().statistics.clone();
         let (disk_bytes, stalls) = (self.watchdog.disk_bytes(), self.watchdog.stalls());
-        EngineStatistics { disk_bytes, stalls, disk: Some(disk), encryption: self.encryption.get(), ..counted }
+        let may_hold_sealed = self.is_sealed;
+        let encryption = self.encryption.get();
+        EngineStatistics { disk_bytes, stalls, disk: Some(disk), encryption, may_hold_sealed, ..counted }
     }
 
     fn close(&self) -> EngineFuture<'_> {

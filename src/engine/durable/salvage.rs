@@ -53,7 +53,10 @@ pub async fn salvage(old: &Path, new: &Path, doubtful: bool, keys: Option<KeyRin
     let evidence = Evidence::read(&inspection)?;
     // The new folder is created last, so that a folder that can't be read leaves none behind.
     let new = DataFolder::claim_new(new)?;
-    let engine = DurableEngine::open(new, &DurableOptions { keys, ..DurableOptions::unsynced(CACHE_BYTES) })?;
+    // If nobody knows any more, there may be some.
+    let seals = inspection.may_hold_sealed() || inspection.watermark == StoredWatermark::Damaged;
+    let options = DurableOptions { keys, seals, ..DurableOptions::unsynced(CACHE_BYTES) };
+    let engine = DurableEngine::open(new, &options)?;
     let result = Salvage { inspection: &inspection, evidence, engine: &engine, take_doubtful: doubtful }.run().await;
     engine.close().await?;
     result

@@ -19,6 +19,10 @@ const FORMAT: u8 = 2;
 /// The same in a folder with encrypted data. Servers that know no encryption don't know this format either, and refuse
 /// the folder.
 const ENCRYPTED_FORMAT: u8 = 3;
+/// The same in a folder that may hold sealed sessions. Servers that know none would serve them without their attributes.
+const SEALED_FORMAT: u8 = 4;
+/// The same in a folder with both.
+const SEALED_ENCRYPTED_FORMAT: u8 = 5;
 const NUMBERS: usize = 5;
 /// The same in versions without a redo log.
 const OLD_FORMAT: u8 = 1;
@@ -46,6 +50,8 @@ pub(super) struct SyncWatermark {
     pub(super) file_bytes: u64,
     /// Whether data may be encrypted.
     pub(super) is_encrypted: bool,
+    /// Whether there may be sealed sessions.
+    pub(super) is_sealed: bool,
 }
 
 /// What the file says.
@@ -70,7 +76,12 @@ impl StoredWatermark {
 impl SyncWatermark {
     fn encode(self) -> [u8; COPY_BYTES] {
         let mut copy = [0; COPY_BYTES];
-        copy[0] = if self.is_encrypted { ENCRYPTED_FORMAT } else { FORMAT };
+        copy[0] = match (self.is_sealed, self.is_encrypted) {
+            (false, false) => FORMAT,
+            (false, true) => ENCRYPTED_FORMAT,
+            (true, false) => SEALED_FORMAT,
+            (true, true) => SEALED_ENCRYPTED_FORMAT,
+        };
         let numbers = [self.log_end, self.last_event, self.file_bytes, self.redo.generation, self.redo.bytes];
         for (place, number) in copy[1..].chunks_exact_mut(8).zip(numbers) {
             place.copy_from_slice(&number.to_be_bytes());
@@ -84,7 +95,7 @@ impl SyncWatermark {
     fn decode(bytes: &[u8]) -> Option<Self> {
         let format = *bytes.first()?;
         let count = match format {
-            FORMAT | ENCRYPTED_FORMAT => NUMBERS,
+            FORMAT | ENCRYPTED_FORMAT | SEALED_FORMAT | SEALED_ENCRYPTED_FORMAT => NUMBERS,
             OLD_FORMAT => OLD_NUMBERS,
             _ => return None,
         };
@@ -97,8 +108,9 @@ impl SyncWatermark {
             *number = bytes.try_into().map(u64::from_be_bytes).ok()?;
         }
         let [log_end, last_event, file_bytes, generation, bytes] = numbers;
-        let is_encrypted = format == ENCRYPTED_FORMAT;
-        Some(Self { redo: Position { generation, bytes }, last_event, log_end, file_bytes, is_encrypted })
+        let is_encrypted = matches!(format, ENCRYPTED_FORMAT | SEALED_ENCRYPTED_FORMAT);
+        let is_sealed = matches!(format, SEALED_FORMAT | SEALED_ENCRYPTED_FORMAT);
+        Some(Self { redo: Position { generation, bytes }, last_event, log_end, file_bytes, is_encrypted, is_sealed })
     }
 }
 
@@ -167,6 +179,7 @@ mod tests {
         log_end: 7,
         file_bytes: 9,
         is_encrypted: false,
+        is_sealed: false,
     };
 
     #[test]
@@ -190,12 +203,15 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_says_that_there_is_encrypted_data() {
+    fn a_mark_says_that_there_is_encrypted_data_and_that_there_are_sealed_sessions() {
         let temp = tempfile::tempdir().unwrap();
-        let watermark = SyncWatermark { is_encrypted: true, ..WATERMARK };
-        WatermarkFile::create(temp.path(), watermark).unwrap();
-        assert_eq!(read(temp.path()).unwrap(), StoredWatermark::Whole(watermark));
-        assert_eq!(std::fs::read(temp.path().join(FILE)).unwrap()[0], 3, "older servers know no such format");
+        for (is_encrypted, is_sealed, format) in [(true, false, 3), (false, true, 4), (true, true, 5)] {
+            let watermark = SyncWatermark { is_encrypted, is_sealed, ..WATERMARK };
+            WatermarkFile::create(temp.path(), watermark).unwrap();
+            assert_eq!(read(temp.path()).unwrap(), StoredWatermark::Whole(watermark));
+            let first = std::fs::read(temp.path().join(FILE)).unwrap()[0];
+            assert_eq!(first, format, "servers that are older than either know no such format");
+        }
     }
 
     #[test]

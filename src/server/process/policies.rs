@@ -27,6 +27,7 @@ fn policy(settings: &PolicySettings) -> Policy {
         touch_granularity: millis(settings.touch_granularity),
         max_rotation_grace: millis(settings.max_rotation_grace),
         event_attributes: settings.event_attributes,
+        sealed: settings.sealed,
     }
 }
 

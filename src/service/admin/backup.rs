@@ -34,7 +34,7 @@ impl StoreService {
         let sessions = self.sessions()?;
         let (messages, receiver) = mpsc::channel(BUFFER);
         let opening = Opening {
-            format_version: format_version(keys),
+            format_version: format_version(keys, sessions.may_hold_sealed()),
             server_version: env!("CARGO_PKG_VERSION").into(),
             begun: sessions.now(),
             expected_sessions: sessions.engine_statistics().sessions.values().sum(),

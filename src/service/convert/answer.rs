@@ -60,6 +60,7 @@ fn encode(record: &Record, life: Life, with_attributes: bool) -> Bytes {
     }
     put_time(12, life.expires_at(), &mut times);
     session.extend_from_slice(times.encoded());
+    put_number(13, record.sealed.is_some().into(), &mut session);
     session.into()
 }
 
@@ -83,6 +84,7 @@ mod tests {
     use smallvec::SmallVec;
     use smol_str::SmolStr;
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     fn record() -> Record {
         Record {
@@ -103,6 +105,7 @@ mod tests {
                 .map(|entry| Attribute::from_wire(&entry).unwrap())
                 .into_iter()
                 .collect(),
+            sealed: None,
             sweep_at: 0,
         }
     }
@@ -130,6 +133,18 @@ mod tests {
         assert_eq!(read.idle_timeout, Some(duration(60_000)));
         assert_eq!(read.absolute_expire_time, Some(timestamp(1_700_000_009_999)));
         assert_eq!(read.expire_time, Some(timestamp(1_700_000_009_999)));
+    }
+
+    #[test]
+    fn a_sealed_session_says_so() {
+        let sealed = Record { attributes: Attributes::default(), sealed: Some([1, 2, 3][..].into()), ..record() };
+        let shown = read(&session(&sealed));
+        assert_eq!((shown.sealed, shown.attributes.len(), shown.principal.as_str()), (true, 0, "ada"));
+        // What was opened for an answer still says so.
+        let opened = Record { sealed: Some(Arc::default()), ..record() };
+        let shown = read(&session(&opened));
+        assert_eq!((shown.sealed, shown.attributes.len()), (true, 2));
+        assert!(!read(&session(&record())).sealed);
     }
 
     #[test]

@@ -27,19 +27,19 @@ impl StoreService {
             wait: request::lock_wait(request.wait, renewed.is_some())?,
             renewed,
         };
-        let read_again = request.include_session.then(|| (wanted.namespace.clone(), wanted.id.clone()));
+        let with_session = request.include_session.then(|| (wanted.namespace.clone(), wanted.id.clone()));
         let Locked { token, until, mut session } = sessions.lock(wanted).await?;
         caller.note(|notes| notes.handle = Some(session.record.handle));
-        let session = if let Some((namespace, id)) = read_again {
+        let session = if let Some((namespace, id)) = with_session {
             if !share.has_room_to_answer() {
                 // Many locks may end at once, and nobody take what those who waited for them are told.
-                let size = session.record.attributes.fields().len();
+                let size = session.record.attributes.fields().len() + session.record.seal_bytes();
                 drop(session);
                 share.room_to_answer().await;
                 let _held = share.hold_answer(size);
                 session = sessions.get(&namespace, &id, Access::Peek).await?;
             }
-            seen_session(&session, true)
+            seen_session(&session.opened(&id)?, true)
         } else {
             Bytes::new()
         };

@@ -49,7 +49,9 @@ impl StoreService {
         let seen = sessions.get(&namespace, &id, access).await?;
         caller.note(|notes| notes.handle = Some(seen.record.handle));
         let not_modified = request.if_version_not == Some(seen.record.version);
-        Ok(GetSessionResponse { session: seen_session(&seen, !not_modified && !request.omit_attributes), not_modified })
+        let with_attributes = !not_modified && !request.omit_attributes;
+        let seen = if with_attributes { seen.opened(&id)? } else { seen };
+        Ok(GetSessionResponse { session: seen_session(&seen, with_attributes), not_modified })
     }
 
     pub(in crate::service) async fn update(

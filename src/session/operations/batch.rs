@@ -34,7 +34,9 @@ impl Sessions {
                 })
                 .await?;
             for result in found {
-                results.push(self.counters.note_lookup(result).and_then(|seen| {
+                // There is a result for each ID so far.
+                let id = &ids[results.len()];
+                results.push(self.counters.note_lookup(result).and_then(|seen| seen.opened(id)).and_then(|seen| {
                     room = room.checked_sub(seen.record.answer_size()).ok_or(Error::BatchTooLarge)?;
                     Ok(seen)
                 }));

@@ -3,12 +3,13 @@
 use super::change::SessionChange;
 use crate::clock::Millis;
 use crate::engine::Draft;
-use crate::model::{Attributes, Credential, EventKind, Handle, Record, SessionId};
+use crate::model::{Attributes, Credential, EventKind, Handle, IdHash, Record, SessionId};
 use crate::session::Sessions;
 use crate::session::error::Error;
 use crate::session::liveness::expiry::Access;
 use crate::session::liveness::lookup::{LookupKey, with_life};
 use crate::session::policy::MAX_TIMEOUT;
+use crate::session::sealing::Shown;
 use smallvec::smallvec;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -49,14 +50,24 @@ impl Sessions {
                 if chosen {
                     claim_id(draft, &key, self)?;
                 }
-                let credential = Credential::new(key.hash, chosen);
-                self.put_new(draft, handle, &new.namespace, credential, &new.data, new.past)
+                let names = NewNames { handle, namespace: &new.namespace, id: &id, chosen };
+                self.put_new(draft, names, &new.data, new.past)
             })
             .await?;
         self.counters.count_created();
         tracing::debug!(handle = %record.handle, namespace = %record.namespace, "created");
         Ok((id, record))
     }
+}
+
+/// How a new session is named.
+#[derive(Clone, Copy)]
+pub(super) struct NewNames<'a> {
+    pub(super) handle: Handle,
+    pub(super) namespace: &'a str,
+    pub(super) id: &'a SessionId,
+    /// Whether the caller chose the ID.
+    pub(super) chosen: bool,
 }
 
 /// Makes sure that a chosen ID is free. Removes the expired session that may still be stored under it.
@@ -97,12 +108,12 @@ impl Sessions {
     pub(super) fn put_new(
         &self,
         draft: &mut Draft<'_>,
-        handle: Handle,
-        namespace: &str,
-        credential: Credential,
+        names: NewNames<'_>,
         data: &SessionChange,
         past: Past,
     ) -> Result<Arc<Record>, Error> {
+        let NewNames { handle, namespace, id, chosen } = names;
+        let hash = IdHash::of(namespace, id);
         let (policy, now) = (self.policies.of(namespace), self.clock.now());
         let created = past.created.map_or(now, |created| created.min(now));
         if now.saturating_sub(created) > MAX_TIMEOUT {
@@ -118,11 +129,12 @@ impl Sessions {
             accessed: past.accessed.map_or(now, |accessed| accessed.clamp(created, now)),
             idle_timeout: policy.idle_timeout,
             ends_at: None,
-            credentials: smallvec![credential],
+            credentials: smallvec![Credential::new(hash, chosen)],
             tickets: Vec::new(),
             principal: SmolStr::default(),
             labels: BTreeMap::new(),
             attributes: Attributes::default(),
+            sealed: None,
             sweep_at: 0,
         };
         let timeouts = Some(data.timeouts.unwrap_or_default());
@@ -138,6 +150,7 @@ impl Sessions {
             return Err(Error::NamespaceLimit { limit });
         }
         self.enforce_session_limit(draft, namespace, &record.principal, handle, now)?;
+        self.settle(&mut record, None, &[Shown::id(hash, id)], now)?;
         Ok(draft.put(record, None, Some(self.policies.cause(EventKind::Created, namespace, now)))?)
     }
 }

@@ -5,7 +5,8 @@ use crate::model::{Handle, Record, Secret, SecretHash, SessionId, Ticket};
 use crate::session::Sessions;
 use crate::session::error::Error;
 use crate::session::liveness::expiry::Access;
-use crate::session::liveness::lookup::LookupKey;
+use crate::session::liveness::lookup::{LookupKey, Seen};
+use crate::session::sealing::{self, Shown};
 use std::sync::Arc;
 
 /// The shortest lifetime of a ticket: 1 s.
@@ -54,7 +55,10 @@ impl Sessions {
                     record.tickets.remove(0);
                 }
                 let hash = SecretHash::of_secret(namespace, &ticket);
-                record.tickets.push(Ticket { hash, audience: audience.clone(), expires_at });
+                let shown = Shown::id(key.hash, id);
+                let data_key = sealing::data_key(&record, shown)?;
+                record.tickets.push(Ticket { hash, audience: audience.clone(), expires_at, wrapped: None });
+                self.settle(&mut record, data_key, &[shown, Shown::ticket(hash, &ticket)], live.now)?;
                 draft.put(record, Some(&live.record), None)?;
                 Ok((handle, ticket, expires_at))
             })
@@ -72,12 +76,12 @@ impl Sessions {
                 let found = self.touches.find_by_handle(draft.view(), &namespace, handle)?;
                 let live = found.ok_or(Error::HandoffInvalid)?;
                 let mut record = live.to_record();
-                let at = record.tickets.iter().position(|ticket| ticket.hash == hash);
-                let ticket = record.tickets.remove(at.ok_or(Error::HandoffInvalid)?);
-                if live.now >= ticket.expires_at {
+                let at = record.tickets.iter().position(|issued| issued.hash == hash);
+                let issued = record.tickets.remove(at.ok_or(Error::HandoffInvalid)?);
+                if live.now >= issued.expires_at {
                     return Err(Error::HandoffInvalid);
                 }
-                if ticket.audience != audience {
+                if issued.audience != audience {
                     draft.put(record, Some(&live.record), None)?;
                     // As a result of the transaction, not as its error: the ticket must be used up.
                     return Ok(Err(Error::HandoffInvalid));
@@ -88,12 +92,16 @@ impl Sessions {
                     return Err(Error::TooLarge { subject, limit: MAX_IDS, actual });
                 }
                 let (id, credential) = self.further_id(draft, &namespace, handle, new_id.as_ref())?;
+                let data_key = sealing::data_key(&live.record, Shown::ticket(hash, &ticket))?;
+                let shown = Shown::id(credential.hash, &id);
                 record.credentials.push(credential);
                 record.accessed = live.now;
+                self.settle(&mut record, data_key, &[shown], live.now)?;
                 Ok(Ok((id, draft.put(record, Some(&live.record), None)?)))
             })
             .await??;
         tracing::debug!(handle = %record.handle, "handed off");
+        let Seen { record, .. } = Seen::from(record).opened(&id)?;
         Ok((id, record))
     }
 }

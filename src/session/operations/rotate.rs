@@ -7,6 +7,7 @@ use crate::session::Sessions;
 use crate::session::error::Error;
 use crate::session::liveness::expiry::Access;
 use crate::session::liveness::lookup::LookupKey;
+use crate::session::sealing::{self, Shown};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -34,12 +35,14 @@ impl Sessions {
     /// Gives a session a new ID and keeps everything else. Returns the ID and the session.
     pub async fn rotate(&self, rotation: Rotation) -> Result<(SessionId, Arc<Record>), Error> {
         let key = LookupKey::new(&rotation.namespace, &rotation.id);
-        let Rotation { namespace, new_id, grace, change, expected_version, .. } = rotation;
+        let Rotation { namespace, id, new_id, grace, change, expected_version } = rotation;
         let rotated = self
             .transact(|draft| {
                 let live = self.touches.find(draft.view(), &key, Access::Touch)?.ok_or(Error::NotFound)?.writable()?;
                 live.check_version(expected_version)?;
                 let mut record = live.to_record();
+                let shown = Shown::id(key.hash, &id);
+                let data_key = sealing::data_key(&record, shown)?;
                 let (next_id, next) = self.further_id(draft, &namespace, record.handle, new_id.as_ref())?;
                 let grace = grace.min(self.policies.of(&namespace).max_rotation_grace);
                 let retires_at = live.now.saturating_add(grace);
@@ -48,10 +51,13 @@ impl Sessions {
                 }
                 record.credentials.retain(|credential| credential.opens_at(live.now));
                 drop_oldest_retired(&mut record.credentials);
+                let next_hash = next.hash;
                 record.credentials.push(next);
                 if !change.is_empty() {
+                    sealing::open(&mut record, data_key.as_ref())?;
                     self.change(draft, &change, &live.record, &mut record, live.now)?;
                 }
+                self.settle(&mut record, data_key, &[shown, Shown::id(next_hash, &next_id)], live.now)?;
                 let cause = self.policies.cause(EventKind::Rotated, &namespace, live.now);
                 Ok((next_id, draft.put(record, Some(&live.record), Some(cause))?))
             })

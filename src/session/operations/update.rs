@@ -1,14 +1,15 @@
 //! Changing a session's data.
 
 use super::change::SessionChange;
-use super::create::{Past, claim_id};
+use super::create::{NewNames, Past, claim_id};
 use crate::clock::Millis;
 use crate::engine::Draft;
-use crate::model::{Credential, EventKind, Handle, Record, SessionId};
+use crate::model::{EventKind, Handle, Record, SessionId};
 use crate::session::Sessions;
 use crate::session::error::Error;
 use crate::session::liveness::expiry::Access;
 use crate::session::liveness::lookup::{LookupKey, Seen};
+use crate::session::sealing::{self, Shown};
 
 /// A change of one session.
 #[derive(Clone, Debug)]
@@ -54,10 +55,10 @@ impl Sessions {
                         return Err(Error::LockLost);
                     }
                     claim_id(draft, &key, self)?;
-                    let credential = Credential::new(key.hash, true);
                     let handle = Handle::mint(self.clock.now());
+                    let names = NewNames { handle, namespace: &update.namespace, id: &update.id, chosen: true };
                     let record = self
-                        .put_new(draft, handle, &update.namespace, credential, &update.change, Past::default())
+                        .put_new(draft, names, &update.change, Past::default())
                         .map_err(|error| error.within("change"))?;
                     return Ok(Updated { session: record.into(), created: true });
                 };
@@ -70,8 +71,12 @@ impl Sessions {
                     return Ok(Updated { session: live.into(), created: false });
                 }
                 let mut record = live.to_record();
+                let shown = Shown::id(key.hash, &update.id);
+                let data_key = sealing::data_key(&record, shown)?;
+                sealing::open(&mut record, data_key.as_ref())?;
                 self.change(draft, &update.change, &live.record, &mut record, live.now)?;
                 record.credentials.retain(|credential| credential.opens_at(live.now));
+                self.settle(&mut record, data_key, &[shown], live.now)?;
                 let cause = self.policies.cause(EventKind::Updated, &update.namespace, live.now);
                 let record = draft.put(record, Some(&live.record), Some(cause))?;
                 Ok(Updated { session: record.into(), created: false })
@@ -89,7 +94,7 @@ impl Sessions {
         Ok(updated)
     }
 
-    /// Applies a change that is not empty to the next state of a session.
+    /// Applies a change that is not empty to the next state of a session, whose attributes must be open.
     pub(in crate::session) fn change(
         &self,
         draft: &mut Draft<'_>,

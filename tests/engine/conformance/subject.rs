@@ -131,6 +131,7 @@ pub(crate) fn record(attribute_bytes: usize) -> (Record, IdHash) {
         principal: "ada".into(),
         labels: BTreeMap::from([("device".into(), "laptop".into())]),
         attributes: attributes(attribute_bytes),
+        sealed: None,
         sweep_at: 0,
     };
     (record, hash)

@@ -4,4 +4,4 @@ mod crashes;
 mod kept;
 mod slow;
 mod telling;
-mod watching;
+pub(crate) mod watching;

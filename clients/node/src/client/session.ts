@@ -26,6 +26,8 @@ export interface Session {
   readonly absoluteExpireTime?: Date;
   /** When the session ends if nothing more happens. */
   readonly expireTime: Date;
+  /** Only the session's ID opens its attributes (policy `sealed`): lists and events have none of them. Absent if it is not sealed. */
+  readonly sealed?: true;
 }
 
 /** A session that was read. */

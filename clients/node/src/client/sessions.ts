@@ -21,5 +21,6 @@ export function toSession(raw: RawSession, shapes: Shapes, hasAttributes: boolea
     idleTimeout: raw.idleTimeout,
     ...(raw.absoluteExpireTime !== undefined && { absoluteExpireTime: new Date(raw.absoluteExpireTime) }),
     expireTime: new Date(raw.expireTime),
+    ...(raw.sealed && { sealed: true as const }),
   };
 }

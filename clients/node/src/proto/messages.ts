@@ -96,6 +96,7 @@ export interface RawSession {
   idleTimeout: number;
   absoluteExpireTime: number | undefined;
   expireTime: number;
+  sealed: boolean;
 }
 
 export function readSession(outer: Reader): RawSession {
@@ -112,6 +113,7 @@ export function readSession(outer: Reader): RawSession {
   let idleTimeout = 0;
   let absoluteExpireTime: number | undefined;
   let expireTime = 0;
+  let sealed = false;
   let start = 0;
   let end = 0;
   for (let tag = r.tag(); tag !== 0; tag = r.tag()) {
@@ -155,6 +157,9 @@ export function readSession(outer: Reader): RawSession {
       case 0x62:
         expireTime = r.millis();
         break;
+      case 0x68:
+        sealed = r.varint() !== 0;
+        break;
       default:
         r.skip(tag);
     }
@@ -172,6 +177,7 @@ export function readSession(outer: Reader): RawSession {
     idleTimeout,
     absoluteExpireTime,
     expireTime,
+    sealed,
   };
 }
 

@@ -97,6 +97,11 @@ class Session:
         """When the session ends if nothing more happens. At this millisecond it is absent everywhere."""
         return to_datetime(self._plain["expire_time"])
 
+    @property
+    def sealed(self) -> bool:
+        """Whether only the session's ID opens its attributes (policy sealed): in lists and events they are unknown, not empty."""
+        return bool(self._plain.get("sealed", False))
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Session):
             return NotImplemented

@@ -79,6 +79,11 @@ impl Inspection {
             || self.sled.is_uncertain()
     }
 
+    /// Whether there may be sealed sessions.
+    pub(super) fn may_hold_sealed(&self) -> bool {
+        self.watermark.known().is_some_and(|watermark| watermark.is_sealed)
+    }
+
     /// Whether there is data but no watermark, so that nobody can tell whether the data is complete.
     pub(super) fn lacks_watermark(&self) -> bool {
         self.watermark == StoredWatermark::Missing && (self.used_pages() > 0 || !self.redo.rows.is_empty())

@@ -29,7 +29,7 @@ const (
 	SessionView_SESSION_VIEW_UNSPECIFIED SessionView = 0
 	// Everything but the attributes.
 	SessionView_SESSION_VIEW_BASIC SessionView = 1
-	// The attributes too.
+	// The attributes too, but for sealed sessions (Session.sealed), whose attributes only calls by their ID can read.
 	SessionView_SESSION_VIEW_FULL SessionView = 2
 )
 

@@ -101,7 +101,8 @@ type SessionEvent struct {
 	// When it was carried out.
 	EventTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=event_time,json=eventTime,proto3" json:"event_time,omitempty"`
 	// The session after the event; before it, if the event ended the session. Without attributes, but in deleted, expired
-	// and revoked events of a namespace with the policy event-attributes, if the watcher asked for them.
+	// and revoked events of a namespace with the policy event-attributes, if the watcher asked for them. Sealed sessions
+	// (Session.sealed) come without attributes always: an event has no session ID to open them with.
 	Session *Session `protobuf:"bytes,4,opt,name=session,proto3" json:"session,omitempty"`
 	// Resumes a stream after this event: see WatchSessionsRequest.resume_token. It also names the event: no two events of a
 	// server have the same token. At most 1,024 bytes of ASCII.
@@ -225,7 +226,8 @@ type WatchSessionsRequest struct {
 	Principal string `protobuf:"bytes,3,opt,name=principal,proto3" json:"principal,omitempty"`
 	// Only these kinds; empty for all.
 	Kinds []EventKind `protobuf:"varint,4,rep,packed,name=kinds,proto3,enum=sessiond.v1.EventKind" json:"kinds,omitempty"`
-	// Send the last attributes with deleted, expired and revoked events, where the namespace keeps them.
+	// Send the last attributes with deleted, expired and revoked events, where the namespace keeps them; never those of sealed
+	// sessions.
 	IncludeAttributes bool `protobuf:"varint,6,opt,name=include_attributes,json=includeAttributes,proto3" json:"include_attributes,omitempty"`
 	// How often to send a checkpoint while there is nothing else: 100 ms to 1 h; left out, 10 s.
 	CheckpointInterval *durationpb.Duration `protobuf:"bytes,7,opt,name=checkpoint_interval,json=checkpointInterval,proto3" json:"checkpoint_interval,omitempty"`

@@ -34,7 +34,8 @@ type Session struct {
 	// 1 at creation; grows by one with every change of data (attributes, principal, labels or timeouts). Touching and
 	// rotating without a change leave it alone.
 	Version uint64 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
-	// The data. Left out where an answer says so: it is then unknown, not empty.
+	// The data. Left out where an answer says so, and in answers and events of a sealed session that do not come by its ID: it
+	// is then unknown, not empty.
 	Attributes map[string]*Value `protobuf:"bytes,4,rep,name=attributes,proto3" json:"attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// The user or account that the session belongs to; empty while nobody is logged in.
 	Principal string `protobuf:"bytes,5,opt,name=principal,proto3" json:"principal,omitempty"`
@@ -52,7 +53,11 @@ type Session struct {
 	AbsoluteExpireTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=absolute_expire_time,json=absoluteExpireTime,proto3" json:"absolute_expire_time,omitempty"`
 	// When the session ends if nothing more happens: the earlier of last access + idle timeout and the absolute end. At
 	// this millisecond the session is absent everywhere.
-	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// Whether the attributes are sealed (policy sealed): encrypted under a key that follows from the session's ID, so that the
+	// server can't read what it keeps. Calls by the session's ID, and redeeming a hand-off ticket, have them as ever. Lists and
+	// events never do, even if they were asked for.
+	Sealed        bool `protobuf:"varint,13,opt,name=sealed,proto3" json:"sealed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -169,6 +174,13 @@ func (x *Session) GetExpireTime() *timestamppb.Timestamp {
 		return x.ExpireTime
 	}
 	return nil
+}
+
+func (x *Session) GetSealed() bool {
+	if x != nil {
+		return x.Sealed
+	}
+	return false
 }
 
 // How long a session lives. Both bounds hold together and the earlier one wins. Fractions of a millisecond are dropped.
@@ -381,7 +393,7 @@ var File_sessiond_v1_session_proto protoreflect.FileDescriptor
 
 const file_sessiond_v1_session_proto_rawDesc = "" +
 	"\n" +
-	"\x19sessiond/v1/session.proto\x12\vsessiond.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17sessiond/v1/value.proto\"\x8e\x06\n" +
+	"\x19sessiond/v1/session.proto\x12\vsessiond.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17sessiond/v1/value.proto\"\xa6\x06\n" +
 	"\aSession\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\tR\x06handle\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12\x18\n" +
@@ -400,7 +412,8 @@ const file_sessiond_v1_session_proto_rawDesc = "" +
 	" \x01(\v2\x19.google.protobuf.DurationR\vidleTimeout\x12L\n" +
 	"\x14absolute_expire_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x12absoluteExpireTime\x12;\n" +
 	"\vexpire_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime\x1aQ\n" +
+	"expireTime\x12\x16\n" +
+	"\x06sealed\x18\r \x01(\bR\x06sealed\x1aQ\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
 	"\x05value\x18\x02 \x01(\v2\x12.sessiond.v1.ValueR\x05value:\x028\x01\x1a9\n" +

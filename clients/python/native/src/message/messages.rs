@@ -126,7 +126,7 @@ answers! {
     DeleteSessionResponse { deleted }
     Session {
         handle, namespace, version, attributes, principal, labels, create_time, last_access_time, update_time,
-        idle_timeout, absolute_expire_time, expire_time
+        idle_timeout, absolute_expire_time, expire_time, sealed
     }
     ItemError { reason, message }
     BatchGetSessionsResponse { results }

@@ -100,9 +100,9 @@ class AdminServicer:
     def Backup(self, request, context):
         """Streams a backup: all sessions and the history of events as they are at one moment close to the end of the stream,
         while requests go on. Put together, the data of the messages is the file that "sessiond restore" and Restore take;
-        its format is described in src/backup/mod.rs. It holds no session ID, only hashes, but attributes as they are. The
-        backup is whole only if the last message, which has the summary, has arrived. Cancelling the call leaves nothing
-        behind. A damaged session is left out, and named in the summary.
+        its format is described in src/backup/mod.rs. It holds no session ID, only hashes, but attributes as they are, so those of
+        sealed sessions are sealed in it. The backup is whole only if the last message, which has the summary, has arrived.
+        Cancelling the call leaves nothing behind. A damaged session is left out, and named in the summary.
 
         Errors: BACKUP_RUNNING (one at a time), BACKUP_TOO_SLOW (nothing was read for 30 s, or sessions change faster than the
         backup is read); NOT_READY also when the server drains. Example: {}

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from sessiond.v1 import value_pb2 as sessiond_dot_v1_dot_value__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19sessiond/v1/session.proto\x12\x0bsessiond.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17sessiond/v1/value.proto\"\xe6\x04\n\x07Session\x12\x0e\n\x06handle\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12\x38\n\nattributes\x18\x04 \x03(\x0b\x32$.sessiond.v1.Session.AttributesEntry\x12\x11\n\tprincipal\x18\x05 \x01(\t\x12\x30\n\x06labels\x18\x06 \x03(\x0b\x32 .sessiond.v1.Session.LabelsEntry\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10last_access_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0cidle_timeout\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x38\n\x14\x61\x62solute_expire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\x45\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.sessiond.v1.Value:\x02\x38\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xba\x01\n\x08Timeouts\x12/\n\x0cidle_timeout\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x10\x61\x62solute_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationH\x00\x12:\n\x14\x61\x62solute_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\n\n\x08\x61\x62solute\"\xac\x03\n\rSessionChange\x12\x45\n\x0eset_attributes\x18\x01 \x03(\x0b\x32-.sessiond.v1.SessionChange.SetAttributesEntry\x12\x19\n\x11remove_attributes\x18\x02 \x03(\t\x12\x18\n\x10\x63lear_attributes\x18\x03 \x01(\x08\x12\x16\n\tprincipal\x18\x04 \x01(\tH\x00\x88\x01\x01\x12=\n\nset_labels\x18\x05 \x03(\x0b\x32).sessiond.v1.SessionChange.SetLabelsEntry\x12\x15\n\rremove_labels\x18\x06 \x03(\t\x12\'\n\x08timeouts\x18\x07 \x01(\x0b\x32\x15.sessiond.v1.Timeouts\x1aH\n\x12SetAttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.sessiond.v1.Value:\x02\x38\x01\x1a\x30\n\x0eSetLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0c\n\n_principalB8\n\x0f\x64\x65v.sessiond.v1P\x01Z#sessiond/gen/sessiond/v1;sessiondv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19sessiond/v1/session.proto\x12\x0bsessiond.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17sessiond/v1/value.proto\"\xf6\x04\n\x07Session\x12\x0e\n\x06handle\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12\x38\n\nattributes\x18\x04 \x03(\x0b\x32$.sessiond.v1.Session.AttributesEntry\x12\x11\n\tprincipal\x18\x05 \x01(\t\x12\x30\n\x06labels\x18\x06 \x03(\x0b\x32 .sessiond.v1.Session.LabelsEntry\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10last_access_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0cidle_timeout\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x38\n\x14\x61\x62solute_expire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06sealed\x18\r \x01(\x08\x1a\x45\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.sessiond.v1.Value:\x02\x38\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xba\x01\n\x08Timeouts\x12/\n\x0cidle_timeout\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x10\x61\x62solute_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationH\x00\x12:\n\x14\x61\x62solute_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\n\n\x08\x61\x62solute\"\xac\x03\n\rSessionChange\x12\x45\n\x0eset_attributes\x18\x01 \x03(\x0b\x32-.sessiond.v1.SessionChange.SetAttributesEntry\x12\x19\n\x11remove_attributes\x18\x02 \x03(\t\x12\x18\n\x10\x63lear_attributes\x18\x03 \x01(\x08\x12\x16\n\tprincipal\x18\x04 \x01(\tH\x00\x88\x01\x01\x12=\n\nset_labels\x18\x05 \x03(\x0b\x32).sessiond.v1.SessionChange.SetLabelsEntry\x12\x15\n\rremove_labels\x18\x06 \x03(\t\x12\'\n\x08timeouts\x18\x07 \x01(\x0b\x32\x15.sessiond.v1.Timeouts\x1aH\n\x12SetAttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.sessiond.v1.Value:\x02\x38\x01\x1a\x30\n\x0eSetLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0c\n\n_principalB8\n\x0f\x64\x65v.sessiond.v1P\x01Z#sessiond/gen/sessiond/v1;sessiondv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,17 +44,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SESSIONCHANGE_SETLABELSENTRY']._loaded_options = None
   _globals['_SESSIONCHANGE_SETLABELSENTRY']._serialized_options = b'8\001'
   _globals['_SESSION']._serialized_start=133
-  _globals['_SESSION']._serialized_end=747
-  _globals['_SESSION_ATTRIBUTESENTRY']._serialized_start=631
-  _globals['_SESSION_ATTRIBUTESENTRY']._serialized_end=700
-  _globals['_SESSION_LABELSENTRY']._serialized_start=702
-  _globals['_SESSION_LABELSENTRY']._serialized_end=747
-  _globals['_TIMEOUTS']._serialized_start=750
-  _globals['_TIMEOUTS']._serialized_end=936
-  _globals['_SESSIONCHANGE']._serialized_start=939
-  _globals['_SESSIONCHANGE']._serialized_end=1367
-  _globals['_SESSIONCHANGE_SETATTRIBUTESENTRY']._serialized_start=1231
-  _globals['_SESSIONCHANGE_SETATTRIBUTESENTRY']._serialized_end=1303
-  _globals['_SESSIONCHANGE_SETLABELSENTRY']._serialized_start=1305
-  _globals['_SESSIONCHANGE_SETLABELSENTRY']._serialized_end=1353
+  _globals['_SESSION']._serialized_end=763
+  _globals['_SESSION_ATTRIBUTESENTRY']._serialized_start=647
+  _globals['_SESSION_ATTRIBUTESENTRY']._serialized_end=716
+  _globals['_SESSION_LABELSENTRY']._serialized_start=718
+  _globals['_SESSION_LABELSENTRY']._serialized_end=763
+  _globals['_TIMEOUTS']._serialized_start=766
+  _globals['_TIMEOUTS']._serialized_end=952
+  _globals['_SESSIONCHANGE']._serialized_start=955
+  _globals['_SESSIONCHANGE']._serialized_end=1383
+  _globals['_SESSIONCHANGE_SETATTRIBUTESENTRY']._serialized_start=1247
+  _globals['_SESSIONCHANGE_SETATTRIBUTESENTRY']._serialized_end=1319
+  _globals['_SESSIONCHANGE_SETLABELSENTRY']._serialized_start=1321
+  _globals['_SESSIONCHANGE_SETLABELSENTRY']._serialized_end=1369
 # @@protoc_insertion_point(module_scope)

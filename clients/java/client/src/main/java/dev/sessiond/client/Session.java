@@ -158,6 +158,16 @@ public final class Session {
         return Times.instant(found.getExpireTime());
     }
 
+    /**
+     * Whether only the session's ID opens its attributes (policy {@code sealed}): in lists and events they are unknown, not
+     * empty.
+     *
+     * @return whether it is sealed
+     */
+    public boolean isSealed() {
+        return found.getSealed();
+    }
+
     /** Names the handle and the version, not the data. */
     @Override
     public String toString() {
