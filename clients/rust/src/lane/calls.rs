@@ -85,7 +85,7 @@ impl Stream for Calls {
             bytes += length;
             let Some(tag) = self.waiting.enter(answer) else { break true };
             let timeout = Some(duration(timeout.max(SHORTEST_TIMEOUT)));
-            calls.push(Call { tag, timeout, method: Some(method) });
+            calls.push(Call { tag, timeout, method: Some(method), trace_context: None });
         };
         if !calls.is_empty() {
             return Poll::Ready(Some(ExchangeRequest { calls }));
