@@ -24,6 +24,7 @@ mod servers;
 mod sessions;
 mod tls;
 mod token;
+mod trace;
 mod value;
 mod verify;
 
@@ -40,7 +41,7 @@ pub use lane::Lane;
 pub use locks::Lock;
 pub use mapped_id::mapped_id;
 pub use prost_types::{Duration, Timestamp};
-pub use proto::{BackupSummary, GetStatisticsResponse as Statistics, VerifySummary};
+pub use proto::{BackupSummary, GetStatisticsResponse as Statistics, TraceContext, VerifySummary};
 pub use retry::RetryPolicy;
 pub use rpc::Rpc;
 pub use sessions::{Created, Read, Rotated, Touched, Updated};

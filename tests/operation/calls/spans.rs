@@ -33,7 +33,7 @@ impl TraceService for Received {
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         self.0.lock().unwrap().push(request.into_inner());
-        Ok(Response::default())
+        Ok(Response::new(ExportTraceServiceResponse::default()))
     }
 }
 
@@ -111,9 +111,9 @@ async fn sampled_calls_of_both_lanes_have_spans_under_their_callers() {
     assert_eq!((&*got.trace_id, &*got.parent_span_id), (&2_u128.to_be_bytes()[..], &12_u64.to_be_bytes()[..]));
     let common = ["rpc.system=grpc", "rpc.service=sessiond.v1.SessionStore"];
     let told = |method: &str, code: &str, more: &[&str]| {
-        let own = [&format!("rpc.method={method}"), &format!("rpc.grpc.status_code={code}")].map(String::as_str);
-        let caller = ["sessiond.lane=unary", "sessiond.caller=shop", "sessiond.namespace=default"];
-        [&common[..], &own, &caller, more].concat().into_iter().map(str::to_owned).collect::<Vec<_>>()
+        let (method, code) = (format!("rpc.method={method}"), format!("rpc.grpc.status_code={code}"));
+        let own = [&*method, &*code, "sessiond.lane=unary", "sessiond.caller=shop", "sessiond.namespace=default"];
+        [&common[..], &own, more].concat().into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(attributes(created), told("CreateSession", "0", &[&format!("sessiond.handle={handle}")]));
     assert_eq!(attributes(got), told("GetSession", "5", &[]));
@@ -167,7 +167,7 @@ async fn no_secret_is_in_a_span() {
         Ok(request)
     };
     let mut stub = SessionStoreClient::with_interceptor(server.channel(), trace);
-    let new = CreateSessionRequest::new().principal("the-principal").set("name", "the-attribute");
+    let new = CreateSessionRequest::new().principal("the-principal").attribute("name", "the-attribute");
     let first = stub.create_session(new).await.unwrap().into_inner().session_id;
     let change = SessionChange::new().set("name", "the-attribute");
     stub.update_session(UpdateSessionRequest::new(&first, change.clone())).await.unwrap();

@@ -26,7 +26,7 @@ pub(super) async fn exchange(server: &Server, calls: Vec<(Method, &str)>) {
         tag,
         timeout: None,
         method: Some(method),
-        trace_context: Some(named(traceparent)),
+        trace_context: Some(Box::new(named(traceparent))),
     };
     let calls = (1..).zip(calls).map(call).collect();
     let mut replies = server.stub().exchange(tokio_stream::once(ExchangeRequest { calls })).await.unwrap().into_inner();
