@@ -6,10 +6,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
 use sessiond_client::proto::{GetSessionRequest, TraceContext};
 use sessiond_client::{Client, ClientBuilder, Error, Lane};
 use sessiond_testing::Server;
-use serde_json::Value;
 use tokio::time::sleep;
 
 const LANES: [(Lane, &str); 2] = [(Lane::Auto, "stream"), (Lane::Unary, "unary")];

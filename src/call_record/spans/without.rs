@@ -30,3 +30,14 @@ impl SpanExporter {
         match *self {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_refusal_says_which_build_sends_spans() {
+        let told = SpanExporter::start("http://127.0.0.1:4317").unwrap_err();
+        assert!(told.contains("cargo feature otlp") && !told.contains('\n'), "{told}");
+    }
+}

@@ -10,10 +10,10 @@ use tonic::transport::{Channel, Endpoint};
 use super::{Client, Settings};
 use crate::address::{Address, AddressError, DEFAULT_ADDRESS};
 use crate::lane::Lane;
+use crate::proto::TraceContext;
 use crate::retry::RetryPolicy;
 use crate::servers::Servers;
 use crate::tls::{Tls, TlsError};
-use crate::proto::TraceContext;
 use crate::token::{TokenError, TokenSettings};
 use crate::trace::TraceSource;
 

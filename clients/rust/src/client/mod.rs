@@ -12,11 +12,11 @@ use tonic::{Code, Request, Response, Status};
 use crate::address::Address;
 use crate::error::Error;
 use crate::lane::Failure;
+use crate::proto::TraceContext;
 use crate::proto::session_store_client::SessionStoreClient;
 use crate::retry::{self, RetryPolicy, Time};
 use crate::servers::Servers;
 use crate::sessions::HotCall;
-use crate::proto::TraceContext;
 use crate::token::Tokens;
 use crate::trace::{Trace, TraceSource};
 
@@ -180,7 +180,8 @@ impl Client {
         F: Future<Output = Result<T, Failure>>,
     {
         let tokens = self.tokens();
-        let in_turn = |time| self.servers.in_turn(time, |time, server| attempt(Attempt { server, time, tokens, trace }));
+        let in_turn =
+            |time| self.servers.in_turn(time, |time, server| attempt(Attempt { server, time, tokens, trace }));
         let Some(tokens) = tokens else { return in_turn(time).await };
         tokens.look_if_due().await;
         let used = tokens.number();
