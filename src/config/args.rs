@@ -355,7 +355,7 @@ pub struct Settings {
     #[arg(long, value_name = "FILE", value_parser = none_or_path, default_value = "none", help_heading = PROCESS)]
     pub audit_log: OptionalPath,
 
-    /// Where spans of traced calls are sent: an OpenTelemetry collector, as <http://HOST:PORT> or <https://HOST:PORT>, or none
+    /// Where spans of traced calls are sent: an OpenTelemetry collector, as `http://HOST:PORT` or `https://HOST:PORT`, or none
     ///
     /// It speaks OTLP over gRPC. A call whose caller says that its trace is sampled (traceparent) has a span. What the collector
     /// does not take is dropped and counted, and keeps no call waiting. docs/tracing.md explains the spans.

@@ -3,6 +3,7 @@
 use super::traces::{exchange, traced, traceparent};
 use crate::common::access::{AccessFiles, stub_with};
 use crate::common::metrics::scrape;
+use crate::common::tls::Certificates;
 use crate::common::{LONG, Server, eventually};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
@@ -15,11 +16,13 @@ use sessiond_client::proto::{
     ListSessionsRequest, LockSessionRequest, RedeemHandoffRequest, RotateSessionRequest, SessionChange,
     TouchSessionRequest, UpdateSessionRequest,
 };
+use std::fs;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::{Identity, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
 /// Keeps the requests that it receives.
@@ -46,11 +49,22 @@ struct Collector {
 
 impl Collector {
     async fn start() -> Self {
+        Self::serve("http", tonic::transport::Server::builder()).await
+    }
+
+    /// One that speaks TLS with the certificate of these files.
+    async fn start_tls(certificates: &Certificates) -> Self {
+        let [certificate, key] =
+            ["server.pem", "server-key.pem"].map(|file| fs::read(certificates.path(file)).unwrap());
+        let tls = ServerTlsConfig::new().identity(Identity::from_pem(certificate, key));
+        Self::serve("https", tonic::transport::Server::builder().tls_config(tls).unwrap()).await
+    }
+
+    async fn serve(scheme: &str, mut server: tonic::transport::Server) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let received = Received::default();
-        let service = TraceServiceServer::new(received.clone());
-        let serving = tonic::transport::Server::builder().add_service(service);
+        let serving = server.add_service(TraceServiceServer::new(received.clone()));
         let serving = serving.serve_with_incoming(TcpListenerStream::new(listener));
         Self { url, received, serving: tokio::spawn(async { serving.await.unwrap() }) }
     }
@@ -197,6 +211,29 @@ async fn no_secret_is_in_a_span() {
     for secret in [&first, &id, &lock, &ticket, &other, &csrf].map(String::as_str).into_iter().chain(texts) {
         assert!(!told.contains(secret), "{secret}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_over_tls_has_to_have_a_certificate_that_the_system_trusts() {
+    let certificates = Certificates::new();
+    let collector = Collector::start_tls(&certificates).await;
+    for trusted in ["ca.pem", "other-ca.pem"] {
+        let environment = vec![("SSL_CERT_FILE".to_owned(), certificates.name(trusted))];
+        let flags = ["--otlp-endpoint", &collector.url, "--metrics-listen", "127.0.0.1:0"];
+        let mut server = Server::start_under(tempfile::tempdir().unwrap(), environment, &flags);
+        let mut stub = server.stub();
+        stub.create_session(traced(CreateSessionRequest::new(), &traceparent(1, 11, "01"))).await.unwrap();
+        let counted = async || {
+            let scraped = scrape(server.metrics_address());
+            let [exported, dropped] =
+                ["exported", "dropped"].map(|what| scraped.value(&format!("sessiond_spans_{what}_total")));
+            (exported, dropped) == if trusted == "ca.pem" { (2.0, 0.0) } else { (0.0, 2.0) }
+        };
+        eventually("the spans are sent or dropped", counted).await;
+        drop(stub);
+        server.stop();
+    }
+    assert_eq!(collector.spans().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -60,9 +60,7 @@ class AsyncClient(Base):
         The client's namespace is filled in unless the request names one. The request belongs to the call: it is emptied
         if the call fails. What is no request of the method raises TypeError, ValueError or OverflowError.
         """
-        return await self._transport.call(
-            method, self._named(method, request), timeout or self._timeout, self._trace()
-        )
+        return await self._transport.call(method, self._named(method, request), timeout or self._timeout, self._trace())
 
     async def create(
         self,

@@ -24,8 +24,9 @@ class Client(Base):
     is the deadline of a call in seconds, repetitions included. `tls` says how addresses with https:// are called.
     `token_file` is the file whose first line is the token by which the server knows this caller; it is read again when
     it has changed. `token` is the token itself, in its place. Left out, they are SESSIOND_TOKEN_FILE and
-    SESSIOND_TOKEN. Each raises ValueError if it can't be used. `trace_context` tells the trace of the caller's span, which
-    each call then carries (see sessiond.tracing); watching is not traced. Nothing is connected before the first call.
+    SESSIOND_TOKEN. Each raises ValueError if it can't be used. `trace_context` tells the trace of the caller's span,
+    which each call then carries (see sessiond.tracing); watching is not traced. Nothing is connected before the first
+    call.
 
     Make one and share it: it is safe between threads, and across a fork. Every method makes one call, unless it says
     otherwise, and repeats it only if the store is unavailable and the call was not carried out for certain, or if twice
@@ -71,9 +72,7 @@ class Client(Base):
         The client's namespace is filled in unless the request names one. The request belongs to the call: it is emptied
         if the call fails. What is no request of the method raises TypeError, ValueError or OverflowError.
         """
-        return self._transport.call(
-            method, self._named(method, request), timeout or self._timeout, self._trace()
-        )
+        return self._transport.call(method, self._named(method, request), timeout or self._timeout, self._trace())
 
     def create(
         self,

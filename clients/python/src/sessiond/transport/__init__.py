@@ -39,9 +39,7 @@ class Transport(Protocol):
 
     name: str
 
-    def call(
-        self, method: str, request: dict[str, Any], timeout: float, trace: Trace | None = None
-    ) -> dict[str, Any]:
+    def call(self, method: str, request: dict[str, Any], timeout: float, trace: Trace | None = None) -> dict[str, Any]:
         """The answer to a call of this trace, which ends within `timeout` seconds, repetitions included.
 
         Raises a SessiondError that has no exception chained to it; the request is then emptied, since pages that show

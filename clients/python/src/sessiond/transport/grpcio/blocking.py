@@ -34,9 +34,7 @@ class GrpcTransport:
     def __init__(self, addresses: list[str], tls: Tls | None, token: Token | None):
         self._servers = Servers(addresses, tls, token)
 
-    def call(
-        self, method: str, request: dict[str, Any], timeout: float, trace: Trace | None = None
-    ) -> dict[str, Any]:
+    def call(self, method: str, request: dict[str, Any], timeout: float, trace: Trace | None = None) -> dict[str, Any]:
         known = method_of(method)
         message = to_message(known.request, request)
         attempts = Attempts(self._servers, known.is_idempotent, timeout, trace)
