@@ -152,7 +152,7 @@ def test_flask(telling_server, namespace):
     app = Flask(__name__)
     app.config |= {"SESSIOND_ADDR": telling_server.address, "SESSIOND_NAMESPACE": namespace}
     app.config |= {"SESSIOND_TIMEOUT": PATIENCE, "SESSIOND_TRACE_CONTEXT": told}
-    app.session_interface = SessiondSession()
+    SessiondSession(app)
 
     @app.get("/")
     def page():

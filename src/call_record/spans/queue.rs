@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{sleep, timeout};
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 
-/// Calls that wait to be sent, at most: about 2 MiB.
+/// Calls that wait to be sent, at most: some MiB.
 const QUEUE: usize = 4_096;
 
 /// Calls in one request, at most: some 500 KiB, far below the 4 MiB that collectors take.
