@@ -25,6 +25,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build_client(false)
         .bytes(".")
         .codec_path("crate::service::convert::codec::MessageCodec");
+    // Few calls belong to a trace, and the others are not to be larger for it.
+    code = code.boxed(".sessiond.v1.Call.trace_context");
     for method in LARGE_CALLS {
         code = code.boxed(format!(".sessiond.v1.Call.method.{method}"));
     }

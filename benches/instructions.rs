@@ -1,6 +1,6 @@
 //! The load under which `benches/instructions` counts: calls of one kind after another, as many as it is told.
 //!
-//! It takes the server's address as its argument and reads lines such as "get 500" from standard input. Each is answered
+//! It takes the server's address as its argument, and behind it "traced" if each call is to belong to a sampled trace; it reads lines such as "get 500" from standard input. Each is answered
 //! with a line when all of its calls have succeeded; a call that fails ends it.
 
 use std::error::Error;
@@ -12,15 +12,18 @@ use sessiond_client::proto::reply::Result as Answer;
 use sessiond_client::proto::session_store_client::SessionStoreClient;
 use sessiond_client::proto::{
     Call, CreateSessionRequest, DeleteSessionRequest, ExchangeRequest, ExchangeResponse, GetSessionRequest,
-    RotateSessionRequest, SessionChange, TouchSessionRequest, UpdateSessionRequest,
+    RotateSessionRequest, SessionChange, TouchSessionRequest, TraceContext, UpdateSessionRequest,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Streaming};
 
 /// Calls in each message of the stream, which are in flight together: few enough that a message's own cost counts.
 const TOGETHER: usize = 8;
+
+/// The trace of each call of a load that is traced.
+const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// Bytes of a session's data.
 const SIZE: usize = 1024;
@@ -29,7 +32,8 @@ const SIZE: usize = 1024;
 async fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).ok_or("name the server's address")?;
     let channel = Endpoint::from_shared(format!("http://{address}"))?.connect().await?;
-    let mut load = Load::open(channel).await?;
+    let is_traced = std::env::args().nth(2).is_some_and(|argument| argument == "traced");
+    let mut load = Load::open(channel, is_traced).await?;
     for line in stdin().lock().lines() {
         let line = line?;
         let (kind, calls) = line.split_once(' ').ok_or("write a kind and a number")?;
@@ -45,23 +49,28 @@ struct Load {
     calls: mpsc::Sender<ExchangeRequest>,
     replies: Streaming<ExchangeResponse>,
     sessions: Vec<String>,
+    is_traced: bool,
     /// The session that is next.
     turn: usize,
 }
 
 impl Load {
-    async fn open(channel: Channel) -> Result<Self, Box<dyn Error>> {
+    async fn open(channel: Channel, is_traced: bool) -> Result<Self, Box<dyn Error>> {
         let mut unary = SessionStoreClient::new(channel);
         let (calls, sent) = mpsc::channel(1);
         let replies = unary.exchange(ReceiverStream::new(sent)).await?.into_inner();
-        Ok(Self { unary, calls, replies, sessions: Vec::new(), turn: 0 })
+        Ok(Self { unary, calls, replies, sessions: Vec::new(), is_traced, turn: 0 })
     }
 
     async fn run(&mut self, kind: &str, calls: usize) -> Result<(), Box<dyn Error>> {
         if kind == "unary-get" {
             for _ in 0..calls {
                 let turn = self.next();
-                self.unary.get_session(GetSessionRequest::new(&self.sessions[turn])).await?;
+                let mut request = Request::new(GetSessionRequest::new(&self.sessions[turn]));
+                if self.is_traced {
+                    request.metadata_mut().insert("traceparent", TRACEPARENT.parse()?);
+                }
+                self.unary.get_session(request).await?;
             }
             return Ok(());
         }
@@ -77,7 +86,9 @@ impl Load {
         let mut turns = Vec::with_capacity(count);
         for tag in 0..count {
             let turn = self.next();
-            calls.push(Call { tag: tag as u64, timeout: None, method: Some(self.method(kind, turn)?) });
+            let trace = || TraceContext { traceparent: TRACEPARENT.into(), tracestate: String::new() };
+            let trace_context = self.is_traced.then(|| Box::new(trace()));
+            calls.push(Call { tag: tag as u64, timeout: None, method: Some(self.method(kind, turn)?), trace_context });
             turns.push(turn);
         }
         self.calls.send(ExchangeRequest { calls }).await?;

@@ -6,7 +6,7 @@ use crate::private;
 use crate::service_manager::notify::Notifier;
 use crate::service_manager::sockets::{self, Passed};
 use sessiond::authorization::{AccessFiles, Authorizer};
-use sessiond::call_record::{AuditLog, Recorder};
+use sessiond::call_record::{AuditLog, Recorder, SpanExporter};
 use sessiond::config::{ConfigError, Effective, EngineKind, Listen, ServeArgs, Settings};
 use sessiond::encryption::KeyRing;
 use sessiond::engine::{DataFolder, Durability, DurableOptions, EngineError, WatchdogOptions, check_keys};
@@ -111,7 +111,7 @@ async fn run(effective: &Effective, passed: Vec<Passed>) -> Result<(), Failure> 
     let settings = Arc::new(effective.settings.clone());
     let (tls, authorizer) = (load_tls(effective)?, load_access(effective)?);
     let keys = load_keys(effective)?;
-    let recorder = Recorder::new(open_audit_log(effective)?, settings.access_log);
+    let recorder = Recorder::new(open_audit_log(effective)?, settings.access_log, export_spans(effective)?);
     let listeners = listen(effective, (tls, authorizer), passed).await?;
     // The folder is claimed after the bind, so that a server that can't listen leaves no folder behind.
     let storage = claim_storage(effective, keys)?;
@@ -175,6 +175,12 @@ fn open_audit_log(effective: &Effective) -> Result<AuditLog, ConfigError> {
         None => Ok(AuditLog::in_log()),
         Some(path) => AuditLog::open(path).map_err(|problem| effective.refuse("audit-log", problem)),
     }
+}
+
+/// Begins to send spans, if there is a collector.
+fn export_spans(effective: &Effective) -> Result<Option<SpanExporter>, ConfigError> {
+    let started = effective.settings.otlp_endpoint.as_deref().map(SpanExporter::start).transpose();
+    started.map_err(|problem| effective.refuse("otlp-endpoint", problem))
 }
 
 /// Reads the certificate if an address needs one.

@@ -45,6 +45,8 @@ type settings struct {
 	unary       bool
 	orderedMaps bool
 	tls         TLS
+	// Nil if calls carry no trace.
+	currentTrace func(context.Context) (traceparent, tracestate string)
 	// Empty once a client is made: it can be printed.
 	tokenFile, token string
 }

@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+
+	pb "sessiond/gen/sessiond/v1"
 )
 
 // Retry says how often a call is repeated that met an unavailable store. No other error is repeated, nor is a call that may
@@ -101,11 +103,12 @@ func within[A proto.Message](ctx context.Context, c *Client, method method, requ
 // repeat makes attempts until one succeeds, fails for good, or the context ends. A call whose token is refused was not carried
 // out: it is made once more if there is another token by now.
 func (c *Client) repeat(ctx context.Context, method method, request, empty proto.Message) (proto.Message, *status.Status) {
+	trace := c.settings.trace(ctx)
 	var unavailable *status.Status
 	isRenewed := false
 	for attempt := 1; ; attempt++ {
 		token := c.tokens.look()
-		answer, found := c.attempt(ctx, method, request, empty)
+		answer, found := c.attempt(ctx, trace, method, request, empty)
 		if found == nil {
 			return answer, nil
 		}
@@ -136,9 +139,12 @@ func (c *Client) repeat(ctx context.Context, method method, request, empty proto
 	}
 }
 
-func (c *Client) attempt(ctx context.Context, method method, request, empty proto.Message) (proto.Message, *failure) {
+func (c *Client) attempt(
+	ctx context.Context, trace *pb.TraceContext, method method, request, empty proto.Message,
+) (proto.Message, *failure) {
 	if c.lane != nil {
 		if call := laneCall(request); call != nil {
+			call.TraceContext = trace
 			answer, found := c.lane.call(ctx, call)
 			switch {
 			case found == nil:
@@ -149,7 +155,7 @@ func (c *Client) attempt(ctx context.Context, method method, request, empty prot
 		}
 	}
 	var reached peer.Peer
-	err := c.conn.Invoke(ctx, method.name, request, empty, grpc.Peer(&reached))
+	err := c.conn.Invoke(withTrace(ctx, trace), method.name, request, empty, grpc.Peer(&reached))
 	if err == nil {
 		return empty, nil
 	}

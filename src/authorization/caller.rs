@@ -10,7 +10,7 @@ use std::fmt;
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::time::sleep;
 
 /// How often the end of a token is looked for.
@@ -152,6 +152,19 @@ impl Caller {
     pub fn note(&self, note: impl FnOnce(&mut Notes)) {
         if let Some(record) = &self.record {
             record.note(note);
+        }
+    }
+
+    /// When the engine is asked; `None` unless a span tells of it, so that no other call reads the clock.
+    #[must_use]
+    pub fn asks_engine(&self) -> Option<Instant> {
+        self.record.as_ref().filter(|record| record.has_span()).map(|_| Instant::now())
+    }
+
+    /// Notes that the engine, which was asked then, has answered.
+    pub fn note_engine(&self, asked: Option<Instant>) {
+        if let Some(asked) = asked {
+            self.note(|notes| notes.engine = Some((asked, asked.elapsed())));
         }
     }
 

@@ -2,18 +2,26 @@
 //!
 //! A [`Recorder`] knows of which calls a record is kept; the [`CallRecord`] of a call goes with its caller through the service,
 //! which notes what it finds out ([`Notes`]). When the call ends, its line is written: by [`audit`] if it is an administrative
-//! one, into a file by [`audit_file`], and by [`access_line`] if there is one for every call. Otherwise most calls have no record,
-//! and cost no more than the look whether they have.
+//! one, into a file by [`audit_file`], and by [`access_line`] if there is one for every call. If its caller traces it
+//! ([`trace_context`]) and there is a collector, its [`spans`] are sent. Otherwise most calls have no record, and cost no more than
+//! the look whether they have.
 
 mod access_line;
 mod audit;
 mod audit_file;
+mod spans;
+mod trace_context;
 
 pub use audit::AuditLog;
+pub use spans::SpanExporter;
+pub use trace_context::TraceContext;
 
 use crate::authorization::PeerIdentity;
+use crate::clock::time_of_day;
 use crate::model::Handle;
 use crate::service::{Lane, MAX_PRINCIPAL_BYTES, Rpc};
+use spans::EndedCall;
+pub(crate) use spans::SpanCounts;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,6 +36,8 @@ struct Sinks {
     audit: AuditLog,
     /// Whether every call is told of in the log.
     access_lines: bool,
+    /// Where spans are sent, if there is a collector.
+    spans: Option<SpanExporter>,
 }
 
 /// What a call is when it begins.
@@ -52,6 +62,8 @@ struct Record {
     sinks: Arc<Sinks>,
     beginning: Beginning,
     peer: Arc<PeerIdentity>,
+    /// The trace that it belongs to.
+    trace: Option<TraceContext>,
     /// `None` once the call has ended.
     notes: Mutex<Option<Notes>>,
 }
@@ -77,6 +89,8 @@ pub struct Notes {
     pub events: Option<u64>,
     /// Bytes of a backup.
     pub bytes: Option<u64>,
+    /// When the engine was asked and how long it took, if a span tells of it.
+    pub engine: Option<(Instant, Duration)>,
 }
 
 impl Notes {
@@ -89,10 +103,11 @@ impl Notes {
 }
 
 impl Recorder {
-    /// Keeps records for the audit log, and of every call if each has a line in the log.
+    /// Keeps records for the audit log, of every call if each has a line in the log, and of those of sampled traces if their
+    /// spans are sent.
     #[must_use]
-    pub fn new(audit: AuditLog, access_lines: bool) -> Self {
-        Self(Arc::new(Sinks { audit, access_lines }))
+    pub fn new(audit: AuditLog, access_lines: bool, spans: Option<SpanExporter>) -> Self {
+        Self(Arc::new(Sinks { audit, access_lines, spans }))
     }
 
     /// The log of administrative calls.
@@ -101,19 +116,35 @@ impl Recorder {
         &self.0.audit
     }
 
-    /// Begins the record of a call, if one is kept.
+    /// What was counted of spans; `None` if none are sent.
+    pub(crate) fn span_counts(&self) -> Option<SpanCounts> {
+        self.0.spans.as_ref().map(SpanExporter::counts)
+    }
+
+    /// Begins the record of a call, if one is kept. Which trace it belongs to is looked for only if somebody is told.
     #[must_use]
-    pub fn begin(&self, beginning: Beginning, peer: &Arc<PeerIdentity>) -> Option<CallRecord> {
-        if !self.0.access_lines && !beginning.may_be_audited {
+    pub fn begin(
+        &self,
+        beginning: Beginning,
+        peer: &Arc<PeerIdentity>,
+        trace: impl FnOnce() -> Option<TraceContext>,
+    ) -> Option<CallRecord> {
+        let Sinks { access_lines, spans, .. } = &*self.0;
+        let trace = if *access_lines || spans.is_some() { trace() } else { None };
+        let has_span = spans.is_some() && trace.as_ref().is_some_and(|trace| trace.is_sampled);
+        if !access_lines && !beginning.may_be_audited && !has_span {
             return None;
         }
         let (sinks, peer, notes) = (Arc::clone(&self.0), Arc::clone(peer), Mutex::new(Some(Notes::default())));
-        Some(CallRecord(Arc::new(Record { sinks, beginning, peer, notes })))
+        Some(CallRecord(Arc::new(Record { sinks, beginning, peer, trace, notes })))
     }
 
-    /// Writes what is still to be written, and waits for it no longer than this.
+    /// Writes and sends what is still to be, and waits for each no longer than this.
     pub fn finish(&self, within: Duration) {
         self.0.audit.finish(within);
+        if let Some(spans) = &self.0.spans {
+            spans.finish(within);
+        }
     }
 }
 
@@ -123,6 +154,12 @@ impl CallRecord {
         if let Some(notes) = self.0.notes().as_mut() {
             note(notes);
         }
+    }
+
+    /// Whether a span tells of it.
+    #[must_use]
+    pub fn has_span(&self) -> bool {
+        self.0.exporter().is_some()
     }
 
     /// Tells of an administrative call that may last long, before it ends.
@@ -143,13 +180,23 @@ impl Record {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Where its span is sent, if it has one, and of which trace it is.
+    fn exporter(&self) -> Option<(&SpanExporter, &TraceContext)> {
+        let (spans, trace) = (self.sinks.spans.as_ref()?, self.trace.as_ref()?);
+        trace.is_sampled.then_some((spans, trace))
+    }
+
     fn end(&self, code: Code, took: Duration) {
         let Some(notes) = self.notes().take() else { return };
         if self.sinks.access_lines {
-            access_line::write(&self.beginning, &self.peer, &notes, (code, took));
+            access_line::write(&self.beginning, (&self.peer, self.trace.as_ref()), &notes, (code, took));
         }
         if notes.is_audited {
             self.sinks.audit.ended(&self.beginning, &self.peer, &notes, (code, took));
+        }
+        if let Some((spans, trace)) = self.exporter() {
+            let (beginning, trace) = (self.beginning.clone(), trace.clone());
+            spans.export(EndedCall { beginning, notes, trace, code, took, ended: time_of_day() });
         }
     }
 }

@@ -12,9 +12,9 @@ use crate::engine::Durability;
 use super::environment::environment_name;
 use super::policy::PolicySettings;
 use super::values::{
-    EngineKind, Listen, LogFormat, OptionalCount, OptionalDuration, OptionalListen, OptionalPath, at_least, between,
-    count, duration, none_or_address, none_or_between, none_or_count, none_or_key_file, none_or_path, none_or_pem_file,
-    path, size, socket_mode, text, workers,
+    EngineKind, Listen, LogFormat, OptionalCount, OptionalDuration, OptionalListen, OptionalPath, OptionalUrl,
+    at_least, between, count, duration, none_or_address, none_or_between, none_or_collector, none_or_count,
+    none_or_key_file, none_or_path, none_or_pem_file, path, size, socket_mode, text, workers,
 };
 
 // The name of a value in the help also says which TOML type the file must use for it; see file.rs.
@@ -354,6 +354,13 @@ pub struct Settings {
     /// file is made for the server's user alone, and opened again at SIGHUP. docs/calls.md explains the lines.
     #[arg(long, value_name = "FILE", value_parser = none_or_path, default_value = "none", help_heading = PROCESS)]
     pub audit_log: OptionalPath,
+
+    /// Where spans of traced calls are sent: an OpenTelemetry collector, as `http://HOST:PORT` or `https://HOST:PORT`, or none
+    ///
+    /// It speaks OTLP over gRPC. A call whose caller says that its trace is sampled (traceparent) has a span. What the collector
+    /// does not take is dropped and counted, and keeps no call waiting. docs/tracing.md explains the spans.
+    #[arg(long, value_name = "URL", value_parser = none_or_collector, default_value = "none", help_heading = PROCESS)]
+    pub otlp_endpoint: OptionalUrl,
 
     /// The namespaces that have a policy of their own, which the file gives them; what it leaves out is as in
     /// [`policy`](Self::policy).

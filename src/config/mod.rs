@@ -42,4 +42,6 @@ pub use error::{ConfigError, one_line};
 pub use layers::{Effective, Entry, Origin};
 pub use policy::PolicySettings;
 pub(crate) use values::{ALL_NAMES, TLS};
-pub use values::{EngineKind, Listen, LogFormat, OptionalCount, OptionalDuration, OptionalListen, OptionalPath};
+pub use values::{
+    EngineKind, Listen, LogFormat, OptionalCount, OptionalDuration, OptionalListen, OptionalPath, OptionalUrl,
+};

@@ -24,6 +24,9 @@ pub type OptionalCount = Option<usize>;
 /// An address that can be left out with "none".
 pub type OptionalListen = Option<Listen>;
 
+/// The address of another server, which can be left out with "none".
+pub type OptionalUrl = Option<String>;
+
 /// A file that can be left out with "none".
 pub type OptionalPath = Option<PathBuf>;
 
@@ -275,6 +278,24 @@ pub(super) fn socket_mode(text: &str) -> Result<u32, String> {
         Ok(mode) if (0o600..=0o777).contains(&mode) => Ok(mode),
         Ok(_) => Err(format!("{text} is not a mode from 0600 to 0777; write for example 0660")),
         Err(_) => Err(format!("{text:?} is not a mode in octal; write for example 0660")),
+    }
+}
+
+/// The address of a collector, or `none`. What stands before a host is not repeated: it may be a password.
+pub(super) fn none_or_collector(text: &str) -> Result<OptionalUrl, String> {
+    let form = "write http://HOST:PORT, https://HOST:PORT or none";
+    let text = text.trim();
+    if text == "none" {
+        return Ok(None);
+    }
+    let authority = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    let authority = authority.map(|authority| authority.strip_suffix('/').unwrap_or(authority));
+    match authority {
+        Some(authority) if authority.contains('@') => Err(format!("it names a user; {form}")),
+        Some(authority) if !authority.contains('/') && split_address(authority).is_some_and(|(_, port)| port > 0) => {
+            Ok(Some(text.to_owned()))
+        }
+        _ => Err(format!("it is no address of a collector; {form}")),
     }
 }
 

@@ -32,7 +32,12 @@ impl Lane {
 
     /// Sends calls in one message, with tags from 1 on.
     async fn send(&self, methods: impl IntoIterator<Item = Method>) {
-        let calls = (1..).zip(methods).map(|(tag, method)| Call { tag, timeout: None, method: Some(method) });
+        let calls = (1..).zip(methods).map(|(tag, method)| Call {
+            tag,
+            timeout: None,
+            method: Some(method),
+            trace_context: None,
+        });
         self.send_calls(calls.collect()).await;
     }
 
@@ -181,10 +186,10 @@ async fn a_call_without_a_method_or_time_is_refused_and_names_the_field() {
     let mut lane = Lane::open(&server).await;
     let timeout = |nanos| Some(ProtoDuration { seconds: 0, nanos });
     lane.send_calls(vec![
-        Call { tag: 1, timeout: None, method: None },
-        Call { tag: 2, timeout: timeout(0), method: Some(peek(&id(1))) },
-        Call { tag: 3, timeout: timeout(-5), method: Some(peek(&id(1))) },
-        Call { tag: 4, timeout: timeout(999_000_000), method: Some(create(&id(1))) },
+        Call { tag: 1, timeout: None, method: None, trace_context: None },
+        Call { tag: 2, timeout: timeout(0), method: Some(peek(&id(1))), trace_context: None },
+        Call { tag: 3, timeout: timeout(-5), method: Some(peek(&id(1))), trace_context: None },
+        Call { tag: 4, timeout: timeout(999_000_000), method: Some(create(&id(1))), trace_context: None },
     ])
     .await;
     let replies: HashMap<u64, Answer> = lane.replies(4).await.into_iter().collect();
@@ -303,7 +308,7 @@ async fn who_does_not_read_is_not_read_from_and_costs_bounded_memory() {
     let sent = tokio::spawn(async move {
         for first in (0..CALLS).step_by(100) {
             let tags = first..first + 100;
-            let call = |tag| Call { tag: tag as u64, timeout: None, method: Some(peek(&id(1))) };
+            let call = |tag| Call { tag: tag as u64, timeout: None, method: Some(peek(&id(1))), trace_context: None };
             calls.send(ExchangeRequest { calls: tags.map(call).collect() }).await.unwrap();
         }
     });
@@ -334,7 +339,8 @@ async fn a_stream_that_floods_does_not_keep_others_waiting() {
     let flood = tokio::spawn(async move {
         let calls = calls.unwrap();
         loop {
-            let group = (0..1_000).map(|tag| Call { tag, timeout: None, method: Some(peek(&id(1))) });
+            let group =
+                (0..1_000).map(|tag| Call { tag, timeout: None, method: Some(peek(&id(1))), trace_context: None });
             if calls.send(ExchangeRequest { calls: group.collect() }).await.is_err() {
                 return;
             }

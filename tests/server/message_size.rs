@@ -86,7 +86,7 @@ async fn the_largest_session_fits_into_every_answer_of_a_client_with_default_set
     let small = client.create(new).await.unwrap().session_id;
     let others = GetSessionRequest { namespace: namespace(), ..GetSessionRequest::new(&small) };
     let methods = [others.clone(), others.clone(), others.clone(), get(), others];
-    let call = |(tag, get)| Call { tag, timeout: None, method: Some(Method::Get(get)) };
+    let call = |(tag, get)| Call { tag, timeout: None, method: Some(Method::Get(get)), trace_context: None };
     let calls = (0..).zip(methods).map(call).collect();
     let requests = tokio_stream::once(ExchangeRequest { calls });
     let mut replies = stub.exchange(requests).await.unwrap().into_inner();

@@ -1,7 +1,7 @@
 //! Server processes.
 
 use std::env;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -60,6 +60,15 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// All that it has logged.
+    ///
+    /// # Panics
+    /// If the log can't be read.
+    #[must_use]
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.folder.path().join("log")).unwrap()).into_owned()
     }
 
     /// Kills it, as a power cut of the process alone would.

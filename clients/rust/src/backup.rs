@@ -56,7 +56,7 @@ impl Client {
             let (mut stub, request) = (AdminClient::new(attempt.channel()), attempt.request(BackupRequest {}));
             async move { Ok(stub.backup(request).await?.into_inner()) }
         };
-        let stream = self.repeat(begin).await.map_err(|status: Status| self.error(&status))?;
+        let stream = self.repeat(None, begin).await.map_err(|status: Status| self.error(&status))?;
         Ok(Backup { stream, client: self.clone(), sessions: (0, 0), summary: None })
     }
 

@@ -168,7 +168,7 @@ impl Client {
                 Ok((stream, first))
             }
         };
-        let (stream, first) = self.repeat(begin).await.map_err(|status| self.error(&status))?;
+        let (stream, first) = self.repeat(None, begin).await.map_err(|status| self.error(&status))?;
         match first.and_then(|first| first.message) {
             Some(Message::Checkpoint(Checkpoint { resume_token })) => {
                 Ok(Watch { stream, client: self.clone(), resume_token })

@@ -55,7 +55,7 @@ impl Client {
             let (mut stub, request) = (AdminClient::new(attempt.channel()), attempt.request(VerifyRequest {}));
             async move { Ok(stub.verify(request).await?.into_inner()) }
         };
-        let stream = self.repeat(begin).await.map_err(|status: Status| self.error(&status))?;
+        let stream = self.repeat(None, begin).await.map_err(|status: Status| self.error(&status))?;
         Ok(Verification { stream, client: self.clone(), summary: None })
     }
 }

@@ -331,3 +331,25 @@ fn errors_are_one_line() {
     let late = load("", &[("SESSIOND_LOG", "x=")], None).expect("any text").refuse("log", "bad filter\nat 2");
     assert_eq!(late.to_string(), "SESSIOND_LOG: bad filter at 2");
 }
+
+#[test]
+fn a_collector_is_a_url_with_a_port() {
+    for url in ["none", "http://localhost:4317", "https://collector.example.com:4317/", "http://[::1]:4317"] {
+        assert!(load(&format!("--otlp-endpoint {url}"), &[], None).is_ok(), "{url}");
+    }
+    let form = "write http://HOST:PORT, https://HOST:PORT or none";
+    for url in
+        ["localhost:4317", "ftp://h:1", "http://h", "http://h:0", "http://h:1/v1/traces", "http://:1", "http://a b:1"]
+    {
+        refuses_variable(
+            "SESSIOND_OTLP_ENDPOINT",
+            url,
+            &format!("SESSIOND_OTLP_ENDPOINT: it is no address of a collector; {form}"),
+        );
+    }
+    refuses_variable(
+        "SESSIOND_OTLP_ENDPOINT",
+        "http://user:word@h:1",
+        &format!("SESSIOND_OTLP_ENDPOINT: it names a user; {form}"),
+    );
+}

@@ -88,6 +88,7 @@ fn defaults_are_as_documented() {
         max_attribute_name_bytes: 256,
         workers: workers("auto").expect("auto is a number of workers"),
         audit_log: None,
+        otlp_endpoint: None,
         access_log: false,
         drain_timeout: Duration::from_secs(10),
         log: "info".to_owned(),

@@ -77,7 +77,7 @@ impl Peer {
         let began = Instant::now();
         let call = Arc::new(self.slot.begin_call());
         let route = Route::of(request.uri().path());
-        let record = self.caller.record(route, began);
+        let record = self.caller.record(route, request.headers(), began);
         let sent = match self.carry_out((route, record.as_ref()), request, &mut reply, &call).await {
             Ok(carried) => self.send(route, carried, &mut reply, call).await,
             Err(aborted) => Err(aborted),

@@ -2,7 +2,7 @@
 
 use super::route::{Route, Target};
 use crate::authorization::{Authorizer, Caller, CertificateName, Denied, PeerIdentity, UnixUser};
-use crate::call_record::{Beginning, CallRecord, Recorder};
+use crate::call_record::{Beginning, CallRecord, Recorder, TraceContext};
 use crate::service::{Lane, Rpc};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -38,9 +38,10 @@ impl CallerSearch {
     }
 
     /// Begins the record of a call, if one is kept.
-    pub(super) fn record(&self, route: Route, began: Instant) -> Option<CallRecord> {
+    pub(super) fn record(&self, route: Route, headers: &HeaderMap, began: Instant) -> Option<CallRecord> {
         let (rpc, lane, may_be_audited) = (route.rpc, Lane::Unary, route.rpc.may_be_administrative());
-        self.recorder.begin(Beginning { rpc, lane, may_be_audited, began }, &self.identity)
+        let trace = || TraceContext::in_headers(headers);
+        self.recorder.begin(Beginning { rpc, lane, may_be_audited, began }, &self.identity, trace)
     }
 
     /// Adds to a call what the service wants to know of its caller. Nobody who has to be known and is not is let in.

@@ -1,6 +1,6 @@
 //! Where metrics are read.
 
-use super::families::{Families, access, audit, calls, process, sessions, storage, tls};
+use super::families::{Families, access, audit, calls, process, sessions, spans, storage, tls};
 use crate::clock::Millis;
 use crate::server::connections::worker::{Services, WorkerGauges};
 use prometheus_client::collector::Collector;
@@ -31,6 +31,9 @@ impl Collector for Sources {
         }
         if let Some(failures) = self.services.recorder.audit().failures() {
             audit::write(&mut families, failures)?;
+        }
+        if let Some(counts) = self.services.recorder.span_counts() {
+            spans::write(&mut families, counts)?;
         }
         // While the data is being opened, nobody knows what is in it.
         if let Some(snapshot) = self.services.store.snapshot() {

@@ -3,9 +3,9 @@
 use super::call::{self, Ended, Work};
 use super::order::{Order, QueueEntry, Scope};
 use crate::authorization::{Caller, Denied, PeerIdentity};
-use crate::call_record::{Beginning, CallRecord};
+use crate::call_record::{Beginning, CallRecord, TraceContext};
 use crate::proto::call::Method;
-use crate::proto::{Call, ExchangeRequest, ExchangeResponse, Reply};
+use crate::proto::{self, Call, ExchangeRequest, ExchangeResponse, Reply};
 use crate::service::call_counts::{Lane, Rpc};
 use crate::service::convert::request;
 use crate::service::errors::grpc;
@@ -154,11 +154,11 @@ impl ExchangeStream {
         // A call begins when the one before it has ended or waits, so that the clock is read once for each.
         let mut began = None;
         while !replies.is_full() && self.running.len() < MAX_CALLS && !self.runs_alone {
-            let Poll::Ready(Some((call, scope))) = self.next_call(cx) else { break };
+            let Poll::Ready(Some((mut call, scope))) = self.next_call(cx) else { break };
             has_begun = true;
             let rpc = call.method.as_ref().map_or(Rpc::Other, call::rpc_of);
             let moment = *began.get_or_insert_with(Moment::now);
-            let record = self.record(rpc, moment, &scope);
+            let record = self.record(rpc, moment, &scope, call.trace_context.take().as_deref());
             if let Some(reply) = self.carry_out(cx, call, &scope, (rpc, moment, record.as_ref())) {
                 let now = Moment::now();
                 let took = now.duration_since(moment);
@@ -174,10 +174,17 @@ impl ExchangeStream {
     }
 
     /// Begins the record of a call, if one is kept.
-    fn record(&self, rpc: Rpc, began: Moment, scope: &Scope) -> Option<CallRecord> {
+    fn record(
+        &self,
+        rpc: Rpc,
+        began: Moment,
+        scope: &Scope,
+        trace: Option<&proto::TraceContext>,
+    ) -> Option<CallRecord> {
         // Those that end a session by its handle are about any, as far as can be told beforehand.
         let may_be_audited = *scope == Scope::Any;
-        self.store.recorder.begin(Beginning { rpc, lane: Lane::Stream, may_be_audited, began }, &self.peer)
+        let trace = || trace.and_then(TraceContext::in_call);
+        self.store.recorder.begin(Beginning { rpc, lane: Lane::Stream, may_be_audited, began }, &self.peer, trace)
     }
 
     /// The next call that may begin or wait for its turn. `None` if there are no more.
@@ -240,7 +247,7 @@ impl ExchangeStream {
         scope: &Scope,
         (rpc, since, record): (Rpc, Moment, Option<&CallRecord>),
     ) -> Option<Reply> {
-        let Call { tag, timeout, method } = call;
+        let Call { tag, timeout, method, .. } = call;
         let begun = self.prepare(timeout, method, record);
         let (mut work, timeout, in_flight) = match begun {
             Ok(begun) => begun,

@@ -32,7 +32,10 @@ impl StoreService {
             )?,
             past: request::past(request.create_time, request.last_access_time)?,
         };
-        let (id, record) = sessions.create(new).await?;
+        let asked = caller.asks_engine();
+        let created = sessions.create(new).await;
+        caller.note_engine(asked);
+        let (id, record) = created?;
         caller.note(|notes| notes.handle = Some(record.handle));
         Ok(CreateSessionResponse { session_id: id.reveal(), session: session_without_attributes(&record) })
     }
@@ -46,7 +49,10 @@ impl StoreService {
         let namespace = request::namespace(caller, Permission::Sessions, request.namespace)?;
         let id = request::session_id("session_id", request.session_id)?;
         let access = request::access(request.access)?;
-        let seen = sessions.get(&namespace, &id, access).await?;
+        let asked = caller.asks_engine();
+        let seen = sessions.get(&namespace, &id, access).await;
+        caller.note_engine(asked);
+        let seen = seen?;
         caller.note(|notes| notes.handle = Some(seen.record.handle));
         let not_modified = request.if_version_not == Some(seen.record.version);
         let with_attributes = !not_modified && !request.omit_attributes;
@@ -70,7 +76,10 @@ impl StoreService {
             unlock: request::unlock(request.unlock, lock_token.as_ref())?,
             lock_token,
         };
-        let updated = sessions.update(update).await?;
+        let asked = caller.asks_engine();
+        let updated = sessions.update(update).await;
+        caller.note_engine(asked);
+        let updated = updated?;
         caller.note(|notes| notes.handle = Some(updated.session.record.handle));
         Ok(UpdateSessionResponse { session: seen_session(&updated.session, false), created: updated.created })
     }
@@ -83,7 +92,10 @@ impl StoreService {
         let sessions = self.sessions()?;
         let namespace = request::namespace(caller, Permission::Sessions, request.namespace)?;
         let id = request::session_id("session_id", request.session_id)?;
-        let Seen { record, life } = sessions.get(&namespace, &id, Access::Touch).await?;
+        let asked = caller.asks_engine();
+        let seen = sessions.get(&namespace, &id, Access::Touch).await;
+        caller.note_engine(asked);
+        let Seen { record, life } = seen?;
         caller.note(|notes| notes.handle = Some(record.handle));
         Ok(TouchSessionResponse { expire_time: Some(timestamp(life.expires_at())), version: record.version })
     }
@@ -102,7 +114,10 @@ impl StoreService {
             change: request::change(request.change, &self.limits)?,
             expected_version: request.expected_version,
         };
-        let (id, record) = sessions.rotate(rotation).await?;
+        let asked = caller.asks_engine();
+        let rotated = sessions.rotate(rotation).await;
+        caller.note_engine(asked);
+        let (id, record) = rotated?;
         caller.note(|notes| notes.handle = Some(record.handle));
         Ok(RotateSessionResponse { session_id: id.reveal(), session: session_without_attributes(&record) })
     }
@@ -120,7 +135,10 @@ impl StoreService {
         if let DeleteTarget::Handle(handle) = target {
             caller.note(|notes| (notes.handle, notes.sessions) = (Some(handle), Some(0)));
         }
-        let deleted = match sessions.delete(namespace, target).await {
+        let asked = caller.asks_engine();
+        let deleted = sessions.delete(namespace, target).await;
+        caller.note_engine(asked);
+        let deleted = match deleted {
             Ok(handle) => {
                 caller.note(|notes| (notes.handle, notes.sessions) = (Some(handle), Some(1)));
                 true

@@ -148,7 +148,12 @@ async fn streams_wait_for_room() {
             let messages = (0..CALLS).map(move |number| {
                 let update = UpdateSessionRequest::new(&id, change());
                 let methods = [Method::Update(update), Method::Get(GetSessionRequest::new(&id))];
-                let call = |(at, method)| Call { tag: 2 * number + at, timeout: None, method: Some(method) };
+                let call = |(at, method)| Call {
+                    tag: 2 * number + at,
+                    timeout: None,
+                    method: Some(method),
+                    trace_context: None,
+                };
                 ExchangeRequest { calls: (0..).zip(methods).map(call).collect() }
             });
             let messages: Vec<ExchangeRequest> = messages.collect();

@@ -80,7 +80,7 @@ impl Kind {
             }
             Self::Exchange => {
                 let method = || Some(Method::Get(GetSessionRequest::new(&ids[0])));
-                let calls = (0..16).map(|tag| Call { tag, timeout: None, method: method() });
+                let calls = (0..16).map(|tag| Call { tag, timeout: None, method: method(), trace_context: None });
                 call("Exchange", stream, &ExchangeRequest { calls: calls.collect() })
             }
             Self::Backup => call("sessiond.v1.Admin/Backup", stream, &BackupRequest::default()),

@@ -31,6 +31,7 @@ async fn guesses_are_slowed_down_and_then_refused_and_visitors_are_not() {
     let calls = (0..100).map(|number: usize| Call {
         tag: number as u64,
         timeout: None,
+        trace_context: None,
         method: Some(Method::Get(get(guess(number)))),
     });
     let calls = ExchangeRequest { calls: calls.collect() };

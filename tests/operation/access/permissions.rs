@@ -95,6 +95,7 @@ async fn an_application_has_its_namespace_and_no_other() {
     let get = |tag, namespace: &str| Call {
         tag,
         timeout: None,
+        trace_context: None,
         method: Some(Method::Get(GetSessionRequest {
             namespace: namespace.into(),
             session_id: id.clone(),

@@ -41,7 +41,7 @@ impl Lane {
     }
 
     async fn call(&mut self) -> Code {
-        let call = Call { tag: 1, timeout: None, method: Some(Method::Create(in_shop())) };
+        let call = Call { tag: 1, timeout: None, method: Some(Method::Create(in_shop())), trace_context: None };
         self.calls.send(ExchangeRequest { calls: vec![call] }).await.unwrap();
         let message = timeout(LONG, self.replies.message()).await.unwrap().unwrap().unwrap();
         match message.replies.into_iter().next().unwrap().result.unwrap() {

@@ -49,7 +49,10 @@ async fn each_call_has_a_line_with_its_handle_in_both_lanes() {
         Method::Delete(DeleteSessionRequest::by_id(&id)),
         Method::Get(GetSessionRequest::new(&id)),
     ];
-    let calls = (1..).zip(methods).map(|(tag, method)| Call { tag, timeout: None, method: Some(method) }).collect();
+    let calls = (1..)
+        .zip(methods)
+        .map(|(tag, method)| Call { tag, timeout: None, method: Some(method), trace_context: None })
+        .collect();
     let mut replies = stub.exchange(tokio_stream::once(ExchangeRequest { calls })).await.unwrap().into_inner();
     while timeout(LONG, replies.message()).await.unwrap().unwrap().is_some() {}
 

@@ -86,7 +86,12 @@ async fn each_administrative_call_is_told_with_who_what_and_how_many() {
     admin.count_sessions(counted("")).await.unwrap();
     app.count_sessions(counted("")).await.unwrap_err();
     app.delete_session(by_handle(handles[0].clone())).await.unwrap();
-    let call = Call { tag: 1, timeout: None, method: Some(Method::Delete(by_handle(handles[0].clone()))) };
+    let call = Call {
+        tag: 1,
+        timeout: None,
+        method: Some(Method::Delete(by_handle(handles[0].clone()))),
+        trace_context: None,
+    };
     read_all(app.exchange(tokio_stream::once(ExchangeRequest { calls: vec![call] })).await.unwrap().into_inner()).await;
     let of_ann = PrincipalScope { principal: "ann".into(), except_session_id: secrets[3].clone() };
     app.revoke_sessions(revoked(Scope::Principal(of_ann))).await.unwrap();

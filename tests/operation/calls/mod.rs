@@ -2,6 +2,9 @@
 
 mod access_lines;
 mod audit;
+#[cfg(feature = "otlp")]
+mod spans;
+mod traces;
 
 use serde_json::Value;
 use std::fs;

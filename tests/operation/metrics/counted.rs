@@ -35,6 +35,9 @@ const OF_ACCESS: [&str; 4] = [
 /// The one that is there only if the audit log has a file.
 const OF_AUDIT: [&str; 1] = ["sessiond_audit_failures_total"];
 
+/// Those that are there only if spans are sent.
+const OF_SPANS: [&str; 2] = ["sessiond_spans_exported_total", "sessiond_spans_dropped_total"];
+
 /// Those that are there only if something is or was encrypted.
 const OF_ENCRYPTION: [&str; 2] = ["sessiond_encryption_older_keys", "sessiond_encryption_sessions_checked"];
 
@@ -165,7 +168,9 @@ impl Exchange {
 
     async fn call(&mut self, method: Method) -> Answer {
         self.calls
-            .send(ExchangeRequest { calls: vec![Call { tag: 1, timeout: None, method: Some(method) }] })
+            .send(ExchangeRequest {
+                calls: vec![Call { tag: 1, timeout: None, method: Some(method), trace_context: None }],
+            })
             .await
             .unwrap();
         let message = timeout(LONG, self.replies.message()).await.unwrap().unwrap().expect("a reply");
@@ -303,7 +308,7 @@ fn the_documentation_names_every_metric() {
         .collect();
     let mut metrics: Vec<&str> = METRICS.iter().map(|(name, _)| *name).collect();
     let sessions = metrics.iter().position(|name| *name == "sessiond_sessions").unwrap();
-    metrics.splice(sessions..sessions, OF_TLS.into_iter().chain(OF_ACCESS).chain(OF_AUDIT));
+    metrics.splice(sessions..sessions, OF_TLS.into_iter().chain(OF_ACCESS).chain(OF_AUDIT).chain(OF_SPANS));
     metrics.extend(OF_ENCRYPTION);
     assert_eq!(named, metrics, "docs/metrics.md lists other metrics, or in another order");
 }

@@ -8,6 +8,7 @@ import type { Connection } from "../transport/connection.js";
 import type { Failure } from "../transport/failure.js";
 import type { Deadlines, Timed } from "./deadlines.js";
 import { Code, errorOf, SessiondError } from "./errors.js";
+import { currentTrace, type TraceContext, type TraceOptions } from "./trace.js";
 
 /** How often a call is tried that met UNAVAILABLE, the first time included; with its pauses longer than a server needs to restart. */
 const ATTEMPTS = 20;
@@ -19,7 +20,7 @@ const PAUSE = 100;
 const LONGEST_PAUSE = 200;
 
 /** What calls share. */
-export interface Ways {
+export interface Ways extends TraceOptions {
   readonly connection: Connection;
   /** None if every call is to be unary. */
   readonly lane: Lane | undefined;
@@ -48,6 +49,7 @@ const NOTHING_ELSE: Rest<never> = {};
 export class Call<T> implements LaneCall, Timed {
   readonly tag: number;
   readonly request: Request;
+  readonly trace: TraceContext | undefined;
   readonly start = performance.now();
   readonly deadlineAt: number;
   isOver = false;
@@ -92,6 +94,7 @@ export class Call<T> implements LaneCall, Timed {
     this.reject = reject;
     this.tag = method.tag;
     this.request = request;
+    this.trace = currentTrace(ways.traceContext);
     this.deadlineAt = this.start + deadline;
   }
 
@@ -179,11 +182,12 @@ export class Call<T> implements LaneCall, Timed {
   private tryUnary(): void {
     const { connection } = this.ways;
     const left = this.deadlineAt - performance.now();
-    this.attempt = callUnary(connection, this.method.path, bytesOf(this.request), left, (failure, answer) => {
+    const done = (failure: Failure | undefined, answer?: Buffer) => {
       if (this.isOver) return;
       if (answer) this.answered(new Reader(answer));
       else this.failed(failure as Failure);
-    });
+    };
+    this.attempt = callUnary(connection, this.method.path, bytesOf(this.request), left, done, this.trace);
   }
 
   /** The one rule of what is repeated. */

@@ -13,8 +13,9 @@ import { Deadlines } from "./deadlines.js";
 import { SessiondError } from "./errors.js";
 import type { CallOptions } from "./session.js";
 import type { Shapes } from "./sessions.js";
+import type { TraceOptions } from "./trace.js";
 
-export interface ClientOptions extends TokenOptions {
+export interface ClientOptions extends TokenOptions, TraceOptions {
   /**
    * `HOST:PORT`, `http://HOST:PORT`, `https://HOST:PORT` for TLS, or `unix:PATH`; several separated by commas.
    * Default: SESSIOND_ADDR, or 127.0.0.1:50051.
@@ -54,6 +55,7 @@ export class Core {
       connection: this.connection,
       lane: isUnary ? undefined : new Lane(this.connection),
       deadlines: new Deadlines(),
+      traceContext: checkedFunction("traceContext", options.traceContext),
     };
   }
 
@@ -109,6 +111,11 @@ function checkedDeadline(deadline: number): number {
     );
   }
   return deadline;
+}
+
+function checkedFunction<T>(name: string, value: T): T {
+  if (value !== undefined && typeof value !== "function") throw new TypeError(`${name} must be a function`);
+  return value;
 }
 
 function oneOf(name: string, value: string | undefined, allowed: readonly [string, string]): string {

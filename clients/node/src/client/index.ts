@@ -31,4 +31,5 @@ export type {
   Timeouts,
   UpdateOptions,
 } from "./session.js";
+export type { TraceContext, TraceOptions } from "./trace.js";
 export type { Checkpoint, EventKind, SessionEvent, WatchOptions } from "./watch.js";

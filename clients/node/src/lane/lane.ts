@@ -5,6 +5,7 @@
 
 import type * as http2 from "node:http2";
 import { Code, reasonIn, type Status } from "../client/errors.js";
+import type { TraceContext } from "../client/trace.js";
 import { Naming, type Request } from "../proto/calls.js";
 import { Reader } from "../proto/reader.js";
 import * as w from "../proto/writer.js";
@@ -29,6 +30,7 @@ export interface LaneCall {
   /** Where the request stands in a Call, and the answer in a Reply. */
   readonly tag: number;
   readonly request: Request;
+  readonly trace: TraceContext | undefined;
   /** In milliseconds of `performance.now()`. */
   readonly deadlineAt: number;
   /** Nobody waits for the answer any more. */
@@ -322,6 +324,15 @@ function writeCall(tag: number, call: LaneCall, now: number): void {
     request.write();
     w.end(inner);
   } else w.bytesField(call.tag, request);
+  if (call.trace) writeTrace(call.trace);
+  w.end(start);
+}
+
+function writeTrace(trace: TraceContext): void {
+  w.varint(0x4a);
+  const start = w.begin();
+  w.textField(0x0a, trace.traceparent ?? "");
+  w.textField(0x12, trace.tracestate ?? "");
   w.end(start);
 }
 

@@ -1,6 +1,7 @@
 /** The settings of a store. */
 
 import { SessiondClient } from "../client/client.js";
+import type { TraceOptions } from "../client/trace.js";
 import type { TlsOptions } from "../tls/options.js";
 import type { TokenOptions } from "../token/token.js";
 import type { Serializer } from "./codec.js";
@@ -9,7 +10,7 @@ import type { Serializer } from "./codec.js";
 // biome-ignore lint/suspicious/noExplicitAny: the application's own data; express-session's types have it so
 export type SessionData = any;
 
-export interface SessiondStoreOptions extends TokenOptions {
+export interface SessiondStoreOptions extends TokenOptions, TraceOptions {
   /** A client to share. Without one the store makes its own, and closes it in `close()`. */
   readonly client?: SessiondClient | undefined;
   /** The server's address, if no client is given. */
@@ -44,6 +45,7 @@ const OPTIONS: ReadonlySet<string> = new Set([
   "tls",
   "tokenFile",
   "token",
+  "traceContext",
   "namespace",
   "deadline",
   "prefix",
@@ -72,9 +74,9 @@ export function checkOptions(options: SessiondStoreOptions): void {
 
 /** A client that is given has its address and what belongs to it. */
 export function checkExclusive(
-  options: Pick<SessiondStoreOptions, "client" | "address" | "tls" | "tokenFile" | "token">,
+  options: Pick<SessiondStoreOptions, "client" | "address" | "tls" | "tokenFile" | "token" | "traceContext">,
 ): void {
-  for (const name of ["address", "tls", "tokenFile", "token"] as const) {
+  for (const name of ["address", "tls", "tokenFile", "token", "traceContext"] as const) {
     if (options.client && options[name] !== undefined)
       throw new TypeError(`client and ${name} exclude each other: give one`);
   }

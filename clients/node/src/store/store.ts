@@ -36,8 +36,8 @@ export class SessiondStore extends Base {
     super();
     checkOptions(options);
     this.ownsClient = !options.client;
-    const { address, tls, tokenFile, token } = options;
-    const client = options.client ?? new SessiondClient({ address, tls, tokenFile, token });
+    const { address, tls, tokenFile, token, traceContext } = options;
+    const client = options.client ?? new SessiondClient({ address, tls, tokenFile, token, traceContext });
     // A key or a token that stands in the options is nobody's business from now on.
     const kept = { ...options, tls: undefined, token: undefined };
     hide(this, "client", client);

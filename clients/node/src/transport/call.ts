@@ -2,6 +2,7 @@
 
 import * as http2 from "node:http2";
 import { Code, reasonIn, type Status } from "../client/errors.js";
+import type { TraceContext } from "../client/trace.js";
 import type { Connection, Link } from "./connection.js";
 import { describe, type Failure, unavailable } from "./failure.js";
 import { Frames, framed, UnreadableMessage } from "./frames.js";
@@ -39,6 +40,7 @@ export function openStream(
   timeout: number | undefined,
   handlers: StreamHandlers,
   authorization?: string | undefined,
+  trace?: TraceContext | undefined,
 ): http2.ClientHttp2Stream | undefined {
   const address = link.address.text;
   let isEnded = false;
@@ -49,7 +51,7 @@ export function openStream(
   };
   let stream: http2.ClientHttp2Stream;
   try {
-    stream = link.session.request(headersOf(link, path, timeout, authorization), { endStream: false });
+    stream = link.session.request(headersOf(link, path, timeout, authorization, trace), { endStream: false });
   } catch (error) {
     // The session was closed a moment ago: nothing was sent.
     end({ kind: "notCarriedOut", status: unavailable(describe(error)), address });
@@ -101,6 +103,7 @@ function headersOf(
   path: string,
   timeout: number | undefined,
   authorization: string | undefined,
+  trace: TraceContext | undefined,
 ): http2.OutgoingHttpHeaders {
   const headers: http2.OutgoingHttpHeaders = {
     ":method": "POST",
@@ -118,6 +121,7 @@ function headersOf(
     // Not kept in the tables of HTTP/2.
     Object.assign(headers, { [http2.sensitiveHeaders]: ["authorization"] });
   }
+  if (trace) Object.assign(headers, trace);
   return headers;
 }
 
@@ -191,6 +195,7 @@ export function callUnary(
   request: Buffer,
   timeout: number,
   done: (failure: Failure | undefined, answer?: Buffer) => void,
+  trace?: TraceContext | undefined,
 ): Attempt {
   const start = performance.now();
   let stream: http2.ClientHttp2Stream | undefined;
@@ -227,7 +232,7 @@ export function callUnary(
       },
     };
     const left = timeout - (performance.now() - start);
-    stream = openStream(opened, path, left, handlers, connection.tokens.header);
+    stream = openStream(opened, path, left, handlers, connection.tokens.header, trace);
     stream?.end(framed(request));
   });
   return {

@@ -8,6 +8,7 @@ import { inspect } from "node:util";
 import { SessiondClient } from "../client/client.js";
 import { SessiondError } from "../client/errors.js";
 import type { CallOptions, SessionChange } from "../client/session.js";
+import type { TraceOptions } from "../client/trace.js";
 import { toSessionId } from "../ids.js";
 import { Attributes } from "../proto/attributes.js";
 import * as calls from "../proto/calls.js";
@@ -20,7 +21,7 @@ import type { TokenOptions } from "../token/token.js";
 import { isLeftOut, setOwn } from "../values/index.js";
 import { type CookieOptions, SessionCookie } from "./cookie.js";
 
-export interface SessionsOptions extends TokenOptions {
+export interface SessionsOptions extends TokenOptions, TraceOptions {
   /** A client to share. Without one the sessions make their own, and close it in `close()`. */
   readonly client?: SessiondClient | undefined;
   /** The server's address, if no client is given. */
@@ -62,8 +63,8 @@ export type SessionValues = { [key: string]: any };
 /** Sessions of one application. Make this once, where the server starts. */
 export function createSessions(options: SessionsOptions = {}): Sessions {
   checkExclusive(options);
-  const { address, tls, tokenFile, token } = options;
-  const client = options.client ?? new SessiondClient({ address, tls, tokenFile, token });
+  const { address, tls, tokenFile, token, traceContext } = options;
+  const client = options.client ?? new SessiondClient({ address, tls, tokenFile, token, traceContext });
   const seconds = { ttl: options.ttl ?? 86_400, absoluteTtl: options.absoluteTtl };
   for (const [name, value] of Object.entries(seconds)) {
     if (value !== undefined && !(value > 0)) throw new RangeError(`${name} must be a number of seconds above 0`);

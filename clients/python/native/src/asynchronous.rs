@@ -13,7 +13,7 @@ use crate::bridge::{Bridge, Outcome};
 use crate::fork::{Inside, Owned};
 use crate::message::FromPlain as _;
 use crate::method::Call;
-use crate::settings::{Connection, Tls, Token, next_number};
+use crate::settings::{Connection, Tls, Token, Trace, next_number};
 use crate::watch::Events;
 
 /// The thread of this process, once a call was made. Locked only by who holds the interpreter lock, and lets nobody else have
@@ -125,18 +125,21 @@ impl AsyncCore {
         Ok(Self { connection: Connection::new(py, &addresses, timeout, tls, token)? })
     }
 
+    #[pyo3(signature = (event_loop, method, request, timeout, trace=None))]
     fn call<'py>(
         &self,
         event_loop: &Bound<'py, PyAny>,
         method: &str,
         request: &Bound<'py, PyDict>,
         timeout: f64,
+        trace: Option<Trace>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let inside = Inside::enter(event_loop.py());
         let call = Call::new(method, request)?;
         let bridge = Bridge::of(event_loop)?;
         let place = Place::take(&inside)?;
-        let client = self.connection.client(event_loop.py(), place.number, &place.runtime, timeout);
+        let worker = (place.number, &place.runtime);
+        let client = self.connection.traced_client(event_loop.py(), worker, timeout, trace);
         let client = client.inspect_err(|_| request.clear())?;
         let (future, waiter) = bridge.get().wait(event_loop)?;
         let (mailbox, request) = (bridge.get().mailbox(), request.clone().unbind());

@@ -13,7 +13,7 @@ use crate::error::raised;
 use crate::fork::{Inside, Owned};
 use crate::message::{FromPlain as _, IntoPlain as _};
 use crate::method::Call;
-use crate::settings::{Connection, Tls, Token, next_number};
+use crate::settings::{Connection, Tls, Token, Trace, next_number};
 use crate::watch::Events;
 
 /// How long a thread waits for events before it looks whether a signal has come, and lets a fork happen.
@@ -104,17 +104,20 @@ impl Core {
         Ok(Self { connection: Connection::new(py, &addresses, timeout, tls, token)? })
     }
 
+    #[pyo3(signature = (method, request, timeout, trace=None))]
     fn call<'py>(
         &self,
         py: Python<'py>,
         method: &str,
         request: &Bound<'py, PyDict>,
         timeout: f64,
+        trace: Option<Trace>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let inside = Inside::enter(py);
         let call = Call::new(method, request)?;
         let visit = Visit::begin(&inside)?;
-        let client = self.connection.client(py, visit.0.number, visit.0.runtime.handle(), timeout);
+        let place = (visit.0.number, visit.0.runtime.handle());
+        let client = self.connection.traced_client(py, place, timeout, trace);
         let client = client.inspect_err(|_| request.clear())?;
         match visit.wait_for(py, call.make(client)) {
             Ok(answer) => answer.into_plain(py),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use sessiond_client::{Address, Client, ClientBuilder, Error, SettingsError};
+use sessiond_client::{Address, Client, ClientBuilder, Error, SettingsError, TraceContext};
 use tokio::runtime::{Builder, Handle};
 
 use crate::error::{raised, settings_error};
@@ -48,6 +48,9 @@ pub(crate) struct Token {
     text: Option<String>,
 }
 
+/// `sessiond.traces.Trace`: a traceparent and a tracestate.
+pub(crate) type Trace = (String, String);
+
 /// A client for each runtime that comes and goes: it is opened when it is first needed, and anew when the runtime is another.
 pub(crate) struct Connection {
     addresses: String,
@@ -86,6 +89,21 @@ impl Connection {
             connection.builder().connect_lazy().map_err(|error| refused(py, &error))?;
         }
         Ok(connection)
+    }
+
+    /// The client on the runtime of this number, with this deadline, for calls of this trace.
+    pub(crate) fn traced_client(
+        &self,
+        py: Python<'_>,
+        (number, runtime): (u64, &Handle),
+        timeout: f64,
+        trace: Option<Trace>,
+    ) -> PyResult<Client> {
+        let client = self.client(py, number, runtime, timeout)?;
+        Ok(match trace {
+            Some((traceparent, tracestate)) => client.with_trace(TraceContext { traceparent, tracestate }),
+            None => client,
+        })
     }
 
     /// The client on the runtime of this number, with this deadline.

@@ -12,6 +12,7 @@ from sessiond.session import Created, Handoff, Page, Session, Touched
 from sessiond.statistics import Statistics
 from sessiond.tls import File, Tls
 from sessiond.token import Token
+from sessiond.traces import TraceContext
 from sessiond.watch import AsyncWatch, EventKind
 
 
@@ -33,11 +34,12 @@ class AsyncClient(Base):
         tls: Tls | None = None,
         token_file: File | None = None,
         token: str | None = None,
+        trace_context: TraceContext | None = None,
     ):
         given = Token(file=token_file, text=token)
         # Pages that show the local variables of a traceback would show it.
         del token
-        super().__init__(address, namespace, timeout, tls, given)
+        super().__init__(address, namespace, timeout, tls, given, trace_context)
 
     def _open(self, addresses: list[str]) -> transport.AsyncTransport:
         return transport.open_async(addresses, self._timeout, self._tls, self._token)
@@ -58,7 +60,7 @@ class AsyncClient(Base):
         The client's namespace is filled in unless the request names one. The request belongs to the call: it is emptied
         if the call fails. What is no request of the method raises TypeError, ValueError or OverflowError.
         """
-        return await self._transport.call(method, self._named(method, request), timeout or self._timeout)
+        return await self._transport.call(method, self._named(method, request), timeout or self._timeout, self._trace())
 
     async def create(
         self,

@@ -5,7 +5,7 @@ import os
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from sessiond import fields
+from sessiond import fields, traces
 from sessiond import token as tokens
 from sessiond.address import parse_list
 from sessiond.tls import Tls, settings_for
@@ -29,13 +29,22 @@ class Base:
 
     _transport: Any
 
-    def __init__(self, address: str | None, namespace: str, timeout: float, tls: Tls | None, token: tokens.Token):
+    def __init__(
+        self,
+        address: str | None,
+        namespace: str,
+        timeout: float,
+        tls: Tls | None,
+        token: tokens.Token,
+        trace_context: traces.TraceContext | None,
+    ):
         addresses = parse_list(address or address_from_env())
         self._address = ",".join(addresses)
         self._namespace = namespace
         self._timeout = _checked(timeout)
         self._tls = settings_for(addresses, tls)
         self._token = tokens.settings_for(token)
+        self._trace_context = traces.checked(trace_context)
         self._transport = self._open(addresses)
 
     def __repr__(self) -> str:
@@ -85,6 +94,12 @@ class Base:
         other._namespace = name
         return other
 
+    def with_trace_context(self: Self, trace_context: traces.TraceContext | None) -> Self:
+        """A client whose calls carry the trace that the function tells, or none, over the same connection."""
+        other = self._copy()
+        other._trace_context = traces.checked(trace_context)
+        return other
+
     def _open(self, addresses: list[str]) -> Any:
         raise NotImplementedError
 
@@ -98,6 +113,10 @@ class Base:
         if method not in _OF_THE_SERVER and "namespace" not in request:
             request["namespace"] = fields.text("namespace", self._namespace)
         return request
+
+    def _trace(self) -> traces.Trace | None:
+        """The trace that a call carries, which is made now."""
+        return self._trace_context and traces.current(self._trace_context)
 
     def _waiting(self, wait: timedelta | None) -> float:
         """The deadline of a call that may wait so long."""

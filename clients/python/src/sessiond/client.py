@@ -12,6 +12,7 @@ from sessiond.session import Created, Handoff, Page, Session, Touched
 from sessiond.statistics import Statistics
 from sessiond.tls import File, Tls
 from sessiond.token import Token
+from sessiond.traces import TraceContext
 from sessiond.watch import EventKind, Watch
 
 
@@ -23,7 +24,9 @@ class Client(Base):
     is the deadline of a call in seconds, repetitions included. `tls` says how addresses with https:// are called.
     `token_file` is the file whose first line is the token by which the server knows this caller; it is read again when
     it has changed. `token` is the token itself, in its place. Left out, they are SESSIOND_TOKEN_FILE and
-    SESSIOND_TOKEN. Each raises ValueError if it can't be used. Nothing is connected before the first call.
+    SESSIOND_TOKEN. Each raises ValueError if it can't be used. `trace_context` tells the trace of the caller's span,
+    which each call then carries (see sessiond.tracing); watching is not traced. Nothing is connected before the first
+    call.
 
     Make one and share it: it is safe between threads, and across a fork. Every method makes one call, unless it says
     otherwise, and repeats it only if the store is unavailable and the call was not carried out for certain, or if twice
@@ -43,11 +46,12 @@ class Client(Base):
         tls: Tls | None = None,
         token_file: File | None = None,
         token: str | None = None,
+        trace_context: TraceContext | None = None,
     ):
         given = Token(file=token_file, text=token)
         # Pages that show the local variables of a traceback would show it.
         del token
-        super().__init__(address, namespace, timeout, tls, given)
+        super().__init__(address, namespace, timeout, tls, given, trace_context)
 
     def _open(self, addresses: list[str]) -> transport.Transport:
         return transport.open(addresses, self._timeout, self._tls, self._token)
@@ -68,7 +72,7 @@ class Client(Base):
         The client's namespace is filled in unless the request names one. The request belongs to the call: it is emptied
         if the call fails. What is no request of the method raises TypeError, ValueError or OverflowError.
         """
-        return self._transport.call(method, self._named(method, request), timeout or self._timeout)
+        return self._transport.call(method, self._named(method, request), timeout or self._timeout, self._trace())
 
     def create(
         self,

@@ -223,6 +223,7 @@ class SessiondSessionInterface(SessionInterface):
     Without a `client` it makes one from the settings SESSIOND_ADDR, SESSIOND_NAMESPACE, SESSIOND_TIMEOUT, and for an
     address with https:// SESSIOND_CA_FILE, SESSIOND_CERTIFICATE_FILE, SESSIOND_KEY_FILE and SESSIOND_SERVER_NAME. The
     token by which the server knows the site is in the file of SESSIOND_TOKEN_FILE, or in SESSIOND_TOKEN.
+    SESSIOND_TRACE_CONTEXT tells the trace that calls carry, as sessiond.tracing.current does.
     `labels` makes the labels of a session from the request that makes it or logs in; `device_labels` is one such
     function.
     """
@@ -242,6 +243,7 @@ class SessiondSessionInterface(SessionInterface):
                 # What is not set, the client looks for in the environment.
                 token_file=app.config.get("SESSIOND_TOKEN_FILE"),
                 token=app.config.get("SESSIOND_TOKEN"),
+                trace_context=app.config.get("SESSIOND_TRACE_CONTEXT"),
             )
         return self._client
 

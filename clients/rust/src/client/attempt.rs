@@ -6,13 +6,15 @@ use tonic::transport::Channel;
 use crate::retry::Time;
 use crate::servers::Server;
 use crate::token::Tokens;
+use crate::trace::Trace;
 
-/// Where an attempt of a call goes, by which token, and how much time it has.
+/// Where an attempt of a call goes, by which token, how much time it has, and which trace it belongs to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Attempt<'a> {
     pub(crate) server: &'a Server,
     pub(crate) time: Time,
     pub(crate) tokens: Option<&'a Tokens>,
+    pub(crate) trace: Option<&'a Trace>,
 }
 
 impl Attempt<'_> {
@@ -20,9 +22,13 @@ impl Attempt<'_> {
         self.server.channel()
     }
 
-    /// What is sent, with the token.
+    /// What is sent, with the token and the trace.
     pub(crate) fn request<Q>(&self, message: Q) -> Request<Q> {
-        authorized(message, self.tokens)
+        let mut request = authorized(message, self.tokens);
+        if let Some(trace) = self.trace {
+            trace.name_in(&mut request);
+        }
+        request
     }
 }
 

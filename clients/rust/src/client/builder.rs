@@ -10,10 +10,12 @@ use tonic::transport::{Channel, Endpoint};
 use super::{Client, Settings};
 use crate::address::{Address, AddressError, DEFAULT_ADDRESS};
 use crate::lane::Lane;
+use crate::proto::TraceContext;
 use crate::retry::RetryPolicy;
 use crate::servers::Servers;
 use crate::tls::{Tls, TlsError};
 use crate::token::{TokenError, TokenSettings};
+use crate::trace::TraceSource;
 
 /// How long a call may take, its repetitions included, if nothing else is said.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(1);
@@ -48,6 +50,7 @@ pub struct ClientBuilder {
     deadline: Duration,
     retry: RetryPolicy,
     lane: Lane,
+    trace: TraceSource,
     /// Whether what is left out comes from the environment.
     environment: bool,
 }
@@ -62,6 +65,7 @@ impl ClientBuilder {
             deadline: DEFAULT_DEADLINE,
             retry: RetryPolicy::default(),
             lane: Lane::default(),
+            trace: TraceSource::default(),
             environment: true,
         }
     }
@@ -128,6 +132,15 @@ impl ClientBuilder {
         self
     }
 
+    /// Tells the trace of the caller's span, by the headers of W3C Trace Context. Each call then carries it, so that the server's
+    /// spans and access lines belong to the caller's trace; streams of events and backups carry none. It is asked once for each
+    /// call, when the call is first polled; a traceparent that no header can have counts as none.
+    #[must_use]
+    pub fn trace_context(mut self, current: impl Fn() -> Option<TraceContext> + Send + Sync + 'static) -> Self {
+        self.trace = TraceSource::new(current);
+        self
+    }
+
     /// Takes nothing from the environment, for whoever has looked there already.
     #[must_use]
     pub fn without_environment(mut self) -> Self {
@@ -140,7 +153,7 @@ impl ClientBuilder {
     /// # Panics
     /// Outside of a Tokio runtime.
     pub fn connect_lazy(self) -> Result<Client, SettingsError> {
-        let Self { address, tls, token, namespace, deadline, retry, lane, environment } = self;
+        let Self { address, tls, token, namespace, deadline, retry, lane, trace, environment } = self;
         let variable = |name: &str| env::var_os(name).filter(|value| environment && !value.is_empty());
         let address = address.or_else(|| variable("SESSIOND_ADDR")?.into_string().ok());
         let address: Address = address.as_deref().unwrap_or(DEFAULT_ADDRESS).parse()?;
@@ -161,6 +174,6 @@ impl ClientBuilder {
         };
         let tokens = token.read(&variable)?;
         let servers = Arc::new(Servers::new(channels.into_iter(), lane));
-        Ok(Client { servers, settings: Arc::new(Settings { address, namespace, deadline, retry, tokens }) })
+        Ok(Client { servers, settings: Arc::new(Settings { address, namespace, deadline, retry, tokens, trace }) })
     }
 }

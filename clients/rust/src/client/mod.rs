@@ -12,11 +12,13 @@ use tonic::{Code, Request, Response, Status};
 use crate::address::Address;
 use crate::error::Error;
 use crate::lane::Failure;
+use crate::proto::TraceContext;
 use crate::proto::session_store_client::SessionStoreClient;
 use crate::retry::{self, RetryPolicy, Time};
 use crate::servers::Servers;
 use crate::sessions::HotCall;
 use crate::token::Tokens;
+use crate::trace::{Trace, TraceSource};
 
 pub(crate) use attempt::{Attempt, authorized};
 pub use builder::{ClientBuilder, DEFAULT_DEADLINE, SettingsError};
@@ -40,6 +42,7 @@ struct Settings {
     deadline: Duration,
     retry: RetryPolicy,
     tokens: Option<Tokens>,
+    trace: TraceSource,
 }
 
 impl Client {
@@ -53,6 +56,13 @@ impl Client {
     #[must_use]
     pub fn with_deadline(&self, deadline: Duration) -> Self {
         let settings = Settings { deadline, ..(*self.settings).clone() };
+        Self { servers: Arc::clone(&self.servers), settings: Arc::new(settings) }
+    }
+
+    /// The same connection for calls of this trace, whatever [`ClientBuilder::trace_context`] says.
+    #[must_use]
+    pub fn with_trace(&self, trace: TraceContext) -> Self {
+        let settings = Settings { trace: TraceSource::new(move || Some(trace.clone())), ..(*self.settings).clone() };
         Self { servers: Arc::clone(&self.servers), settings: Arc::new(settings) }
     }
 
@@ -86,12 +96,13 @@ impl Client {
     /// A call on a single session, over the fast lane where there is one.
     pub(crate) async fn hot<Q: HotCall>(&self, request: Q) -> Result<Q::Response, Error> {
         let attempt = |attempt| Self::try_hot(&request, attempt);
-        self.repeat(attempt).await.map_err(|status| self.error(&status))
+        let trace = self.trace();
+        self.repeat(trace.as_ref(), attempt).await.map_err(|status| self.error(&status))
     }
 
     async fn try_hot<Q: HotCall>(request: &Q, attempt: Attempt<'_>) -> Result<Q::Response, Failure> {
         if let Some(lane) = attempt.server.lane() {
-            match lane.call(request.clone().into_method(), attempt.time, attempt.tokens).await {
+            match lane.call(request.clone().into_method(), attempt).await {
                 Ok(answer) => {
                     let mismatch = || Failure::Answered(Status::internal("a reply to another call"));
                     return Q::response(answer).ok_or_else(mismatch);
@@ -134,16 +145,25 @@ impl Client {
             let answer = send(attempt.channel(), request);
             async { answer.await.map_err(|status| Failure::of_unary(status, false)) }
         };
-        self.repeat(attempt).await.map(Response::into_inner)
+        let trace = self.trace();
+        self.repeat(trace.as_ref(), attempt).await.map(Response::into_inner)
+    }
+
+    fn trace(&self) -> Option<Trace> {
+        self.settings.trace.current()
     }
 
     /// Runs `attempt` with the client's deadline and repetitions.
-    pub(crate) async fn repeat<'a, T, F>(&'a self, attempt: impl Fn(Attempt<'a>) -> F) -> Result<T, Status>
+    pub(crate) async fn repeat<'a, T, F>(
+        &'a self,
+        trace: Option<&'a Trace>,
+        attempt: impl Fn(Attempt<'a>) -> F,
+    ) -> Result<T, Status>
     where
         F: Future<Output = Result<T, Failure>>,
     {
         let Settings { deadline, retry, .. } = *self.settings;
-        let result = retry::within(deadline, retry, |time| self.by_token(time, &attempt)).await;
+        let result = retry::within(deadline, retry, |time| self.by_token((time, trace), &attempt)).await;
         if result.as_ref().is_err_and(|status| status.code() == Code::DeadlineExceeded) {
             self.servers.leave_if_silent();
         }
@@ -151,12 +171,17 @@ impl Client {
     }
 
     /// Runs `attempt` with the token in use; once more if that is refused and its file holds another.
-    async fn by_token<'a, T, F>(&'a self, time: Time, attempt: impl Fn(Attempt<'a>) -> F) -> Result<T, Failure>
+    async fn by_token<'a, T, F>(
+        &'a self,
+        (time, trace): (Time, Option<&'a Trace>),
+        attempt: impl Fn(Attempt<'a>) -> F,
+    ) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>>,
     {
         let tokens = self.tokens();
-        let in_turn = |time| self.servers.in_turn(time, |time, server| attempt(Attempt { server, time, tokens }));
+        let in_turn =
+            |time| self.servers.in_turn(time, |time, server| attempt(Attempt { server, time, tokens, trace }));
         let Some(tokens) = tokens else { return in_turn(time).await };
         tokens.look_if_due().await;
         let used = tokens.number();

@@ -13,7 +13,8 @@ use super::replies::Waiting;
 use crate::convert::duration;
 use crate::proto::call::Method;
 use crate::proto::reply::Result as Answer;
-use crate::proto::{Call, ExchangeRequest};
+use crate::proto::{Call, ExchangeRequest, TraceContext};
+use crate::trace::Trace;
 
 /// A message is sent once its calls take so many bytes. Below what every server takes (its setting max-message-size).
 const MESSAGE_BYTES: usize = 48 << 10;
@@ -25,9 +26,10 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) method: Method,
-    /// Bytes of the method.
+    /// Bytes of the method and the trace.
     pub(super) length: usize,
     pub(super) timeout: Duration,
+    pub(super) trace: Option<Box<TraceContext>>,
     pub(super) answer: oneshot::Sender<Result<Answer, Failure>>,
 }
 
@@ -41,8 +43,9 @@ pub(super) struct Calls {
 
 /// The length of a call that may travel with others, in bytes; `None` if it is larger than a server may take, which would
 /// end the stream for all.
-pub(super) fn length(method: &Method) -> Option<usize> {
-    Some(method.encoded_len()).filter(|length| *length <= MESSAGE_BYTES)
+pub(super) fn length(method: &Method, trace: Option<&Trace>) -> Option<usize> {
+    let length = method.encoded_len() + trace.map_or(0, Trace::length);
+    Some(length).filter(|length| *length <= MESSAGE_BYTES)
 }
 
 impl Calls {
@@ -81,11 +84,11 @@ impl Stream for Calls {
                 self.next = Some(pending);
                 break false;
             }
-            let Pending { method, length, timeout, answer } = pending;
+            let Pending { method, length, timeout, trace, answer } = pending;
             bytes += length;
             let Some(tag) = self.waiting.enter(answer) else { break true };
             let timeout = Some(duration(timeout.max(SHORTEST_TIMEOUT)));
-            calls.push(Call { tag, timeout, method: Some(method) });
+            calls.push(Call { tag, timeout, method: Some(method), trace_context: trace });
         };
         if !calls.is_empty() {
             return Poll::Ready(Some(ExchangeRequest { calls }));

@@ -15,12 +15,13 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
-use crate::client::{authorized, store};
+use crate::client::{Attempt, authorized, store};
 use crate::proto::call::Method;
 use crate::proto::reply::Result as Answer;
 use crate::proto::session_store_client::SessionStoreClient;
 use crate::retry::Time;
 use crate::token::Tokens;
+use crate::trace::Trace;
 use crate::unsent::absence;
 use calls::{Calls, Pending};
 use replies::Waiting;
@@ -83,15 +84,17 @@ impl FastLane {
         Self { channel, state: Mutex::new(State::Closed) }
     }
 
-    /// Makes a call that has this much time.
-    pub(crate) async fn call(&self, method: Method, time: Time, tokens: Option<&Tokens>) -> Result<Answer, Failure> {
-        let length = calls::length(&method).ok_or(Failure::Refused)?;
+    /// Makes a call in this attempt.
+    pub(crate) async fn call(&self, method: Method, attempt: Attempt<'_>) -> Result<Answer, Failure> {
+        let Attempt { time, tokens, trace, .. } = attempt;
+        let length = calls::length(&method, trace).ok_or(Failure::Refused)?;
         let stream = self.stream(tokens).ok_or(Failure::Refused)?;
         let Time { end, left: timeout } = time;
         let suspicious = end.checked_sub(timeout / 2).unwrap_or(end);
         let mut watch = Watch { lane: self, stream: &stream, suspicious, ended: false };
         let (answer, answered) = oneshot::channel();
-        let sent = stream.queue.send(Pending { method, length, timeout, answer }).await;
+        let sent =
+            stream.queue.send(Pending { method, length, timeout, trace: trace.map(Trace::in_call), answer }).await;
         let answer = match sent {
             Ok(()) => answered.await.unwrap_or_else(|_| Err(stream.waiting.why_not_sent())),
             Err(_) => Err(stream.waiting.why_not_sent()),

@@ -5,6 +5,7 @@ pub(super) mod audit;
 pub(super) mod calls;
 pub(super) mod process;
 pub(super) mod sessions;
+pub(super) mod spans;
 pub(super) mod storage;
 pub(super) mod tls;
 

@@ -89,7 +89,9 @@ type Call struct {
 	//	*Call_Touch
 	//	*Call_Rotate
 	//	*Call_Delete
-	Method        isCall_Method `protobuf_oneof:"method"`
+	Method isCall_Method `protobuf_oneof:"method"`
+	// The trace that the call belongs to; it stands for the metadata of a unary call. Left out: none.
+	TraceContext  *TraceContext `protobuf:"bytes,9,opt,name=trace_context,json=traceContext,proto3" json:"trace_context,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -199,6 +201,13 @@ func (x *Call) GetDelete() *DeleteSessionRequest {
 	return nil
 }
 
+func (x *Call) GetTraceContext() *TraceContext {
+	if x != nil {
+		return x.TraceContext
+	}
+	return nil
+}
+
 type isCall_Method interface {
 	isCall_Method()
 }
@@ -245,6 +254,61 @@ func (*Call_Rotate) isCall_Method() {}
 
 func (*Call_Delete) isCall_Method() {}
 
+// A trace, by W3C Trace Context. What is not of its form is left aside, and the call is carried out all the same.
+type TraceContext struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The header traceparent: the trace, the caller's span and whether it is recorded.
+	Traceparent string `protobuf:"bytes,1,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	// The header tracestate, at most 512 bytes; may be empty.
+	Tracestate    string `protobuf:"bytes,2,opt,name=tracestate,proto3" json:"tracestate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TraceContext) Reset() {
+	*x = TraceContext{}
+	mi := &file_sessiond_v1_exchange_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TraceContext) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TraceContext) ProtoMessage() {}
+
+func (x *TraceContext) ProtoReflect() protoreflect.Message {
+	mi := &file_sessiond_v1_exchange_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TraceContext.ProtoReflect.Descriptor instead.
+func (*TraceContext) Descriptor() ([]byte, []int) {
+	return file_sessiond_v1_exchange_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *TraceContext) GetTraceparent() string {
+	if x != nil {
+		return x.Traceparent
+	}
+	return ""
+}
+
+func (x *TraceContext) GetTracestate() string {
+	if x != nil {
+		return x.Tracestate
+	}
+	return ""
+}
+
 // Some replies: those that were there when the message was sent.
 type ExchangeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -256,7 +320,7 @@ type ExchangeResponse struct {
 
 func (x *ExchangeResponse) Reset() {
 	*x = ExchangeResponse{}
-	mi := &file_sessiond_v1_exchange_proto_msgTypes[2]
+	mi := &file_sessiond_v1_exchange_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -268,7 +332,7 @@ func (x *ExchangeResponse) String() string {
 func (*ExchangeResponse) ProtoMessage() {}
 
 func (x *ExchangeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_exchange_proto_msgTypes[2]
+	mi := &file_sessiond_v1_exchange_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -281,7 +345,7 @@ func (x *ExchangeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExchangeResponse.ProtoReflect.Descriptor instead.
 func (*ExchangeResponse) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_exchange_proto_rawDescGZIP(), []int{2}
+	return file_sessiond_v1_exchange_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ExchangeResponse) GetReplies() []*Reply {
@@ -314,7 +378,7 @@ type Reply struct {
 
 func (x *Reply) Reset() {
 	*x = Reply{}
-	mi := &file_sessiond_v1_exchange_proto_msgTypes[3]
+	mi := &file_sessiond_v1_exchange_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -326,7 +390,7 @@ func (x *Reply) String() string {
 func (*Reply) ProtoMessage() {}
 
 func (x *Reply) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_exchange_proto_msgTypes[3]
+	mi := &file_sessiond_v1_exchange_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -339,7 +403,7 @@ func (x *Reply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reply.ProtoReflect.Descriptor instead.
 func (*Reply) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_exchange_proto_rawDescGZIP(), []int{3}
+	return file_sessiond_v1_exchange_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Reply) GetTag() uint64 {
@@ -488,7 +552,7 @@ type CallError struct {
 
 func (x *CallError) Reset() {
 	*x = CallError{}
-	mi := &file_sessiond_v1_exchange_proto_msgTypes[4]
+	mi := &file_sessiond_v1_exchange_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -500,7 +564,7 @@ func (x *CallError) String() string {
 func (*CallError) ProtoMessage() {}
 
 func (x *CallError) ProtoReflect() protoreflect.Message {
-	mi := &file_sessiond_v1_exchange_proto_msgTypes[4]
+	mi := &file_sessiond_v1_exchange_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -513,7 +577,7 @@ func (x *CallError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallError.ProtoReflect.Descriptor instead.
 func (*CallError) Descriptor() ([]byte, []int) {
-	return file_sessiond_v1_exchange_proto_rawDescGZIP(), []int{4}
+	return file_sessiond_v1_exchange_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CallError) GetCode() int32 {
@@ -543,7 +607,7 @@ const file_sessiond_v1_exchange_proto_rawDesc = "" +
 	"\n" +
 	"\x1asessiond/v1/exchange.proto\x12\vsessiond.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fsessiond/v1/session_calls.proto\":\n" +
 	"\x0fExchangeRequest\x12'\n" +
-	"\x05calls\x18\x01 \x03(\v2\x11.sessiond.v1.CallR\x05calls\"\xb9\x03\n" +
+	"\x05calls\x18\x01 \x03(\v2\x11.sessiond.v1.CallR\x05calls\"\xf9\x03\n" +
 	"\x04Call\x12\x10\n" +
 	"\x03tag\x18\x01 \x01(\x04R\x03tag\x123\n" +
 	"\atimeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12;\n" +
@@ -552,8 +616,14 @@ const file_sessiond_v1_exchange_proto_rawDesc = "" +
 	"\x06update\x18\x05 \x01(\v2!.sessiond.v1.UpdateSessionRequestH\x00R\x06update\x128\n" +
 	"\x05touch\x18\x06 \x01(\v2 .sessiond.v1.TouchSessionRequestH\x00R\x05touch\x12;\n" +
 	"\x06rotate\x18\a \x01(\v2!.sessiond.v1.RotateSessionRequestH\x00R\x06rotate\x12;\n" +
-	"\x06delete\x18\b \x01(\v2!.sessiond.v1.DeleteSessionRequestH\x00R\x06deleteB\b\n" +
-	"\x06method\"@\n" +
+	"\x06delete\x18\b \x01(\v2!.sessiond.v1.DeleteSessionRequestH\x00R\x06delete\x12>\n" +
+	"\rtrace_context\x18\t \x01(\v2\x19.sessiond.v1.TraceContextR\ftraceContextB\b\n" +
+	"\x06method\"P\n" +
+	"\fTraceContext\x12 \n" +
+	"\vtraceparent\x18\x01 \x01(\tR\vtraceparent\x12\x1e\n" +
+	"\n" +
+	"tracestate\x18\x02 \x01(\tR\n" +
+	"tracestate\"@\n" +
 	"\x10ExchangeResponse\x12,\n" +
 	"\areplies\x18\x01 \x03(\v2\x12.sessiond.v1.ReplyR\areplies\"\xbb\x03\n" +
 	"\x05Reply\x12\x10\n" +
@@ -584,49 +654,51 @@ func file_sessiond_v1_exchange_proto_rawDescGZIP() []byte {
 	return file_sessiond_v1_exchange_proto_rawDescData
 }
 
-var file_sessiond_v1_exchange_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_sessiond_v1_exchange_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_sessiond_v1_exchange_proto_goTypes = []any{
 	(*ExchangeRequest)(nil),       // 0: sessiond.v1.ExchangeRequest
 	(*Call)(nil),                  // 1: sessiond.v1.Call
-	(*ExchangeResponse)(nil),      // 2: sessiond.v1.ExchangeResponse
-	(*Reply)(nil),                 // 3: sessiond.v1.Reply
-	(*CallError)(nil),             // 4: sessiond.v1.CallError
-	(*durationpb.Duration)(nil),   // 5: google.protobuf.Duration
-	(*CreateSessionRequest)(nil),  // 6: sessiond.v1.CreateSessionRequest
-	(*GetSessionRequest)(nil),     // 7: sessiond.v1.GetSessionRequest
-	(*UpdateSessionRequest)(nil),  // 8: sessiond.v1.UpdateSessionRequest
-	(*TouchSessionRequest)(nil),   // 9: sessiond.v1.TouchSessionRequest
-	(*RotateSessionRequest)(nil),  // 10: sessiond.v1.RotateSessionRequest
-	(*DeleteSessionRequest)(nil),  // 11: sessiond.v1.DeleteSessionRequest
-	(*CreateSessionResponse)(nil), // 12: sessiond.v1.CreateSessionResponse
-	(*GetSessionResponse)(nil),    // 13: sessiond.v1.GetSessionResponse
-	(*UpdateSessionResponse)(nil), // 14: sessiond.v1.UpdateSessionResponse
-	(*TouchSessionResponse)(nil),  // 15: sessiond.v1.TouchSessionResponse
-	(*RotateSessionResponse)(nil), // 16: sessiond.v1.RotateSessionResponse
-	(*DeleteSessionResponse)(nil), // 17: sessiond.v1.DeleteSessionResponse
+	(*TraceContext)(nil),          // 2: sessiond.v1.TraceContext
+	(*ExchangeResponse)(nil),      // 3: sessiond.v1.ExchangeResponse
+	(*Reply)(nil),                 // 4: sessiond.v1.Reply
+	(*CallError)(nil),             // 5: sessiond.v1.CallError
+	(*durationpb.Duration)(nil),   // 6: google.protobuf.Duration
+	(*CreateSessionRequest)(nil),  // 7: sessiond.v1.CreateSessionRequest
+	(*GetSessionRequest)(nil),     // 8: sessiond.v1.GetSessionRequest
+	(*UpdateSessionRequest)(nil),  // 9: sessiond.v1.UpdateSessionRequest
+	(*TouchSessionRequest)(nil),   // 10: sessiond.v1.TouchSessionRequest
+	(*RotateSessionRequest)(nil),  // 11: sessiond.v1.RotateSessionRequest
+	(*DeleteSessionRequest)(nil),  // 12: sessiond.v1.DeleteSessionRequest
+	(*CreateSessionResponse)(nil), // 13: sessiond.v1.CreateSessionResponse
+	(*GetSessionResponse)(nil),    // 14: sessiond.v1.GetSessionResponse
+	(*UpdateSessionResponse)(nil), // 15: sessiond.v1.UpdateSessionResponse
+	(*TouchSessionResponse)(nil),  // 16: sessiond.v1.TouchSessionResponse
+	(*RotateSessionResponse)(nil), // 17: sessiond.v1.RotateSessionResponse
+	(*DeleteSessionResponse)(nil), // 18: sessiond.v1.DeleteSessionResponse
 }
 var file_sessiond_v1_exchange_proto_depIdxs = []int32{
 	1,  // 0: sessiond.v1.ExchangeRequest.calls:type_name -> sessiond.v1.Call
-	5,  // 1: sessiond.v1.Call.timeout:type_name -> google.protobuf.Duration
-	6,  // 2: sessiond.v1.Call.create:type_name -> sessiond.v1.CreateSessionRequest
-	7,  // 3: sessiond.v1.Call.get:type_name -> sessiond.v1.GetSessionRequest
-	8,  // 4: sessiond.v1.Call.update:type_name -> sessiond.v1.UpdateSessionRequest
-	9,  // 5: sessiond.v1.Call.touch:type_name -> sessiond.v1.TouchSessionRequest
-	10, // 6: sessiond.v1.Call.rotate:type_name -> sessiond.v1.RotateSessionRequest
-	11, // 7: sessiond.v1.Call.delete:type_name -> sessiond.v1.DeleteSessionRequest
-	3,  // 8: sessiond.v1.ExchangeResponse.replies:type_name -> sessiond.v1.Reply
-	4,  // 9: sessiond.v1.Reply.error:type_name -> sessiond.v1.CallError
-	12, // 10: sessiond.v1.Reply.create:type_name -> sessiond.v1.CreateSessionResponse
-	13, // 11: sessiond.v1.Reply.get:type_name -> sessiond.v1.GetSessionResponse
-	14, // 12: sessiond.v1.Reply.update:type_name -> sessiond.v1.UpdateSessionResponse
-	15, // 13: sessiond.v1.Reply.touch:type_name -> sessiond.v1.TouchSessionResponse
-	16, // 14: sessiond.v1.Reply.rotate:type_name -> sessiond.v1.RotateSessionResponse
-	17, // 15: sessiond.v1.Reply.delete:type_name -> sessiond.v1.DeleteSessionResponse
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	6,  // 1: sessiond.v1.Call.timeout:type_name -> google.protobuf.Duration
+	7,  // 2: sessiond.v1.Call.create:type_name -> sessiond.v1.CreateSessionRequest
+	8,  // 3: sessiond.v1.Call.get:type_name -> sessiond.v1.GetSessionRequest
+	9,  // 4: sessiond.v1.Call.update:type_name -> sessiond.v1.UpdateSessionRequest
+	10, // 5: sessiond.v1.Call.touch:type_name -> sessiond.v1.TouchSessionRequest
+	11, // 6: sessiond.v1.Call.rotate:type_name -> sessiond.v1.RotateSessionRequest
+	12, // 7: sessiond.v1.Call.delete:type_name -> sessiond.v1.DeleteSessionRequest
+	2,  // 8: sessiond.v1.Call.trace_context:type_name -> sessiond.v1.TraceContext
+	4,  // 9: sessiond.v1.ExchangeResponse.replies:type_name -> sessiond.v1.Reply
+	5,  // 10: sessiond.v1.Reply.error:type_name -> sessiond.v1.CallError
+	13, // 11: sessiond.v1.Reply.create:type_name -> sessiond.v1.CreateSessionResponse
+	14, // 12: sessiond.v1.Reply.get:type_name -> sessiond.v1.GetSessionResponse
+	15, // 13: sessiond.v1.Reply.update:type_name -> sessiond.v1.UpdateSessionResponse
+	16, // 14: sessiond.v1.Reply.touch:type_name -> sessiond.v1.TouchSessionResponse
+	17, // 15: sessiond.v1.Reply.rotate:type_name -> sessiond.v1.RotateSessionResponse
+	18, // 16: sessiond.v1.Reply.delete:type_name -> sessiond.v1.DeleteSessionResponse
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_sessiond_v1_exchange_proto_init() }
@@ -643,7 +715,7 @@ func file_sessiond_v1_exchange_proto_init() {
 		(*Call_Rotate)(nil),
 		(*Call_Delete)(nil),
 	}
-	file_sessiond_v1_exchange_proto_msgTypes[3].OneofWrappers = []any{
+	file_sessiond_v1_exchange_proto_msgTypes[4].OneofWrappers = []any{
 		(*Reply_Error)(nil),
 		(*Reply_Create)(nil),
 		(*Reply_Get)(nil),
@@ -658,7 +730,7 @@ func file_sessiond_v1_exchange_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sessiond_v1_exchange_proto_rawDesc), len(file_sessiond_v1_exchange_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

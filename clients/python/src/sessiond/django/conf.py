@@ -24,6 +24,7 @@ from sessiond import AsyncClient, Client, Tls
 from sessiond.address import AddressError, parse_list
 from sessiond.tls import TlsError
 from sessiond.token import Token, TokenError
+from sessiond.traces import TraceContext
 
 DEFAULT_TIMEOUT = 1.0
 _SETTING = "SESSIOND"
@@ -55,6 +56,8 @@ class Conf:
     # The address of the HandoffIssueView that this site is sent visitors by.
     handoff_issuer: str | None
     watch_token_file: str | None
+    # Tells the trace that calls carry.
+    trace_context: TraceContext | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +205,20 @@ class _Reader:
             return None
         return engine
 
+    def trace_context(self, name: str) -> TraceContext | None:
+        value, _ = self.find(name)
+        if isinstance(value, str):
+            try:
+                value = import_string(value)
+            except ImportError as error:
+                self.wrong(name, f"can't be imported: {error}")
+                return None
+        if value is not None and not callable(value):
+            self.wrong(name, f"must be a callable or the path of one, not {_kind(value)}")
+            return None
+        found: TraceContext | None = value
+        return found
+
     def labels(self, name: str) -> dict[str, Label]:
         value, _ = self.find(name)
         sources: dict[Any, Any] = {
@@ -281,6 +298,7 @@ _READERS: dict[str, Callable[[_Reader, str], Any]] = {
     "HANDOFF_AUDIENCE": _Reader.text,
     "HANDOFF_ISSUER": _Reader.handoff_issuer,
     "WATCH_TOKEN_FILE": _Reader.text,
+    "TRACE_CONTEXT": _Reader.trace_context,
 }
 
 
@@ -319,6 +337,7 @@ def client() -> Client:
             _client(conf.address, conf.tls, conf.token_file, conf.token)
             .with_namespace(conf.namespace)
             .with_timeout(conf.timeout)
+            .with_trace_context(conf.trace_context)
         )
         _current_client = found
     return found
@@ -334,6 +353,7 @@ def async_client() -> AsyncClient:
             _async_client(conf.address, conf.tls, conf.token_file, conf.token)
             .with_namespace(conf.namespace)
             .with_timeout(conf.timeout)
+            .with_trace_context(conf.trace_context)
         )
         _current_async_client = found
     return found

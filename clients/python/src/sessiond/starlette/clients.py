@@ -5,6 +5,7 @@ import os
 from sessiond.async_client import AsyncClient
 from sessiond.tls import Tls
 from sessiond.token import Token
+from sessiond.traces import TraceContext
 
 DEFAULT_TIMEOUT = 1.0
 
@@ -16,11 +17,12 @@ def client_of(
     timeout: float | None,
     tls: Tls | None,
     token: Token,
+    trace_context: TraceContext | None,
 ) -> AsyncClient:
     """The client that was given, or one of its own; it serves every event loop.
 
-    What is None is read from SESSIOND_ADDR, SESSIOND_NAMESPACE and SESSIOND_TIMEOUT; `tls` and `token` are what
-    AsyncClient takes.
+    What is None is read from SESSIOND_ADDR, SESSIOND_NAMESPACE and SESSIOND_TIMEOUT; `tls`, `token` and
+    `trace_context` are what AsyncClient takes.
     """
     if given is None:
         return AsyncClient(
@@ -30,7 +32,10 @@ def client_of(
             tls=tls,
             token_file=token.file,
             token=token.text,
+            trace_context=trace_context,
         )
-    if (address, namespace, timeout, tls, token) != (None, None, None, None, Token()):
-        raise ValueError("give a client, or an address, a namespace, a timeout, TLS settings and a token for one")
+    if (address, namespace, timeout, tls, token, trace_context) != (None, None, None, None, Token(), None):
+        raise ValueError(
+            "give a client, or an address, a namespace, a timeout, TLS settings, a token and a trace context for one"
+        )
     return given

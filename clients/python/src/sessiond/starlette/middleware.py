@@ -17,6 +17,7 @@ from sessiond.starlette.clients import client_of
 from sessiond.starlette.session import Session
 from sessiond.tls import File, Tls
 from sessiond.token import Token
+from sessiond.traces import TraceContext
 from sessiond.web.devices import labels_of
 from sessiond.web.errors import SessionInterrupted, answer_for
 from sessiond.web.state import Labels, Rules, State
@@ -38,7 +39,8 @@ class SessiondMiddleware:
 
     Without a `client` it makes one from `address`, `namespace` and `timeout`, or from the environment's SESSIOND_ADDR,
     SESSIOND_NAMESPACE and SESSIOND_TIMEOUT, and closes it when the application's lifespan ends. `tls` says how it calls
-    an address with https://, and `token_file` or `token` by which token the server knows it.
+    an address with https://, and `token_file` or `token` by which token the server knows it;
+    `trace_context` tells the trace that its calls carry.
 
     `max_age` is how many seconds a session lasts after the last request that loaded it, and how long the browser keeps
     the cookie; with None the cookie goes with the browser, and the namespace's idle timeout holds. `absolute_timeout`
@@ -59,6 +61,7 @@ class SessiondMiddleware:
         tls: Tls | None = None,
         token_file: File | None = None,
         token: str | None = None,
+        trace_context: TraceContext | None = None,
         cookie_name: str = "session",
         max_age: int | None = TWO_WEEKS,
         path: str = "/",
@@ -76,7 +79,7 @@ class SessiondMiddleware:
         given = Token(file=token_file, text=token)
         # Pages that show the local variables of a traceback would show it.
         del token
-        self._client = client_of(client, address, namespace, timeout, tls, given)
+        self._client = client_of(client, address, namespace, timeout, tls, given, trace_context)
         self._owns_client = client is None
         self._cookie = _Cookie(cookie_name, max_age, path, domain, same_site, https_only, partitioned)
         self._labels = labels

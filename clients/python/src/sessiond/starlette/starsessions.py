@@ -13,6 +13,7 @@ from sessiond.ids import mapped_id
 from sessiond.starlette.clients import client_of
 from sessiond.tls import File, Tls
 from sessiond.token import Token
+from sessiond.traces import TraceContext
 from sessiond.values import Opaque
 from sessiond.web.errors import SessionInterrupted
 
@@ -39,10 +40,11 @@ class StarsessionsStore(SessionStore):
         tls: Tls | None = None,
         token_file: File | None = None,
         token: str | None = None,
+        trace_context: TraceContext | None = None,
     ):
         given = Token(file=token_file, text=token)
         del token
-        self._client = client_of(client, address, namespace, timeout, tls, given)
+        self._client = client_of(client, address, namespace, timeout, tls, given, trace_context)
         self._read: OrderedDict[str, None] = OrderedDict()
 
     async def read(self, session_id: str, lifetime: int) -> bytes:

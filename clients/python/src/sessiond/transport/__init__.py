@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from sessiond.tls import Tls
 from sessiond.token import Token
+from sessiond.traces import Trace
 
 ENVIRONMENT = "SESSIOND_TRANSPORT"
 
@@ -38,8 +39,8 @@ class Transport(Protocol):
 
     name: str
 
-    def call(self, method: str, request: dict[str, Any], timeout: float) -> dict[str, Any]:
-        """The answer to a call, which ends within `timeout` seconds, repetitions included.
+    def call(self, method: str, request: dict[str, Any], timeout: float, trace: Trace | None = None) -> dict[str, Any]:
+        """The answer to a call of this trace, which ends within `timeout` seconds, repetitions included.
 
         Raises a SessiondError that has no exception chained to it; the request is then emptied, since pages that show
         the local variables of a traceback would otherwise show what is in it.
@@ -64,7 +65,9 @@ class AsyncTransport(Protocol):
 
     name: str
 
-    async def call(self, method: str, request: dict[str, Any], timeout: float) -> dict[str, Any]: ...
+    async def call(
+        self, method: str, request: dict[str, Any], timeout: float, trace: Trace | None = None
+    ) -> dict[str, Any]: ...
 
     def watch(self, request: dict[str, Any]) -> AsyncStream: ...
 

@@ -6,6 +6,7 @@ from typing import Any
 from sessiond import _native
 from sessiond.tls import Tls
 from sessiond.token import Token
+from sessiond.traces import Trace
 from sessiond.transport import AsyncStream, AsyncTransport, Stream, Transport
 
 NAME = "native"
@@ -35,8 +36,10 @@ class _AsyncNative:
     def __init__(self, addresses: list[str], timeout: float, tls: Tls | None, token: Token | None):
         self._core = _native.AsyncCore(addresses, timeout, tls, token)
 
-    async def call(self, method: str, request: dict[str, Any], timeout: float) -> dict[str, Any]:
-        answer: dict[str, Any] = await self._core.call(asyncio.get_running_loop(), method, request, timeout)
+    async def call(
+        self, method: str, request: dict[str, Any], timeout: float, trace: Trace | None = None
+    ) -> dict[str, Any]:
+        answer: dict[str, Any] = await self._core.call(asyncio.get_running_loop(), method, request, timeout, trace)
         return answer
 
     def watch(self, request: dict[str, Any]) -> AsyncStream:

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from sessiond.v1 import session_calls_pb2 as sessiond_dot_v1_dot_session__calls__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asessiond/v1/exchange.proto\x12\x0bsessiond.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fsessiond/v1/session_calls.proto\"3\n\x0f\x45xchangeRequest\x12 \n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x11.sessiond.v1.Call\"\xff\x02\n\x04\x43\x61ll\x12\x0b\n\x03tag\x18\x01 \x01(\x04\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x33\n\x06\x63reate\x18\x03 \x01(\x0b\x32!.sessiond.v1.CreateSessionRequestH\x00\x12-\n\x03get\x18\x04 \x01(\x0b\x32\x1e.sessiond.v1.GetSessionRequestH\x00\x12\x33\n\x06update\x18\x05 \x01(\x0b\x32!.sessiond.v1.UpdateSessionRequestH\x00\x12\x31\n\x05touch\x18\x06 \x01(\x0b\x32 .sessiond.v1.TouchSessionRequestH\x00\x12\x33\n\x06rotate\x18\x07 \x01(\x0b\x32!.sessiond.v1.RotateSessionRequestH\x00\x12\x33\n\x06\x64\x65lete\x18\x08 \x01(\x0b\x32!.sessiond.v1.DeleteSessionRequestH\x00\x42\x08\n\x06method\"7\n\x10\x45xchangeResponse\x12#\n\x07replies\x18\x01 \x03(\x0b\x32\x12.sessiond.v1.Reply\"\x83\x03\n\x05Reply\x12\x0b\n\x03tag\x18\x01 \x01(\x04\x12\'\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x16.sessiond.v1.CallErrorH\x00\x12\x34\n\x06\x63reate\x18\x03 \x01(\x0b\x32\".sessiond.v1.CreateSessionResponseH\x00\x12.\n\x03get\x18\x04 \x01(\x0b\x32\x1f.sessiond.v1.GetSessionResponseH\x00\x12\x34\n\x06update\x18\x05 \x01(\x0b\x32\".sessiond.v1.UpdateSessionResponseH\x00\x12\x32\n\x05touch\x18\x06 \x01(\x0b\x32!.sessiond.v1.TouchSessionResponseH\x00\x12\x34\n\x06rotate\x18\x07 \x01(\x0b\x32\".sessiond.v1.RotateSessionResponseH\x00\x12\x34\n\x06\x64\x65lete\x18\x08 \x01(\x0b\x32\".sessiond.v1.DeleteSessionResponseH\x00\x42\x08\n\x06result\";\n\tCallError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0f\n\x07\x64\x65tails\x18\x03 \x01(\x0c\x42\x38\n\x0f\x64\x65v.sessiond.v1P\x01Z#sessiond/gen/sessiond/v1;sessiondv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asessiond/v1/exchange.proto\x12\x0bsessiond.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fsessiond/v1/session_calls.proto\"3\n\x0f\x45xchangeRequest\x12 \n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x11.sessiond.v1.Call\"\xb1\x03\n\x04\x43\x61ll\x12\x0b\n\x03tag\x18\x01 \x01(\x04\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x33\n\x06\x63reate\x18\x03 \x01(\x0b\x32!.sessiond.v1.CreateSessionRequestH\x00\x12-\n\x03get\x18\x04 \x01(\x0b\x32\x1e.sessiond.v1.GetSessionRequestH\x00\x12\x33\n\x06update\x18\x05 \x01(\x0b\x32!.sessiond.v1.UpdateSessionRequestH\x00\x12\x31\n\x05touch\x18\x06 \x01(\x0b\x32 .sessiond.v1.TouchSessionRequestH\x00\x12\x33\n\x06rotate\x18\x07 \x01(\x0b\x32!.sessiond.v1.RotateSessionRequestH\x00\x12\x33\n\x06\x64\x65lete\x18\x08 \x01(\x0b\x32!.sessiond.v1.DeleteSessionRequestH\x00\x12\x30\n\rtrace_context\x18\t \x01(\x0b\x32\x19.sessiond.v1.TraceContextB\x08\n\x06method\"7\n\x0cTraceContext\x12\x13\n\x0btraceparent\x18\x01 \x01(\t\x12\x12\n\ntracestate\x18\x02 \x01(\t\"7\n\x10\x45xchangeResponse\x12#\n\x07replies\x18\x01 \x03(\x0b\x32\x12.sessiond.v1.Reply\"\x83\x03\n\x05Reply\x12\x0b\n\x03tag\x18\x01 \x01(\x04\x12\'\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x16.sessiond.v1.CallErrorH\x00\x12\x34\n\x06\x63reate\x18\x03 \x01(\x0b\x32\".sessiond.v1.CreateSessionResponseH\x00\x12.\n\x03get\x18\x04 \x01(\x0b\x32\x1f.sessiond.v1.GetSessionResponseH\x00\x12\x34\n\x06update\x18\x05 \x01(\x0b\x32\".sessiond.v1.UpdateSessionResponseH\x00\x12\x32\n\x05touch\x18\x06 \x01(\x0b\x32!.sessiond.v1.TouchSessionResponseH\x00\x12\x34\n\x06rotate\x18\x07 \x01(\x0b\x32\".sessiond.v1.RotateSessionResponseH\x00\x12\x34\n\x06\x64\x65lete\x18\x08 \x01(\x0b\x32\".sessiond.v1.DeleteSessionResponseH\x00\x42\x08\n\x06result\";\n\tCallError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0f\n\x07\x64\x65tails\x18\x03 \x01(\x0c\x42\x38\n\x0f\x64\x65v.sessiond.v1P\x01Z#sessiond/gen/sessiond/v1;sessiondv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,11 +37,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXCHANGEREQUEST']._serialized_start=108
   _globals['_EXCHANGEREQUEST']._serialized_end=159
   _globals['_CALL']._serialized_start=162
-  _globals['_CALL']._serialized_end=545
-  _globals['_EXCHANGERESPONSE']._serialized_start=547
-  _globals['_EXCHANGERESPONSE']._serialized_end=602
-  _globals['_REPLY']._serialized_start=605
-  _globals['_REPLY']._serialized_end=992
-  _globals['_CALLERROR']._serialized_start=994
-  _globals['_CALLERROR']._serialized_end=1053
+  _globals['_CALL']._serialized_end=595
+  _globals['_TRACECONTEXT']._serialized_start=597
+  _globals['_TRACECONTEXT']._serialized_end=652
+  _globals['_EXCHANGERESPONSE']._serialized_start=654
+  _globals['_EXCHANGERESPONSE']._serialized_end=709
+  _globals['_REPLY']._serialized_start=712
+  _globals['_REPLY']._serialized_end=1099
+  _globals['_CALLERROR']._serialized_start=1101
+  _globals['_CALLERROR']._serialized_end=1160
 # @@protoc_insertion_point(module_scope)

@@ -17,7 +17,7 @@ class ExchangeRequest(_message.Message):
     def __init__(self, calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ...) -> None: ...
 
 class Call(_message.Message):
-    __slots__ = ("tag", "timeout", "create", "get", "update", "touch", "rotate", "delete")
+    __slots__ = ("tag", "timeout", "create", "get", "update", "touch", "rotate", "delete", "trace_context")
     TAG_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     CREATE_FIELD_NUMBER: _ClassVar[int]
@@ -26,6 +26,7 @@ class Call(_message.Message):
     TOUCH_FIELD_NUMBER: _ClassVar[int]
     ROTATE_FIELD_NUMBER: _ClassVar[int]
     DELETE_FIELD_NUMBER: _ClassVar[int]
+    TRACE_CONTEXT_FIELD_NUMBER: _ClassVar[int]
     tag: int
     timeout: _duration_pb2.Duration
     create: _session_calls_pb2.CreateSessionRequest
@@ -34,7 +35,16 @@ class Call(_message.Message):
     touch: _session_calls_pb2.TouchSessionRequest
     rotate: _session_calls_pb2.RotateSessionRequest
     delete: _session_calls_pb2.DeleteSessionRequest
-    def __init__(self, tag: _Optional[int] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., create: _Optional[_Union[_session_calls_pb2.CreateSessionRequest, _Mapping]] = ..., get: _Optional[_Union[_session_calls_pb2.GetSessionRequest, _Mapping]] = ..., update: _Optional[_Union[_session_calls_pb2.UpdateSessionRequest, _Mapping]] = ..., touch: _Optional[_Union[_session_calls_pb2.TouchSessionRequest, _Mapping]] = ..., rotate: _Optional[_Union[_session_calls_pb2.RotateSessionRequest, _Mapping]] = ..., delete: _Optional[_Union[_session_calls_pb2.DeleteSessionRequest, _Mapping]] = ...) -> None: ...
+    trace_context: TraceContext
+    def __init__(self, tag: _Optional[int] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., create: _Optional[_Union[_session_calls_pb2.CreateSessionRequest, _Mapping]] = ..., get: _Optional[_Union[_session_calls_pb2.GetSessionRequest, _Mapping]] = ..., update: _Optional[_Union[_session_calls_pb2.UpdateSessionRequest, _Mapping]] = ..., touch: _Optional[_Union[_session_calls_pb2.TouchSessionRequest, _Mapping]] = ..., rotate: _Optional[_Union[_session_calls_pb2.RotateSessionRequest, _Mapping]] = ..., delete: _Optional[_Union[_session_calls_pb2.DeleteSessionRequest, _Mapping]] = ..., trace_context: _Optional[_Union[TraceContext, _Mapping]] = ...) -> None: ...
+
+class TraceContext(_message.Message):
+    __slots__ = ("traceparent", "tracestate")
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    TRACESTATE_FIELD_NUMBER: _ClassVar[int]
+    traceparent: str
+    tracestate: str
+    def __init__(self, traceparent: _Optional[str] = ..., tracestate: _Optional[str] = ...) -> None: ...
 
 class ExchangeResponse(_message.Message):
     __slots__ = ("replies",)

@@ -12,6 +12,7 @@ from typing import Any
 
 from sessiond.tls import Tls
 from sessiond.token import Token
+from sessiond.traces import Trace
 from sessiond.transport import AsyncStream
 from sessiond.transport.grpcio import failures
 from sessiond.transport.grpcio.attempts import Attempts
@@ -27,10 +28,12 @@ class AsyncGrpcTransport:
     def __init__(self, addresses: list[str], tls: Tls | None, token: Token | None):
         self._servers = Servers(addresses, tls, token)
 
-    async def call(self, method: str, request: dict[str, Any], timeout: float) -> dict[str, Any]:
+    async def call(
+        self, method: str, request: dict[str, Any], timeout: float, trace: Trace | None = None
+    ) -> dict[str, Any]:
         known = method_of(method)
         message = to_message(known.request, request)
-        attempts = Attempts(self._servers, known.is_idempotent, timeout)
+        attempts = Attempts(self._servers, known.is_idempotent, timeout, trace)
         while True:
             server = attempts.server()
             answer, failure = await _attempt(server, known, message, attempts)

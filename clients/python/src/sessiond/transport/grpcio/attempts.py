@@ -5,6 +5,7 @@ others.
 import random
 import time
 
+from sessiond import traces
 from sessiond.errors import Code, SessiondError
 from sessiond.transport.grpcio.failures import Failure
 from sessiond.transport.grpcio.servers import Server, Servers
@@ -20,7 +21,7 @@ _LONGEST_PAUSE = 0.2
 
 
 class Attempts:
-    def __init__(self, servers: Servers, is_idempotent: bool, timeout: float):
+    def __init__(self, servers: Servers, is_idempotent: bool, timeout: float, trace: traces.Trace | None):
         self._servers = servers
         self._is_idempotent = is_idempotent
         self._end = time.monotonic() + timeout
@@ -28,8 +29,14 @@ class Attempts:
         self._untried = len(servers)
         self._turn = servers.turn
         self._unavailable: SessiondError | None = None
-        self.metadata: Metadata = servers.tokens.metadata()
+        self._token: Metadata = servers.tokens.metadata()
+        self._trace = traces.metadata(trace)
         self._is_made_with_another_token = False
+
+    @property
+    def metadata(self) -> Metadata:
+        """What the next attempt carries."""
+        return self._token + self._trace
 
     @property
     def rest(self) -> float:
@@ -69,10 +76,10 @@ class Attempts:
     def _takes_another_token(self) -> bool:
         """Whether there is another token than the one that was refused. Such a call is made once more."""
         tokens = self._servers.tokens
-        if self._is_made_with_another_token or not tokens.has_another_than(self.metadata):
+        if self._is_made_with_another_token or not tokens.has_another_than(self._token):
             return False
         self._is_made_with_another_token = True
-        self.metadata = tokens.metadata()
+        self._token = tokens.metadata()
         return True
 
     def verdict(self, failure: Failure) -> SessiondError:

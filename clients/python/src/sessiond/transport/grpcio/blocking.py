@@ -8,6 +8,7 @@ import grpc
 from sessiond.errors import Code
 from sessiond.tls import Tls
 from sessiond.token import Token
+from sessiond.traces import Trace
 from sessiond.transport import Stream
 from sessiond.transport.grpcio import failures, forking
 from sessiond.transport.grpcio.attempts import Attempts
@@ -33,10 +34,10 @@ class GrpcTransport:
     def __init__(self, addresses: list[str], tls: Tls | None, token: Token | None):
         self._servers = Servers(addresses, tls, token)
 
-    def call(self, method: str, request: dict[str, Any], timeout: float) -> dict[str, Any]:
+    def call(self, method: str, request: dict[str, Any], timeout: float, trace: Trace | None = None) -> dict[str, Any]:
         known = method_of(method)
         message = to_message(known.request, request)
-        attempts = Attempts(self._servers, known.is_idempotent, timeout)
+        attempts = Attempts(self._servers, known.is_idempotent, timeout, trace)
         while True:
             server = attempts.server()
             try:

@@ -5,8 +5,10 @@ import io.grpc.ClientInterceptors;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
 
 /** What the clients of one builder share: the channel, its I/O thread, and the fast lane. */
 final class Connection implements AutoCloseable {
@@ -15,6 +17,7 @@ final class Connection implements AutoCloseable {
 
     private final List<String> addresses;
     private final Retry retry;
+    private final Supplier<Map<String, String>> traceContext;
     private final IoThread io;
     private final TlsFailures tlsFailures = new TlsFailures();
     private final ManagedChannel channel;
@@ -28,6 +31,7 @@ final class Connection implements AutoCloseable {
     Connection(List<String> addresses, Security security, Tokens tokens, Settings settings) {
         this.addresses = addresses;
         retry = settings.retry;
+        traceContext = settings.traceContext;
         io = new IoThread();
         channel = Channels.open(addresses, security, tlsFailures, io, settings.timeout);
         this.tokens = tokens;
@@ -51,6 +55,11 @@ final class Connection implements AutoCloseable {
 
     Retry retry() {
         return retry;
+    }
+
+    /** Tells the trace of the caller's span; null if calls carry none. */
+    Supplier<Map<String, String>> traceContext() {
+        return traceContext;
     }
 
     IoThread io() {

@@ -1,6 +1,7 @@
 package dev.sessiond.client;
 
 import com.google.protobuf.Message;
+import dev.sessiond.v1.TraceContext;
 import io.grpc.Status;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
@@ -21,6 +22,7 @@ final class Invocation<Q extends Message, A extends Message, R> extends Completa
     private final Method<Q, A> method;
     private final Q request;
     private final Function<A, R> convert;
+    private final TraceContext trace;
     private final long begin = System.nanoTime();
     private final long deadline;
 
@@ -36,6 +38,7 @@ final class Invocation<Q extends Message, A extends Message, R> extends Completa
         this.method = method;
         this.request = request;
         this.convert = convert;
+        trace = Traces.current(caller.connection().traceContext());
         deadline = begin + caller.timeout().toNanos();
     }
 
@@ -45,6 +48,11 @@ final class Invocation<Q extends Message, A extends Message, R> extends Completa
 
     Q request() {
         return request;
+    }
+
+    /** The trace that the call belongs to; null if there is none. */
+    TraceContext trace() {
+        return trace;
     }
 
     /** When the call began, by {@link System#nanoTime}. */

@@ -18,7 +18,8 @@ final class LaneCall<Q extends Message, A extends Message> {
 
     LaneCall(Invocation<Q, A, ?> invocation) {
         this.invocation = invocation;
-        size = invocation.request().getSerializedSize() + OVERHEAD;
+        int trace = invocation.trace() == null ? 0 : invocation.trace().getSerializedSize();
+        size = invocation.request().getSerializedSize() + trace + OVERHEAD;
     }
 
     /** The bytes that the call takes in a message, at most. */
@@ -47,6 +48,9 @@ final class LaneCall<Q extends Message, A extends Message> {
                 .setTimeout(
                         Duration.newBuilder().setSeconds(left / 1_000_000_000).setNanos((int) (left % 1_000_000_000)));
         invocation.method().lane().put().accept(call, invocation.request());
+        if (invocation.trace() != null) {
+            call.setTraceContext(invocation.trace());
+        }
         return call.build();
     }
 

@@ -5,9 +5,11 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /**
@@ -606,6 +608,20 @@ public final class SessiondClient implements AutoCloseable {
          */
         public Builder fastLane(boolean fastLane) {
             settings.fastLane = fastLane;
+            return this;
+        }
+
+        /**
+         * Has each call carry the trace of the caller's span, so that the server's spans and access lines belong to it. Events are
+         * not traced.
+         *
+         * @param current asked once for each call, in the thread that makes it; answers a map with {@code traceparent} and
+         *     {@code tracestate} of W3C Trace Context, or null or an empty map where there is no span. What it throws counts as no
+         *     span. Left out, calls carry no trace
+         * @return this builder
+         */
+        public Builder traceContext(Supplier<Map<String, String>> current) {
+            settings.traceContext = Objects.requireNonNull(current, "current");
             return this;
         }
 

@@ -3,7 +3,9 @@ package dev.sessiond.client;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Executor;
+import java.util.function.Supplier;
 
 /** The settings of a client, as its builder gathers them. */
 final class Settings {
@@ -15,6 +17,8 @@ final class Settings {
     Duration timeout = Duration.ofSeconds(1);
     Retry retry = Retry.DEFAULT;
     boolean fastLane = true;
+    // Null if calls carry no trace.
+    Supplier<Map<String, String>> traceContext;
     Executor completionExecutor = Runnable::run;
 
     /** Judges the settings before anything is opened. */

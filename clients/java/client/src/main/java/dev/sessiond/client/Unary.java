@@ -1,6 +1,7 @@
 package dev.sessiond.client;
 
 import com.google.protobuf.Message;
+import dev.sessiond.v1.TraceContext;
 import io.grpc.CallOptions;
 import io.grpc.ClientCall;
 import io.grpc.Grpc;
@@ -10,6 +11,11 @@ import java.util.concurrent.TimeUnit;
 
 /** An attempt that travels by itself. */
 final class Unary<Q extends Message, A extends Message> extends ClientCall.Listener<A> {
+    private static final Metadata.Key<String> TRACEPARENT =
+            Metadata.Key.of("traceparent", Metadata.ASCII_STRING_MARSHALLER);
+    private static final Metadata.Key<String> TRACESTATE =
+            Metadata.Key.of("tracestate", Metadata.ASCII_STRING_MARSHALLER);
+
     private final Connection connection;
     private final ClientCall<Q, A> call;
     private final Invocation<Q, A, ?> invocation;
@@ -32,10 +38,21 @@ final class Unary<Q extends Message, A extends Message> extends ClientCall.Liste
                 .newCall(
                         invocation.method().descriptor(),
                         CallOptions.DEFAULT.withDeadlineAfter(left, TimeUnit.NANOSECONDS));
-        call.start(new Unary<>(connection, call, invocation), new Metadata());
+        call.start(new Unary<>(connection, call, invocation), headers(invocation.trace()));
         call.request(2);
         call.sendMessage(invocation.request());
         call.halfClose();
+    }
+
+    private static Metadata headers(TraceContext trace) {
+        Metadata headers = new Metadata();
+        if (trace != null) {
+            headers.put(TRACEPARENT, trace.getTraceparent());
+            if (!trace.getTracestate().isEmpty()) {
+                headers.put(TRACESTATE, trace.getTracestate());
+            }
+        }
+        return headers;
     }
 
     @Override

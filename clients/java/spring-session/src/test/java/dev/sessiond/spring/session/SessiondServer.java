@@ -134,6 +134,11 @@ public final class SessiondServer implements AutoCloseable {
         }
     }
 
+    /** What the server has logged. */
+    public String readLog() throws IOException {
+        return Files.readString(folder.resolve("log"));
+    }
+
     /** Ends the server by SIGKILL: it has no chance to write anything. */
     public void kill() {
         process.destroyForcibly();

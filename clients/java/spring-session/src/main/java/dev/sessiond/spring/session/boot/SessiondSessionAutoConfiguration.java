@@ -67,8 +67,9 @@ public final class SessiondSessionAutoConfiguration {
 
     @Bean
     @ConditionalOnMissingBean
-    SessiondClient sessiondClient(SessiondSettings settings) {
-        return settings.client();
+    SessiondClient sessiondClient(
+            SessiondSettings settings, ObjectProvider<SessiondClientBuilderCustomizer> customizers) {
+        return settings.client(customizers);
     }
 
     @Bean

@@ -28,7 +28,7 @@ final class SessiondSettings {
         this.bundles = bundles;
     }
 
-    SessiondClient client() {
+    SessiondClient client(ObjectProvider<SessiondClientBuilderCustomizer> customizers) {
         String namespace = properties.namespace();
         if (!NAMESPACE.matcher(namespace).matches()) {
             throw wrong(
@@ -54,7 +54,9 @@ final class SessiondSettings {
         }
         TlsSettings tls = new TlsSettings(properties, bundles);
         try {
-            return builder.tls(tls.tls()).build();
+            builder.tls(tls.tls());
+            customizers.orderedStream().forEach(customizer -> customizer.customize(builder));
+            return builder.build();
         } catch (IllegalArgumentException e) {
             String reason = e.getMessage() + ".";
             // All clients refuse an address in these words.
