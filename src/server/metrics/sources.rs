@@ -13,6 +13,8 @@ use std::sync::atomic::AtomicU64;
 pub(in crate::server) struct Sources {
     pub(in crate::server) services: Services,
     pub(in crate::server) workers: Vec<WorkerGauges>,
+    /// What the console tells of itself; `None` if there is none.
+    pub(in crate::server) console: Option<WorkerGauges>,
     /// How far the sweeper was behind at the last look, in milliseconds. Asking now could wait for the disk.
     pub(in crate::server) sweeper_lag: Arc<AtomicU64>,
     pub(in crate::server) started: Millis,
