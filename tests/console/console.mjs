@@ -37,35 +37,39 @@ export class Server {
   #process;
   #folder = mkdtempSync(join(tmpdir(), "sessiond-console-"));
   #flags;
-  /** Who makes sessions; nobody is asked without rules. */
-  #token = "";
+  /** A token of each caller; none without rules of access. */
+  tokens = {};
 
-  /** With rules of access, `token` makes tokens for their callers. */
   static async start({ withRules = false } = {}) {
     const server = new Server();
     server.#flags = [];
     if (withRules) {
       writeFileSync(join(server.#folder, "access.toml"), RULES);
-      writeFileSync(server.#tokens, "");
-      server.#token = server.token("shop");
-      server.#flags = ["--access-file", join(server.#folder, "access.toml"), "--access-tokens", server.#tokens];
+      const file = join(server.#folder, "tokens");
+      for (const caller of ["ops", "support", "shop"]) {
+        server.tokens[caller] = run(["token", "create", "--access-tokens", file, caller]).match(/sdt_\w+/)[0];
+      }
+      server.#flags = ["--access-file", join(server.#folder, "access.toml"), "--access-tokens", file];
     }
     await server.launch({ address: "127.0.0.1:0", console: "127.0.0.1:0" });
     return server;
   }
 
-  get #tokens() {
-    return join(this.#folder, "tokens");
-  }
-
-  token(caller) {
-    return this.#run(["token", "create", "--access-tokens", this.#tokens, caller]).match(/sdt_\w+/)[0];
-  }
-
   /** Starts the process; after `kill`, at the same addresses. */
   async launch({ address, console } = this.addresses) {
-    const flags = ["--listen", address, "--console-listen", console, "--data-dir", join(this.#folder, "data"), ...this.#flags];
-    this.#process = spawn(process.env.SESSIOND_BIN, ["serve", ...flags], { stdio: ["ignore", "pipe", "ignore"], env: {} });
+    const flags = [
+      "--listen",
+      address,
+      "--console-listen",
+      console,
+      "--data-dir",
+      join(this.#folder, "data"),
+      ...this.#flags,
+    ];
+    this.#process = spawn(process.env.SESSIOND_BIN, ["serve", ...flags], {
+      stdio: ["ignore", "pipe", "ignore"],
+      env: {},
+    });
     const banner = {};
     for await (const line of createInterface({ input: this.#process.stdout })) {
       const [, name, value] = line.match(/^ {2}(\w+) +(.*)$/) ?? [];
@@ -98,20 +102,28 @@ export class Server {
   create(namespace, principal, labels = {}) {
     const given = Object.entries(labels).flatMap(([name, value]) => ["--label", `${name}=${value}`]);
     const whose = principal ? ["--principal", principal] : [];
-    return JSON.parse(this.#run(["create", "--json", "--addr", this.addresses.address, "--namespace", namespace, ...whose, ...given]));
+    const args = ["create", "--json", "--addr", this.addresses.address, "--namespace", namespace, ...whose, ...given];
+    return JSON.parse(run(args, this.tokens.shop));
   }
 
   /** The principals of the sessions that are there. */
   users(namespace) {
-    const token = this.#token ? this.token("ops") : "";
-    const listed = this.#run(["list", "--json", "--all", "--addr", this.addresses.address, "--namespace", namespace], token);
-    return JSON.parse(listed).sessions.map(({ principal }) => principal).sort();
+    const listed = run(
+      ["list", "--json", "--all", "--addr", this.addresses.address, "--namespace", namespace],
+      this.tokens.ops,
+    );
+    return JSON.parse(listed)
+      .sessions.map(({ principal }) => principal)
+      .sort();
   }
+}
 
-  #run(args, token = this.#token) {
-    const env = token ? { SESSIOND_TOKEN: token } : {};
-    return execFileSync(process.env.SESSIOND_BIN, args, { encoding: "utf8", env });
-  }
+/** Runs the command line, as a caller with this token. */
+function run(args, token) {
+  return execFileSync(process.env.SESSIOND_BIN, args, {
+    encoding: "utf8",
+    env: token ? { SESSIOND_TOKEN: token } : {},
+  });
 }
 
 /** A page of the console in a browser of its own. All that goes wrong in it is noted. */
@@ -120,7 +132,13 @@ export class Operator {
 
   static async open(browser, server, options = {}) {
     const operator = new Operator();
-    operator.context = await browser.newContext({ viewport: { width: 1180, height: 760 }, locale: "en-GB", timezoneId: "UTC", ...options });
+    operator.context = await browser.newContext({
+      viewport: { width: 1180, height: 760 },
+      locale: "en-GB",
+      timezoneId: "UTC",
+      reducedMotion: "reduce",
+      ...options,
+    });
     operator.page = await operator.context.newPage();
     operator.page.setDefaultTimeout(PATIENCE);
     operator.page.on("pageerror", (error) => operator.faults.push(String(error)));

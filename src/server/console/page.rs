@@ -19,7 +19,7 @@ macro_rules! file {
     };
 }
 
-const FILES: [File; 11] = [
+const FILES: [File; 13] = [
     file!("/", "text/html; charset=utf-8", "index.html"),
     file!("/console.css", "text/css; charset=utf-8", "console.css"),
     file!("/icon.svg", "image/svg+xml", "icon.svg"),
@@ -28,6 +28,8 @@ const FILES: [File; 11] = [
     file!("/dom.js", "text/javascript; charset=utf-8", "dom.js"),
     file!("/words.js", "text/javascript; charset=utf-8", "words.js"),
     file!("/sessions.js", "text/javascript; charset=utf-8", "sessions.js"),
+    file!("/session.js", "text/javascript; charset=utf-8", "session.js"),
+    file!("/ending.js", "text/javascript; charset=utf-8", "ending.js"),
     file!("/events.js", "text/javascript; charset=utf-8", "events.js"),
     file!("/overview.js", "text/javascript; charset=utf-8", "overview.js"),
     file!("/chart.js", "text/javascript; charset=utf-8", "chart.js"),

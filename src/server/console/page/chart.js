@@ -1,23 +1,50 @@
 // A small chart of numbers over time, drawn as SVG.
 import { h, s } from "./dom.js";
 
-const [WIDTH, HEIGHT, BOTTOM, LEFT] = [600, 150, 18, 4];
+const [WIDTH, HEIGHT] = [600, 120];
 
 /** Draws lines over one axis. Each has a name, a class and a value for each sample, or `null` where there is none. */
-export function chart({ title, unit, lines, times, words, from = 0 }) {
+export function chart({ title, unit, lines, times, words, from, base = 10 }) {
   const values = lines.flatMap((line) => line.values).filter((value) => value !== null);
-  const top = ceiling(Math.max(...values, from));
+  const top = ceiling(Math.max(...values, from), base);
   const [first, last] = [times[0] ?? 0, times.at(-1) ?? 1];
-  const x = (time) => LEFT + ((time - first) / Math.max(last - first, 1)) * (WIDTH - 2 * LEFT);
-  const y = (value) => (HEIGHT - BOTTOM) * (1 - value / top) + 8;
-  const latest = lines.map((line) => `${line.name} ${line.values.at(-1) === null || line.values.length === 0 ? "unknown" : words(line.values.at(-1))}`);
-  const drawing = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": `${title}: ${latest.join(", ")}` },
+  const x = (time) => ((time - first) / Math.max(last - first, 1)) * WIDTH;
+  const y = (value) => HEIGHT * (1 - value / top);
+  const latest = lines.map(
+    (line) =>
+      `${line.name} ${line.values.at(-1) === null || line.values.length === 0 ? "unknown" : words(line.values.at(-1))}`,
+  );
+  const drawing = s(
+    "svg",
+    {
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+      preserveAspectRatio: "none",
+      role: "img",
+      "aria-label": `${title}: ${latest.join(", ")}`,
+    },
     [0, 0.5, 1].map((part) => s("line", { class: "grid", x1: 0, x2: WIDTH, y1: y(top * part), y2: y(top * part) })),
-    lines.flatMap((line) => paths(line, times, x, y)));
-  return h("figure", { class: "chart" },
+    lines.flatMap((line) => paths(line, times, x, y)),
+  );
+  return h(
+    "figure",
+    { class: "chart" },
     h("figcaption", {}, h("h2", {}, title), unit && h("span", { class: "soft" }, unit)),
-    h("ul", { class: "legend" }, lines.map((line, index) => h("li", { class: line.class }, h("span", {}, line.name), h("strong", {}, latest[index].slice(line.name.length + 1))))),
-    h("div", { class: "plot" }, drawing, h("span", { class: "top soft" }, words(top)), h("span", { class: "span soft" }, spanOf(last - first))));
+    h(
+      "ul",
+      { class: "legend" },
+      lines.map((line, index) =>
+        h(
+          "li",
+          { class: line.class },
+          h("span", {}, line.name),
+          h("strong", {}, latest[index].slice(line.name.length + 1)),
+        ),
+      ),
+    ),
+    h("p", { class: "scale soft", "aria-hidden": "true" }, words(top)),
+    drawing,
+    h("p", { class: "scale soft" }, spanOf(last - first)),
+  );
 }
 
 /** A line is broken where there is no value. */
@@ -29,19 +56,25 @@ function paths({ values, class: kind }, times, x, y) {
     else piece.push([x(times[index]), y(value)]);
   });
   pieces.push(piece);
-  return pieces.filter((points) => points.length > 0).map((points) => {
-    const [[startX, startY]] = points;
-    // A single point would not be seen.
-    const all = points.length === 1 ? [[startX - 1, startY], ...points] : points;
-    return s("path", { class: kind, d: `M${all.map(([px, py]) => `${px.toFixed(1)} ${py.toFixed(1)}`).join("L")}`, "vector-effect": "non-scaling-stroke" });
-  });
+  return pieces
+    .filter((points) => points.length > 0)
+    .map((points) => {
+      const [[startX, startY]] = points;
+      // A single point would not be seen.
+      const all = points.length === 1 ? [[startX - 1, startY], ...points] : points;
+      return s("path", {
+        class: kind,
+        d: `M${all.map(([px, py]) => `${px.toFixed(1)} ${py.toFixed(1)}`).join("L")}`,
+        "vector-effect": "non-scaling-stroke",
+      });
+    });
 }
 
-/** The next round number above. */
-function ceiling(value) {
-  if (value <= 0) return 1;
-  const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 2.5, 5, 10].find((step) => step * power >= value) * power;
+/** The next round number above, of tens or of the units of bytes. */
+function ceiling(value, base) {
+  const power = base ** Math.floor(Math.log(value) / Math.log(base));
+  const steps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, base];
+  return steps.find((step) => step * power >= value) * power;
 }
 
 function spanOf(millis) {

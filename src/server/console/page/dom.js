@@ -32,7 +32,13 @@ export function toast(text) {
 
 /** A box that says what is wrong or missing and what to do. */
 export function notice(title, text, ...actions) {
-  return h("div", { class: "notice" }, h("h2", {}, title), h("p", {}, text), actions.length > 0 && h("p", { class: "actions" }, actions));
+  return h(
+    "div",
+    { class: "notice" },
+    h("h2", {}, title),
+    h("p", {}, text),
+    actions.length > 0 && h("p", { class: "actions" }, actions),
+  );
 }
 
 /** Opens a dialog over the page. Resolves when it is closed, with what `close` was called with; with nothing after Escape. */

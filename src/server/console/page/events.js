@@ -18,26 +18,60 @@ class EventsView {
   constructor(root, query, page) {
     this.page = page;
     this.namespace = query.get("namespace") ?? "";
-    this.kinds = query.get("kinds")?.split(",").filter((kind) => KINDS.includes(kind)) ?? [];
+    this.kinds =
+      query
+        .get("kinds")
+        ?.split(",")
+        .filter((kind) => KINDS.includes(kind)) ?? [];
     this.waiting = [];
     this.isPaused = false;
     this.state = h("span", { class: "state", role: "status" }, "Connecting …");
     this.pause = h("button", { "aria-pressed": "false", onclick: () => this.togglePause() }, "Pause");
-    this.lines = h("ol", { class: "events", "aria-label": "Events, the newest first" });
-    this.body = h("div", {}, notice("Nothing has happened yet", "Each session that is made, changed or ended from now on is shown here."));
+    this.lines = h("ol", { class: "stream", "aria-label": "Events, the newest first" });
+    this.body = h(
+      "div",
+      {},
+      notice("Nothing has happened yet", "Each session that is made, changed or ended from now on is shown here."),
+    );
     root.append(this.heading(), this.filters(), this.body);
   }
 
   heading() {
-    return h("div", { class: "heading" }, h("div", {}, h("h1", { tabindex: "-1" }, "Events"), this.state), h("div", { class: "actions" }, this.pause));
+    return h(
+      "div",
+      { class: "heading" },
+      h("div", {}, h("h1", { tabindex: "-1" }, "Events"), this.state),
+      h("div", { class: "actions" }, this.pause),
+    );
   }
 
   filters() {
-    const input = h("input", { id: "event-namespace", value: this.namespace, placeholder: "all", autocomplete: "off", autocapitalize: "none", spellcheck: "false", onchange: (event) => this.goTo({ namespace: event.target.value.trim() }) });
-    const chip = (kind) => h("button", { type: "button", class: `chip ${kind}`, "aria-pressed": String(this.kinds.includes(kind)), onclick: () => this.goTo({ kinds: toggled(this.kinds, kind).join(",") }) }, kind);
-    return h("div", { class: "bar" },
+    const input = h("input", {
+      id: "event-namespace",
+      value: this.namespace,
+      placeholder: "all",
+      autocomplete: "off",
+      autocapitalize: "none",
+      spellcheck: "false",
+      onchange: (event) => this.goTo({ namespace: event.target.value.trim() }),
+    });
+    const chip = (kind) =>
+      h(
+        "button",
+        {
+          type: "button",
+          class: `chip ${kind}`,
+          "aria-pressed": String(this.kinds.includes(kind)),
+          onclick: () => this.goTo({ kinds: toggled(this.kinds, kind).join(",") }),
+        },
+        kind,
+      );
+    return h(
+      "div",
+      { class: "bar" },
       h("div", { class: "place" }, h("label", { for: "event-namespace" }, "Namespace"), input),
-      h("div", { class: "chips", role: "group", "aria-label": "Kinds of events; none means all" }, KINDS.map(chip)));
+      h("div", { class: "chips", role: "group", "aria-label": "Kinds of events; none means all" }, KINDS.map(chip)),
+    );
   }
 
   goTo(change) {
@@ -52,7 +86,11 @@ class EventsView {
     while (!signal.aborted) {
       const place = this.namespace ? { namespace: this.namespace } : { all_namespaces: true };
       try {
-        for await (const { event, checkpoint } of stream("WatchSessions", { ...place, kinds: this.kinds, resume_token: token }, signal)) {
+        for await (const { event, checkpoint } of stream(
+          "WatchSessions",
+          { ...place, kinds: this.kinds, resume_token: token },
+          signal,
+        )) {
           token = (event ?? checkpoint).resume_token;
           this.say("live", "Live");
           if (event) this.add(event);
@@ -63,7 +101,10 @@ class EventsView {
           if (error.reason !== "EVENTS_GONE") return this.refuse(error);
           token = "";
         }
-        this.say("lost", error.kind === "gone" ? "The server does not answer; trying again" : `${error.title}; trying again`);
+        this.say(
+          "lost",
+          error.kind === "gone" ? "The server does not answer; trying again" : `${error.title}; trying again`,
+        );
         await new Promise((resolve) => setTimeout(resolve, AGAIN_AFTER));
       }
     }
@@ -120,11 +161,33 @@ function toggled(list, item) {
 function line({ kind, event_time: at, session }) {
   const { principal, namespace, handle, labels } = session;
   const who = principal
-    ? h("a", { href: `#/sessions?${new URLSearchParams({ namespace, user: principal })}` }, h("bdi", { class: "name" }, visible(principal)))
+    ? h(
+        "a",
+        { href: `#/sessions?${new URLSearchParams({ namespace, user: principal })}` },
+        h("bdi", { class: "name" }, visible(principal)),
+      )
     : h("span", { class: "soft" }, "nobody");
-  return h("li", {},
+  return h(
+    "li",
+    {},
     h("time", { datetime: at, title: moment(at) }, new Date(at).toLocaleTimeString("en-GB")),
     h("span", { class: `kind ${kind}` }, kind),
-    h("span", { class: "whose" }, who, " ", h("span", { class: "soft" }, "in ", namespace, labels.device && [", ", h("bdi", {}, visible(labels.device))])),
-    h("a", { class: "handle", href: `#/sessions?${new URLSearchParams({ namespace, handle })}`, title: `Session ${handle}`, "aria-label": `Session ${handle}` }, `…${handle.slice(-12)}`));
+    h(
+      "span",
+      { class: "whose" },
+      who,
+      " ",
+      h("span", { class: "soft" }, "in ", namespace, labels.device && [", ", h("bdi", {}, visible(labels.device))]),
+    ),
+    h(
+      "a",
+      {
+        class: "handle",
+        href: `#/sessions?${new URLSearchParams({ namespace, handle })}`,
+        title: `Session ${handle}`,
+        "aria-label": `Session ${handle}`,
+      },
+      `…${handle.slice(-12)}`,
+    ),
+  );
 }

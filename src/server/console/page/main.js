@@ -6,7 +6,11 @@ import { call, hasToken, setToken } from "./server.js";
 import { sessionsView } from "./sessions.js";
 import { visible } from "./words.js";
 
-const VIEWS = { sessions: ["Sessions", sessionsView], events: ["Events", eventsView], overview: ["Overview", overviewView] };
+const VIEWS = {
+  sessions: ["Sessions", sessionsView],
+  events: ["Events", eventsView],
+  overview: ["Overview", overviewView],
+};
 const AGAIN_AFTER = 3_000;
 
 const content = document.getElementById("content");
@@ -36,7 +40,7 @@ function show() {
     if (link.hash === `#/${view}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  const root = h("div", { class: `view ${view}` });
+  const root = h("div", { class: "view" });
   content.replaceChildren(root);
   leave = open(root, query, { goTo, fail }) ?? (() => {});
 }
@@ -45,7 +49,8 @@ function show() {
 function fail(error, root, retry) {
   if (error.kind === "token") return askForToken(error);
   const buttons = [h("button", { class: "primary", onclick: retry }, "Try again")];
-  if (error.kind === "permission" && hasToken()) buttons.push(h("button", { onclick: () => askForToken() }, "Use another token"));
+  if (error.kind === "permission" && hasToken())
+    buttons.push(h("button", { onclick: () => askForToken() }, "Use another token"));
   const box = notice(error.title ?? "The page has a fault", visible(error.message), ...buttons);
   box.classList.add("error");
   box.querySelector("p").after(h("p", { class: "soft" }, error.remedy ?? "Load it again."));
@@ -67,7 +72,11 @@ async function askForToken(error) {
     const entered = await openDialog((close) => tokenDialog(close, problem));
     if (entered === undefined) {
       content.replaceChildren(
-        notice("Nobody is signed in", "The rules of access-file ask who calls, so nothing is shown without a token.", h("button", { class: "primary", onclick: () => askForToken() }, "Enter a token")),
+        notice(
+          "Nobody is signed in",
+          "The rules of access-file ask who calls, so nothing is shown without a token.",
+          h("button", { class: "primary", onclick: () => askForToken() }, "Enter a token"),
+        ),
       );
       return;
     }
@@ -84,19 +93,43 @@ async function askForToken(error) {
 }
 
 function tokenDialog(close, problem) {
-  const input = h("input", { id: "token", type: "password", autocomplete: "off", autocapitalize: "none", spellcheck: "false", required: true, placeholder: "sdt_…", "aria-describedby": "token-help", "aria-invalid": problem !== "" });
+  const input = h("input", {
+    id: "token",
+    type: "password",
+    autocomplete: "off",
+    autocapitalize: "none",
+    spellcheck: "false",
+    required: true,
+    placeholder: "sdt_…",
+    "aria-describedby": "token-help",
+    "aria-invalid": problem !== "",
+  });
   const submit = (event) => {
     event.preventDefault();
     if (input.value.trim()) close(input.value.trim());
   };
   return [
-    h("form", { onsubmit: submit },
+    h(
+      "form",
+      { onsubmit: submit },
       h("h2", { id: "dialog-title" }, "Who is there?"),
       problem && h("p", { class: "problem", role: "alert" }, problem),
       h("label", { for: "token" }, "Token"),
       input,
-      h("p", { class: "soft", id: "token-help" }, "It stays in the memory of this page, and is gone when the page is closed or loaded again. ", h("code", {}, "sessiond token create"), " makes one."),
-      h("p", { class: "actions" }, h("button", { type: "submit", class: "primary" }, "Sign in"), h("button", { type: "button", onclick: () => close() }, "Cancel"))),
+      h(
+        "p",
+        { class: "soft", id: "token-help" },
+        "It stays in the memory of this page, and is gone when the page is closed or loaded again. ",
+        h("code", {}, "sessiond token create"),
+        " makes one.",
+      ),
+      h(
+        "p",
+        { class: "actions" },
+        h("button", { type: "button", onclick: () => close() }, "Cancel"),
+        h("button", { type: "submit", class: "primary" }, "Sign in"),
+      ),
+    ),
   ];
 }
 
@@ -107,12 +140,23 @@ function showCaller({ caller, token_needed: isNeeded, version }) {
     toast("The token is forgotten.");
     askForToken();
   };
-  document.getElementById("who").replaceChildren(
-    ...(caller && hasToken()
-      ? [h("span", { title: "The caller, as access-file names it" }, caller), h("button", { class: "quiet", onclick: forget }, "Sign out")]
-      : [h("span", { class: "soft", title: isNeeded ? null : "There is no access-file, so nobody is asked who he is" }, isNeeded ? "" : "open access")]),
-    h("span", { class: "soft version" }, version),
-  );
+  document
+    .getElementById("who")
+    .replaceChildren(
+      ...(caller && hasToken()
+        ? [
+            h("span", { title: "The caller, as access-file names it" }, caller),
+            h("button", { class: "quiet", onclick: forget }, "Sign out"),
+          ]
+        : [
+            h(
+              "span",
+              { class: "soft", title: isNeeded ? null : "There is no access-file, so nobody is asked who he is" },
+              isNeeded ? "" : "open access",
+            ),
+          ]),
+      h("span", { class: "soft version" }, version),
+    );
 }
 
 function onKey(event) {
@@ -126,7 +170,8 @@ function onKey(event) {
     goTo("sessions");
   } else if (event.key === "Escape") {
     const { view, query } = place();
-    if (view === "sessions" && (query.has("user") || query.has("handle"))) goTo("sessions", { namespace: query.get("namespace") });
+    if (view === "sessions" && (query.has("user") || query.has("handle")))
+      goTo("sessions", { namespace: query.get("namespace") });
     else if (isTyping) event.target.blur();
   }
 }

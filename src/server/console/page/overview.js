@@ -50,7 +50,10 @@ function since(last, now) {
   const seconds = (Date.parse(now.current_time) - Date.parse(last.statistics.current_time)) / 1000;
   if (!(seconds > 0)) return unknown;
   const perSecond = (read) => Math.max(0, read(now) - read(last.statistics)) / seconds;
-  const durations = now.calls.durations.map(({ up_to, count }, place) => ({ up_to, count: count - last.statistics.calls.durations[place].count }));
+  const durations = now.calls.durations.map(({ up_to, count }, place) => ({
+    up_to,
+    count: count - last.statistics.calls.durations[place].count,
+  }));
   return {
     calls: perSecond(({ calls }) => calls.count),
     failed: perSecond(({ calls }) => calls.failed),
@@ -80,34 +83,79 @@ function shown(now) {
   const last = samples.at(-1);
   const lag = secondsOf(now.sweeper_lag);
   const charts = [
-    { title: "Calls", unit: "per second", words: rate, from: 1, lines: [
-      { name: "all", class: "one", values: values(({ calls }) => calls) },
-      { name: "failed", class: "bad", values: values(({ failed }) => failed) }] },
-    { title: "Latency", unit: "in the server", words: brief, from: 0.0001, lines: [
-      { name: "half within", class: "one", values: values(({ half }) => half) },
-      { name: "99% within", class: "two", values: values(({ most }) => most) }] },
-    { title: "Sessions", unit: "per second", words: rate, from: 1, lines: [
-      { name: "created", class: "one", values: values(({ created }) => created) },
-      { name: "expired", class: "two", values: values(({ ended }) => ended) }] },
-    { title: "Disk", words: bytes, from: 1024, lines: [
-      { name: "data folder", class: "one", values: values(({ statistics }) => statistics.disk_bytes) }] },
-    { title: "Sweeper lag", words: brief, from: 1, lines: [
-      { name: "behind by", class: "one", values: values(({ statistics }) => secondsOf(statistics.sweeper_lag)) }] },
-    { title: "Memory", words: bytes, from: 1024, lines: [
-      { name: "resident", class: "one", values: values(({ statistics }) => statistics.memory_bytes) }] },
+    {
+      title: "Calls",
+      unit: "per second",
+      words: rate,
+      from: 1,
+      lines: [
+        { name: "all", class: "one", values: values(({ calls }) => calls) },
+        { name: "failed", class: "bad", values: values(({ failed }) => failed) },
+      ],
+    },
+    {
+      title: "Latency",
+      unit: "in the server",
+      words: brief,
+      from: 0.0001,
+      lines: [
+        { name: "half within", class: "one", values: values(({ half }) => half) },
+        { name: "99% within", class: "two", values: values(({ most }) => most) },
+      ],
+    },
+    {
+      title: "Sessions",
+      unit: "per second",
+      words: rate,
+      from: 1,
+      lines: [
+        { name: "created", class: "one", values: values(({ created }) => created) },
+        { name: "expired", class: "two", values: values(({ ended }) => ended) },
+      ],
+    },
+    {
+      title: "Disk",
+      words: bytes,
+      from: 1024,
+      base: 1024,
+      lines: [{ name: "data folder", class: "one", values: values(({ statistics }) => statistics.disk_bytes) }],
+    },
+    {
+      title: "Sweeper lag",
+      words: brief,
+      from: 1,
+      lines: [
+        { name: "behind by", class: "one", values: values(({ statistics }) => secondsOf(statistics.sweeper_lag)) },
+      ],
+    },
+    {
+      title: "Memory",
+      words: bytes,
+      from: 1024,
+      base: 1024,
+      lines: [{ name: "resident", class: "one", values: values(({ statistics }) => statistics.memory_bytes) }],
+    },
   ];
-  return [
-    h("dl", { class: "figures" },
+  const parts = [
+    h(
+      "dl",
+      { class: "figures" },
       figure("Sessions", count(now.sessions)),
       figure("Calls per second", last.calls === null ? "–" : rate(last.calls)),
       figure("99% answered within", last.most === null ? "–" : brief(last.most)),
       figure("Watchers", count(now.watchers)),
       figure("Events kept", count(now.events_kept)),
-      figure("Up for", length((Date.parse(now.current_time) - Date.parse(now.start_time)) / 1000))),
+      figure("Up for", length((Date.parse(now.current_time) - Date.parse(now.start_time)) / 1000)),
+    ),
     troubles(now, lag),
-    h("div", { class: "grid" }, charts.map((one) => chart({ ...one, times }))),
+    h(
+      "div",
+      { class: "grid" },
+      charts.map((one) => chart({ ...one, times })),
+    ),
     namespaces(now.namespaces),
   ];
+  return parts.filter(Boolean);
 }
 
 function figure(name, value) {
@@ -119,18 +167,35 @@ function troubles(now, lag) {
   const found = [
     now.met_damage > 0 && `${count(now.met_damage)} requests have met damaged data: check it with sessiond verify.`,
     now.storage_stalls > 0 && `The storage has made no progress ${count(now.storage_stalls)} times: look at the disk.`,
-    now.refused_for_space > 0 && `${count(now.refused_for_space)} writes were refused for lack of disk space: make room.`,
+    now.refused_for_space > 0 &&
+      `${count(now.refused_for_space)} writes were refused for lack of disk space: make room.`,
     lag > 60 && "The sweeper is behind. Sessions expire on time all the same; their space is freed late.",
   ].filter(Boolean);
-  return found.length > 0 && h("ul", { class: "troubles" }, found.map((text) => h("li", {}, text)));
+  return (
+    found.length > 0 &&
+    h(
+      "ul",
+      { class: "troubles" },
+      found.map((text) => h("li", {}, text)),
+    )
+  );
 }
 
 function namespaces(list) {
   if (list.length === 0) return h("p", { class: "soft" }, "There are no sessions yet.");
   const most = Math.max(...list.map(({ sessions }) => sessions), 1);
-  const row = ({ namespace, sessions }) => h("li", {},
-    h("a", { href: `#/sessions?${new URLSearchParams({ namespace })}` }, namespace),
-    h("meter", { min: 0, max: most, value: sessions, "aria-hidden": "true" }),
-    h("span", {}, count(sessions)));
-  return h("section", { class: "namespaces" }, h("h2", {}, "Namespaces"), h("ul", {}, list.toSorted((one, other) => other.sessions - one.sessions).map(row)));
+  const row = ({ namespace, sessions }) =>
+    h(
+      "li",
+      {},
+      h("a", { href: `#/sessions?${new URLSearchParams({ namespace })}` }, namespace),
+      h("meter", { min: 0, max: most, value: sessions, "aria-hidden": "true" }),
+      h("span", {}, count(sessions)),
+    );
+  return h(
+    "section",
+    { class: "namespaces" },
+    h("h2", {}, "Namespaces"),
+    h("ul", {}, list.toSorted((one, other) => other.sessions - one.sessions).map(row)),
+  );
 }

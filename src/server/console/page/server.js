@@ -25,7 +25,12 @@ async function request(method, body, signal) {
   let response;
   try {
     const options = { method: "POST", headers, body: JSON.stringify(body), signal };
-    response = await fetch(`/api/${method}`, { ...options, credentials: "omit", redirect: "error", referrerPolicy: "no-referrer" });
+    response = await fetch(`/api/${method}`, {
+      ...options,
+      credentials: "omit",
+      redirect: "error",
+      referrerPolicy: "no-referrer",
+    });
   } catch (error) {
     throw error.name === "AbortError" ? error : gone();
   }
@@ -79,7 +84,12 @@ async function errorOf(response) {
   try {
     return explained((await response.json()).error);
   } catch {
-    return new CallError("other", "The answer can't be read", `HTTP status ${response.status}.`, "A proxy may be in the way; reload the page.");
+    return new CallError(
+      "other",
+      "The answer can't be read",
+      `HTTP status ${response.status}.`,
+      "A proxy may be in the way; reload the page.",
+    );
   }
 }
 
@@ -88,17 +98,33 @@ function explained({ code, reason, message }) {
   const of = (kind, title, remedy) => new CallError(kind, title, sentence, remedy, reason);
   switch (code) {
     case "UNAUTHENTICATED":
-      return of("token", hasToken() ? "The token was refused" : "A token is needed", "Enter one that sessiond token create has made for a caller of access-file.");
+      return of(
+        "token",
+        hasToken() ? "The token was refused" : "A token is needed",
+        "Enter one that sessiond token create has made for a caller of access-file.",
+      );
     case "PERMISSION_DENIED":
       return reason === "PERMISSION_DENIED"
-        ? of("permission", "This is not allowed", "Use the token of another caller, or add the permission to this one in access-file; the page need not be loaded again.")
+        ? of(
+            "permission",
+            "This is not allowed",
+            "Use the token of another caller, or add the permission to this one in access-file; the page need not be loaded again.",
+          )
         : of("other", "The console refuses this", "Load the page again, from the address where the console listens.");
     case "UNAVAILABLE":
-      return of("busy", "The server is not ready", "It is starting, restoring a backup or stopping; this page tries again by itself.");
+      return of(
+        "busy",
+        "The server is not ready",
+        "It is starting, restoring a backup or stopping; this page tries again by itself.",
+      );
     case "RESOURCE_EXHAUSTED":
       return of("busy", "That is too much at a time", "This page tries again in a while.");
     case "DEADLINE_EXCEEDED":
-      return of("busy", "The server takes too long", "It is busy, or its disk is slow; this page tries again in a while.");
+      return of(
+        "busy",
+        "The server takes too long",
+        "It is busy, or its disk is slow; this page tries again in a while.",
+      );
     case "INVALID_ARGUMENT":
       return of("other", "That is not possible", "Correct it, and try again.");
     default:

@@ -38,7 +38,12 @@ export function brief(seconds) {
 
 /** A length of time in its largest two units. */
 export function length(seconds) {
-  const units = [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]];
+  const units = [
+    ["d", 86_400],
+    ["h", 3_600],
+    ["min", 60],
+    ["s", 1],
+  ];
   let left = Math.max(0, Math.round(seconds));
   const first = units.findIndex(([, size]) => left >= size);
   if (first < 0) return "0 s";
@@ -56,7 +61,12 @@ export function relative(time, now = Date.now()) {
   const seconds = (Date.parse(time) - now) / 1000;
   const distance = Math.abs(seconds);
   if (distance < 1) return "now";
-  const [unit, size] = [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]].find(([, size]) => distance >= size);
+  const [unit, size] = [
+    ["d", 86_400],
+    ["h", 3_600],
+    ["min", 60],
+    ["s", 1],
+  ].find(([, size]) => distance >= size);
   const text = `${Math.floor(distance / size)} ${unit}`;
   return seconds < 0 ? `${text} ago` : `in ${text}`;
 }
