@@ -4,7 +4,7 @@ use super::answer::json;
 use crate::service::code_name;
 use serde::Serialize;
 use tonic::body::Body;
-use tonic::codegen::http::header::HeaderName;
+use tonic::codegen::http::header::{HeaderName, WWW_AUTHENTICATE};
 use tonic::codegen::http::{HeaderValue, Response, StatusCode};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -102,7 +102,9 @@ impl Refusal {
 impl From<Status> for Refusal {
     fn from(status: Status) -> Self {
         let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
-        Self::new(http_status(status.code()), status.code(), &reason, status.message())
+        let refusal = Self::new(http_status(status.code()), status.code(), &reason, status.message());
+        // RFC 9110, 11.6.1. A browser asks nobody for this kind of credential.
+        if status.code() == Code::Unauthenticated { refusal.with(WWW_AUTHENTICATE, "Bearer") } else { refusal }
     }
 }
 

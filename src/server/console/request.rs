@@ -8,7 +8,7 @@ use crate::proto::{
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -26,11 +26,14 @@ const MAX_PAGE_SIZE: u32 = 100;
 
 /// Receives the body of a call.
 pub(super) async fn receive(body: Incoming) -> Result<Bytes, Refusal> {
+    let too_large = || Refusal::too_large(format!("the body of a call may have {MAX_BODY} bytes; send less"));
+    // A length that is told is believed before a byte has come.
+    if body.size_hint().lower() > MAX_BODY as u64 {
+        return Err(too_large());
+    }
     match timeout(BODY_WITHIN, Limited::new(body, MAX_BODY).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(Refusal::too_large(format!("the body of a call may have {MAX_BODY} bytes; send less")))
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Refusal::invalid("the body did not arrive whole; make the call again".to_owned())),
         Err(_) => {
             Err(Refusal::too_slow(format!("the body of a call must arrive within {BODY_WITHIN:?}; send it at once")))

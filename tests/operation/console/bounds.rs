@@ -39,7 +39,6 @@ fn heads_and_bodies_are_bounded() {
         |header: &str| ask(server.console_address(), &request("GET /", &[("Host", "localhost"), ("x", header)], ""));
     assert_eq!(with(&long).unwrap().status, 200);
     // The server does not read the rest, so that the connection may be reset before its answer is read.
-    assert!(with(&"x".repeat(32 << 10)).is_ok_and(|answer| answer.status == 431) || with(&long).is_ok());
     assert_eq!(with(&"x".repeat(17 << 10)).map_or(431, |answer| answer.status), 431);
 }
 

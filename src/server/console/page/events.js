@@ -92,8 +92,8 @@ class EventsView {
           signal,
         )) {
           token = (event ?? checkpoint).resume_token;
-          this.say("live", "Live");
           if (event) this.add(event);
+          this.say("live", "Live");
         }
       } catch (error) {
         if (signal.aborted) return;
