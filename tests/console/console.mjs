@@ -109,7 +109,10 @@ export class Server {
   /** Visits the server for some seconds. */
   async load() {
     const load = ["--sessions", "2000", "--rate", "400", "--connections", "2", "--warmup", "0s", "--duration", "12s"];
-    const bench = spawn(process.env.SESSIOND_BIN, ["bench", "--addr", this.addresses.address, ...load], { stdio: "ignore", env: {} });
+    const bench = spawn(process.env.SESSIOND_BIN, ["bench", "--addr", this.addresses.address, ...load], {
+      stdio: "ignore",
+      env: {},
+    });
     const [code] = await once(bench, "exit");
     if (code !== 0) throw new Error(`the load ended with the code ${code}`);
   }

@@ -249,7 +249,9 @@ describe("with open access", () => {
     await page.getByRole("img", { name: /^Calls: all / }).waitFor();
     const load = server.load();
     // Half a dozen samples make a line.
-    await page.waitForFunction(() => (document.querySelector(".chart path.two")?.getAttribute("d").match(/L/g) ?? []).length >= 5);
+    await page.waitForFunction(
+      () => (document.querySelector(".chart path.two")?.getAttribute("d").match(/L/g) ?? []).length >= 5,
+    );
     await page.getByRole("img", { name: /^Calls: all \d[\d,.]*, failed 0$/ }).waitFor();
     for (const title of ["Latency", "Sessions", "Disk", "Sweeper lag", "Memory"]) {
       assert.equal(await page.getByRole("img", { name: new RegExp(`^${title}: `) }).count(), 1, title);

@@ -10,17 +10,15 @@ export function chart({ title, unit, lines, times, words, from, base = 10 }) {
   const [first, last] = [times[0] ?? 0, times.at(-1) ?? 1];
   const x = (time) => ((time - first) / Math.max(last - first, 1)) * WIDTH;
   const y = (value) => HEIGHT * (1 - value / top);
-  const latest = lines.map(
-    (line) =>
-      `${line.name} ${line.values.at(-1) === null || line.values.length === 0 ? "unknown" : words(line.values.at(-1))}`,
-  );
+  const latest = lines.map(({ values }) => values.at(-1) ?? null);
+  const read = lines.map(({ name }, index) => `${name} ${latest[index] === null ? "unknown" : words(latest[index])}`);
   const drawing = s(
     "svg",
     {
       viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
       preserveAspectRatio: "none",
       role: "img",
-      "aria-label": `${title}: ${latest.join(", ")}`,
+      "aria-label": `${title}: ${read.join(", ")}`,
     },
     [0, 0.5, 1].map((part) => s("line", { class: "grid", x1: 0, x2: WIDTH, y1: y(top * part), y2: y(top * part) })),
     lines.flatMap((line) => paths(line, times, x, y)),
@@ -37,7 +35,7 @@ export function chart({ title, unit, lines, times, words, from, base = 10 }) {
           "li",
           { class: line.class },
           h("span", {}, line.name),
-          h("strong", {}, latest[index].slice(line.name.length + 1)),
+          h("strong", {}, latest[index] === null ? "–" : words(latest[index])),
         ),
       ),
     ),

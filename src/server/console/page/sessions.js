@@ -73,7 +73,7 @@ class SessionsView {
     } catch (error) {
       this.list.removeAttribute("aria-busy");
       if (error.kind === "permission" && !this.user && !this.handle) {
-        error.remedy = `Find a user or a handle, for which the permission principals is enough. Or: ${error.remedy}`;
+        error.remedy = `Find a user or a handle, for which the permission principals is enough. ${error.remedy}`;
       }
       this.page.fail(error, this.list, () => this.load());
     }

@@ -67,7 +67,7 @@ export function relative(time, now = Date.now()) {
     ["min", 60],
     ["s", 1],
   ].find(([, size]) => distance >= size);
-  const text = `${Math.floor(distance / size)} ${unit}`;
+  const text = `${seconds < 0 ? Math.floor(distance / size) : Math.round(distance / size)} ${unit}`;
   return seconds < 0 ? `${text} ago` : `in ${text}`;
 }
 
