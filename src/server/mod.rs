@@ -122,10 +122,9 @@ pub async fn run(
     let sweeper_lag = Arc::new(AtomicU64::new(0));
     let gauges: Vec<WorkerGauges> = workers.iter().map(Worker::gauges).collect();
     let (console, of_console) = start_console(console, &services, &gauges)?.unzip();
-    let metrics = metrics.map(|listener| {
-        let sweeper_lag = Arc::clone(&sweeper_lag);
-        MetricsServer::start(listener, Sources { services, workers: gauges, console: of_console, sweeper_lag, started })
-    });
+    let sources =
+        Sources { services, workers: gauges, console: of_console, sweeper_lag: Arc::clone(&sweeper_lag), started };
+    let metrics = metrics.map(|listener| MetricsServer::start(listener, sources));
 
     tokio::pin!(shutdown);
     let lag_limit = millis(settings.sweep_interval + settings.sweep_lag_limit);
@@ -178,9 +177,7 @@ pub async fn run(
     // New connections are refused at once instead of waiting for a server that ends.
     drop(listeners);
     let end = async {
-        if let Some(console) = console {
-            console.stop().await;
-        }
+        stop_console(console).await;
         for worker in Arc::into_inner(workers).into_iter().flatten() {
             worker.join().await;
         }
@@ -212,6 +209,12 @@ fn start_console(
     let workers = workers.iter().map(|worker| Arc::clone(&worker.calls)).collect();
     let console = Console::new(services.clone(), workers, gauges.clone());
     Ok(Some((ConsoleServer::start(listener, console)?, gauges)))
+}
+
+async fn stop_console(console: Option<ConsoleServer>) {
+    if let Some(console) = console {
+        console.stop().await;
+    }
 }
 
 /// Follows the files that may change while the server runs, until this is dropped.

@@ -51,7 +51,7 @@ pub(super) fn sessions(list: &ListSessionsResponse) -> Result<Value, DecodeError
     Ok(json!({ "sessions": sessions, "next_page_token": list.next_page_token }))
 }
 
-pub(super) fn revoked(answer: &RevokeSessionsResponse) -> Value {
+pub(super) fn revoked(answer: RevokeSessionsResponse) -> Value {
     json!({ "revoked": answer.revoked })
 }
 

@@ -139,7 +139,7 @@ impl Peer {
             Method::RevokeSessions => {
                 let revoke: RevokeSessionsRequest = parse::<RevokeSessions>(body)?.try_into()?;
                 let revoked = services.store.revoke_sessions(with(extensions, revoke)).await?;
-                Ok(answer::revoked(revoked.get_ref()))
+                Ok(answer::revoked(revoked.into_inner()))
             }
             Method::WhoAmI | Method::WatchSessions => Err(Status::internal("it is no call with one answer").into()),
         }

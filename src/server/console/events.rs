@@ -51,11 +51,14 @@ impl EventBody {
             Ok(None) => Err(unreadable()),
             Err(status) => Err(status),
         };
-        encoded.map(|line| line_of(&line)).unwrap_or_else(|status| {
-            let refusal = Refusal::from(status);
-            (self.is_over, self.call.code) = (true, refusal.code());
-            line_of(&refusal.told())
-        })
+        match encoded {
+            Ok(line) => line_of(&line),
+            Err(status) => {
+                let refusal = Refusal::from(status);
+                (self.is_over, self.call.code) = (true, refusal.code());
+                line_of(&refusal.told())
+            }
+        }
     }
 }
 

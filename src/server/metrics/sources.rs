@@ -1,6 +1,6 @@
 //! Where metrics are read.
 
-use super::families::{Families, access, audit, calls, process, sessions, storage, tls};
+use super::families::{Families, access, audit, calls, console, process, sessions, storage, tls};
 use crate::clock::Millis;
 use crate::server::connections::worker::{Services, WorkerGauges};
 use prometheus_client::collector::Collector;
@@ -33,6 +33,9 @@ impl Collector for Sources {
         }
         if let Some(failures) = self.services.recorder.audit().failures() {
             audit::write(&mut families, failures)?;
+        }
+        if let Some(gauges) = &self.console {
+            console::write(&mut families, gauges)?;
         }
         // While the data is being opened, nobody knows what is in it.
         if let Some(snapshot) = self.services.store.snapshot() {

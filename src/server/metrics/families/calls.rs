@@ -66,9 +66,7 @@ pub(in crate::server::metrics) fn write(families: &mut Families<'_, '_>, sources
         "sessiond_connections_limit",
         "Connections that may be open (setting max-connections).",
         settings.max_connections,
-    )?;
-    let console = console.map(|console| console.load.load(Ordering::Relaxed));
-    console.map_or(Ok(()), |open| families.gauge("sessiond_console_connections", "Connections of the console.", open))
+    )
 }
 
 /// The methods with one answer that the console calls.
