@@ -23,11 +23,9 @@ const OWN: [(&str, &str); 3] = [("Host", "localhost"), ("Content-Type", "applica
 
 /// A request of HTTP/1, after which the connection ends.
 fn request(line: &str, headers: &[(&str, &str)], body: &str) -> String {
-    let mut text = format!("{line} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
-    for (name, value) in headers {
-        text += &format!("{name}: {value}\r\n");
-    }
-    text + "\r\n" + body
+    let head = format!("{line} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    let headers: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    head + &headers.concat() + "\r\n" + body
 }
 
 /// Makes a call as the page does.
@@ -58,7 +56,7 @@ fn json(answer: &Answer) -> Value {
 #[track_caller]
 fn refused(answer: &Answer) -> (u16, String) {
     let told: Value = serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{answer:?}"));
-    let text = |name: &str| told["error"][name].as_str().map(str::to_owned).unwrap_or_else(|| panic!("{told}"));
+    let text = |name: &str| told["error"][name].as_str().map_or_else(|| panic!("{told}"), str::to_owned);
     assert!(!text("message").is_empty() && !text("code").is_empty(), "{told}");
     (answer.status, text("reason"))
 }
