@@ -4,8 +4,9 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
 
-/// Room for open files that belong to no thread: standard streams, listeners, the data, and connections for metrics.
-const OTHERS: u64 = 64 + 16;
+/// Room for open files that belong to no thread: standard streams, listeners, the data, and connections for metrics and
+/// of the console.
+const OTHERS: u64 = 64 + 16 + 64;
 
 /// The files of each thread that has connections: those that wake its runtime, and connections that it is about to
 /// accept or close.

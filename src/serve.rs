@@ -130,7 +130,12 @@ async fn run(effective: &Effective, passed: Vec<Passed>) -> Result<(), Failure> 
             _ = interrupt.recv() => {}
         }
     };
-    let ready = |listeners: &[Arc<Listener>]| announce(&settings, listeners, metrics.as_deref());
+    let console = listeners.console.as_ref().map(page_of);
+    if let Some(page) = &console {
+        tracing::info!(page, "serving the console");
+    }
+    let others = [("metrics", metrics), ("console", console)];
+    let ready = |listeners: &[Arc<Listener>]| announce(&settings, listeners, &others);
     let (phase, phases) = watch::channel(Phase::Starting);
     let addresses = listeners.calls.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let notifying = Notifier::from_environment().map(|notifier| tokio::spawn(notifier.follow(phases, addresses)));
@@ -224,7 +229,11 @@ async fn listen(
         Some(address) => Some(bind("metrics-listen", address).await?),
         None => None,
     };
-    Ok(Listeners { calls, tls, authorizer, metrics })
+    let console = match &settings.console_listen {
+        Some(address) => Some(bind("console-listen", address).await?),
+        None => None,
+    };
+    Ok(Listeners { calls, tls, authorizer, metrics, console })
 }
 
 fn claim_storage(effective: &Effective, keys: Option<KeyRing>) -> Result<Storage, ConfigError> {
@@ -260,23 +269,35 @@ fn bind_refusal(effective: &Effective, name: &str, address: &Listen, error: &io:
     effective.refuse(name, format!("can't listen on {address} ({error}); {remedy}"))
 }
 
+/// Where a browser finds the console; a Unix socket is for a proxy.
+fn page_of(listener: &Listener) -> String {
+    let address = listener.to_string();
+    match listener {
+        Listener::Tcp(_) => format!("http://{address}/"),
+        Listener::Tls(_) => format!("{}/", address.replacen("tls://", "https://", 1)),
+        Listener::Unix(..) => address,
+    }
+}
+
 /// Prints for people where the server listens and what it promises. Log lines go to standard error.
-fn announce(settings: &Settings, listeners: &[Arc<Listener>], metrics: Option<&str>) {
+fn announce(settings: &Settings, listeners: &[Arc<Listener>], others: &[(&str, Option<String>)]) {
     let data = match settings.engine {
         EngineKind::Sled => absolute(&settings.data_dir).display().to_string(),
         EngineKind::Memory => "in memory only".into(),
     };
     let mut lines = vec![format!("sessiond {} is ready", env!("CARGO_PKG_VERSION"))];
     lines.extend(listeners.iter().map(|listener| format!("  listening   {listener}")));
-    lines.extend(metrics.map(|address| format!("  metrics     {address}")));
-    if settings.listen.iter().any(Listen::is_exposed) {
+    let others = others.iter().filter_map(|(name, address)| address.as_ref().map(|address| (name, address)));
+    lines.extend(others.map(|(name, address)| format!("  {name:<10}  {address}")));
+    let with_callers = || settings.listen.iter().chain(&settings.console_listen);
+    if with_callers().any(Listen::is_exposed) {
         lines.push("  network     not encrypted: whoever can read it sees session IDs".into());
     }
     let asks = |address: &Listen| address.is_tls() && settings.tls_client_ca.is_some();
     let is_open = |address: &Listen| !(address.is_local() || asks(address));
     if let Some(file) = &settings.access_file {
         lines.push(format!("  access      by the rules of {}", absolute(file).display()));
-    } else if settings.listen.iter().any(is_open) {
+    } else if with_callers().any(is_open) {
         lines.push("  access      open: whoever reaches the server can read and end sessions".into());
     }
     lines.push(format!("  data        {data}"));

@@ -23,7 +23,8 @@ pub(crate) fn backup(input: &[u8]) {
         Err(error) => return check_line(&error.to_string()),
     };
     assert_eq!(finished.bytes, bytes.len() as u64);
-    let keys = Some(keys()).filter(|keys| finished.opening.format_version == format_version(Some(keys)));
+    let (version, sealed) = (finished.opening.format_version, finished.opening.may_hold_sealed());
+    let keys = Some(keys()).filter(|keys| version == format_version(Some(keys), sealed));
     let mut writer = BackupWriter::new(&finished.opening, keys.as_ref());
     for item in &items {
         writer.add(item.clone());
@@ -80,14 +81,15 @@ fn read(bytes: &[u8]) -> Result<(Vec<Saved>, Finished), ReadError> {
 }
 
 /// If the first byte is even, the others are a backup. Otherwise they say what stands in one, and all lengths and checksums are
-/// made here. With the second bit it is encrypted, too.
+/// made here. With the second bit it is encrypted, too, and with the third
+/// there may be sealed sessions.
 fn bytes_of(input: &[u8]) -> Vec<u8> {
     let mut rest = Input(input);
     if rest.byte() % 2 == 0 {
         return rest.0.to_vec();
     }
     let keys = Some(keys()).filter(|_| input[0] & 2 != 0);
-    let version = format_version(keys.as_ref());
+    let version = format_version(keys.as_ref(), input[0] & 4 != 0);
     let mut forge = Forge { bytes: [&MAGIC[..], &version.to_be_bytes()].concat(), ..Forge::default() };
     if let Some(number) = keys.as_ref().and_then(KeyRing::writes_under) {
         forge.bytes.extend([&number.to_bytes()[..], &ID].concat());

@@ -13,8 +13,8 @@ use super::environment::environment_name;
 use super::policy::PolicySettings;
 use super::values::{
     EngineKind, Listen, LogFormat, OptionalCount, OptionalDuration, OptionalListen, OptionalPath, OptionalUrl,
-    at_least, between, count, duration, none_or_address, none_or_between, none_or_collector, none_or_count,
-    none_or_key_file, none_or_path, none_or_pem_file, path, size, socket_mode, text, workers,
+    at_least, between, count, duration, host, none_or_address, none_or_any_address, none_or_between, none_or_collector,
+    none_or_count, none_or_key_file, none_or_path, none_or_pem_file, path, size, socket_mode, text, workers,
 };
 
 // The name of a value in the help also says which TOML type the file must use for it; see file.rs.
@@ -47,6 +47,22 @@ pub struct Settings {
     /// set. There are no session IDs and no data in it, but the names of namespaces.
     #[arg(long, value_name = "ADDRESS", value_parser = none_or_address, default_value = "none", help_heading = NETWORK)]
     pub metrics_listen: OptionalListen,
+
+    /// Where to serve the web console: HOST:PORT, tls://HOST:PORT, unix:PATH or none
+    ///
+    /// It is a page for operators, who see and end sessions there; docs/console.md shows it. What a caller may do there is what
+    /// access-file says, and the page asks for a token; without access-file, whoever reaches it may do everything. An address
+    /// that other hosts can reach is refused under the same conditions as one of listen.
+    #[arg(long, value_name = "ADDRESS", value_parser = none_or_any_address, default_value = "none", help_heading = NETWORK)]
+    pub console_listen: OptionalListen,
+
+    /// The names by which browsers may call the console, beside localhost and its address, or none
+    ///
+    /// Can be repeated or separated by commas. A request under any other name is refused: somebody could have pointed that name
+    /// here to use the console from a page of his own. A proxy in front of it passes its own name on.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = host, default_value = "none",
+          help_heading = NETWORK)]
+    pub console_hosts: Vec<String>,
 
     /// Who may connect to a Unix socket: the mode of its file, in octal (0600 to 0777)
     ///

@@ -13,7 +13,7 @@ use super::environment::{self, environment_name};
 use super::error::{self, ConfigError};
 use super::file::{self, Written, namespace_table};
 use super::policy::PolicySettings;
-use super::values::{ALL_NAMES, EngineKind, Listen};
+use super::values::{ALL_NAMES, EngineKind, Listen, NO_HOSTS};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,20 +215,42 @@ impl Effective {
     /// Checks that the addresses have what they need: TLS or a permission where other hosts can reach them, and certificates.
     pub fn check_listen(&self) -> Result<(), ConfigError> {
         let settings = &self.settings;
-        let addresses = settings.listen.iter().map(|address| ("listen", address));
-        let mut addresses = addresses.chain(settings.metrics_listen.iter().map(|address| ("metrics-listen", address)));
+        let scrapes = settings.metrics_listen.iter().map(|address| ("metrics-listen", address));
+        let mut addresses = self.with_callers().chain(scrapes);
         if !settings.allow_plaintext
             && let Some((name, open)) = addresses.find(|(_, address)| address.is_exposed())
         {
-            let tls = if name == "listen" { ", on tls://HOST:PORT" } else { "" };
+            let tls = if name == "metrics-listen" { "" } else { ", on tls://HOST:PORT" };
             let problem = format!(
                 "{open} is not a loopback address and there is no TLS; listen on 127.0.0.1{tls} or on unix:PATH, or set \
                  --allow-plaintext if every host of the network is trusted"
             );
             return Err(self.refuse(name, problem));
         }
+        self.check_console()?;
         self.check_tls()?;
         self.check_access()
+    }
+
+    /// The addresses at which callers are served, with the name of the setting of each.
+    fn with_callers(&self) -> impl Iterator<Item = (&'static str, &Listen)> {
+        let Settings { listen, console_listen, .. } = &self.settings;
+        let calls = listen.iter().map(|address| ("listen", address));
+        calls.chain(console_listen.iter().map(|address| ("console-listen", address)))
+    }
+
+    /// Checks that the settings of the console belong together.
+    fn check_console(&self) -> Result<(), ConfigError> {
+        let Settings { console_listen, console_hosts: hosts, .. } = &self.settings;
+        if hosts.len() > 1 && hosts.iter().any(|host| host == NO_HOSTS) {
+            let problem = "none stands for no other name; write it alone, or leave it out";
+            return Err(self.refuse("console-hosts", problem));
+        }
+        if console_listen.is_none() && *hosts != [NO_HOSTS] {
+            let problem = "there is no console without console-listen; set that too, or leave it out";
+            return Err(self.refuse("console-hosts", problem));
+        }
+        Ok(())
     }
 
     /// Checks that whoever can reach the server is asked who he is, unless a setting says otherwise in so many words.
@@ -243,15 +265,15 @@ impl Effective {
             return Err(self.refuse("access-tokens", problem));
         }
         let asks = |address: &Listen| address.is_tls() && settings.tls_client_ca.is_some();
-        let open = settings.listen.iter().find(|address| !address.is_local() && !asks(address));
+        let open = self.with_callers().find(|(_, address)| !address.is_local() && !asks(address));
         match open {
-            Some(open) if !settings.allow_anonymous => {
+            Some((name, open)) if !settings.allow_anonymous => {
                 let client_ca = if open.is_tls() { "tls-client-ca to the CA of the clients, or " } else { "" };
                 let problem = format!(
                     "{open} would serve whoever reaches it; set {client_ca}access-file to say who may call, or set \
                      --allow-anonymous if only trusted hosts can reach it"
                 );
-                Err(self.refuse("listen", problem))
+                Err(self.refuse(name, problem))
             }
             _ => Ok(()),
         }
@@ -273,19 +295,19 @@ impl Effective {
         if names.len() > 1 && names.iter().any(|name| name == ALL_NAMES) {
             return Err(self.refuse("tls-client-names", "all stands for every name; write it alone, or leave it out"));
         }
-        let Some(address) = settings.listen.iter().find(|address| address.is_tls()) else {
+        let Some((name, address)) = self.with_callers().find(|(_, address)| address.is_tls()) else {
             return match files.iter().find(|(_, file)| file.is_some()) {
                 Some((name, _)) => Err(self.refuse(
                     name,
-                    "it is of no use, since no address of listen begins with tls://; listen on tls://HOST:PORT, or leave \
-                     it out",
+                    "it is of no use, since no address of listen or console-listen begins with tls://; listen on \
+                     tls://HOST:PORT, or leave it out",
                 )),
                 None => Ok(()),
             };
         };
         if let Some((missing, _)) = files[..2].iter().find(|(_, file)| file.is_none()) {
             let problem = format!("{address} needs a certificate and its key; set {missing} to a PEM file");
-            return Err(self.refuse("listen", problem));
+            return Err(self.refuse(name, problem));
         }
         Ok(())
     }

@@ -41,7 +41,7 @@ pub use args::{ServeArgs, Settings};
 pub use error::{ConfigError, one_line};
 pub use layers::{Effective, Entry, Origin};
 pub use policy::PolicySettings;
-pub(crate) use values::{ALL_NAMES, TLS};
+pub(crate) use values::{ALL_NAMES, NO_HOSTS, TLS, is_loopback};
 pub use values::{
     EngineKind, Listen, LogFormat, OptionalCount, OptionalDuration, OptionalListen, OptionalPath, OptionalUrl,
 };

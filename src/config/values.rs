@@ -39,6 +39,9 @@ pub(crate) const TLS: &str = "tls://";
 /// Stands for every name of a client.
 pub(crate) const ALL_NAMES: &str = "all";
 
+/// Stands for no other host.
+pub(crate) const NO_HOSTS: &str = "none";
+
 /// Where the server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
@@ -56,9 +59,7 @@ impl Listen {
     pub fn is_local(&self) -> bool {
         match self {
             Self::Unix(_) => true,
-            Self::Tcp(address) | Self::Tls(address) => {
-                split_address(address).is_some_and(|(host, _)| is_loopback(host))
-            }
+            Self::Tcp(_) | Self::Tls(_) => self.host().is_some_and(is_loopback),
         }
     }
 
@@ -66,6 +67,15 @@ impl Listen {
     #[must_use]
     pub fn is_exposed(&self) -> bool {
         matches!(self, Self::Tcp(_)) && !self.is_local()
+    }
+
+    /// The name or the address that it has, without the brackets of IPv6; none for a Unix socket.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            Self::Unix(_) => None,
+            Self::Tcp(address) | Self::Tls(address) => split_address(address).map(|(host, _)| host),
+        }
     }
 
     /// Whether peers speak TLS there.
@@ -135,7 +145,8 @@ fn split_address(text: &str) -> Option<(&str, u16)> {
     (!host.is_empty() && named).then_some((host, port))
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a name or an address always means this host.
+pub(crate) fn is_loopback(host: &str) -> bool {
     match host.parse::<std::net::IpAddr>() {
         Ok(address) => address.to_canonical().is_loopback(),
         Err(_) => host.eq_ignore_ascii_case("localhost"),
@@ -262,6 +273,26 @@ pub(super) fn none_or_address(text: &str) -> Result<OptionalListen, String> {
             address => Ok(Some(address)),
         },
     }
+}
+
+/// An address, perhaps with TLS, or `none`.
+pub(super) fn none_or_any_address(text: &str) -> Result<OptionalListen, String> {
+    match text.trim() {
+        "none" => Ok(None),
+        address => address.parse().map(Some),
+    }
+}
+
+/// The name of a host.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let host = text.trim();
+    let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    if host.is_empty() || !is_name {
+        return Err(format!(
+            "{text:?} is not the name of a host; write for example console.example.com, without a port"
+        ));
+    }
+    Ok(host.to_owned())
 }
 
 /// Text that is not empty.

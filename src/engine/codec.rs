@@ -24,7 +24,7 @@ const FORMAT_BLOCK: u8 = 3;
 const FORMAT_LEAF: u8 = 4;
 /// The format of a record that is sealed. Servers that know no sealed sessions refuse it, instead of serving the session
 /// without its attributes. It differs from the others in more than one bit, too.
-const FORMAT_SEALED: u8 = 0x56;
+pub(super) const FORMAT_SEALED: u8 = 0x56;
 /// The format of a row that is encrypted, of which nothing more is known here. It differs from the formats above in more
 /// than one bit, and from every number of a table, with which the rows in an entry of the redo log begin.
 pub(super) const FORMAT_ENCRYPTED: u8 = 0x65;

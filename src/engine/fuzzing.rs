@@ -3,8 +3,9 @@
 pub(crate) use super::durable::fuzzing::{ciphertexts, encryption_state, pages, redo, watermark};
 
 use super::codec::{
-    LeafReader, RecordRow, decode_block, decode_handle, decode_millis, decode_part, decode_row, encode_block,
-    encode_handle, encode_leaf, encode_millis, encode_part, encode_part_list, encode_payload, payload, payload_bytes,
+    FORMAT_SEALED, LeafReader, RecordRow, decode_block, decode_handle, decode_millis, decode_part, decode_row,
+    encode_block, encode_handle, encode_leaf, encode_millis, encode_part, encode_part_list, encode_payload, payload,
+    payload_bytes,
 };
 use super::stored::{StoredEvent, StoredRecord};
 use super::{decode_event, decode_record, durable, encode_event, encode_record};
@@ -32,6 +33,7 @@ pub(crate) fn rows(input: &[u8]) {
         4 => block(row(3)),
         5 => small(&row(1)),
         6 => durable::fuzzing::parts(content),
+        8 => record(row(FORMAT_SEALED)),
         _ => durable::fuzzing::keys(content),
     }
 }

@@ -1,6 +1,7 @@
 //! Makes the first inputs of `fuzz/corpus` from real data: `cargo test --lib make_seeds -- --ignored`.
 
 use crate::config::ServeArgs;
+use crate::encryption::WRAPPED_BYTES;
 use crate::engine::{encode_event, encode_record};
 use crate::model::{
     Attribute, Attributes, Credential, Event, EventKind, Handle, Record, ResumeToken, SecretHash, Ticket,
@@ -97,12 +98,13 @@ fn record() -> Record {
         ends_at: Some(1_800_000_000_000),
         credentials: smallvec![
             Credential::new(hash(1), true),
-            Credential { hash: hash(2), chosen: false, retires_at: Some(9) },
+            Credential { hash: hash(2), chosen: false, retires_at: Some(9), wrapped: None },
         ],
-        tickets: vec![Ticket { hash: hash(3), audience: "https://shop.example".into(), expires_at: 10 }],
+        tickets: vec![Ticket { hash: hash(3), audience: "https://shop.example".into(), expires_at: 10, wrapped: None }],
         principal: "ada".into(),
         labels: BTreeMap::from([("device".into(), "laptop".into())]),
         attributes: ENTRIES.iter().map(|entry| Attribute::from_wire(entry).unwrap()).collect(),
+        sealed: None,
         sweep_at: 1_700_000_060_000,
     }
 }
@@ -123,6 +125,9 @@ fn contents() -> [Vec<u8>; 3] {
 
 fn rows() -> Seeds {
     let [record, bare, event] = contents();
+    let mut sealed = Record { attributes: Attributes::default(), sealed: Some([7; 60][..].into()), ..self::record() };
+    sealed.credentials[0].wrapped = Some([8; WRAPPED_BYTES].into());
+    let sealed = encode_record(&sealed)[ROW_HEADER..].to_vec();
     let leaf = b"\x00\x05key-1\x03one\x04\x012\x03two\x05\x03-34\x00";
     let block = lz4_flex::block::compress_prepend_size(b"\x01\x05event\x02\x05event\x40\x00");
     let gap = join(&[b"gap-after-", &7_u64.to_be_bytes(), &9_u64.to_be_bytes()]);
@@ -146,6 +151,7 @@ fn rows() -> Seeds {
             with(7, &member),
             with(7, &join(&[&5_u64.to_be_bytes(), &handle().to_bytes()])),
             whole,
+            with(8, &sealed),
         ],
     )
 }
@@ -369,7 +375,7 @@ fn calls() -> Seeds {
         Method::Rotate(Box::new(rotate)),
         Method::Delete(delete),
     ];
-    let call = |(tag, method)| Call { tag, timeout: None, method: Some(method) };
+    let call = |(tag, method)| Call { tag, timeout: None, method: Some(method), trace_context: None };
     let message = ExchangeRequest { calls: (1..).zip(methods).map(call).collect() }.encode_to_vec();
     let body = [&[1, 0, 0][..], &piece(&message)].concat();
     seeds("calls", [[&[0][..], &piece(&message)].concat(), [&[1, 0, 0], &body[1..]].concat()])

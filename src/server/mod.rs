@@ -1,11 +1,12 @@
 //! Running the server: listeners, workers, the engine's opening, health, and an orderly end.
 //!
 //! A connection comes in through [`connections`], perhaps over [`tls`], a call on it is carried out by [`calls`]. [`process`] is what the server
-//! does beside that; [`peer_timeout`] says how long either may wait for a peer. [`metrics`] is a port of its own, for those
-//! who watch the server.
+//! does beside that; [`peer_timeout`] says how long either may wait for a peer. [`metrics`] and [`console`] are ports of their
+//! own, for those who watch the server and for operators with a browser.
 
 mod calls;
 mod connections;
+mod console;
 mod metrics;
 mod peer_timeout;
 mod process;
@@ -25,7 +26,8 @@ use crate::engine::{EngineError, EngineStatus};
 use crate::service::{AdminService, Background, Bounds, Budget, CallerRules, RequestLimits, Restores, StoreService};
 use crate::session::Policies;
 use connections::accept::accept;
-use connections::worker::{Services, Worker};
+use connections::worker::{Services, Worker, WorkerGauges};
+use console::{Console, ConsoleServer};
 use metrics::{MetricsServer, Sources};
 use process::health::Vitals;
 use process::policies::{maintenance_options, millis, policies};
@@ -68,6 +70,8 @@ pub struct Listeners {
     pub authorizer: Option<Authorizer>,
     /// For metrics and probes.
     pub metrics: Option<Listener>,
+    /// For the web console.
+    pub console: Option<Listener>,
 }
 
 /// Serves on these listeners until `shutdown` resolves, then drains, makes everything durable and returns.
@@ -76,7 +80,7 @@ pub struct Listeners {
 /// other call is refused as not ready. `ready` is called once sessions are served. Whoever listens to `phase_sender` hears what
 /// the server can do, until it drains.
 pub async fn run(
-    Listeners { calls: listeners, tls, authorizer, metrics }: Listeners,
+    Listeners { calls: listeners, tls, authorizer, metrics, console }: Listeners,
     storage: Storage,
     settings: Arc<Settings>,
     recorder: Recorder,
@@ -116,10 +120,11 @@ pub async fn run(
     let listeners: Vec<Arc<Listener>> = listeners.into_iter().map(Arc::new).collect();
     let mut accepting = accept(&listeners, &workers, settings.max_connections, &phase_sender.subscribe());
     let sweeper_lag = Arc::new(AtomicU64::new(0));
-    let metrics = metrics.map(|listener| {
-        let (workers, sweeper_lag) = (workers.iter().map(Worker::gauges).collect(), Arc::clone(&sweeper_lag));
-        MetricsServer::start(listener, Sources { services, workers, sweeper_lag, started })
-    });
+    let gauges: Vec<WorkerGauges> = workers.iter().map(Worker::gauges).collect();
+    let (console, of_console) = start_console(console, &services, &gauges)?.unzip();
+    let sources =
+        Sources { services, workers: gauges, console: of_console, sweeper_lag: Arc::clone(&sweeper_lag), started };
+    let metrics = metrics.map(|listener| MetricsServer::start(listener, sources));
 
     tokio::pin!(shutdown);
     let lag_limit = millis(settings.sweep_interval + settings.sweep_lag_limit);
@@ -172,6 +177,7 @@ pub async fn run(
     // New connections are refused at once instead of waiting for a server that ends.
     drop(listeners);
     let end = async {
+        stop_console(console).await;
         for worker in Arc::into_inner(workers).into_iter().flatten() {
             worker.join().await;
         }
@@ -190,6 +196,25 @@ pub async fn run(
         metrics.stop().await;
     }
     ended
+}
+
+/// Starts the console, if there is to be one. Returns what it tells of itself, too.
+fn start_console(
+    listener: Option<Listener>,
+    services: &Services,
+    workers: &[WorkerGauges],
+) -> io::Result<Option<(ConsoleServer, WorkerGauges)>> {
+    let Some(listener) = listener else { return Ok(None) };
+    let gauges = WorkerGauges::default();
+    let workers = workers.iter().map(|worker| Arc::clone(&worker.calls)).collect();
+    let console = Console::new(services.clone(), workers, gauges.clone());
+    Ok(Some((ConsoleServer::start(listener, console)?, gauges)))
+}
+
+async fn stop_console(console: Option<ConsoleServer>) {
+    if let Some(console) = console {
+        console.stop().await;
+    }
 }
 
 /// Follows the files that may change while the server runs, until this is dropped.

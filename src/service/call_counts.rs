@@ -1,6 +1,6 @@
 //! Counts of calls: how many there were, how they ended and how long they took.
 //!
-//! Each worker has counts of its own, so that counting a call moves no cache line between cores and takes no lock. Whoever
+//! Each worker, and the console, has counts of its own, so that counting a call moves no cache line between cores and takes no lock. Whoever
 //! reads adds them up.
 
 use crate::histogram::{DURATIONS, Histogram, range_of};
@@ -53,6 +53,8 @@ pub enum Lane {
     Unary,
     /// In a message of an exchange stream.
     Stream,
+    /// From the page of the web console.
+    Console,
 }
 
 impl Lane {
@@ -62,6 +64,7 @@ impl Lane {
         match self {
             Self::Unary => "unary",
             Self::Stream => "stream",
+            Self::Console => "console",
         }
     }
 }
@@ -242,7 +245,8 @@ impl CallCounts {
 
     fn of(&self, lane: Lane) -> &[Counts; RPCS] {
         match lane {
-            Lane::Unary => &self.unary,
+            // The console has counts of its own, in which there are no others.
+            Lane::Unary | Lane::Console => &self.unary,
             Lane::Stream => &self.stream,
         }
     }

@@ -186,7 +186,7 @@ fn run<F: Future<Output = ()>>(call: impl FnOnce(StoreService) -> F) {
         background,
         drained,
         CallerRules::default(),
-        Recorder::new(AuditLog::in_log(), false),
+        Recorder::new(AuditLog::in_log(), false, None),
     );
     let (clock, _hand) = Clock::manual(1_700_000_000_000);
     let sessions = Sessions::new(Arc::new(MemoryEngine::default()), clock, Policies::default());

@@ -122,6 +122,13 @@ impl Server {
         line.map(str::trim).expect("the banner names the address")
     }
 
+    /// Where it serves the console; it must have been told to.
+    pub(crate) fn console_address(&self) -> &str {
+        let line = self.banner.lines().find_map(|line| line.trim().strip_prefix("console"));
+        let page = line.map(str::trim).expect("the banner names the page");
+        page.trim_start_matches("http://").trim_start_matches("https://").trim_end_matches('/')
+    }
+
     /// Where its data is.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")

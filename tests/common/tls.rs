@@ -13,13 +13,13 @@ use tokio_rustls::rustls::crypto::{WebPkiSupportedAlgorithms, ring, verify_tls12
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{self, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
 
-/// A connection of a peer that does not ask who the server is.
-pub(crate) fn trusting_connection() -> ClientConnection {
+/// A connection of a peer that does not ask who the server is, and speaks this protocol.
+pub(crate) fn trusting_connection(protocol: &str) -> ClientConnection {
     let provider = Arc::new(ring::default_provider());
     let verifier = Arc::new(Trusting(provider.signature_verification_algorithms));
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let mut config = config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
     ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap()
 }
 

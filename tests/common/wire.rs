@@ -70,7 +70,7 @@ impl Stream {
         socket.set_nodelay(true).unwrap();
         socket.set_write_timeout(Some(super::LONG)).unwrap();
         let stream = if has_tls {
-            let mut connection = super::tls::trusting_connection();
+            let mut connection = super::tls::trusting_connection("h2");
             socket.set_read_timeout(Some(super::LONG)).unwrap();
             while connection.is_handshaking() {
                 connection.complete_io(&mut socket).unwrap();

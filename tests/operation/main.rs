@@ -1,4 +1,4 @@
-//! Tests of the promises to operators: start, end, upgrade, health, doctor, metrics, TLS, command line, clock, and who may read the files.
+//! Tests of the promises to operators: start, end, upgrade, health, doctor, metrics, console, TLS, command line, clock, and who may read the files.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "what can't be set up fails the test")]
 
@@ -8,6 +8,7 @@ mod calls;
 mod command_line;
 #[path = "../common/mod.rs"]
 mod common;
+mod console;
 mod doctor;
 mod generated;
 mod health;

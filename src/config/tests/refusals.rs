@@ -63,6 +63,27 @@ fn scrapes_beyond_loopback_have_to_be_allowed_in_the_same_words() {
 }
 
 #[test]
+fn a_console_beyond_loopback_needs_what_calls_need() {
+    for address in ["none", "127.0.0.1:1", "[::1]:1", "localhost:1", "unix:/run/s"] {
+        assert!(load(&format!("--console-listen {address}"), &[], None).is_ok(), "{address}");
+    }
+    refuses(
+        "--console-listen 0.0.0.0:1",
+        "--console-listen: 0.0.0.0:1 is not a loopback address and there is no TLS; listen on 127.0.0.1, on \
+         tls://HOST:PORT or on unix:PATH, or set --allow-plaintext if every host of the network is trusted",
+    );
+    let tls = "--tls-certificate /c --tls-key /k --console-listen tls://0.0.0.0:1";
+    refuses(
+        tls,
+        "--console-listen: tls://0.0.0.0:1 would serve whoever reaches it; set tls-client-ca to the CA of the clients, or \
+         access-file to say who may call, or set --allow-anonymous if only trusted hosts can reach it",
+    );
+    for asking in ["--access-file /a", "--tls-client-ca /ca", "--allow-anonymous"] {
+        assert!(load(&format!("{tls} {asking}"), &[], None).is_ok(), "{asking}");
+    }
+}
+
+#[test]
 fn addresses_with_tls_are_addresses_behind_tls() {
     let parsed = |text: &str| text.parse::<Listen>();
     assert_eq!(parsed("tls://[::1]:1").unwrap(), Listen::Tls("[::1]:1".into()));

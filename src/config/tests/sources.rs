@@ -33,6 +33,8 @@ fn defaults_are_as_documented() {
     let expected = Settings {
         listen: vec![Listen::Tcp("127.0.0.1:50051".to_owned())],
         metrics_listen: None,
+        console_listen: None,
+        console_hosts: vec!["none".to_owned()],
         tls_certificate: None,
         tls_key: None,
         tls_client_ca: None,

@@ -16,6 +16,8 @@ pub(in crate::server) struct CallerSearch {
     /// What is known of the peer.
     identity: Arc<PeerIdentity>,
     recorder: Recorder,
+    /// How its calls come.
+    lane: Lane,
 }
 
 impl CallerSearch {
@@ -27,7 +29,12 @@ impl CallerSearch {
         recorder: Recorder,
     ) -> Self {
         let identity = PeerIdentity { address, user, certificate_names: Vec::new() };
-        Self { authorizer, identity: Arc::new(identity), recorder }
+        Self { authorizer, identity: Arc::new(identity), recorder, lane: Lane::Unary }
+    }
+
+    /// The same for calls that come in another way.
+    pub(in crate::server) fn in_lane(self, lane: Lane) -> Self {
+        Self { lane, ..self }
     }
 
     /// Takes note of what the peer's certificate says.
@@ -38,14 +45,14 @@ impl CallerSearch {
     }
 
     /// Begins the record of a call, if one is kept.
-    pub(super) fn record(&self, route: Route, headers: &HeaderMap, began: Instant) -> Option<CallRecord> {
-        let (rpc, lane, may_be_audited) = (route.rpc, Lane::Unary, route.rpc.may_be_administrative());
+    pub(in crate::server) fn record(&self, route: Route, headers: &HeaderMap, began: Instant) -> Option<CallRecord> {
+        let (rpc, lane, may_be_audited) = (route.rpc, self.lane, route.rpc.may_be_administrative());
         let trace = || TraceContext::in_headers(headers);
         self.recorder.begin(Beginning { rpc, lane, may_be_audited, began }, &self.identity, trace)
     }
 
     /// Adds to a call what the service wants to know of its caller. Nobody who has to be known and is not is let in.
-    pub(super) fn let_in(
+    pub(in crate::server) fn let_in(
         &self,
         route: Route,
         headers: &HeaderMap,

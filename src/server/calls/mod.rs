@@ -11,5 +11,5 @@ mod compression;
 mod deadline;
 pub(super) mod reflection;
 mod request;
-mod route;
+pub(super) mod route;
 pub(super) mod router;

@@ -8,7 +8,7 @@ use tonic_health::pb::health_server::SERVICE_NAME as HEALTH;
 
 /// The service that a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Target {
+pub(in crate::server) enum Target {
     Store,
     Admin,
     Health,
@@ -18,10 +18,10 @@ pub(super) enum Target {
 
 /// A kind of call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Route {
+pub(in crate::server) struct Route {
     pub(super) target: Target,
     /// The method, for those who count.
-    pub(super) rpc: Rpc,
+    pub(in crate::server) rpc: Rpc,
     /// The caller sends any number of messages, instead of one.
     pub(super) asks_in_stream: bool,
     /// The server answers with any number of messages, instead of one.
@@ -31,7 +31,7 @@ pub(super) struct Route {
 
 /// How large an answer can be, for as long as it is being made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AnswerSize {
+pub(in crate::server) enum AnswerSize {
     /// It has no session's data.
     Small,
     /// It has one session's data.

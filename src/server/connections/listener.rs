@@ -36,7 +36,7 @@ pub(in crate::server) enum Accepted {
 
 impl Accepted {
     /// Where the peer is; nothing is known of peers at a Unix socket.
-    pub(super) fn peer_address(&self) -> Option<SocketAddr> {
+    pub(in crate::server) fn peer_address(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(stream) | Self::Tls(stream) => stream.peer_addr().ok(),
             Self::Unix(_) => None,
@@ -44,7 +44,7 @@ impl Accepted {
     }
 
     /// Whether the peer has to speak TLS.
-    pub(super) fn is_tls(&self) -> bool {
+    pub(in crate::server) fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
     }
 }

@@ -42,10 +42,10 @@ struct Stall {
 }
 
 /// Counts a connection among those of its worker.
-pub(super) struct WorkerLoad(Arc<AtomicUsize>);
+pub(in crate::server) struct WorkerLoad(Arc<AtomicUsize>);
 
 impl WorkerLoad {
-    pub(super) fn add_to(worker: &Arc<AtomicUsize>) -> Self {
+    pub(in crate::server) fn add_to(worker: &Arc<AtomicUsize>) -> Self {
         worker.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(worker))
     }
@@ -59,7 +59,7 @@ impl Drop for WorkerLoad {
 
 impl Connection {
     /// Attaches the connection to the runtime of this thread.
-    pub(super) fn adopt(
+    pub(in crate::server) fn adopt(
         accepted: Accepted,
         load: WorkerLoad,
         share: Arc<Share>,

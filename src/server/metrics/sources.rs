@@ -1,6 +1,6 @@
 //! Where metrics are read.
 
-use super::families::{Families, access, audit, calls, process, sessions, spans, storage, tls};
+use super::families::{Families, access, audit, calls, console, process, sessions, spans, storage, tls};
 use crate::clock::Millis;
 use crate::server::connections::worker::{Services, WorkerGauges};
 use prometheus_client::collector::Collector;
@@ -13,6 +13,8 @@ use std::sync::atomic::AtomicU64;
 pub(in crate::server) struct Sources {
     pub(in crate::server) services: Services,
     pub(in crate::server) workers: Vec<WorkerGauges>,
+    /// What the console tells of itself; `None` if there is none.
+    pub(in crate::server) console: Option<WorkerGauges>,
     /// How far the sweeper was behind at the last look, in milliseconds. Asking now could wait for the disk.
     pub(in crate::server) sweeper_lag: Arc<AtomicU64>,
     pub(in crate::server) started: Millis,
@@ -34,6 +36,9 @@ impl Collector for Sources {
         }
         if let Some(counts) = self.services.recorder.span_counts() {
             spans::write(&mut families, counts)?;
+        }
+        if let Some(gauges) = &self.console {
+            console::write(&mut families, gauges)?;
         }
         // While the data is being opened, nobody knows what is in it.
         if let Some(snapshot) = self.services.store.snapshot() {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
 use tonic::Status;
 use tonic::codegen::http::{HeaderMap, HeaderValue, Response, header};
@@ -20,6 +21,9 @@ const HANDSHAKE: u8 = 0x16;
 
 /// How a client of HTTP/2 begins without TLS (RFC 9113, 3.4).
 const HTTP2: &[u8] = b"PR";
+
+/// The name of HTTP/1 where the protocol is agreed (RFC 7301, 6).
+const HTTP1: &[u8] = b"http/1.1";
 
 /// What a peer without TLS is told.
 const TLS_ONLY: &str = "this port takes TLS only; write https:// before the address";
@@ -64,6 +68,32 @@ impl Tls {
         Ok(accepted)
     }
 
+    /// The same for a browser, with which HTTP/1 is agreed.
+    pub(in crate::server) async fn accept_http1(
+        &self,
+        connection: Connection,
+    ) -> Result<TlsStream<Connection>, HandshakeError> {
+        let failed = FailedHandshake(self);
+        let mut first = [0; 1];
+        let length = connection.peek(&mut first).await?;
+        if length == 0 {
+            return Err(HandshakeError::Io(io::ErrorKind::UnexpectedEof.into()));
+        }
+        if first != [HANDSHAKE] {
+            refuse_http1(connection, "400 Bad Request", TLS_ONLY).await?;
+            return Err(HandshakeError::Plaintext);
+        }
+        let mut config = ServerConfig::clone(&self.in_use().config);
+        config.alpn_protocols = vec![HTTP1.to_vec()];
+        let (accepted, names) = agree(connection, Arc::new(config)).await?;
+        if !self.0.client_names.let_in(&names) {
+            refuse_http1(accepted, "403 Forbidden", NOT_LET_IN).await?;
+            return Err(HandshakeError::NotLetIn);
+        }
+        mem::forget(failed);
+        Ok(accepted)
+    }
+
     async fn shake_hands(
         &self,
         connection: Connection,
@@ -74,9 +104,7 @@ impl Tls {
             [] => Err(HandshakeError::Io(io::ErrorKind::UnexpectedEof.into())),
             [HANDSHAKE, ..] => {
                 let config = Arc::clone(&self.in_use().config);
-                let mut accepted = TlsAcceptor::from(config).accept(connection).await?;
-                accepted.get_mut().1.set_buffer_limit(Some(SEND_BUFFER));
-                let names = names_of(accepted.get_ref().1.peer_certificates());
+                let (accepted, names) = agree(connection, config).await?;
                 if self.0.client_names.let_in(&names) {
                     return Ok((accepted, names));
                 }
@@ -88,11 +116,22 @@ impl Tls {
                 Err(HandshakeError::Plaintext)
             }
             _ => {
-                refuse_http1(connection).await?;
+                refuse_http1(connection, "400 Bad Request", TLS_ONLY).await?;
                 Err(HandshakeError::Plaintext)
             }
         }
     }
+}
+
+/// Makes the handshake, and reads the names in the client's certificate.
+async fn agree(
+    connection: Connection,
+    config: Arc<ServerConfig>,
+) -> io::Result<(TlsStream<Connection>, Vec<CertificateName>)> {
+    let mut accepted = TlsAcceptor::from(config).accept(connection).await?;
+    accepted.get_mut().1.set_buffer_limit(Some(SEND_BUFFER));
+    let names = names_of(accepted.get_ref().1.peer_certificates());
+    Ok((accepted, names))
 }
 
 /// Counts a handshake that has failed when it is dropped.
@@ -121,10 +160,10 @@ async fn refuse_http2(connection: impl AsyncRead + AsyncWrite + Unpin, why: &Sta
     Ok(())
 }
 
-async fn refuse_http1(mut connection: Connection) -> io::Result<()> {
+async fn refuse_http1(mut connection: impl AsyncWrite + Unpin, status: &str, why: &str) -> io::Result<()> {
     let answer = format!(
-        "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{TLS_ONLY}\n",
-        TLS_ONLY.len() + 1
+        "HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{why}\n",
+        why.len() + 1
     );
     connection.write_all(answer.as_bytes()).await?;
     connection.shutdown().await

@@ -38,6 +38,9 @@ const OF_AUDIT: [&str; 1] = ["sessiond_audit_failures_total"];
 /// Those that are there only if spans are sent.
 const OF_SPANS: [&str; 2] = ["sessiond_spans_exported_total", "sessiond_spans_dropped_total"];
 
+/// The one that is there only if there is a console.
+const OF_CONSOLE: [&str; 1] = ["sessiond_console_connections"];
+
 /// Those that are there only if something is or was encrypted.
 const OF_ENCRYPTION: [&str; 2] = ["sessiond_encryption_older_keys", "sessiond_encryption_sessions_checked"];
 
@@ -308,7 +311,8 @@ fn the_documentation_names_every_metric() {
         .collect();
     let mut metrics: Vec<&str> = METRICS.iter().map(|(name, _)| *name).collect();
     let sessions = metrics.iter().position(|name| *name == "sessiond_sessions").unwrap();
-    metrics.splice(sessions..sessions, OF_TLS.into_iter().chain(OF_ACCESS).chain(OF_AUDIT).chain(OF_SPANS));
+    let optional = OF_TLS.into_iter().chain(OF_ACCESS).chain(OF_AUDIT).chain(OF_SPANS).chain(OF_CONSOLE);
+    metrics.splice(sessions..sessions, optional);
     metrics.extend(OF_ENCRYPTION);
     assert_eq!(named, metrics, "docs/metrics.md lists other metrics, or in another order");
 }

@@ -26,8 +26,8 @@ fn settings_that_do_not_belong_together_are_refused() {
     refused(&loopback, "listen", &["tls://127.0.0.1:0 needs a certificate and its key; set tls-certificate"]);
     refused(&[&loopback[..], &pair[..2]].concat(), "listen", &["set tls-key"]);
     refused(&[&loopback[..], &pair[2..]].concat(), "listen", &["set tls-certificate"]);
-    refused(&pair, "tls-certificate", &["no address of listen begins with tls://"]);
-    refused(&["--tls-client-ca", &ca], "tls-client-ca", &["no address of listen begins with tls://"]);
+    refused(&pair, "tls-certificate", &["no address of listen or console-listen begins with tls://"]);
+    refused(&["--tls-client-ca", &ca], "tls-client-ca", &["no address of listen or console-listen begins with tls://"]);
     refused(
         &[&open[..], &pair[..]].concat(),
         "listen",

@@ -9,7 +9,8 @@ use tonic::Code;
 
 pub(in crate::server::metrics) fn write(families: &mut Families<'_, '_>, sources: &Sources) -> fmt::Result {
     let workers = || sources.workers.iter().map(|worker| &*worker.calls);
-    let (requests, streams) = requests_and_streams(workers);
+    let console = sources.console.as_ref();
+    let (requests, streams) = requests_and_streams(workers, console.map(|console| &*console.calls));
     families.counters(
         "sessiond_requests",
         "Requests that were answered, by method, code and lane.",
@@ -68,16 +69,23 @@ pub(in crate::server::metrics) fn write(families: &mut Families<'_, '_>, sources
     )
 }
 
-/// What was counted of the methods with one message each way, in both lanes, and of those with streams.
+/// The methods with one answer that the console calls.
+const CONSOLE: [Rpc; 3] = [Rpc::ListSessions, Rpc::RevokeSessions, Rpc::GetStatistics];
+
+/// What was counted of the methods with one message each way, in each lane, and of those with streams.
 fn requests_and_streams<'a, Workers: Iterator<Item = &'a CallCounts>>(
     workers: impl Fn() -> Workers,
+    console: Option<&'a CallCounts>,
 ) -> (Vec<CallTotals>, Vec<CallTotals>) {
     let (streams, unary): (Vec<Rpc>, Vec<Rpc>) = Rpc::ALL.iter().partition(|rpc| rpc.is_stream());
     let exchanged = Rpc::ALL.into_iter().filter(|rpc| rpc.is_in_exchange());
     let unary = unary.into_iter().map(|rpc| (Lane::Unary, rpc));
     let requests = unary.chain(exchanged.map(|rpc| (Lane::Stream, rpc)));
-    let streams = streams.into_iter().map(|rpc| CallTotals::of(workers(), Lane::Unary, rpc));
-    (requests.map(|(lane, rpc)| CallTotals::of(workers(), lane, rpc)).collect(), streams.collect())
+    let requests = requests.map(|(lane, rpc)| CallTotals::of(workers(), lane, rpc));
+    let of_console = console.into_iter().flat_map(|console| CONSOLE.map(|rpc| (console, rpc)));
+    let of_console = of_console.map(|(console, rpc)| CallTotals::of([console], Lane::Console, rpc));
+    let streams = streams.into_iter().map(|rpc| CallTotals::of(workers().chain(console), Lane::Unary, rpc));
+    (requests.chain(of_console).collect(), streams.collect())
 }
 
 /// How often there was each code: that of success in any case, and of the others those that there were.

@@ -3,6 +3,7 @@
 pub(super) mod access;
 pub(super) mod audit;
 pub(super) mod calls;
+pub(super) mod console;
 pub(super) mod process;
 pub(super) mod sessions;
 pub(super) mod spans;
