@@ -61,8 +61,8 @@ impl Trace {
     }
 
     /// As a call of a stream names it.
-    pub(crate) fn in_call(&self) -> Box<TraceContext> {
-        Box::new(self.0.clone())
+    pub(crate) fn in_call(&self) -> TraceContext {
+        self.0.clone()
     }
 
     /// The bytes that it takes in a call, at most.

@@ -21,7 +21,6 @@ use crate::proto::reply::Result as Answer;
 use crate::proto::session_store_client::SessionStoreClient;
 use crate::retry::Time;
 use crate::token::Tokens;
-use crate::trace::Trace;
 use crate::unsent::absence;
 use calls::{Calls, Pending};
 use replies::Waiting;
@@ -92,9 +91,9 @@ impl FastLane {
         let Time { end, left: timeout } = time;
         let suspicious = end.checked_sub(timeout / 2).unwrap_or(end);
         let mut watch = Watch { lane: self, stream: &stream, suspicious, ended: false };
+        let trace = trace.map(|trace| Box::new(trace.in_call()));
         let (answer, answered) = oneshot::channel();
-        let sent =
-            stream.queue.send(Pending { method, length, timeout, trace: trace.map(Trace::in_call), answer }).await;
+        let sent = stream.queue.send(Pending { method, length, timeout, trace, answer }).await;
         let answer = match sent {
             Ok(()) => answered.await.unwrap_or_else(|_| Err(stream.waiting.why_not_sent())),
             Err(_) => Err(stream.waiting.why_not_sent()),
