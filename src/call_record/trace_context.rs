@@ -2,7 +2,7 @@
 
 use crate::proto;
 use std::fmt;
-use tonic::codegen::http::HeaderMap;
+use tonic::codegen::http::{HeaderMap, HeaderValue};
 
 /// The length of a traceparent of version 00, in bytes.
 const LENGTH: usize = 55;
@@ -41,7 +41,7 @@ impl TraceContext {
         let (parent, None) = (parents.next()?, parents.next()) else { return None };
         let mut trace = Self::of_parent(parent.as_bytes())?;
         let states = headers.get_all("tracestate").into_iter();
-        trace.keep_state(&states.map(|state| state.as_bytes()).collect::<Vec<_>>().join(&b','));
+        trace.keep_state(&states.map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b','));
         Some(trace)
     }
 

@@ -22,6 +22,7 @@ use tonic::Code;
 
 /// A call that has ended, for its spans.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "without the feature nothing reads what has no spans"))]
 pub(super) struct EndedCall {
     pub(super) beginning: Beginning,
     pub(super) notes: Notes,

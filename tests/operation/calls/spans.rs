@@ -86,6 +86,12 @@ impl Drop for Collector {
     }
 }
 
+/// The spans that a server has sent, and those that it has dropped.
+fn counted(server: &Server) -> (f64, f64) {
+    let scraped = scrape(server.metrics_address());
+    (scraped.value("sessiond_spans_exported_total"), scraped.value("sessiond_spans_dropped_total"))
+}
+
 /// The attributes of a span, as text.
 fn attributes(span: &Span) -> Vec<String> {
     let value = |value: Option<Value>| match value {
@@ -164,10 +170,7 @@ async fn calls_of_a_stream_have_spans_of_their_own_traces() {
         assert_eq!((&*span.name, &*span.trace_state), ("sessiond.v1.SessionStore/UpdateSession", "vendor=1"));
         assert!(attributes(span).contains(&"sessiond.lane=stream".to_owned()));
     }
-    let counted = async || {
-        let scraped = scrape(server.metrics_address());
-        scraped.value("sessiond_spans_exported_total") == 4.0 && scraped.value("sessiond_spans_dropped_total") == 0.0
-    };
+    let counted = async || counted(&server) == (4.0, 0.0);
     eventually("they are counted", counted).await;
 }
 
@@ -223,12 +226,8 @@ async fn a_collector_over_tls_has_to_have_a_certificate_that_the_system_trusts()
         let mut server = Server::start_under(tempfile::tempdir().unwrap(), environment, &flags);
         let mut stub = server.stub();
         stub.create_session(traced(CreateSessionRequest::new(), &traceparent(1, 11, "01"))).await.unwrap();
-        let counted = async || {
-            let scraped = scrape(server.metrics_address());
-            let [exported, dropped] =
-                ["exported", "dropped"].map(|what| scraped.value(&format!("sessiond_spans_{what}_total")));
-            (exported, dropped) == if trusted == "ca.pem" { (2.0, 0.0) } else { (0.0, 2.0) }
-        };
+        let expected = if trusted == "ca.pem" { (2.0, 0.0) } else { (0.0, 2.0) };
+        let counted = async || counted(&server) == expected;
         eventually("the spans are sent or dropped", counted).await;
         drop(stub);
         server.stop();
@@ -245,7 +244,7 @@ async fn a_collector_that_is_not_there_costs_spans_and_no_call() {
     for _ in 0..20 {
         stub.create_session(traced(CreateSessionRequest::new(), &traceparent(1, 11, "01"))).await.unwrap();
     }
-    let dropped = async || scrape(server.metrics_address()).value("sessiond_spans_dropped_total") == 40.0;
+    let dropped = async || counted(&server) == (0.0, 40.0);
     eventually("they are counted", dropped).await;
     assert!(server.log().contains("spans could not be sent to otlp-endpoint"), "{}", server.log());
     drop(stub);

@@ -21,7 +21,6 @@ use crate::proto::reply::Result as Answer;
 use crate::proto::session_store_client::SessionStoreClient;
 use crate::retry::Time;
 use crate::token::Tokens;
-use crate::trace::Trace;
 use crate::unsent::absence;
 use calls::{Calls, Pending};
 use replies::Waiting;
