@@ -176,7 +176,7 @@ mod tests {
         found.unwrap()
     }
 
-    async fn replace(engine: &MemoryEngine, record: Record) {
+    async fn replace(engine: &MemoryEngine, record: &Record) {
         let mut put = |draft: &mut crate::engine::Draft<'_>| {
             let previous = draft.view().record(record.handle)?;
             draft.put(record.clone(), previous.as_deref(), None)?;
@@ -185,7 +185,7 @@ mod tests {
         engine.commit(&mut put).await.unwrap();
     }
 
-    fn is_corrupt<T: std::fmt::Debug>(result: Result<T, Error>) -> bool {
+    fn is_corrupt<T: std::fmt::Debug>(result: &Result<T, Error>) -> bool {
         matches!(result, Err(Error::Engine(EngineError::Corrupt(_))))
     }
 
@@ -259,14 +259,14 @@ mod tests {
         with_key(other.credentials[0].wrapped.clone());
         with_key(None);
         for damaged in cases {
-            replace(&engine, damaged).await;
+            replace(&engine, &damaged).await;
             let before = stored(&engine, record.handle).await;
             let seen = sessions.get(NAMESPACE, &id, Access::Touch).await.unwrap();
-            assert!(is_corrupt(seen.opened(&id)));
+            assert!(is_corrupt(&seen.opened(&id)));
             let mut many =
                 sessions.get_many(NAMESPACE, std::slice::from_ref(&id), Access::Peek, 1 << 20).await.unwrap();
-            assert!(is_corrupt(many.remove(0)));
-            assert!(is_corrupt(sessions.update(update(&id, setting("n"))).await));
+            assert!(is_corrupt(&many.remove(0)));
+            assert!(is_corrupt(&sessions.update(update(&id, setting("n"))).await));
             assert_eq!(stored(&engine, record.handle).await, before);
         }
         sessions.issue_csrf_token(NAMESPACE, &id).await.unwrap();

@@ -39,13 +39,13 @@ impl Side {
     }
 
     /// A call that is chosen by these numbers alone.
-    async fn call(&mut self, rng: &mut fastrand::Rng, step: usize) {
+    async fn call(&mut self, rng: &mut fastrand::Rng, step: u32) {
         let client = self.client.clone();
         let id = self.ids.get(rng.usize(..self.ids.len().max(1))).cloned().unwrap_or("none-0123456789abcdef".into());
         let change = random_change(rng, step);
         self.told = match rng.usize(..13) {
             0 => {
-                let new = CreateSessionRequest::new().principal("ada").attribute("first", step as i64);
+                let new = CreateSessionRequest::new().principal("ada").attribute("first", i64::from(step));
                 let chosen = format!("chosen-{}-0123456789", rng.usize(..6));
                 let new = if rng.bool() { new } else { new.session_id(chosen) };
                 match client.create(new).await {
@@ -160,12 +160,12 @@ impl Side {
     }
 }
 
-fn random_change(rng: &mut fastrand::Rng, step: usize) -> SessionChange {
+fn random_change(rng: &mut fastrand::Rng, step: u32) -> SessionChange {
     let mut change = SessionChange::new();
     for _ in 0..rng.usize(..4) {
         let name = format!("n{}", rng.usize(..8));
         change = match rng.u8(..9) {
-            0..3 => change.set(name, step as i64),
+            0..3 => change.set(name, i64::from(step)),
             // Several of them are too large together.
             3 | 4 => change.set(name, "long".repeat(rng.usize(..200))),
             5 => change.remove(format!("r{name}")),
