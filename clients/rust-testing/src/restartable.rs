@@ -42,13 +42,13 @@ impl Restartable {
         &self.address
     }
 
-    /// Ends it in order and starts it again, and returns for how many milliseconds the new one refused calls. It blocks the thread.
+    /// Ends it in order and starts it again. It blocks the thread.
     ///
     /// # Panics
     /// If it does not end in order or start again.
-    pub fn restart(&mut self) -> u64 {
+    pub fn restart(&mut self) {
         writeln!(self.input.as_mut().unwrap()).unwrap();
-        self.output.next().expect("the server serves again").unwrap().parse().unwrap()
+        self.output.next().expect("the server serves again").unwrap();
     }
 }
 

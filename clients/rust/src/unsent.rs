@@ -3,6 +3,7 @@
 //! tonic has several codes for that, such as `CANCELLED`; what it means is always that the server is not there.
 
 use std::error::Error as StdError;
+use std::sync::Arc;
 
 use tonic::{Code, Status};
 
@@ -11,7 +12,13 @@ pub(crate) fn absence(status: Status) -> Result<Status, Status> {
     if !was_not_carried_out(&status) {
         return Err(status);
     }
-    Ok(if status.code() == Code::Unavailable { status } else { Status::unavailable(status.message()) })
+    if status.code() == Code::Unavailable {
+        return Ok(status);
+    }
+    let mut absence = Status::unavailable(status.message());
+    // Below it stands why the connection ended, such as what TLS says of a certificate.
+    absence.set_source(Arc::new(status));
+    Ok(absence)
 }
 
 /// Whether nothing of the call was carried out: no connection came about, the connection ended before the call was written to it, or the server said that
