@@ -72,7 +72,8 @@ async fn only_clients_with_a_certificate_of_the_ca_get_in() {
         assert!(seen.contains("certificate"), "{seen}");
     }
     eventually("both are counted", async || failed() > 1.5).await;
-    eventually("both are logged", async || server.log().matches("a handshake of TLS failed").count() == 2).await;
+    // A client tries again, since it can't know why the connection was closed.
+    eventually("both are logged", async || server.log().matches("a handshake of TLS failed").count() >= 2).await;
     assert!(server.log().contains("\"from\":\"127.0.0.1:"), "{}", server.log());
 }
 
