@@ -270,7 +270,11 @@ fn user(written: NameOrNumber) -> Result<u32, String> {
         NameOrNumber::Number(uid) => Ok(uid),
         NameOrNumber::Name(name) => match User::from_name(&name) {
             Ok(Some(user)) => Ok(user.uid.as_raw()),
-            _ => Err(format!("users: there is no user {name:?} here; make it, or write its number")),
+            // Digits that are nobody's name are a number, as for chown (POSIX).
+            _ => {
+                let number = name.parse();
+                number.map_err(|_| format!("users: there is no user {name:?} here; make it, or write its number"))
+            }
         },
     }
 }
@@ -286,9 +290,10 @@ fn group(written: NameOrNumber) -> Result<NumberedGroup, String> {
             Ok(NumberedGroup { gid: group.gid.as_raw(), members: users.map(|user| user.uid.as_raw()).collect() })
         }
         (_, NameOrNumber::Number(gid)) => Ok(NumberedGroup { gid, members: Vec::new() }),
-        (_, NameOrNumber::Name(name)) => {
-            Err(format!("groups: there is no group {name:?} here; make it, or write its number"))
-        }
+        (_, NameOrNumber::Name(name)) => match name.parse() {
+            Ok(gid) => group(NameOrNumber::Number(gid)),
+            Err(_) => Err(format!("groups: there is no group {name:?} here; make it, or write its number")),
+        },
     }
 }
 
@@ -323,7 +328,7 @@ mod tests {
         let rules = load(
             "[caller.shop]\ncertificates = [\"Shop.internal\", \"spiffe://x/shop\"]\n\
              allow = [{ namespaces = [\"shop\"], may = [\"application\"] }]\n\
-             [caller.local]\nusers = [4711]\ngroups = [4712]\n\
+             [caller.local]\nusers = [4711, \"4713\"]\ngroups = [4712, \"4714\"]\n\
              allow = [{ namespaces = [\"*\"], may = [\"operator\"] }]\n\
              [caller.rest]\nanyone = true\nallow = [{ namespaces = [\"a\"], may = [\"sessions\"] }]",
         );
@@ -337,6 +342,8 @@ mod tests {
             (by_name(CertificateName::Uri("spiffe://x/SHOP".into())), "rest"),
             (by_user(4711, 1), "local"),
             (by_user(1, 4712), "local"),
+            (by_user(4713, 1), "local"),
+            (by_user(1, 4714), "local"),
             (by_user(1, 1), "rest"),
             (PeerIdentity::default(), "rest"),
         ] {
