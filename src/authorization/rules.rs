@@ -268,14 +268,14 @@ fn check_apart(callers: &[RuledCaller]) -> Result<(), String> {
 fn user(written: NameOrNumber) -> Result<u32, String> {
     match written {
         NameOrNumber::Number(uid) => Ok(uid),
-        NameOrNumber::Name(name) => match User::from_name(&name) {
-            Ok(Some(user)) => Ok(user.uid.as_raw()),
-            // Digits that are nobody's name are a number, as for chown (POSIX).
-            _ => {
-                let number = name.parse();
-                number.map_err(|_| format!("users: there is no user {name:?} here; make it, or write its number"))
+        NameOrNumber::Name(name) => {
+            if let Ok(Some(user)) = User::from_name(&name) {
+                return Ok(user.uid.as_raw());
             }
-        },
+            // Digits that are nobody's name are a number, as for chown (POSIX).
+            let number = name.parse();
+            number.map_err(|_| format!("users: there is no user {name:?} here; make it, or write its number"))
+        }
     }
 }
 

@@ -15,9 +15,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep};
 
+/// The connections of a worker take turns. In one of them so many bytes are read: more small frames in a row, each of which costs the server
+/// as much as a large one, would keep the others waiting.
+const TURN: usize = 64 << 10;
+
 /// A connection. It fails if its peer takes nothing for too long.
 pub(in crate::server) struct Connection {
     stream: Stream,
+    /// Bytes that were read in this turn.
+    read: usize,
     share: Arc<Share>,
     /// How long the peer may take nothing.
     send_timeout: Duration,
@@ -69,7 +75,7 @@ impl Connection {
             Accepted::Tcp(stream) | Accepted::Tls(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
             Accepted::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
         };
-        Ok(Self { stream, share, send_timeout, stall: None, _load: load })
+        Ok(Self { stream, read: 0, share, send_timeout, stall: None, _load: load })
     }
 
     /// The user of the process at the other end of a Unix socket, as it was when it connected.
@@ -129,10 +135,18 @@ impl Connection {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
+        if self.read >= TURN {
+            self.read = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let filled = buf.filled().len();
+        let result = match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
+        };
+        self.read = if result.is_ready() { self.read + buf.filled().len() - filled } else { 0 };
+        result
     }
 }
 
