@@ -17,7 +17,12 @@ const LONG = 60_000;
 /** In memory it has nothing to open, so calls meet the server that goes and the one that comes. */
 const IN_MEMORY = ["--engine", "memory"];
 
-for (const [lane, flags] of [["auto", []], ["unary", []], ["auto", IN_MEMORY], ["unary", IN_MEMORY]]) {
+for (const [lane, flags] of [
+  ["auto", []],
+  ["unary", []],
+  ["auto", IN_MEMORY],
+  ["unary", IN_MEMORY],
+]) {
   test(`no call fails while the server is restarted: ${[lane, ...flags].join(" ")}`, async (t) => {
     const folder = await mkdtemp(join(tmpdir(), "sessiond-restart-"));
     t.after(() => rm(folder, { recursive: true }));

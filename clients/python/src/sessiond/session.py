@@ -99,7 +99,9 @@ class Session:
 
     @property
     def sealed(self) -> bool:
-        """Whether only the session's ID opens its attributes (policy sealed): in lists and events they are unknown, not empty."""
+        """Whether only the session's ID opens its attributes (policy sealed): in lists and events they are unknown, not
+        empty.
+        """
         return bool(self._plain.get("sealed", False))
 
     def __eq__(self, other: object) -> bool:

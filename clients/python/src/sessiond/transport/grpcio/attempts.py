@@ -11,11 +11,11 @@ from sessiond.transport.grpcio.failures import Failure
 from sessiond.transport.grpcio.servers import Server, Servers
 from sessiond.transport.grpcio.tokens import Metadata
 
-# In all, the first included; processes that are away one after the other count as one. With their pauses they last longer
-# than a server needs to restart.
+# In all, the first included; processes that are away one after the other count as one. With their pauses they last
+# longer than a server needs to restart.
 _ATTEMPTS = 20
-# The longest pause after the first attempt in seconds; it doubles, up to the longest of all. What is taken is random between half of it and all
-# of it, so that many clients don't come back at the same moment.
+# The longest pause after the first attempt in seconds; it doubles, up to the longest of all. What is taken is random
+# between half of it and all of it, so that many clients don't come back at the same moment.
 _PAUSE = 0.1
 _LONGEST_PAUSE = 0.2
 
