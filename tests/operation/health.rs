@@ -1,6 +1,6 @@
 //! Tests of what the server says about itself: health, the probe of the command line, and reflection.
 
-use crate::common::{LONG, Server, binary, run};
+use crate::common::{LONG, Server, binary, eventually, run};
 use rustix::process::Signal;
 use sessiond_client::Health;
 use sessiond_client::proto::{CreateSessionRequest, Timeouts};
@@ -140,6 +140,28 @@ async fn reflected_services(server: &Server) -> Result<Vec<String>, tonic::Statu
         panic!("not a list of services: {answer:?}");
     };
     Ok(list.service.into_iter().map(|service| service.name).collect())
+}
+
+/// Each holds an answer as large as the contract.
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_of_reflection_are_few() {
+    let server = Server::start();
+    let mut reflection = ServerReflectionClient::new(server.channel());
+    let mut open = Vec::new();
+    let refused = loop {
+        match reflection.server_reflection_info(tokio_stream::pending()).await {
+            Ok(answers) => open.push(answers),
+            Err(status) => break status,
+        }
+        assert!(open.len() < 100, "streams without end");
+    };
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert!(refused.message().contains("32 streams of reflection"), "{}", refused.message());
+    assert_eq!(open.len(), 32);
+    // Calls go on, and a stream that is ended makes room.
+    server.client().health("").await.unwrap();
+    open.clear();
+    eventually("there is room again", async || reflected_services(&server).await.is_ok()).await;
 }
 
 /// The files in which a tool looks for a symbol, in each version of reflection.

@@ -37,10 +37,9 @@ impl Router {
             Target::Health => self.health.clone().call(request),
             Target::Other => {
                 let service = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
-                match self.reflection.as_ref().and_then(|reflection| reflection.of(service)) {
-                    Some(mut reflection) => Box::pin(reflection.call(request)),
-                    None => Box::pin(ready(Ok(unknown_method().into_http()))),
-                }
+                let service = service.to_owned();
+                let answering = self.reflection.as_ref().and_then(|reflection| reflection.call(&service, request));
+                answering.unwrap_or_else(|| Box::pin(ready(Ok(unknown_method().into_http()))))
             }
         }
     }

@@ -44,6 +44,12 @@ pub(crate) fn answers_not_taken() -> Status {
     )
 }
 
+/// There are as many streams of reflection as a worker has room for.
+pub(crate) fn too_many_reflections(limit: usize) -> Status {
+    let message = format!("{limit} streams of reflection are open; end one, or try again");
+    plain(Code::ResourceExhausted, message, "TOO_MANY_REQUESTS")
+}
+
 /// The request's headers are too large.
 pub(crate) fn headers_too_large(actual: usize, limit: usize) -> Status {
     with_reason(

@@ -6,6 +6,8 @@ import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
@@ -25,6 +27,8 @@ final class Connection implements AutoCloseable {
     private final Channel calls;
     private final Lane lane;
     private final AtomicLong connectAgain = new AtomicLong(System.nanoTime());
+    // Calls between two attempts.
+    private final Set<Invocation<?, ?, ?>> pausing = ConcurrentHashMap.newKeySet();
     private volatile boolean closed;
 
     /** Opens a connection, over TLS if there is a security. */
@@ -79,6 +83,28 @@ final class Connection implements AutoCloseable {
         return !closed && io.schedule(task, delay);
     }
 
+    /** Makes another attempt of a call after so many nanoseconds, or ends it if the connection is closed before. */
+    void attemptAfter(Invocation<?, ?, ?> call, long pause) {
+        pausing.add(call);
+        boolean isScheduled = schedule(
+                () -> {
+                    if (pausing.remove(call)) {
+                        call.attemptAgain();
+                    }
+                },
+                pause);
+        if (!isScheduled || closed) {
+            endPause(call);
+        }
+    }
+
+    /** The I/O thread does not carry out any more what was to come later. */
+    private void endPause(Invocation<?, ?, ?> call) {
+        if (pausing.remove(call)) {
+            call.fail(Failure.CLOSED);
+        }
+    }
+
     /** What to tell of a call that found no connection; the next one is made soon. */
     ErrorDetails notConnected(ErrorDetails details) {
         String why = tlsFailures.latest();
@@ -104,6 +130,7 @@ final class Connection implements AutoCloseable {
             lane.close();
         }
         channel.shutdownNow();
+        pausing.forEach(this::endPause);
         io.close();
     }
 

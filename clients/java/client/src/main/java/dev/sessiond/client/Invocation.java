@@ -117,16 +117,15 @@ final class Invocation<Q extends Message, A extends Message, R> extends Completa
             return;
         }
         unavailable = failure;
-        if (!caller.connection().schedule(this::attemptAgain, pause)) {
-            end(Failure.CLOSED);
-        }
+        caller.connection().attemptAfter(this, pause);
     }
 
     private boolean hasOtherToken() {
         return caller.connection().tokens().hasOther(token) && deadline - System.nanoTime() > 0;
     }
 
-    private void attemptAgain() {
+    /** Makes the next attempt, unless the call has ended meanwhile. */
+    void attemptAgain() {
         if (!isDone()) {
             attempt();
         }

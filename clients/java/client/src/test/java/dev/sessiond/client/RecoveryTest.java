@@ -3,8 +3,11 @@ package dev.sessiond.client;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicLongArray;
@@ -83,6 +86,24 @@ class RecoveryTest {
             assertThat(Duration.ofNanos(System.nanoTime() - began)).isLessThan(Duration.ofSeconds(2));
             server.resume();
             assertThat(client.get(id).version()).isEqualTo(1);
+        }
+    }
+
+    /** The one call that waits for its next attempt ends with its client. */
+    @Test
+    void clientThatIsClosedBetweenTwoAttempts() throws Exception {
+        try (ServerSocket hangsUp = new ServerSocket(0)) {
+            SessiondClient client = SessiondClient.builder()
+                    .address("127.0.0.1:" + hangsUp.getLocalPort())
+                    .timeout(Duration.ofMinutes(10))
+                    .retry(new Retry(100, Duration.ofMinutes(1)))
+                    .build();
+            CompletableFuture<TouchResult> call = client.async().touch("x".repeat(32));
+            // The second connection is made because the first attempt has failed.
+            hangsUp.accept().close();
+            hangsUp.accept().close();
+            client.close();
+            assertThatThrownBy(() -> call.get(20, TimeUnit.SECONDS)).hasCauseInstanceOf(SessiondException.class);
         }
     }
 
