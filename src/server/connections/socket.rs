@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 /// The connections of a worker take turns. In one of them so many bytes are read: more small frames in a row, each of which costs the server
 /// as much as a large one, would keep the others waiting.
-const TURN: usize = 64 << 10;
+const TURN: usize = 16 << 10;
 
 /// A connection. It fails if its peer takes nothing for too long.
 pub(in crate::server) struct Connection {
