@@ -124,6 +124,7 @@ const session = {
   idleTimeout: ms(4_004),
   absoluteExpireTime: ms(5_005),
   expireTime: ms(6_006),
+  sealed: true,
 };
 
 function isTheSession(raw) {
@@ -141,6 +142,7 @@ function isTheSession(raw) {
     idleTimeout: 4_004,
     absoluteExpireTime: 5_005,
     expireTime: 6_006,
+    sealed: true,
   });
 }
 
