@@ -239,7 +239,8 @@ def test_reads_are_repeated_a_few_times(transport, name):
         with pytest.raises(sessiond.StoreUnavailable) as caught:
             READS[name](client)
         assert (caught.value.reason, caught.value.code) == ("UNAVAILABLE", Code.UNAVAILABLE)
-        assert cutting.requests in ((3,) if transport == "grpcio" else (1, 2, 3))
+        # Of a connection that is cut at once, the native core may see no more than that.
+        assert cutting.requests in ((20,) if transport == "grpcio" else range(1, 21))
 
 
 class Cutting:
