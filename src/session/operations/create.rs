@@ -50,7 +50,7 @@ impl Sessions {
                 if chosen {
                     claim_id(draft, &key, self)?;
                 }
-                let names = NewNames { handle, namespace: &new.namespace, id: &id, chosen };
+                let names = NewNames { handle, namespace: &new.namespace, id: &id, hash: key.hash, chosen };
                 self.put_new(draft, names, &new.data, new.past)
             })
             .await?;
@@ -66,6 +66,8 @@ pub(super) struct NewNames<'a> {
     pub(super) handle: Handle,
     pub(super) namespace: &'a str,
     pub(super) id: &'a SessionId,
+    /// Of the ID. It costs thousands of instructions.
+    pub(super) hash: IdHash,
     /// Whether the caller chose the ID.
     pub(super) chosen: bool,
 }
@@ -112,8 +114,7 @@ impl Sessions {
         data: &SessionChange,
         past: Past,
     ) -> Result<Arc<Record>, Error> {
-        let NewNames { handle, namespace, id, chosen } = names;
-        let hash = IdHash::of(namespace, id);
+        let NewNames { handle, namespace, id, hash, chosen } = names;
         let (policy, now) = (self.policies.of(namespace), self.clock.now());
         let created = past.created.map_or(now, |created| created.min(now));
         if now.saturating_sub(created) > MAX_TIMEOUT {

@@ -56,7 +56,8 @@ impl Sessions {
                     }
                     claim_id(draft, &key, self)?;
                     let handle = Handle::mint(self.clock.now());
-                    let names = NewNames { handle, namespace: &update.namespace, id: &update.id, chosen: true };
+                    let (namespace, id) = (&update.namespace, &update.id);
+                    let names = NewNames { handle, namespace, id, hash: key.hash, chosen: true };
                     let record = self
                         .put_new(draft, names, &update.change, Past::default())
                         .map_err(|error| error.within("change"))?;
