@@ -16,8 +16,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// So many connections that the operating system has made already are taken from a listener when the server drains.
 const LAST_CONNECTIONS: usize = 1_024;
 
-/// Accepts connections and hands each to the worker with the fewest, so that few connections don't share a core. When the server drains it takes
-/// what waits on a listener, and ends: closed, these peers would not know whether what they have sent was carried out.
+/// Accepts connections and hands each to the worker with the fewest, so that few connections don't share a core. When the server
+/// drains, it takes the connections that wait on a listener, and ends. If they were closed instead, their peers would not know whether
+/// what they have sent was carried out.
 pub(in crate::server) fn accept(
     listeners: &[Arc<Listener>],
     workers: &Arc<Vec<Worker>>,

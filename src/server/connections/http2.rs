@@ -27,8 +27,8 @@ const PONG_WITHIN: Duration = Duration::from_secs(20);
 /// A connection that is evicted has so long to close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
-/// A connection that has ended, or has no call while the server drains, has so long to close, which takes a round trip. Clients that wait for the next
-/// server have only their deadline for that, by default a second.
+/// A connection that has ended, or has no call while the server drains, has so long to close, which takes a round trip. It is short,
+/// because clients wait for the next server no longer than their deadline, by default a second.
 const DRAIN_WITHIN: Duration = Duration::from_millis(250);
 
 /// Bytes that a peer may send in the whole connection before they are read, beside those of messages that wait for room.
@@ -93,7 +93,7 @@ async fn serve_over<C: AsyncRead + AsyncWrite + Unpin>(
         },
         // It has no call yet that could be lost.
         () = peer.slot.evicted() => return Ok(()),
-        // Its first calls may be on their way already: reset, their caller would not know whether they were carried out.
+        // Its first calls may be on their way already. If it were reset, their caller would not know whether they were carried out.
         () = async { draining(phase.clone()).await; sleep(DRAIN_WITHIN).await } => return Ok(()),
     };
     peer.slot.established();

@@ -15,8 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// The connections of a worker take turns. In one of them so many bytes are read: more small frames in a row, each of which costs the server
-/// as much as a large one, would keep the others waiting.
+/// The connections of a worker take turns. In one turn at least so many bytes are read, if they are there. With many more, a peer that
+/// sends small frames would keep the others waiting: each frame costs as much as a large one.
 const TURN: usize = 16 << 10;
 
 /// A connection. It fails if its peer takes nothing for too long.
