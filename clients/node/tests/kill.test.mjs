@@ -92,6 +92,7 @@ test("Express under 200 requests a second: a session or a clean 503, and nothing
     },
   });
   t.mock.method(console, "error", () => {});
+  const DOWN = 1_500; // longer than the deadline, so that requests fail in spite of their repetitions
   const visitors = Array.from({ length: 20 }, (_, n) => ({
     browser: new Browser(url),
     user: `user-${n}`,
@@ -127,7 +128,7 @@ test("Express under 200 requests a second: a session or a clean 503, and nothing
   const kill = async () => {
     await sleep(1_000);
     await server.kill();
-    await sleep(500);
+    await sleep(DOWN);
     await server.start();
     await sleep(1_500);
     isOver = true;
