@@ -68,7 +68,7 @@ impl TlsFiles {
         let provider = Arc::new(ring::default_provider());
         let chain = certificates(CERTIFICATE, &self.certificate)?;
         let key = private_key(&self.key)?;
-        let ends = check_time(&self.certificate, &chain)?;
+        let ends = check_time(CERTIFICATE, &self.certificate, &chain[0])?;
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| problem(CERTIFICATE, &self.certificate, error))?;
@@ -83,9 +83,11 @@ impl TlsFiles {
                     )
                 };
                 let mut roots = RootCertStore::empty();
-                for certificate in certificates(CLIENT_CA, path)? {
-                    roots.add(certificate).map_err(|error| refuse(&error))?;
+                let authorities = certificates(CLIENT_CA, path)?;
+                for certificate in &authorities {
+                    roots.add(certificate.clone()).map_err(|error| refuse(&error))?;
                 }
+                check_one_holds(CLIENT_CA, path, &authorities)?;
                 let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
                 let verifier = verifier.map_err(|error| refuse(&error))?;
                 builder.with_client_cert_verifier(Arc::new(ShortChains(verifier)))
@@ -150,25 +152,32 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsProblem> {
     })
 }
 
-/// When the server's certificate ends; an error unless it holds now.
-fn check_time(path: &Path, chain: &[CertificateDer<'_>]) -> Result<SystemTime, TlsProblem> {
-    let first = chain.first().map(AsRef::as_ref).unwrap_or_default();
-    let certificate = x509_cert::Certificate::from_der(first)
-        .map_err(|error| problem(CERTIFICATE, path, format!("holds a certificate that can't be read ({error})")))?;
+/// An error about the first of these certificates if none holds now. Those that have ended may stay in a file beside those in use.
+fn check_one_holds(setting: &'static str, path: &Path, certificates: &[CertificateDer<'_>]) -> Result<(), TlsProblem> {
+    let mut problems = Vec::new();
+    for certificate in certificates {
+        match check_time(setting, path, certificate) {
+            Ok(_) => return Ok(()),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    problems.into_iter().next().map_or(Ok(()), Err)
+}
+
+/// When the certificate ends; an error unless it holds now.
+fn check_time(setting: &'static str, path: &Path, certificate: &CertificateDer<'_>) -> Result<SystemTime, TlsProblem> {
+    let certificate = x509_cert::Certificate::from_der(certificate)
+        .map_err(|error| problem(setting, path, format!("holds a certificate that can't be read ({error})")))?;
     let validity = certificate.tbs_certificate().validity();
     let (begins, ends) = (validity.not_before.to_system_time(), validity.not_after.to_system_time());
     let now = time_of_day();
     if ends < now {
         let ended = humantime::format_rfc3339_seconds(ends);
-        return Err(problem(CERTIFICATE, path, format!("ended at {ended}; renew it")));
+        return Err(problem(setting, path, format!("ended at {ended}; renew it")));
     }
     if now < begins {
         let begins = humantime::format_rfc3339_seconds(begins);
-        return Err(problem(
-            CERTIFICATE,
-            path,
-            format!("holds only from {begins} on; check the clock, or use another"),
-        ));
+        return Err(problem(setting, path, format!("holds only from {begins} on; check the clock, or use another")));
     }
     Ok(ends)
 }

@@ -78,6 +78,15 @@ async fn only_clients_with_a_certificate_of_the_ca_get_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_ca_that_has_ended_may_stay_beside_the_one_in_use() {
+    let files = Certificates::new();
+    let both = ["expired.pem", "ca.pem"].map(|file| fs::read_to_string(files.path(file)).unwrap()).concat();
+    fs::write(files.path("both.pem"), both).unwrap();
+    let server = start(&files, &["--tls-client-ca", &files.name("both.pem")]);
+    assert_eq!(client(&server, files.client_with("client")).health("").await.unwrap(), Health::Serving);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_the_clients_of_a_ca_only_those_get_in_that_are_named() {
     let files = Certificates::new();
     let ca = files.name("ca.pem");

@@ -89,6 +89,8 @@ fn files_that_can_not_be_used_are_named_with_the_remedy() {
     with("server.pem", "client-key.pem", None, "tls-key", &["client-key.pem is not the key of", "server.pem"]);
     with("server.pem", "server-key.pem", Some("missing"), "tls-client-ca", &["missing can't be read"]);
     with("server.pem", "server-key.pem", Some("empty"), "tls-client-ca", &["empty holds no certificate"]);
+    let ended = ["expired.pem ended at 2021-01-01T00:00:00Z; renew it"];
+    with("server.pem", "server-key.pem", Some("expired.pem"), "tls-client-ca", &ended);
 }
 
 #[test]
