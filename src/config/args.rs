@@ -277,6 +277,15 @@ pub struct Settings {
           help_heading = LIMITS)]
     pub max_connections: u32,
 
+    /// Connections of one address at the same time (1 or more)
+    ///
+    /// An address is one of IPv4, a network of 64 bits of IPv6, or a user at a Unix socket. While all are in use, a new one gets the
+    /// place of an idle one of the same address, as with max-connections, and is closed at once if there is none. A client keeps one
+    /// connection for each process.
+    #[arg(long, value_name = COUNT, value_parser = at_least(count::<u32>, "1"), default_value = "1000",
+          help_heading = LIMITS)]
+    pub max_connections_per_address: u32,
+
     /// Concurrent HTTP/2 streams of one connection (1 or more)
     #[arg(long, value_name = COUNT, value_parser = at_least(count::<u32>, "1"), default_value = "1000",
           help_heading = LIMITS)]

@@ -26,6 +26,7 @@ use crate::engine::{EngineError, EngineStatus};
 use crate::service::{AdminService, Background, Bounds, Budget, CallerRules, RequestLimits, Restores, StoreService};
 use crate::session::Policies;
 use connections::accept::accept;
+use connections::slots::Slots;
 use connections::worker::{Services, Worker, WorkerGauges};
 use console::{Console, ConsoleServer};
 use metrics::{MetricsServer, Sources};
@@ -118,12 +119,19 @@ pub async fn run(
     let workers = (0..settings.workers).map(|number| Worker::start(number, services.clone()));
     let workers: Arc<Vec<Worker>> = Arc::new(workers.collect::<Result<_, _>>()?);
     let listeners: Vec<Arc<Listener>> = listeners.into_iter().map(Arc::new).collect();
-    let mut accepting = accept(&listeners, &workers, settings.max_connections, &phase_sender.subscribe());
+    let slots = Slots::new(settings.max_connections as usize, settings.max_connections_per_address as usize);
+    let mut accepting = accept(&listeners, &workers, &slots, &phase_sender.subscribe());
     let sweeper_lag = Arc::new(AtomicU64::new(0));
     let gauges: Vec<WorkerGauges> = workers.iter().map(Worker::gauges).collect();
     let (console, of_console) = start_console(console, &services, &gauges)?.unzip();
-    let sources =
-        Sources { services, workers: gauges, console: of_console, sweeper_lag: Arc::clone(&sweeper_lag), started };
+    let sources = Sources {
+        services,
+        slots,
+        workers: gauges,
+        console: of_console,
+        sweeper_lag: Arc::clone(&sweeper_lag),
+        started,
+    };
     let metrics = metrics.map(|listener| MetricsServer::start(listener, sources));
 
     tokio::pin!(shutdown);

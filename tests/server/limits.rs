@@ -1,15 +1,16 @@
 //! Tests of limits: each one holds, and a caller that stays within it is served.
 
+use crate::common::metrics::scrape;
 use crate::common::wire::{
-    DATA, END_HEADERS, END_STREAM, HEADERS, MAX_CONCURRENT_STREAMS, MAX_HEADER_LIST_SIZE, Peer, RST_STREAM, SETTINGS,
-    call_headers, frame, literal, message, setting,
+    DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, MAX_CONCURRENT_STREAMS, MAX_HEADER_LIST_SIZE, Peer, RST_STREAM,
+    SETTINGS, call, call_headers, frame, literal, message, setting,
 };
 use crate::common::{LONG, Server, eventually, reason};
 use sessiond_client::proto::{
     CreateSessionRequest, GetSessionRequest, LockSessionRequest, TouchSessionRequest, TouchSessionResponse,
     UpdateSessionRequest, WatchSessionsRequest,
 };
-use sessiond_client::{Error, Health};
+use sessiond_client::{Error, Health, Lane};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -41,13 +42,16 @@ async fn a_request_that_does_not_arrive_is_told_so() {
     assert!(status.message().contains("receive-timeout"), "{status:?}");
 }
 
-/// A call that waits for a lock which someone else holds. It is in flight until it is aborted.
+/// A call that waits for a lock which someone else holds. It is in flight until it is aborted. It may be refused before that, for as
+/// long as other calls hold the places.
 fn waiting_call(server: &Server, id: &str) -> JoinHandle<()> {
     let (mut stub, id) = (server.stub(), id.to_owned());
     tokio::spawn(async move {
-        let wait = LockSessionRequest::new(id).lease(Duration::from_secs(1)).wait(Duration::from_secs(30));
-        let answer = stub.lock_session(wait).await;
-        panic!("the lock is held, but answered: {answer:?}");
+        loop {
+            let wait = LockSessionRequest::new(&id).lease(Duration::from_secs(1)).wait(Duration::from_secs(30));
+            let status = stub.lock_session(wait).await.expect_err("someone else holds the lock");
+            assert_eq!(reason(&status), "TOO_MANY_REQUESTS", "{status:?}");
+        }
     })
 }
 
@@ -114,6 +118,43 @@ async fn a_connection_above_the_limit_waits_for_its_turn() {
     let answer = timeout(LONG, waiting).await.unwrap().unwrap();
     assert_eq!(answer, Ok(Health::Serving));
     stays.health("").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_with_enough_connections_at_work_gets_no_more_and_others_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = format!("unix:{}", folder.path().join("socket").display());
+    let flags = ["--max-connections-per-address", "2", "--metrics-listen", "127.0.0.1:0"];
+    let server = Server::start_in(folder, &[&["--listen", "127.0.0.1:0", "--listen", &socket], &flags[..]].concat());
+    let refused = || scrape(server.metrics_address()).value("sessiond_connections_refused_total");
+    let at_work = || {
+        let mut peer = Peer::greet(server.address());
+        peer.send(&call("WatchSessions", 1, &WatchSessionsRequest::new()));
+        peer.receive(|frame| frame.kind == HEADERS).map(|_| peer)
+    };
+    let (leaves, _stays) = (at_work().unwrap(), at_work().unwrap());
+    assert!(refused() < 0.5);
+    let end = Peer::greet(server.address()).receive(|frame| frame.kind == GOAWAY).expect("a third one is told why");
+    assert_eq!(end.payload, [&[0; 8], &b"max-connections-per-address"[..]].concat());
+    eventually("it is counted", async || refused() > 0.5).await;
+    eventually("it is logged", async || server.log().contains("max-connections-per-address")).await;
+    let other = server.client_builder().address(&socket).connect_lazy().unwrap();
+    assert_eq!(other.health("").await, Ok(Health::Serving));
+
+    drop(leaves);
+    eventually("another has its place", async || at_work().is_some()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_connection_makes_room_for_the_next_of_its_address() {
+    let server = Server::start_with(&["--max-connections-per-address", "1"]);
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        // Without a stream, a connection is idle for long after a second.
+        let client = server.client_builder().lane(Lane::Unary).connect_lazy().unwrap();
+        eventually("it is let in", async || client.create(CreateSessionRequest::new()).await.is_ok()).await;
+        clients.push(client);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -131,6 +131,7 @@ fn bounds_belong_to_the_allowed() {
         ("max-attribute-name-bytes", "0 1 1024 1025"),
         ("cache-size", "1048575 1MiB 1TiB 99999EiB"),
         ("max-connections", "0 1 4294967295 4294967296"),
+        ("max-connections-per-address", "0 1 4294967295 4294967296"),
         ("max-streams-per-connection", "0 1 4294967295 4294967296"),
         ("max-requests-in-flight", "0 1 4294967295 4294967296"),
     ];

@@ -80,6 +80,7 @@ fn defaults_are_as_documented() {
         max_message_size: 4 << 20,
         max_header_size: 16 << 10,
         max_connections: 10_000,
+        max_connections_per_address: 1_000,
         max_streams_per_connection: 1000,
         max_requests_in_flight: 10_000,
         message_memory: 256 << 20,

@@ -12,7 +12,8 @@ use crate::config::Settings;
 use crate::server::connections::slots::{ActiveCall, Slot};
 use crate::service::errors::transfer::{answers_not_taken, headers_too_large, request_too_slow, too_many_messages};
 use crate::service::{
-    CallCounts, Held, Lane, Payload, ReceivedMessages, Share, add_reason, call_timed_out, refuse_other_protocols,
+    CallCounts, Held, Lane, OpenStream, Payload, ReceivedMessages, Share, add_reason, call_timed_out,
+    refuse_other_protocols,
 };
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -28,6 +29,9 @@ use tonic::body::Body;
 use tonic::codegen::http::request::Parts;
 use tonic::codegen::http::{HeaderMap, Request, Response};
 use tonic::{Code, Status};
+
+/// What a call takes while it waits for its message, beside that and its head: its task, and the state of its stream.
+const WAITING_CALL: usize = 4 << 10;
 
 /// What the calls of one connection have in common.
 pub(in crate::server) struct Peer {
@@ -45,6 +49,8 @@ struct PendingAnswer {
     response: Response<Body>,
     /// What the call holds of the budget until its answer has been taken.
     held: Held,
+    /// What it holds if it is a stream.
+    stream: Option<OpenStream>,
     compression: Compression,
 }
 
@@ -124,19 +130,23 @@ impl Peer {
         };
         let answer = |response| {
             let held = self.share.hold_answer(0);
-            Ok(PendingAnswer { response, held, compression: Compression::default() })
+            Ok(PendingAnswer { response, held, stream: None, compression: Compression::default() })
         };
         let refusal = |status: Status| answer(status.into_http());
-        let compression = match self.admit(route, record, &mut parts) {
-            Ok(compression) => compression,
+        let (compression, head) = match self.admit(route, record, &mut parts) {
+            Ok(admitted) => admitted,
             Err(refused) => return answer(*refused),
+        };
+        let stream = match route.is_stream().then(|| self.share.open_stream(head)) {
+            Some(None) => return refusal(too_many_messages()),
+            stream => stream.flatten(),
         };
 
         // A request of one message is in flight only once it has arrived.
         let arrived = if route.asks_in_stream {
             None
         } else {
-            match one_message(&mut body, &self.share, arrival, reply).await {
+            match one_message(&mut body, &self.share, arrival, WAITING_CALL + head, reply).await {
                 Ok(arrived) => Some(arrived),
                 Err(NotReceived::Gone) => return Err(Aborted::Gone),
                 Err(NotReceived::NoRoom) => return refusal(too_many_messages()),
@@ -207,17 +217,17 @@ impl Peer {
             // A stream lasts for as long as the caller likes. It is bounded in other ways.
             held.leave();
         }
-        Ok(PendingAnswer { response, held, compression })
+        Ok(PendingAnswer { response, held, stream, compression })
     }
 
     /// Judges a call by its head alone, before anything else is received: whoever is not let in gets no memory. Returns how its
-    /// messages are compressed, or the answer that refuses it.
+    /// messages are compressed and what its head takes, or the answer that refuses it.
     fn admit(
         &self,
         route: Route,
         record: Option<&CallRecord>,
         parts: &mut Parts,
-    ) -> Result<Compression, Box<Response<Body>>> {
+    ) -> Result<(Compression, usize), Box<Response<Body>>> {
         let refusal = |status: Status| Box::new(status.into_http());
         if let Some(response) = refuse_other_protocols(&parts.headers) {
             return Err(Box::new(response));
@@ -229,16 +239,17 @@ impl Peer {
         let let_in = self.caller.let_in(route, &parts.headers, record, &mut parts.extensions);
         let_in.map_err(|denied| refusal(denied.into()))?;
         if route.asks_in_stream {
-            return Ok(Compression::default());
+            return Ok((Compression::default(), head_memory(parts, size)));
         }
-        Compression::of(&mut parts.headers).map_err(refusal)
+        let memory = head_memory(parts, size);
+        Compression::of(&mut parts.headers).map(|compression| (compression, memory)).map_err(refusal)
     }
 
     /// Sends the answer. Returns the code that is in it.
     async fn send(
         &self,
         route: Route,
-        PendingAnswer { response, mut held, compression }: PendingAnswer,
+        PendingAnswer { response, mut held, stream: _stream, compression }: PendingAnswer,
         reply: &mut SendResponse<Piece>,
         call: Arc<ActiveCall>,
     ) -> Result<Code, Aborted> {
@@ -337,6 +348,12 @@ async fn next_frame(mut body: Pin<&mut Body>, call: &mut impl Withdrawal) -> Res
 /// The code in the last headers of an answer.
 fn code_in(headers: &HeaderMap) -> Code {
     headers.get(Status::GRPC_STATUS).map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()))
+}
+
+/// The memory of headers of this size: small ones take more than HTTP/2 counts.
+fn head_memory(parts: &Parts, size: usize) -> usize {
+    const EACH: usize = 128;
+    size + EACH * (parts.headers.capacity() + parts.headers.len())
 }
 
 /// The size of the headers as HTTP/2 counts it: each with its name, its value and 32 bytes.

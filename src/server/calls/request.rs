@@ -4,7 +4,7 @@ use super::call::Withdrawal;
 use crate::server::connections::slots::ActiveCall;
 use crate::server::peer_timeout::{time_for, timed_out};
 use crate::service::errors::transfer::request_too_slow;
-use crate::service::{Held, ReceivedMessages, STREAM_WINDOW, Share};
+use crate::service::{Held, OnItsWay, ReceivedMessages, STREAM_WINDOW, Share};
 use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
 use http_body::{Body, Frame};
@@ -39,16 +39,19 @@ pub(super) enum NotReceived {
     NoRoom,
 }
 
-/// The one message of a request, with its prefix, and what it holds; the whole body must have arrived.
+/// The one message of a request, with its prefix, and what it holds; the whole body must have arrived. While the call waits for it, it
+/// takes `waiting` bytes, too.
 ///
 /// A body that is not one message of an allowed size is returned as far as it was read: decoding it will fail.
 pub(super) async fn one_message(
     body: &mut RecvStream,
     share: &Arc<Share>,
     arrival: Arrival,
+    waiting: usize,
     call: &mut impl Withdrawal,
 ) -> Result<(Bytes, Option<Held>), NotReceived> {
-    let (first, length) = in_time(share, arrival.timeout, begin(body, arrival.max_message_size)).await?;
+    let wait = || share.wait(waiting).ok_or(NotReceived::NoRoom);
+    let ((first, length), waits) = in_time(share, arrival.timeout, wait, begin(body, arrival.max_message_size)).await?;
     let Some(length) = length else { return Ok((first, None)) };
     if !share.has_room() {
         let _on_its_way = share.wait(PREFIX + length).ok_or(NotReceived::NoRoom)?;
@@ -60,23 +63,28 @@ pub(super) async fn one_message(
     }
     let held = share.hold(PREFIX + length);
     let_more_come(body, first.len());
-    let message = in_time(share, time_for(length, arrival.timeout), complete(body, first, length)).await?;
+    let still_wait = || waits.map_or_else(wait, Ok);
+    let limit = time_for(length, arrival.timeout);
+    let (message, _) = in_time(share, limit, still_wait, complete(body, first, length)).await?;
     Ok((message, Some(held)))
 }
 
-/// Does without a timer where everything is there at once, as it mostly is.
+/// Does without a timer where everything is there at once, as it mostly is. Otherwise the call begins to wait, and what it holds
+/// meanwhile is returned, too.
 async fn in_time<T>(
     share: &Share,
     limit: Duration,
+    wait: impl FnOnce() -> Result<OnItsWay, NotReceived>,
     arriving: impl Future<Output = Result<T, NotReceived>>,
-) -> Result<T, NotReceived> {
+) -> Result<(T, Option<OnItsWay>), NotReceived> {
     let mut arriving = pin!(arriving);
     if let Poll::Ready(arrived) = poll_fn(|cx| Poll::Ready(arriving.as_mut().poll(cx))).await {
-        return arrived;
+        return arrived.map(|arrived| (arrived, None));
     }
+    let on_its_way = wait()?;
     tokio::select! {
         biased;
-        arrived = arriving => arrived,
+        arrived = arriving => arrived.map(|arrived| (arrived, Some(on_its_way))),
         () = timed_out(share, || limit) => Err(NotReceived::TooSlow),
     }
 }
@@ -152,7 +160,8 @@ pub(in crate::server) struct Stream {
     arrival: Arrival,
     call: Arc<ActiveCall>,
     progress: MessageProgress,
-    room: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// What has come of a message for which there is no room yet, and the wait for that.
+    waiting: Option<(Bytes, Pin<Box<dyn Future<Output = ()> + Send>>)>,
     /// Runs while a message has arrived in part.
     too_slow: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
@@ -166,7 +175,7 @@ impl RequestBody {
         call: Arc<ActiveCall>,
     ) -> Self {
         let progress = MessageProgress::default();
-        Self::Stream(Box::new(Stream { body, share, received, arrival, call, progress, room: None, too_slow: None }))
+        Self::Stream(Box::new(Stream { body, share, received, arrival, call, progress, waiting: None, too_slow: None }))
     }
 }
 
@@ -185,36 +194,43 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(message) => message.is_empty(),
-            Self::Stream(stream) => stream.body.is_end_stream(),
+            Self::Stream(stream) => stream.waiting.is_none() && stream.body.is_end_stream(),
         }
     }
 }
 
 impl Stream {
+    /// Takes a piece of messages into the connection's share, and lets the peer send as much again.
+    fn take_in(&mut self, piece: Bytes) -> Bytes {
+        self.call.note_activity();
+        let (received, max) = (&self.received, self.arrival.max_message_size);
+        // Who decodes it refuses one that is larger.
+        if self.progress.advance(&piece, |length| received.begin(length.min(max))) {
+            self.too_slow = None;
+        }
+        let_more_come(&mut self.body, piece.len());
+        piece
+    }
+
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
-        if !self.progress.is_amid() && (self.room.is_some() || !self.share.has_room()) {
-            let share = &self.share;
-            let room = self.room.get_or_insert_with(|| {
-                let share = Arc::clone(share);
-                Box::pin(async move {
+        if let Some((_, room)) = &mut self.waiting {
+            ready!(room.as_mut().poll(cx));
+            let piece = self.waiting.take().map(|(piece, _)| self.take_in(piece));
+            return Poll::Ready(piece.map(Ok));
+        }
+        match self.body.poll_data(cx) {
+            Poll::Ready(Some(Ok(piece))) if self.progress.is_amid() || self.share.has_room() => {
+                Poll::Ready(Some(Ok(self.take_in(piece))))
+            }
+            Poll::Ready(Some(Ok(piece))) => {
+                let share = Arc::clone(&self.share);
+                let room = Box::pin(async move {
                     // Without that it waits, too: a stream can't be refused a single message.
                     let _on_its_way = share.wait(STREAM_WINDOW as usize);
                     share.room().await;
-                })
-            });
-            ready!(room.as_mut().poll(cx));
-            self.room = None;
-        }
-        match self.body.poll_data(cx) {
-            Poll::Ready(Some(Ok(piece))) => {
-                self.call.note_activity();
-                let (received, max) = (&self.received, self.arrival.max_message_size);
-                // Who decodes it refuses one that is larger.
-                if self.progress.advance(&piece, |length| received.begin(length.min(max))) {
-                    self.too_slow = None;
-                }
-                let_more_come(&mut self.body, piece.len());
-                Poll::Ready(Some(Ok(piece)))
+                });
+                self.waiting = Some((piece, room));
+                self.poll_piece(cx)
             }
             Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(Status::cancelled("the caller is gone")))),
             Poll::Ready(None) => Poll::Ready(None),

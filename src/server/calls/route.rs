@@ -69,9 +69,14 @@ impl Route {
         Self { target, rpc, asks_in_stream, answers_in_stream, answer }
     }
 
+    /// Whether the call may last for as long as its caller likes.
+    pub(super) fn is_stream(self) -> bool {
+        self.asks_in_stream || self.answers_in_stream
+    }
+
     /// Whether the service looks itself at what the call holds of its connection's share.
     pub(super) fn needs_received_messages(self) -> bool {
-        self.asks_in_stream || self.answers_in_stream || self.answer == AnswerSize::SessionInTheEnd
+        self.is_stream() || self.answer == AnswerSize::SessionInTheEnd
     }
 }
 

@@ -1,6 +1,8 @@
 //! Accepting connections on every address.
 
 use super::listener::{Accepted, Listener};
+use super::origin::Origin;
+use super::refusal::Refusals;
 use super::slots::{Slot, Slots};
 use super::worker::Worker;
 use crate::server::process::health::{Phase, draining};
@@ -22,13 +24,12 @@ const LAST_CONNECTIONS: usize = 1_024;
 pub(in crate::server) fn accept(
     listeners: &[Arc<Listener>],
     workers: &Arc<Vec<Worker>>,
-    max_connections: u32,
+    slots: &Arc<Slots>,
     phase: &watch::Receiver<Phase>,
 ) -> JoinSet<()> {
-    let slots = Slots::new(max_connections as usize);
     let mut accepting = JoinSet::new();
     for listener in listeners {
-        let (listener, workers, slots) = (Arc::clone(listener), Arc::clone(workers), Arc::clone(&slots));
+        let (listener, workers, slots) = (Arc::clone(listener), Arc::clone(workers), Arc::clone(slots));
         let drain = draining(phase.clone());
         accepting.spawn(async move {
             tokio::select! {
@@ -37,7 +38,7 @@ pub(in crate::server) fn accept(
             }
             for _ in 0..LAST_CONNECTIONS {
                 let Some(Ok(accepted)) = listener.accept().now_or_never() else { return };
-                let Some(Some(slot)) = slots.take().now_or_never() else { return };
+                let Some(Some(slot)) = slots.take(Origin::of(&accepted)).now_or_never() else { return };
                 hand_over(&workers, accepted, slot).await;
             }
         });
@@ -47,11 +48,17 @@ pub(in crate::server) fn accept(
 
 /// Goes on until there are no slots any more.
 async fn accept_on(listener: &Listener, workers: &[Worker], slots: &Arc<Slots>) {
+    let refusals = Refusals::new();
     loop {
         match listener.accept().await {
             Ok(accepted) => {
+                let origin = Origin::of(&accepted);
+                if !slots.admits(origin) {
+                    refusals.refuse(accepted);
+                    continue;
+                }
                 // Above the limit, one connection waits here and the others in the operating system's queue.
-                let Some(slot) = slots.take().await else { return };
+                let Some(slot) = slots.take(origin).await else { return };
                 hand_over(workers, accepted, slot).await;
             }
             Err(error) => {

@@ -32,7 +32,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 const DRAIN_WITHIN: Duration = Duration::from_millis(250);
 
 /// Bytes that a peer may send in the whole connection before they are read, beside those of messages that wait for room.
-const WINDOW: u32 = 1 << 20;
+const WINDOW: u32 = 256 << 10;
 
 /// The most that HTTP/2 allows.
 const MAX_WINDOW: u32 = (1 << 31) - 1;

@@ -1,5 +1,6 @@
 //! Binding addresses and accepting connections on them.
 
+use crate::authorization::UnixUser;
 use crate::config::{Listen, TLS};
 use std::fmt;
 use std::fs::Permissions;
@@ -31,7 +32,8 @@ pub struct SocketFile(PathBuf);
 pub(in crate::server) enum Accepted {
     Tcp(std::net::TcpStream),
     Tls(std::net::TcpStream),
-    Unix(BlockingUnixStream),
+    /// With the user of the process at the other end, as it was when it connected.
+    Unix(BlockingUnixStream, Option<UnixUser>),
 }
 
 impl Accepted {
@@ -39,7 +41,15 @@ impl Accepted {
     pub(in crate::server) fn peer_address(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(stream) | Self::Tls(stream) => stream.peer_addr().ok(),
-            Self::Unix(_) => None,
+            Self::Unix(..) => None,
+        }
+    }
+
+    /// The user of the process at the other end of a Unix socket.
+    pub(in crate::server) fn user(&self) -> Option<UnixUser> {
+        match self {
+            Self::Tcp(_) | Self::Tls(_) => None,
+            Self::Unix(_, user) => *user,
         }
     }
 
@@ -83,7 +93,7 @@ impl Listener {
         match self {
             Self::Tcp(listener) => accept_on_port(listener).await.map(Accepted::Tcp),
             Self::Tls(listener) => accept_on_port(listener).await.map(Accepted::Tls),
-            Self::Unix(listener, _) => listener.accept().await?.0.into_std().map(Accepted::Unix),
+            Self::Unix(listener, _) => accept_on_socket(listener).await,
         }
     }
 }
@@ -98,6 +108,12 @@ async fn accept_on_port(listener: &TcpListener) -> io::Result<std::net::TcpStrea
     // Answers are small and must not wait until there is more to send.
     stream.set_nodelay(true)?;
     stream.into_std()
+}
+
+async fn accept_on_socket(listener: &UnixListener) -> io::Result<Accepted> {
+    let (stream, _) = listener.accept().await?;
+    let user = stream.peer_cred().ok().map(|found| UnixUser { uid: found.uid(), gid: found.gid() });
+    Ok(Accepted::Unix(stream.into_std()?, user))
 }
 
 impl fmt::Display for Listener {

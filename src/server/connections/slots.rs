@@ -2,8 +2,12 @@
 //!
 //! While all slots are taken and a new connection waits, an idle one is evicted: one that never finished its handshake, or
 //! else the one that has been idle for longest. A connection that is at work is never evicted.
+//!
+//! An address has a number of its own. With that, idle ones of its own are evicted for its new ones, which are refused as long as there
+//! are none: the others' slots are not touched.
 
-use std::collections::BTreeMap;
+use super::origin::Origin;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,10 +34,27 @@ const MAX_OFFENCES: u32 = 100;
 #[derive(Debug)]
 pub(in crate::server) struct Slots {
     free: Arc<Semaphore>,
-    taken: Mutex<BTreeMap<u64, Arc<Occupant>>>,
+    per_address: usize,
+    taken: Mutex<Taken>,
+    refused: AtomicU64,
     /// Moments are counted in milliseconds from here.
     began: Instant,
     next: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    occupants: BTreeMap<u64, Arc<Occupant>>,
+    /// Those that have connections.
+    origins: HashMap<Origin, OriginCount>,
+}
+
+/// The connections of one address.
+#[derive(Debug, Default)]
+struct OriginCount {
+    open: usize,
+    /// When idle ones of it were last looked for, in milliseconds, if ever.
+    looked: Option<u64>,
 }
 
 /// The slot of one connection. It is free again when this is dropped.
@@ -48,6 +69,7 @@ pub(in crate::server) struct Slot {
 /// The connection in a slot.
 #[derive(Debug)]
 struct Occupant {
+    origin: Origin,
     is_established: AtomicBool,
     /// Calls that are being answered.
     calls: AtomicUsize,
@@ -66,27 +88,57 @@ struct Occupant {
 pub(in crate::server) struct ActiveCall(Arc<Slot>);
 
 impl Slots {
-    pub(in crate::server) fn new(number: usize) -> Arc<Self> {
+    /// So many connections, and so many of one address.
+    pub(in crate::server) fn new(number: usize, per_address: usize) -> Arc<Self> {
         Arc::new(Self {
             free: Arc::new(Semaphore::new(number)),
+            per_address,
             taken: Mutex::default(),
+            refused: AtomicU64::new(0),
             began: Instant::now(),
             next: AtomicU64::new(0),
         })
     }
 
+    /// Whether one more connection from there may have a slot. If there are too many, idle ones are evicted, for which one is let in.
+    pub(super) fn admits(&self, origin: Origin) -> bool {
+        let now = self.now();
+        let mut taken = self.taken();
+        let Some(count) = taken.origins.get_mut(&origin).filter(|count| count.open >= self.per_address) else {
+            return true;
+        };
+        // A look takes long compared with what a connection costs its peer.
+        let has_looked = count.looked.is_some_and(|looked| now < looked.saturating_add(as_millis(LOOK_EVERY)));
+        if !has_looked {
+            if count.looked.replace(now).is_none() {
+                tracing::warn!(%origin, limit = self.per_address, "an address has max-connections-per-address connections");
+            }
+            if taken.evict(now, Some(origin)) > 0 {
+                return true;
+            }
+        }
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        false
+    }
+
+    /// How many connections were refused since the start, since their address had enough.
+    pub(in crate::server) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
     /// Waits for a slot. While none is free, idle connections are evicted. `None` once there are no slots any more.
-    pub(in crate::server) async fn take(self: &Arc<Self>) -> Option<Slot> {
+    pub(in crate::server) async fn take(self: &Arc<Self>, origin: Origin) -> Option<Slot> {
         loop {
             match timeout(LOOK_EVERY, Arc::clone(&self.free).acquire_owned()).await {
-                Ok(permit) => return permit.ok().map(|permit| self.slot(permit)),
-                Err(_) => self.evict(),
+                Ok(permit) => return permit.ok().map(|permit| self.slot(origin, permit)),
+                Err(_) => _ = self.taken().evict(self.now(), None),
             }
         }
     }
 
-    fn slot(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Slot {
+    fn slot(self: &Arc<Self>, origin: Origin, permit: OwnedSemaphorePermit) -> Slot {
         let occupant = Arc::new(Occupant {
+            origin,
             is_established: AtomicBool::new(false),
             calls: AtomicUsize::new(0),
             last_active: AtomicU64::new(self.now()),
@@ -96,35 +148,57 @@ impl Slots {
             is_cut_off: AtomicBool::new(false),
         });
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.taken().insert(number, Arc::clone(&occupant));
+        let mut taken = self.taken();
+        taken.origins.entry(origin).or_default().open += 1;
+        taken.occupants.insert(number, Arc::clone(&occupant));
+        drop(taken);
         Slot { number, slots: Arc::clone(self), occupant, _permit: permit }
     }
 
-    /// Evicts the connections that are missed least. Those that were evicted before free their slots shortly.
-    fn evict(&self) {
-        let now = self.now();
-        let taken = self.taken();
+    fn now(&self) -> u64 {
+        as_millis(self.began.elapsed())
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn as_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Taken {
+    /// Evicts the connections that are missed least, of those from there or of all, and returns how many. Those that were evicted
+    /// before free their slots shortly.
+    fn evict(&self, now: u64, origin: Option<Origin>) -> usize {
         let is_evicted = |occupant: &Occupant| occupant.is_evicted.load(Ordering::Relaxed);
-        let evicted = taken.values().filter(|occupant| is_evicted(occupant)).count();
-        let more = (1 + taken.len() / EVICTED_PART).saturating_sub(evicted);
-        let mut candidates: Vec<_> = taken
-            .values()
+        let of_origin: Vec<_> =
+            self.occupants.values().filter(|occupant| origin.is_none_or(|origin| occupant.origin == origin)).collect();
+        let evicted = of_origin.iter().filter(|occupant| is_evicted(occupant)).count();
+        let more = (1 + of_origin.len() / EVICTED_PART).saturating_sub(evicted);
+        let mut candidates: Vec<_> = of_origin
+            .into_iter()
             .filter(|occupant| !is_evicted(occupant))
             .filter_map(|occupant| Some((occupant.eviction_rank(now)?, occupant)))
             .collect();
         candidates.sort_unstable_by_key(|(eviction_rank, _)| *eviction_rank);
-        for (_, occupant) in candidates.into_iter().take(more) {
+        candidates.truncate(more);
+        for (_, occupant) in &candidates {
             occupant.is_evicted.store(true, Ordering::Relaxed);
             occupant.eviction.notify_one();
         }
+        candidates.len()
     }
 
-    fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn taken(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Occupant>>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn remove(&mut self, number: u64) {
+        let Some(occupant) = self.occupants.remove(&number) else { return };
+        if let Some(count) = self.origins.get_mut(&occupant.origin) {
+            count.open -= 1;
+            if count.open == 0 {
+                self.origins.remove(&occupant.origin);
+            }
+        }
     }
 }
 
@@ -213,13 +287,16 @@ impl Drop for ActiveCall {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.slots.taken().remove(&self.number);
+        self.slots.taken().remove(self.number);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const HERE: Origin = Origin::User(Some(1));
+    const THERE: Origin = Origin::User(Some(2));
 
     async fn idle_for(duration: Duration) {
         tokio::time::advance(duration).await;
@@ -231,10 +308,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn unfinished_handshakes_are_evicted_before_idle_connections_and_those_before_idle_streams() {
-        let slots = Slots::new(4);
+        let slots = Slots::new(4, 4);
         let mut occupants = Vec::new();
         for _ in 0..4 {
-            occupants.push(Arc::new(slots.take().await.expect("a slot is free")));
+            occupants.push(Arc::new(slots.take(HERE).await.expect("a slot is free")));
         }
         let [stream, late, early, unfinished] = &occupants[..] else { panic!("there are four") };
         let _call = stream.begin_call();
@@ -242,39 +319,63 @@ mod tests {
             slot.established();
             idle_for(Duration::from_millis(10)).await;
         }
-        slots.evict();
+        slots.taken().evict(slots.now(), None);
         for slot in &occupants {
             assert!(!is_evicted(slot).await, "none has been idle for long");
         }
         idle_for(IDLE_WITH_CALLS).await;
         for (number, next) in [unfinished, early, late, stream].into_iter().enumerate() {
-            slots.evict();
+            slots.taken().evict(slots.now(), None);
             assert!(is_evicted(next).await, "number {number}");
             // As if it had gone.
-            slots.taken().remove(&next.number);
+            slots.taken().remove(next.number);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_at_work_stays() {
-        let slots = Slots::new(1);
-        let slot = Arc::new(slots.take().await.expect("a slot is free"));
+        let slots = Slots::new(1, 1);
+        let slot = Arc::new(slots.take(HERE).await.expect("a slot is free"));
         slot.established();
         let call = slot.begin_call();
         idle_for(IDLE_WITH_CALLS / 2).await;
         call.note_activity();
         idle_for(IDLE_WITH_CALLS / 2).await;
-        slots.evict();
+        slots.taken().evict(slots.now(), None);
         assert!(!is_evicted(&slot).await);
         drop(slot);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_new_connection_gets_the_slot_of_an_idle_one() {
-        let slots = Slots::new(1);
-        let slot = slots.take().await.expect("a slot is free");
+        let slots = Slots::new(1, 1);
+        let slot = slots.take(HERE).await.expect("a slot is free");
         let leaves = tokio::spawn(async move { slot.evicted().await });
-        assert!(timeout(Duration::from_secs(2), slots.take()).await.is_ok());
+        assert!(timeout(Duration::from_secs(2), slots.take(HERE)).await.is_ok());
         leaves.await.expect("it was told to");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_with_enough_connections_gets_no_more_unless_one_is_idle() {
+        let slots = Slots::new(10, 2);
+        let busy = Arc::new(slots.take(HERE).await.expect("a slot is free"));
+        busy.established();
+        let _call = busy.begin_call();
+        assert!(slots.admits(HERE));
+        let idle = slots.take(HERE).await.expect("a slot is free");
+        idle.established();
+        assert!(!slots.admits(HERE), "none has been idle for long");
+        assert!(slots.admits(THERE));
+        let other = slots.take(THERE).await.expect("a slot is free");
+
+        idle_for(IDLE).await;
+        assert!(slots.admits(HERE), "one is idle");
+        assert!(is_evicted(&idle).await && !is_evicted(&other).await);
+        assert!(!slots.admits(HERE), "it was let in for only one");
+        assert_eq!(slots.refused(), 2);
+        drop(idle);
+        assert!(slots.admits(HERE));
+        drop((busy, _call));
+        assert_eq!(slots.taken().origins.len(), 1, "nothing is kept of an address without connections");
     }
 }

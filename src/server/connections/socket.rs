@@ -1,7 +1,7 @@
 //! The socket of a connection, TCP or Unix. It counts among those of its worker for as long as it lives.
 
 use super::listener::Accepted;
-use crate::authorization::UnixUser;
+use super::turns::{Line, Turns};
 use crate::server::peer_timeout::{TICK, time_for};
 use crate::service::Share;
 use std::future::Future;
@@ -9,21 +9,16 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// The connections of a worker take turns. In one turn at least so many bytes are read, if they are there. With many more, a peer that
-/// sends small frames would keep the others waiting: each frame costs as much as a large one.
-const TURN: usize = 16 << 10;
-
 /// A connection. It fails if its peer takes nothing for too long.
 pub(in crate::server) struct Connection {
     stream: Stream,
-    /// Bytes that were read in this turn.
-    read: usize,
+    turns: Turns,
     share: Arc<Share>,
     /// How long the peer may take nothing.
     send_timeout: Duration,
@@ -68,21 +63,15 @@ impl Connection {
     pub(in crate::server) fn adopt(
         accepted: Accepted,
         load: WorkerLoad,
+        line: Line,
         share: Arc<Share>,
         send_timeout: Duration,
     ) -> io::Result<Self> {
         let stream = match accepted {
             Accepted::Tcp(stream) | Accepted::Tls(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
-            Accepted::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
+            Accepted::Unix(stream, _) => Stream::Unix(UnixStream::from_std(stream)?),
         };
-        Ok(Self { stream, read: 0, share, send_timeout, stall: None, _load: load })
-    }
-
-    /// The user of the process at the other end of a Unix socket, as it was when it connected.
-    pub(in crate::server) fn user(&self) -> Option<UnixUser> {
-        let Stream::Unix(stream) = &self.stream else { return None };
-        let found = stream.peer_cred().ok()?;
-        Some(UnixUser { uid: found.uid(), gid: found.gid() })
+        Ok(Self { stream, turns: Turns::new(line), share, send_timeout, stall: None, _load: load })
     }
 
     /// Looks at the first bytes that the peer sends, and leaves them there; none if it has closed the connection. A Unix
@@ -135,17 +124,16 @@ impl Connection {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.read >= TURN {
-            self.read = 0;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
+        ready!(self.turns.poll_turn(cx));
         let filled = buf.filled().len();
         let result = match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
         };
-        self.read = if result.is_ready() { self.read + buf.filled().len() - filled } else { 0 };
+        match result {
+            Poll::Ready(_) => self.turns.note_read(buf.filled().len() - filled),
+            Poll::Pending => self.turns.end(),
+        }
         result
     }
 }

@@ -4,6 +4,7 @@ use super::http2::{self, Broken};
 use super::listener::Accepted;
 use super::slots::Slot;
 use super::socket::{Connection, WorkerLoad};
+use super::turns::Line;
 use crate::authorization::Authorizer;
 use crate::call_record::Recorder;
 use crate::config::Settings;
@@ -23,6 +24,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::yield_now;
 use tokio_util::task::TaskTracker;
 
 /// At most so many accepted connections wait for one worker to take them.
@@ -105,14 +107,15 @@ async fn serve(service: Services, calls: Arc<CallCounts>, mut accepted: mpsc::Re
     let (phase, budget, tls) = (service.vitals.phase.clone(), service.budget.clone(), service.tls.clone());
     let (authorizer, recorder) = (service.authorizer.clone(), service.recorder.clone());
     let router = router(service);
-    let connections = TaskTracker::new();
+    let (connections, line) = (TaskTracker::new(), Line::form());
     while let Some((accepted, slot, load)) = accepted.recv().await {
         let share = budget.share();
         let (tls, from) = (tls.clone().filter(|_| accepted.is_tls()), accepted.peer_address());
-        match Connection::adopt(accepted, load, Arc::clone(&share), settings.send_timeout) {
+        let user = accepted.user();
+        match Connection::adopt(accepted, load, line.clone(), Arc::clone(&share), settings.send_timeout) {
             Ok(connection) => {
                 let (router, settings, counts) = (router.clone(), Arc::clone(&settings), Arc::clone(&calls));
-                let caller = CallerSearch::new(authorizer.clone(), from, connection.user(), recorder.clone());
+                let caller = CallerSearch::new(authorizer.clone(), from, user, recorder.clone());
                 let peer = Peer { router, share, slot: Arc::new(slot), counts, settings, caller };
                 let served = http2::serve(connection, tls, peer, phase.clone());
                 connections.spawn(async move {
@@ -126,6 +129,8 @@ async fn serve(service: Services, calls: Arc<CallCounts>, mut accepted: mpsc::Re
             }
             Err(error) => tracing::warn!(%error, "a connection can't be served"),
         }
+        // A crowd that connects does not keep those waiting who have connected.
+        yield_now().await;
     }
     connections.close();
     tokio::select! {

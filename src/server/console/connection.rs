@@ -7,6 +7,7 @@ use super::{api, page};
 use crate::server::calls::caller::CallerSearch;
 use crate::server::connections::listener::Accepted;
 use crate::server::connections::socket::{Connection, WorkerLoad};
+use crate::server::connections::turns::Line;
 use crate::service::{Lane, Share};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -41,14 +42,15 @@ pub(super) struct Peer {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve(accepted: Accepted, console: Arc<Console>, stopping: watch::Receiver<bool>) {
+pub(super) async fn serve(accepted: Accepted, line: Line, console: Arc<Console>, stopping: watch::Receiver<bool>) {
     let services = &console.services;
     let (from, site) = (accepted.peer_address(), Site::of(&accepted));
     let tls = services.tls.clone().filter(|_| accepted.is_tls());
     let share = services.budget.share();
     let load = WorkerLoad::add_to(&console.gauges.load);
     // It gives up a peer that does not take what it is sent.
-    let connection = match Connection::adopt(accepted, load, Arc::clone(&share), services.settings.send_timeout) {
+    let send_timeout = services.settings.send_timeout;
+    let connection = match Connection::adopt(accepted, load, line, Arc::clone(&share), send_timeout) {
         Ok(connection) => connection,
         Err(error) => return tracing::warn!(%error, "a connection for the console can't be served"),
     };

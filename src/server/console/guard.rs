@@ -67,7 +67,7 @@ impl Site {
     pub(super) fn of(accepted: &Accepted) -> Self {
         let address = match accepted {
             Accepted::Tcp(stream) | Accepted::Tls(stream) => stream.local_addr().ok(),
-            Accepted::Unix(_) => None,
+            Accepted::Unix(..) => None,
         };
         Self { address: address.map(|address| address.ip().to_canonical()) }
     }

@@ -17,6 +17,7 @@ mod refusal;
 mod request;
 
 use super::connections::listener::Listener;
+use super::connections::turns::Line;
 use super::connections::worker::{Services, WorkerGauges};
 use crate::service::CallCounts;
 use guard::Hosts;
@@ -88,6 +89,7 @@ impl ConsoleServer {
 
 async fn serve_all(listener: Listener, console: Arc<Console>, mut stopped: oneshot::Receiver<()>) {
     let (stop, stopping) = watch::channel(false);
+    let line = Line::form();
     let mut connections = JoinSet::new();
     let mut oldest_first: VecDeque<AbortHandle> = VecDeque::new();
     loop {
@@ -104,7 +106,7 @@ async fn serve_all(listener: Listener, console: Arc<Console>, mut stopped: onesh
                 {
                     oldest.abort();
                 }
-                let served = connection::serve(accepted, Arc::clone(&console), stopping.clone());
+                let served = connection::serve(accepted, line.clone(), Arc::clone(&console), stopping.clone());
                 oldest_first.push_back(connections.spawn(served));
             }
             Err(error) => {

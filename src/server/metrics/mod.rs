@@ -84,6 +84,6 @@ async fn answer_all(listener: Listener, answers: Answers, mut stopped: oneshot::
 fn adopt(accepted: Accepted) -> io::Result<Either<TcpStream, UnixStream>> {
     Ok(match accepted {
         Accepted::Tcp(stream) | Accepted::Tls(stream) => Either::Left(TcpStream::from_std(stream)?),
-        Accepted::Unix(stream) => Either::Right(UnixStream::from_std(stream)?),
+        Accepted::Unix(stream, _) => Either::Right(UnixStream::from_std(stream)?),
     })
 }

@@ -2,6 +2,7 @@
 
 use super::families::{Families, access, audit, calls, console, process, sessions, spans, storage, tls};
 use crate::clock::Millis;
+use crate::server::connections::slots::Slots;
 use crate::server::connections::worker::{Services, WorkerGauges};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -12,6 +13,7 @@ use std::sync::atomic::AtomicU64;
 /// What metrics are read from, when they are asked for.
 pub(in crate::server) struct Sources {
     pub(in crate::server) services: Services,
+    pub(in crate::server) slots: Arc<Slots>,
     pub(in crate::server) workers: Vec<WorkerGauges>,
     /// What the console tells of itself; `None` if there is none.
     pub(in crate::server) console: Option<WorkerGauges>,

@@ -1,6 +1,7 @@
 //! What the whole process has room for, and what each connection takes of it: requests in flight, and the bytes of messages
 //! that are not whole yet or not taken yet.
 
+use super::waiting::{Calls, WaitingShares, Wish};
 use crate::service::errors::status::Refusal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -27,6 +28,10 @@ const WAITING_PART: usize = 2;
 /// default.
 pub(crate) const STREAM_WINDOW: u32 = 65_535;
 
+/// What an open stream of calls or answers takes, measured: its buffers, its task, its state. The first of a connection belongs to what a
+/// connection takes.
+const STREAM_BYTES: usize = 24 << 10;
+
 /// The bounds of the whole process.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -47,11 +52,9 @@ struct Room {
     bounds: Bounds,
     requests: AtomicUsize,
     bytes: AtomicUsize,
-    /// Bytes that are on their way, of messages that wait for room.
+    /// Bytes that are on their way, of messages that wait for room, and what calls take whose messages have not arrived.
     on_their_way: AtomicUsize,
-    /// How many wait for bytes to become free.
-    waiting: AtomicUsize,
-    freed: Notify,
+    waiting: WaitingShares,
     draining: AtomicBool,
 }
 
@@ -64,15 +67,25 @@ pub struct Share {
     /// The part of the bytes that is answers.
     answers: AtomicUsize,
     on_their_way: AtomicUsize,
+    /// Streams that are open.
+    streams: AtomicUsize,
+    calls: Calls,
     /// Tells the connection that `on_their_way` has changed.
     window: Notify,
 }
 
-/// What is on its way of a message that waits for room, for as long as it waits.
+/// What is on its way of a message that waits for room, or what a call takes whose message has not arrived, for as long as it waits.
 #[derive(Debug)]
 pub struct OnItsWay {
     share: Arc<Share>,
     bytes: usize,
+}
+
+/// A stream that is open, until this is dropped.
+#[derive(Debug)]
+pub struct OpenStream {
+    share: Arc<Share>,
+    _held: Option<Held>,
 }
 
 /// A request in flight, or bytes that are held, or both. They are given back when this is dropped.
@@ -94,8 +107,7 @@ impl Budget {
             requests: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
             on_their_way: AtomicUsize::new(0),
-            waiting: AtomicUsize::new(0),
-            freed: Notify::new(),
+            waiting: WaitingShares::default(),
             draining: AtomicBool::new(false),
         }))
     }
@@ -104,8 +116,9 @@ impl Budget {
     #[must_use]
     pub fn share(&self) -> Arc<Share> {
         let room = Arc::clone(&self.0);
-        let [requests, bytes, answers, on_their_way] = [0; 4].map(AtomicUsize::new);
-        Arc::new(Share { room, requests, bytes, answers, on_their_way, window: Notify::new() })
+        let [requests, bytes, answers, on_their_way, streams] = [0; 5].map(AtomicUsize::new);
+        let (calls, window) = (Calls::default(), Notify::new());
+        Arc::new(Share { room, requests, bytes, answers, on_their_way, streams, calls, window })
     }
 
     /// Requests in flight.
@@ -154,6 +167,16 @@ impl Share {
         held
     }
 
+    /// Opens a stream, with a head of so many bytes. `None` if there is no room for another.
+    pub fn open_stream(self: &Arc<Self>, head: usize) -> Option<OpenStream> {
+        let others = self.streams.fetch_add(1, Ordering::Relaxed);
+        let mut stream = OpenStream { share: Arc::clone(self), _held: None };
+        if others > 0 {
+            stream._held = Some(self.has_room().then(|| self.hold(STREAM_BYTES + head))?);
+        }
+        Some(stream)
+    }
+
     /// Whether the connection may receive another message. It may exceed its bound by that message.
     pub fn has_room(&self) -> bool {
         let own = self.bytes.load(Ordering::SeqCst);
@@ -168,31 +191,21 @@ impl Share {
     }
 
     /// Waits until [`has_room`](Self::has_room).
-    pub async fn room(&self) {
-        self.wait_until(Self::has_room).await;
+    pub async fn room(self: &Arc<Self>) {
+        self.room.waiting.wait(self, Wish::Message, Self::has_room).await;
     }
 
     /// Waits until [`has_room_to_answer`](Self::has_room_to_answer).
-    pub async fn room_to_answer(&self) {
-        self.wait_until(Self::has_room_to_answer).await;
+    pub async fn room_to_answer(self: &Arc<Self>) {
+        self.room.waiting.wait(self, Wish::Answer, Self::has_room_to_answer).await;
     }
 
-    async fn wait_until(&self, holds: impl Fn(&Self) -> bool) {
-        if holds(self) {
-            return;
-        }
-        let _waiting = Waiting::begin(&self.room);
-        loop {
-            // What becomes free after this line is not missed.
-            let freed = self.room.freed.notified();
-            if holds(self) {
-                return;
-            }
-            freed.await;
-        }
+    /// How those are woken who wait in it.
+    pub(super) fn calls(&self) -> &Calls {
+        &self.calls
     }
 
-    /// Lets a message of so many bytes wait for room. As much of it may be here as its stream's window allows. The
+    /// Lets a message of so many bytes wait for room, or a call that takes so many for its message. As much of it may be here as its stream's window allows. The
     /// connection's window is opened by as much: otherwise messages that wait would fill it, and those that have room could
     /// never arrive. `None` if too many wait already, or if this connection has more than its part of them.
     pub fn wait(self: &Arc<Self>, bytes: usize) -> Option<OnItsWay> {
@@ -262,22 +275,6 @@ impl Drop for OnItsWay {
     }
 }
 
-/// Counts somebody who waits for as long as it lives.
-struct Waiting<'a>(&'a Room);
-
-impl<'a> Waiting<'a> {
-    fn begin(room: &'a Room) -> Self {
-        room.waiting.fetch_add(1, Ordering::SeqCst);
-        Self(room)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
 impl Held {
     /// Holds more bytes.
     pub fn add(&mut self, bytes: usize) {
@@ -328,10 +325,14 @@ impl Share {
             }
             self.bytes.fetch_sub(bytes, Ordering::SeqCst);
             self.room.bytes.fetch_sub(bytes, Ordering::SeqCst);
-            if self.room.waiting.load(Ordering::SeqCst) > 0 {
-                self.room.freed.notify_waiters();
-            }
+            self.room.waiting.wake();
         }
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.share.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -390,6 +391,18 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_has_one_stream_for_nothing_and_more_while_there_is_room() {
+        let budget = budget(1, 8 * STREAM_BYTES, 8 * STREAM_BYTES);
+        let share = budget.share();
+        let streams: Vec<_> = from_fn(|| share.open_stream(100)).collect();
+        // Half of the bytes can be held, and the last one may exceed that.
+        assert_eq!(streams.len(), 1 + 2, "a connection leaves as much as it has");
+        let other = budget.share().open_stream(100).expect("another connection has its first");
+        drop((streams, other));
+        assert_eq!((budget.bytes(), share.streams.load(Ordering::Relaxed)), (0, 0));
+    }
+
+    #[test]
     fn what_was_received_can_always_be_answered() {
         let share = budget(1, 1_000, 400).share();
         let _received = share.hold(900);
@@ -443,6 +456,39 @@ mod tests {
         tokio::task::yield_now().await;
         drop(held);
         timeout(Duration::from_secs(60), waiting).await.expect("it is woken").expect("it does not panic");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_crowd_that_waits_only_those_are_woken_for_whom_there_is_room() {
+        let budget = budget(1, 2_000, 300);
+        let (crowded, other) = (budget.share(), budget.share());
+        let mut held = vec![crowded.hold(100), crowded.hold(100), crowded.hold(100)];
+        let looks = Arc::new(AtomicUsize::new(0));
+        let mut crowd = tokio::task::JoinSet::new();
+        for _ in 0..100 {
+            let (share, looks) = (Arc::clone(&crowded), Arc::clone(&looks));
+            crowd.spawn(async move {
+                share.room().await;
+                looks.fetch_add(1, Ordering::Relaxed);
+                share.hold(100)
+            });
+        }
+        let settled = || async { tokio::time::sleep(Duration::from_secs(1)).await };
+        settled().await;
+        for _ in 0..50 {
+            drop(other.hold(100));
+        }
+        settled().await;
+        assert_eq!(looks.load(Ordering::Relaxed), 0, "what others free is nothing to them");
+        held.truncate(1);
+        settled().await;
+        assert_eq!(looks.load(Ordering::Relaxed), 2, "as many as there is room for");
+        // Each makes room for the next.
+        drop(held);
+        while let Some(taken) = crowd.join_next().await {
+            drop(taken.expect("it does not panic"));
+        }
+        assert_eq!(budget.bytes(), 0);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Tests with requests that never arrive completely.
 
-use crate::common::wire::{DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, Peer, call, call_headers, frame};
+use crate::common::wire::{
+    DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, Peer, call, call_headers, frame, literal,
+};
 use crate::common::{LONG, Server};
 use crate::pressure::long_mode;
 use crate::pressure::others::Others;
@@ -80,6 +82,56 @@ async fn half_sent_messages_are_bounded_in_memory() {
         let grown = server.peak_memory().saturating_sub(before);
         assert!(grown < 80 << 20, "{method}: {} MiB more", grown >> 20);
     }
+}
+
+/// As many headers as a server allows.
+pub(crate) fn head_of_large_headers() -> Vec<u8> {
+    let mut head = call_headers("CreateSession");
+    (0..95).for_each(|_| literal(&mut head, b"x", &[b'y'; 126]));
+    head
+}
+
+/// The same of small ones, which take more memory than HTTP/2 counts.
+pub(crate) fn head_of_small_headers() -> Vec<u8> {
+    let mut head = call_headers("CreateSession");
+    (0..480).for_each(|_| literal(&mut head, b"x", b""));
+    head
+}
+
+/// Makes as many calls on one connection as a server allows, of which nothing comes but this head.
+pub(crate) fn make_calls(server: &Server, head: &[u8]) -> Peer {
+    let mut peer = Peer::greet(server.address());
+    for number in 0..1_000 {
+        if !peer.send(&frame(HEADERS, END_HEADERS, 2 * number + 1, head)) {
+            break;
+        }
+    }
+    peer
+}
+
+async fn growth_by_calls(head: &[u8]) -> u64 {
+    let server = Server::start_with(&["--message-memory", "64MiB", "--engine", "memory"]);
+    let mut others = Others::arrive(&server).await;
+    let before = server.memory();
+    let peers: Vec<Peer> = (0..10).map(|_| make_calls(&server, head)).collect();
+    others.read(300).await;
+    drop(peers);
+    server.peak_memory().saturating_sub(before)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_of_calls_are_bounded_in_memory() {
+    for head in [head_of_large_headers(), head_of_small_headers()] {
+        let grown = growth_by_calls(&head).await;
+        assert!(grown < 112 << 20, "{} bytes of headers: {} MiB more", head.len(), grown >> 20);
+    }
+}
+
+/// Streams may last for as long as their callers like.
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_of_calls_are_bounded_in_memory() {
+    let grown = growth_by_calls(&call_headers("Exchange")).await;
+    assert!(grown < 80 << 20, "{} MiB more", grown >> 20);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@
 //! `SESSIOND_HALF_SENT=25` the seconds for which requests are left half-sent, with
 //! `cargo test --release --test load -- --nocapture --test-threads 1`.
 
+mod ceiling;
 mod half_sent;
 mod large;
 mod others;

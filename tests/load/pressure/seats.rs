@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 /// A peer that does not finish its handshake.
-fn stall_at(server: &Server, length: usize) -> Peer {
+pub(crate) fn stall_at(server: &Server, length: usize) -> Peer {
     let mut peer = Peer::connect(server.address());
     peer.send(&PREFACE[..length]);
     peer

@@ -1,7 +1,10 @@
 //! Tests with answers that nobody reads.
 
 use crate::common::tokens::token_of;
-use crate::common::wire::{ENHANCE_YOUR_CALM, INITIAL_WINDOW_SIZE, Peer, RST_STREAM, call};
+use crate::common::wire::{
+    DATA, END_HEADERS, ENHANCE_YOUR_CALM, HEADERS, INITIAL_WINDOW_SIZE, Peer, RST_STREAM, call, call_headers, frame,
+    message,
+};
 use crate::common::{Server, eventually};
 use crate::pressure::long_mode;
 use crate::pressure::others::Others;
@@ -42,7 +45,7 @@ const FLAGS: [&str; 9] = [
 ];
 
 /// Fills the server with large sessions of one principal. Returns their IDs.
-async fn fill(server: &Server) -> Vec<String> {
+pub(crate) async fn fill(server: &Server) -> Vec<String> {
     let client = server.client();
     let mut ids = Vec::new();
     for _ in 0..SESSIONS {
@@ -54,7 +57,7 @@ async fn fill(server: &Server) -> Vec<String> {
 
 /// One call of each kind with a large answer.
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+pub(crate) enum Kind {
     Get,
     Batch,
     List,
@@ -89,7 +92,7 @@ impl Kind {
 }
 
 /// Makes calls on one connection that takes this many bytes of their answers and no more.
-fn ask(server: &Server, kind: Kind, calls: u32, window: u32, ids: &[String]) -> Peer {
+pub(crate) fn ask(server: &Server, kind: Kind, calls: u32, window: u32, ids: &[String]) -> Peer {
     let mut peer = Peer::greet_with(server.address(), &[(INITIAL_WINDOW_SIZE, window)]);
     for number in 0..calls {
         // A peer that is cut off does not get the rest.
@@ -181,6 +184,35 @@ async fn an_answer_that_is_not_taken_is_given_up_with_a_reason() {
         assert!(peer.send(&Kind::Backup.frames(3, &ids)));
         assert!(peer.receive(|frame| frame.stream == 3).is_some());
     }
+}
+
+/// Makes calls in streams whose replies it does not take, and sends as much in each as its window allows.
+pub(crate) fn send_without_reading(server: &Server) -> Peer {
+    let mut peer = Peer::greet_with(server.address(), &[(INITIAL_WINDOW_SIZE, 0)]);
+    let calls = ExchangeRequest { calls: vec![Call::default()] };
+    // The second message would have 1 MB.
+    let sent = [&message(&calls)[..], &[0, 0, 15, 66, 64], &[0; 60_000]].concat();
+    for stream in (0..16).map(|number| 2 * number + 1) {
+        peer.send(&frame(HEADERS, END_HEADERS, stream, &call_headers("Exchange")));
+        for piece in sent.chunks(16_000) {
+            peer.send(&frame(DATA, 0, stream, piece));
+        }
+    }
+    peer
+}
+
+/// While replies of a stream are not taken, nothing more is read from it. What its peer sends all the same stays with the connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_in_streams_that_are_not_read_is_bounded() {
+    const PEERS: u64 = 100;
+    let server = Server::start_with(&FLAGS);
+    let mut others = Others::arrive(&server).await;
+    let before = server.memory();
+    let peers: Vec<Peer> = (0..PEERS).map(|_| send_without_reading(&server)).collect();
+    others.read(300).await;
+    let of_one = server.peak_memory().saturating_sub(before) / PEERS;
+    assert!(of_one < 600 << 10, "{} KiB more for each connection", of_one >> 10);
+    drop(peers);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -45,7 +45,7 @@ const OF_CONSOLE: [&str; 1] = ["sessiond_console_connections"];
 const OF_ENCRYPTION: [&str; 2] = ["sessiond_encryption_older_keys", "sessiond_encryption_sessions_checked"];
 
 /// Every other metric, and its type.
-const METRICS: [(&str, &str); 40] = [
+const METRICS: [(&str, &str); 42] = [
     ("sessiond_build_info", "gauge"),
     ("sessiond_phase", "gauge"),
     ("process_start_time_seconds", "gauge"),
@@ -61,6 +61,8 @@ const METRICS: [(&str, &str); 40] = [
     ("sessiond_message_memory_limit_bytes", "gauge"),
     ("sessiond_connections", "gauge"),
     ("sessiond_connections_limit", "gauge"),
+    ("sessiond_connections_per_address_limit", "gauge"),
+    ("sessiond_connections_refused_total", "counter"),
     ("sessiond_sessions", "gauge"),
     ("sessiond_namespaces", "gauge"),
     ("sessiond_sessions_created_total", "counter"),
@@ -292,6 +294,7 @@ async fn every_metric_is_there_and_moves_when_it_should() {
         ("sessiond_requests_in_flight_limit", 10_000.0, 10_000.0),
         ("sessiond_message_memory_limit_bytes", 268_435_456.0, 268_435_456.0),
         ("sessiond_connections_limit", 10_000.0, 10_000.0),
+        ("sessiond_connections_per_address_limit", 1_000.0, 1_000.0),
         ("sessiond_data_bytes", 1e5, 1e9),
         ("sessiond_disk_free_bytes", 1e6, 1e17),
         ("sessiond_clock_ahead_seconds", -1.0, 1.0),

@@ -66,6 +66,16 @@ pub(in crate::server::metrics) fn write(families: &mut Families<'_, '_>, sources
         "sessiond_connections_limit",
         "Connections that may be open (setting max-connections).",
         settings.max_connections,
+    )?;
+    families.gauge(
+        "sessiond_connections_per_address_limit",
+        "Connections of one address that may be open (setting max-connections-per-address).",
+        settings.max_connections_per_address,
+    )?;
+    families.counter(
+        "sessiond_connections_refused",
+        "Connections that were closed at once, since their address had enough.",
+        sources.slots.refused(),
     )
 }
 

@@ -1,0 +1,136 @@
+//! Turns: how the connections of a thread, such as a worker, share its time.
+//!
+//! In one turn a connection reads a bounded number of bytes. If there is more, it stands in line, and before the first in line has its
+//! next turn, the thread looks at all other connections. So a call waits for one turn of a busy peer at most, however many there are.
+
+use std::future::Future as _;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::yield_now;
+
+/// A turn is over when so many bytes have been read. Many more would let a peer that sends small frames keep the others waiting: each
+/// frame costs as much as a large one.
+const TURN: usize = 8 << 10;
+
+/// The connections of a thread that have more to read. Each stands in it once.
+#[derive(Clone)]
+pub(in crate::server) struct Line(mpsc::UnboundedSender<oneshot::Sender<()>>);
+
+/// The turns of one connection.
+pub(super) struct Turns {
+    line: Line,
+    /// Bytes that were read in this turn.
+    read: usize,
+    /// Resolves when the next turn begins, while the connection stands in line.
+    next: Option<oneshot::Receiver<()>>,
+}
+
+impl Line {
+    /// Forms the line of the runtime in which this is called, which has one thread.
+    pub(in crate::server) fn form() -> Self {
+        let (line, mut waiting) = mpsc::unbounded_channel::<oneshot::Sender<()>>();
+        tokio::spawn(async move {
+            while let Some(next) = waiting.recv().await {
+                if next.send(()).is_ok() {
+                    // Goes on when all that was ready has run, and the operating system has told of what is ready now.
+                    yield_now().await;
+                }
+            }
+        });
+        Self(line)
+    }
+}
+
+impl Turns {
+    pub(super) fn new(line: Line) -> Self {
+        Self { line, read: 0, next: None }
+    }
+
+    /// Ready while the connection has its turn.
+    pub(super) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.read >= TURN {
+            self.read = 0;
+            let (begin, next) = oneshot::channel();
+            // Without anybody who calls the next, it is this connection's turn.
+            self.next = self.line.0.send(begin).is_ok().then_some(next);
+        }
+        if let Some(next) = &mut self.next {
+            if Pin::new(next).poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.next = None;
+        }
+        Poll::Ready(())
+    }
+
+    /// Counts bytes that were read.
+    pub(super) fn note_read(&mut self, bytes: usize) {
+        self.read += bytes;
+    }
+
+    /// There is no more to read for now: when there is, a new turn begins.
+    pub(super) fn end(&mut self) {
+        self.read = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+
+    #[tokio::test]
+    async fn who_has_more_to_read_stands_in_line_and_others_run_between_the_turns() {
+        let line = Line::form();
+        let turns = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let busy = ["first", "second"].map(|name| {
+            let (mut own, turns) = (Turns::new(line.clone()), std::sync::Arc::clone(&turns));
+            tokio::spawn(async move {
+                for _ in 0..3 {
+                    poll_fn(|cx| own.poll_turn(cx)).await;
+                    turns.lock().unwrap().push(name);
+                    own.note_read(TURN);
+                }
+            })
+        });
+        let other = {
+            let turns = std::sync::Arc::clone(&turns);
+            tokio::spawn(async move {
+                for _ in 0..3 {
+                    yield_now().await;
+                    turns.lock().unwrap().push("other");
+                }
+            })
+        };
+        for task in busy.into_iter().chain([other]) {
+            task.await.unwrap();
+        }
+        let turns = turns.lock().unwrap().clone();
+        let expected = ["first", "second", "first", "other", "second", "other", "first", "other", "second"];
+        assert_eq!(turns, expected);
+    }
+
+    #[tokio::test]
+    async fn who_has_read_all_there_was_does_not_wait() {
+        let mut turns = Turns::new(Line::form());
+        for _ in 0..10 {
+            turns.note_read(TURN - 1);
+            turns.end();
+            poll_fn(|cx| turns.poll_turn(cx)).await;
+            assert!(turns.next.is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn who_leaves_the_line_does_not_hold_it_up() {
+        let line = Line::form();
+        let (mut leaves, mut stays) = (Turns::new(line.clone()), Turns::new(line));
+        for turns in [&mut leaves, &mut stays] {
+            turns.note_read(TURN);
+            assert!(poll_fn(|cx| Poll::Ready(turns.poll_turn(cx))).await.is_pending());
+        }
+        drop(leaves);
+        poll_fn(|cx| stays.poll_turn(cx)).await;
+    }
+}
