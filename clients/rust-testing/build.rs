@@ -8,8 +8,13 @@ use serde_json::Value;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=../../Cargo.lock");
-    let arguments = ["metadata", "--format-version", "1", "--locked", "--offline"];
+    // Of this platform alone: what only others need may not be on this machine.
+    let platform = std::env::var("TARGET")?;
+    let arguments = ["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", &platform];
     let output = Command::new(std::env::var("CARGO")?).args(arguments).output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
     let metadata: Value = serde_json::from_slice(&output.stdout)?;
     let packages = metadata["packages"].as_array().into_iter().flatten();
     let manifest = packages

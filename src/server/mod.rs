@@ -124,25 +124,18 @@ pub async fn run(
     let sweeper_lag = Arc::new(AtomicU64::new(0));
     let gauges: Vec<WorkerGauges> = workers.iter().map(Worker::gauges).collect();
     let (console, of_console) = start_console(console, &services, &gauges)?.unzip();
-    let sources = Sources {
-        services,
-        slots,
-        workers: gauges,
-        console: of_console,
-        sweeper_lag: Arc::clone(&sweeper_lag),
-        started,
-    };
+    let lag = Arc::clone(&sweeper_lag);
+    let sources = Sources { services, slots, workers: gauges, console: of_console, sweeper_lag: lag, started };
     let metrics = metrics.map(|listener| MetricsServer::start(listener, sources));
 
     tokio::pin!(shutdown);
-    let lag_limit = millis(settings.sweep_interval + settings.sweep_lag_limit);
     let launcher = Launcher {
         store,
         storage,
         clock,
         policies,
         maintenance: maintenance_options(&settings),
-        lag_limit,
+        lag_limit: millis(settings.sweep_interval + settings.sweep_lag_limit),
         sweeper_lag,
         sweeper_behind: behind,
     };

@@ -30,7 +30,7 @@ pub use errors::status::Refusal;
 pub(crate) use errors::status::call_timed_out;
 pub use exchange::ExchangeStream;
 pub(crate) use in_flight::budget::STREAM_WINDOW;
-pub use in_flight::budget::{Bounds, Budget, Held, OnItsWay, OpenStream, Share};
+pub use in_flight::budget::{Bounds, Budget, Held, OpenCall, Share};
 pub use in_flight::received::ReceivedMessages;
 pub use snapshot::Snapshot;
 pub use store::{CallerRules, StoreService};

@@ -12,7 +12,7 @@ use crate::config::Settings;
 use crate::server::connections::slots::{ActiveCall, Slot};
 use crate::service::errors::transfer::{answers_not_taken, headers_too_large, request_too_slow, too_many_messages};
 use crate::service::{
-    CallCounts, Held, Lane, OpenStream, Payload, ReceivedMessages, Share, add_reason, call_timed_out,
+    CallCounts, Held, Lane, OpenCall, Payload, ReceivedMessages, Share, add_reason, call_timed_out,
     refuse_other_protocols,
 };
 use bytes::Bytes;
@@ -33,6 +33,9 @@ use tonic::{Code, Status};
 /// What a call takes while it waits for its message, beside that and its head: its task, and the state of its stream.
 const WAITING_CALL: usize = 4 << 10;
 
+/// What a stream takes for as long as it is open, beside its head and its messages: its buffers and its task.
+const STREAM: usize = 24 << 10;
+
 /// What the calls of one connection have in common.
 pub(in crate::server) struct Peer {
     pub(in crate::server) router: Router,
@@ -49,8 +52,8 @@ struct PendingAnswer {
     response: Response<Body>,
     /// What the call holds of the budget until its answer has been taken.
     held: Held,
-    /// What it holds if it is a stream.
-    stream: Option<OpenStream>,
+    /// What it takes if it is a stream.
+    stream: Option<OpenCall>,
     compression: Compression,
 }
 
@@ -81,6 +84,7 @@ impl Peer {
         mut reply: SendResponse<Piece>,
     ) {
         let began = Instant::now();
+        self.share.note_use();
         let call = Arc::new(self.slot.begin_call());
         let route = Route::of(request.uri().path());
         let record = self.caller.record(route, request.headers(), began);
@@ -133,11 +137,11 @@ impl Peer {
             Ok(PendingAnswer { response, held, stream: None, compression: Compression::default() })
         };
         let refusal = |status: Status| answer(status.into_http());
-        let (compression, head) = match self.admit(route, record, &mut parts) {
+        let (compression, of_head) = match self.admit(route, record, &mut parts) {
             Ok(admitted) => admitted,
             Err(refused) => return answer(*refused),
         };
-        let stream = match route.is_stream().then(|| self.share.open_stream(head)) {
+        let stream = match route.is_stream().then(|| self.share.open_call(STREAM + of_head)) {
             Some(None) => return refusal(too_many_messages()),
             stream => stream.flatten(),
         };
@@ -146,7 +150,7 @@ impl Peer {
         let arrived = if route.asks_in_stream {
             None
         } else {
-            match one_message(&mut body, &self.share, arrival, WAITING_CALL + head, reply).await {
+            match one_message(&mut body, &self.share, arrival, WAITING_CALL + of_head, reply).await {
                 Ok(arrived) => Some(arrived),
                 Err(NotReceived::Gone) => return Err(Aborted::Gone),
                 Err(NotReceived::NoRoom) => return refusal(too_many_messages()),

@@ -4,7 +4,7 @@ use super::call::Withdrawal;
 use crate::server::connections::slots::ActiveCall;
 use crate::server::peer_timeout::{time_for, timed_out};
 use crate::service::errors::transfer::request_too_slow;
-use crate::service::{Held, OnItsWay, ReceivedMessages, STREAM_WINDOW, Share};
+use crate::service::{Held, OpenCall, ReceivedMessages, STREAM_WINDOW, Share};
 use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
 use http_body::{Body, Frame};
@@ -50,8 +50,9 @@ pub(super) async fn one_message(
     waiting: usize,
     call: &mut impl Withdrawal,
 ) -> Result<(Bytes, Option<Held>), NotReceived> {
-    let wait = || share.wait(waiting).ok_or(NotReceived::NoRoom);
-    let ((first, length), waits) = in_time(share, arrival.timeout, wait, begin(body, arrival.max_message_size)).await?;
+    let wait = || share.open_call(waiting).ok_or(NotReceived::NoRoom);
+    let ((first, length), waits) =
+        in_time(share, arrival.timeout, wait, begin(body, share, arrival.max_message_size)).await?;
     let Some(length) = length else { return Ok((first, None)) };
     if !share.has_room() {
         let _on_its_way = share.wait(PREFIX + length).ok_or(NotReceived::NoRoom)?;
@@ -65,26 +66,26 @@ pub(super) async fn one_message(
     let_more_come(body, first.len());
     let still_wait = || waits.map_or_else(wait, Ok);
     let limit = time_for(length, arrival.timeout);
-    let (message, _) = in_time(share, limit, still_wait, complete(body, first, length)).await?;
+    let (message, _) = in_time(share, limit, still_wait, complete(body, share, first, length)).await?;
     Ok((message, Some(held)))
 }
 
-/// Does without a timer where everything is there at once, as it mostly is. Otherwise the call begins to wait, and what it holds
+/// Does without a timer where everything is there at once, as it mostly is. Otherwise the call begins to wait, and what it takes
 /// meanwhile is returned, too.
 async fn in_time<T>(
     share: &Share,
     limit: Duration,
-    wait: impl FnOnce() -> Result<OnItsWay, NotReceived>,
+    wait: impl FnOnce() -> Result<OpenCall, NotReceived>,
     arriving: impl Future<Output = Result<T, NotReceived>>,
-) -> Result<(T, Option<OnItsWay>), NotReceived> {
+) -> Result<(T, Option<OpenCall>), NotReceived> {
     let mut arriving = pin!(arriving);
     if let Poll::Ready(arrived) = poll_fn(|cx| Poll::Ready(arriving.as_mut().poll(cx))).await {
         return arrived.map(|arrived| (arrived, None));
     }
-    let on_its_way = wait()?;
+    let open = wait()?;
     tokio::select! {
         biased;
-        arrived = arriving => arrived.map(|arrived| (arrived, Some(on_its_way))),
+        arrived = arriving => arrived.map(|arrived| (arrived, Some(open))),
         () = timed_out(share, || limit) => Err(NotReceived::TooSlow),
     }
 }
@@ -92,28 +93,32 @@ async fn in_time<T>(
 /// What has arrived when it is known how long the message is, and its length; no length if nothing more is to be read. The
 /// peer may not send more in its place yet: so what is here and what is on its way of a message that waits for room take no
 /// more than the stream's window.
-async fn begin(body: &mut RecvStream, max_message_size: usize) -> Result<(Bytes, Option<usize>), NotReceived> {
-    let Some(mut first) = next_piece(body).await? else { return Ok((Bytes::new(), None)) };
+async fn begin(
+    body: &mut RecvStream,
+    share: &Share,
+    max_message_size: usize,
+) -> Result<(Bytes, Option<usize>), NotReceived> {
+    let Some(mut first) = next_piece(body, share).await? else { return Ok((Bytes::new(), None)) };
     while !body.is_end_stream() {
         if let Some(length) = length(&first) {
             let is_allowed = length <= max_message_size && first.len() <= PREFIX + length;
             return Ok((first, is_allowed.then_some(length)));
         }
-        let Some(next) = next_piece(body).await? else { break };
+        let Some(next) = next_piece(body, share).await? else { break };
         first = [first, next].concat().into();
     }
     Ok((first, None))
 }
 
 /// The message of which this has arrived, and whatever comes behind it.
-async fn complete(body: &mut RecvStream, first: Bytes, length: usize) -> Result<Bytes, NotReceived> {
-    let Some(second) = piece(body).await? else { return Ok(first) };
+async fn complete(body: &mut RecvStream, share: &Share, first: Bytes, length: usize) -> Result<Bytes, NotReceived> {
+    let Some(second) = piece(body, share).await? else { return Ok(first) };
     let mut message = BytesMut::with_capacity(PREFIX + length);
     message.extend_from_slice(&first);
     message.extend_from_slice(&second);
     drop((first, second));
     while message.len() <= PREFIX + length
-        && let Some(piece) = piece(body).await?
+        && let Some(piece) = piece(body, share).await?
     {
         message.extend_from_slice(&piece);
     }
@@ -121,14 +126,16 @@ async fn complete(body: &mut RecvStream, first: Bytes, length: usize) -> Result<
 }
 
 /// The next piece of a body; the peer may send as much again.
-async fn piece(body: &mut RecvStream) -> Result<Option<Bytes>, NotReceived> {
-    let piece = next_piece(body).await?;
+async fn piece(body: &mut RecvStream, share: &Share) -> Result<Option<Bytes>, NotReceived> {
+    let piece = next_piece(body, share).await?;
     let_more_come(body, piece.as_ref().map_or(0, Bytes::len));
     Ok(piece)
 }
 
-async fn next_piece(body: &mut RecvStream) -> Result<Option<Bytes>, NotReceived> {
-    poll_fn(|cx| body.poll_data(cx)).await.transpose().map_err(|_| NotReceived::Gone)
+async fn next_piece(body: &mut RecvStream, share: &Share) -> Result<Option<Bytes>, NotReceived> {
+    let piece = poll_fn(|cx| body.poll_data(cx)).await.transpose().map_err(|_| NotReceived::Gone)?;
+    share.note_use();
+    Ok(piece)
 }
 
 /// Lets the peer send so many bytes again.
@@ -151,6 +158,8 @@ pub(super) enum RequestBody {
     Stream(Box<Stream>),
 }
 
+type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Messages as they arrive. They are held in the connection's share from where each begins, and nothing more is read while
 /// there is no room.
 pub(in crate::server) struct Stream {
@@ -161,9 +170,9 @@ pub(in crate::server) struct Stream {
     call: Arc<ActiveCall>,
     progress: MessageProgress,
     /// What has come of a message for which there is no room yet, and the wait for that.
-    waiting: Option<(Bytes, Pin<Box<dyn Future<Output = ()> + Send>>)>,
+    waiting: Option<(Bytes, Wait)>,
     /// Runs while a message has arrived in part.
-    too_slow: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    too_slow: Option<Wait>,
 }
 
 impl RequestBody {
@@ -203,6 +212,7 @@ impl Stream {
     /// Takes a piece of messages into the connection's share, and lets the peer send as much again.
     fn take_in(&mut self, piece: Bytes) -> Bytes {
         self.call.note_activity();
+        self.share.note_use();
         let (received, max) = (&self.received, self.arrival.max_message_size);
         // Who decodes it refuses one that is larger.
         if self.progress.advance(&piece, |length| received.begin(length.min(max))) {
@@ -224,7 +234,7 @@ impl Stream {
             }
             Poll::Ready(Some(Ok(piece))) => {
                 let share = Arc::clone(&self.share);
-                let room = Box::pin(async move {
+                let room: Wait = Box::pin(async move {
                     // Without that it waits, too: a stream can't be refused a single message.
                     let _on_its_way = share.wait(STREAM_WINDOW as usize);
                     share.room().await;

@@ -360,7 +360,7 @@ mod tests {
         let slots = Slots::new(10, 2);
         let busy = Arc::new(slots.take(HERE).await.expect("a slot is free"));
         busy.established();
-        let _call = busy.begin_call();
+        let call = busy.begin_call();
         assert!(slots.admits(HERE));
         let idle = slots.take(HERE).await.expect("a slot is free");
         idle.established();
@@ -375,7 +375,7 @@ mod tests {
         assert_eq!(slots.refused(), 2);
         drop(idle);
         assert!(slots.admits(HERE));
-        drop((busy, _call));
+        drop((busy, call));
         assert_eq!(slots.taken().origins.len(), 1, "nothing is kept of an address without connections");
     }
 }

@@ -71,7 +71,7 @@ impl Connection {
             Accepted::Tcp(stream) | Accepted::Tls(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
             Accepted::Unix(stream, _) => Stream::Unix(UnixStream::from_std(stream)?),
         };
-        Ok(Self { stream, turns: Turns::new(line), share, send_timeout, stall: None, _load: load })
+        Ok(Self { stream, turns: Turns::new(line, Arc::clone(&share)), share, send_timeout, stall: None, _load: load })
     }
 
     /// Looks at the first bytes that the peer sends, and leaves them there; none if it has closed the connection. A Unix

@@ -2,16 +2,26 @@
 //!
 //! In one turn a connection reads a bounded number of bytes. If there is more, it stands in line, and before the first in line has its
 //! next turn, the thread looks at all other connections. So a call waits for one turn of a busy peer at most, however many there are.
+//! A peer that sends nothing that a call needs, such as `SETTINGS` without end, has its turns with pauses between them.
 
+use crate::service::Share;
 use std::future::Future as _;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
+use tokio::time::{Sleep, sleep};
 
 /// A turn is over when so many bytes have been read. Many more would let a peer that sends small frames keep the others waiting: each
 /// frame costs as much as a large one.
 const TURN: usize = 8 << 10;
+
+/// After so many turns in which nothing came that a call needs, the next waits for a pause. What came in the last turn may not have been
+/// looked at yet; and of what a well-meaning peer sends, only the windows of large answers are no use to a call, a few bytes for many.
+const USELESS_TURNS: u32 = 2;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The connections of a thread that have more to read. Each stands in it once.
 #[derive(Clone)]
@@ -20,8 +30,13 @@ pub(in crate::server) struct Line(mpsc::UnboundedSender<oneshot::Sender<()>>);
 /// The turns of one connection.
 pub(super) struct Turns {
     line: Line,
+    share: Arc<Share>,
     /// Bytes that were read in this turn.
     read: usize,
+    /// The uses of the share at the end of the last turn, and how many turns before it had as many.
+    uses: usize,
+    useless: u32,
+    pause: Option<Pin<Box<Sleep>>>,
     /// Resolves when the next turn begins, while the connection stands in line.
     next: Option<oneshot::Receiver<()>>,
 }
@@ -43,17 +58,26 @@ impl Line {
 }
 
 impl Turns {
-    pub(super) fn new(line: Line) -> Self {
-        Self { line, read: 0, next: None }
+    pub(super) fn new(line: Line, share: Arc<Share>) -> Self {
+        Self { line, share, read: 0, uses: 0, useless: 0, pause: None, next: None }
     }
 
     /// Ready while the connection has its turn.
     pub(super) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.read >= TURN {
             self.read = 0;
+            let uses = std::mem::replace(&mut self.uses, self.share.uses());
+            self.useless = if uses == self.uses { self.useless + 1 } else { 0 };
+            if self.useless >= USELESS_TURNS {
+                self.pause = Some(Box::pin(sleep(PAUSE)));
+            }
             let (begin, next) = oneshot::channel();
             // Without anybody who calls the next, it is this connection's turn.
             self.next = self.line.0.send(begin).is_ok().then_some(next);
+        }
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
         }
         if let Some(next) = &mut self.next {
             if Pin::new(next).poll(cx).is_pending() {
@@ -78,24 +102,33 @@ impl Turns {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::{Bounds, Budget};
     use std::future::poll_fn;
+    use std::sync::Mutex;
+    use tokio::time::Instant;
+
+    fn share() -> Arc<Share> {
+        Budget::new(Bounds { requests: 1, bytes: 1, connection_bytes: 1 }).share()
+    }
 
     #[tokio::test]
     async fn who_has_more_to_read_stands_in_line_and_others_run_between_the_turns() {
         let line = Line::form();
-        let turns = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let turns = Arc::new(Mutex::new(Vec::new()));
         let busy = ["first", "second"].map(|name| {
-            let (mut own, turns) = (Turns::new(line.clone()), std::sync::Arc::clone(&turns));
+            let (share, turns) = (share(), Arc::clone(&turns));
+            let mut own = Turns::new(line.clone(), Arc::clone(&share));
             tokio::spawn(async move {
                 for _ in 0..3 {
                     poll_fn(|cx| own.poll_turn(cx)).await;
                     turns.lock().unwrap().push(name);
                     own.note_read(TURN);
+                    share.note_use();
                 }
             })
         });
         let other = {
-            let turns = std::sync::Arc::clone(&turns);
+            let turns = Arc::clone(&turns);
             tokio::spawn(async move {
                 for _ in 0..3 {
                     yield_now().await;
@@ -111,9 +144,28 @@ mod tests {
         assert_eq!(turns, expected);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn who_sends_nothing_that_a_call_needs_has_pauses() {
+        let share = share();
+        let mut turns = Turns::new(Line::form(), Arc::clone(&share));
+        let begin = Instant::now();
+        for (sends_calls, pauses) in [(true, 0), (false, 9), (true, 0)] {
+            let begin = Instant::now();
+            for _ in 0..10 {
+                if sends_calls {
+                    share.note_use();
+                }
+                turns.note_read(TURN);
+                poll_fn(|cx| turns.poll_turn(cx)).await;
+            }
+            assert_eq!(begin.elapsed().as_millis(), pauses * PAUSE.as_millis(), "{sends_calls}");
+        }
+        assert!(begin.elapsed() < Duration::from_secs(1));
+    }
+
     #[tokio::test]
     async fn who_has_read_all_there_was_does_not_wait() {
-        let mut turns = Turns::new(Line::form());
+        let mut turns = Turns::new(Line::form(), share());
         for _ in 0..10 {
             turns.note_read(TURN - 1);
             turns.end();
@@ -125,7 +177,7 @@ mod tests {
     #[tokio::test]
     async fn who_leaves_the_line_does_not_hold_it_up() {
         let line = Line::form();
-        let (mut leaves, mut stays) = (Turns::new(line.clone()), Turns::new(line));
+        let (mut leaves, mut stays) = (Turns::new(line.clone(), share()), Turns::new(line, share()));
         for turns in [&mut leaves, &mut stays] {
             turns.note_read(TURN);
             assert!(poll_fn(|cx| Poll::Ready(turns.poll_turn(cx))).await.is_pending());

@@ -28,9 +28,11 @@ const WAITING_PART: usize = 2;
 /// default.
 pub(crate) const STREAM_WINDOW: u32 = 65_535;
 
-/// What an open stream of calls or answers takes, measured: its buffers, its task, its state. The first of a connection belongs to what a
-/// connection takes.
-const STREAM_BYTES: usize = 24 << 10;
+/// This part of the bytes is there once more, for what open calls take beside their messages.
+const OPEN_PART: usize = 4;
+
+/// So many bytes each connection has for its open calls in any case: enough for a stream, and a few calls.
+const OPEN_OF_EACH: usize = 64 << 10;
 
 /// The bounds of the whole process.
 #[derive(Clone, Copy, Debug)]
@@ -52,8 +54,10 @@ struct Room {
     bounds: Bounds,
     requests: AtomicUsize,
     bytes: AtomicUsize,
-    /// Bytes that are on their way, of messages that wait for room, and what calls take whose messages have not arrived.
+    /// Bytes that are on their way, of messages that wait for room.
     on_their_way: AtomicUsize,
+    /// What open calls take.
+    open: AtomicUsize,
     waiting: WaitingShares,
     draining: AtomicBool,
 }
@@ -67,25 +71,27 @@ pub struct Share {
     /// The part of the bytes that is answers.
     answers: AtomicUsize,
     on_their_way: AtomicUsize,
-    /// Streams that are open.
-    streams: AtomicUsize,
+    open: AtomicUsize,
+    /// How often something came that a call needs.
+    uses: AtomicUsize,
     calls: Calls,
     /// Tells the connection that `on_their_way` has changed.
     window: Notify,
 }
 
-/// What is on its way of a message that waits for room, or what a call takes whose message has not arrived, for as long as it waits.
+/// What is on its way of a message that waits for room, for as long as it waits.
 #[derive(Debug)]
 pub struct OnItsWay {
     share: Arc<Share>,
     bytes: usize,
 }
 
-/// A stream that is open, until this is dropped.
+/// What a call takes beside its messages, such as its head and its task, until this is dropped: for as long as its message has not
+/// arrived, or its stream is open.
 #[derive(Debug)]
-pub struct OpenStream {
+pub struct OpenCall {
     share: Arc<Share>,
-    _held: Option<Held>,
+    bytes: usize,
 }
 
 /// A request in flight, or bytes that are held, or both. They are given back when this is dropped.
@@ -107,6 +113,7 @@ impl Budget {
             requests: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
             on_their_way: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
             waiting: WaitingShares::default(),
             draining: AtomicBool::new(false),
         }))
@@ -116,9 +123,9 @@ impl Budget {
     #[must_use]
     pub fn share(&self) -> Arc<Share> {
         let room = Arc::clone(&self.0);
-        let [requests, bytes, answers, on_their_way, streams] = [0; 5].map(AtomicUsize::new);
+        let [requests, bytes, answers, on_their_way, open, uses] = [0; 6].map(AtomicUsize::new);
         let (calls, window) = (Calls::default(), Notify::new());
-        Arc::new(Share { room, requests, bytes, answers, on_their_way, streams, calls, window })
+        Arc::new(Share { room, requests, bytes, answers, on_their_way, open, uses, calls, window })
     }
 
     /// Requests in flight.
@@ -167,14 +174,25 @@ impl Share {
         held
     }
 
-    /// Opens a stream, with a head of so many bytes. `None` if there is no room for another.
-    pub fn open_stream(self: &Arc<Self>, head: usize) -> Option<OpenStream> {
-        let others = self.streams.fetch_add(1, Ordering::Relaxed);
-        let mut stream = OpenStream { share: Arc::clone(self), _held: None };
-        if others > 0 {
-            stream._held = Some(self.has_room().then(|| self.hold(STREAM_BYTES + head))?);
-        }
-        Some(stream)
+    /// Notes that something came that a call needs: its head, or a part of its messages.
+    pub fn note_use(&self) {
+        self.uses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often something came that a call needs.
+    pub fn uses(&self) -> usize {
+        self.uses.load(Ordering::Relaxed)
+    }
+
+    /// Lets a call stay that takes so many bytes beside its messages. `None` if all calls take too much, or those of this connection more
+    /// than their part of it.
+    pub fn open_call(self: &Arc<Self>, bytes: usize) -> Option<OpenCall> {
+        let own = self.open.fetch_add(bytes, Ordering::Relaxed);
+        let all = self.room.open.fetch_add(bytes, Ordering::Relaxed);
+        // Given back at once if it is one too many.
+        let call = OpenCall { share: Arc::clone(self), bytes };
+        let free = (self.room.bounds.bytes / OPEN_PART).saturating_sub(all);
+        (own < OPEN_OF_EACH || own < free).then_some(call)
     }
 
     /// Whether the connection may receive another message. It may exceed its bound by that message.
@@ -205,7 +223,7 @@ impl Share {
         &self.calls
     }
 
-    /// Lets a message of so many bytes wait for room, or a call that takes so many for its message. As much of it may be here as its stream's window allows. The
+    /// Lets a message of so many bytes wait for room. As much of it may be here as its stream's window allows. The
     /// connection's window is opened by as much: otherwise messages that wait would fill it, and those that have room could
     /// never arrive. `None` if too many wait already, or if this connection has more than its part of them.
     pub fn wait(self: &Arc<Self>, bytes: usize) -> Option<OnItsWay> {
@@ -330,9 +348,10 @@ impl Share {
     }
 }
 
-impl Drop for OpenStream {
+impl Drop for OpenCall {
     fn drop(&mut self) {
-        self.share.streams.fetch_sub(1, Ordering::Relaxed);
+        self.share.open.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.share.room.open.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -391,15 +410,16 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_has_one_stream_for_nothing_and_more_while_there_is_room() {
-        let budget = budget(1, 8 * STREAM_BYTES, 8 * STREAM_BYTES);
-        let share = budget.share();
-        let streams: Vec<_> = from_fn(|| share.open_stream(100)).collect();
-        // Half of the bytes can be held, and the last one may exceed that.
-        assert_eq!(streams.len(), 1 + 2, "a connection leaves as much as it has");
-        let other = budget.share().open_stream(100).expect("another connection has its first");
-        drop((streams, other));
-        assert_eq!((budget.bytes(), share.streams.load(Ordering::Relaxed)), (0, 0));
+    fn open_calls_are_bounded_and_every_connection_may_have_a_few() {
+        let budget = budget(1, 64 << 20, 1);
+        let fill = |share: &Arc<Share>| from_fn(|| share.open_call(10_000)).take(10_000).collect::<Vec<_>>();
+        let greedy: Vec<_> = (0..100).map(|_| fill(&budget.share())).collect();
+        let other = fill(&budget.share());
+        assert_eq!(other.len(), 7);
+        let taken = budget.0.open.load(Ordering::Relaxed);
+        assert!(taken < (16 << 20) + 101 * (OPEN_OF_EACH + 10_000), "{taken}");
+        drop((greedy, other));
+        assert_eq!(budget.0.open.load(Ordering::Relaxed), 0);
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub(super) struct Waiter<'a> {
 }
 
 impl Wish {
-    fn of<'a>(self, calls: &'a Calls) -> &'a Notify {
+    fn of(self, calls: &Calls) -> &Notify {
         match self {
             Self::Message => &calls.messages,
             Self::Answer => &calls.answers,
