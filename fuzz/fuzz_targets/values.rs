@@ -1,5 +1,5 @@
 //! Attributes and values: what the server takes, a client reads; what a client writes is never refused for how it is written; a change is
-//! what it would be with a map.
+//! what it would be with a map. The attributes of a sealed session, once opened, have one form.
 
 #![no_main]
 

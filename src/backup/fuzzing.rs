@@ -2,6 +2,7 @@
 
 use super::{BackupReader, BackupWriter, Finished, ID_BYTES, MAGIC, Next, ReadError, Saved, format_version, restore};
 use crate::encryption::{KeyRing, Place};
+use crate::engine::fuzzing::record_row;
 use crate::engine::{DataFolder, DurableEngine, DurableOptions, Engine, verify};
 use crate::fuzzing::{Input, check_line, scratch};
 use prost::encoding::encode_varint;
@@ -116,9 +117,11 @@ struct Forge {
 
 impl Forge {
     fn step(&mut self, rest: &mut Input<'_>) {
-        match rest.byte() % 7 {
+        let kind = rest.byte();
+        match kind % 7 {
             0 => {
-                let (row, lookups) = (sealed(rest.piece()), rest.piece());
+                // The upper half of the numbers stands for records that are sealed.
+                let (row, lookups) = (record_row(rest.piece(), kind > 127), rest.piece());
                 let lookups: Vec<u8> = lookups.chunks(32).flat_map(|hash| field(2, hash)).collect();
                 self.add(&field(2, &[field(1, &row), lookups].concat()));
                 self.counts[0] += 1;
@@ -128,7 +131,7 @@ impl Forge {
                 self.counts[1] += 1;
             }
             2 => {
-                let (sequence, row) = (rest.number(), sealed(rest.piece()));
+                let (sequence, row) = (rest.number(), record_row(rest.piece(), false));
                 self.add(&field(4, &[number(1, sequence), field(2, &row)].concat()));
                 self.counts[2] += 1;
             }
@@ -181,11 +184,6 @@ impl Forge {
         self.add(&field(5, &[fields, &field(2, &counts), &field(10, &hash)].concat()));
         self.close();
     }
-}
-
-/// A stored row with this content.
-fn sealed(content: &[u8]) -> Vec<u8> {
-    [&[1], &crc32fast::hash(content).to_be_bytes()[..], content].concat()
 }
 
 fn field(number: u8, content: &[u8]) -> Vec<u8> {

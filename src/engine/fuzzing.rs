@@ -13,6 +13,9 @@ use crate::model::Record;
 use bytes::Bytes;
 use prost::Message;
 
+/// The format of most rows.
+const FORMAT_PLAIN: u8 = 1;
+
 /// A format byte and a checksum.
 const HEADER_BYTES: usize = 5;
 
@@ -23,22 +26,28 @@ const LEAF_BYTES: usize = 4 << 20;
 pub(crate) fn rows(input: &[u8]) {
     let Some((first, content)) = input.split_first() else { return };
     let row = |format| {
-        if first & 128 != 0 { Bytes::copy_from_slice(content) } else { sealed(format, content) }
+        if first & 128 != 0 { Bytes::copy_from_slice(content) } else { with_header(format, content) }
     };
     match first & 127 {
-        0 => record(row(1)),
-        1 => event(row(1)),
+        0 => record(row(FORMAT_PLAIN)),
+        1 => event(row(FORMAT_PLAIN)),
         2 => part_list(row(2)),
         3 => leaf(row(4)),
         4 => block(row(3)),
-        5 => small(&row(1)),
-        6 => durable::fuzzing::parts(content),
+        5 => small(&row(FORMAT_PLAIN)),
+        6 => durable::fuzzing::parts(content, FORMAT_PLAIN),
         8 => record(row(FORMAT_SEALED)),
+        9 => durable::fuzzing::parts(content, FORMAT_SEALED),
         _ => durable::fuzzing::keys(content),
     }
 }
 
-fn sealed(format: u8, content: &[u8]) -> Bytes {
+/// The row of a record with this content, in the format of those that are sealed or of the others.
+pub(crate) fn record_row(content: &[u8], is_sealed: bool) -> Bytes {
+    with_header(if is_sealed { FORMAT_SEALED } else { FORMAT_PLAIN }, content)
+}
+
+pub(super) fn with_header(format: u8, content: &[u8]) -> Bytes {
     [&[format], &crc32fast::hash(content).to_be_bytes()[..], content].concat().into()
 }
 

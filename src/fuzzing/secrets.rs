@@ -4,7 +4,7 @@ use super::Input;
 use crate::clock::Clock;
 use crate::engine::MemoryEngine;
 use crate::model::{Handle, IdHash, ResumeToken, Secret, SessionId};
-use crate::session::{Error, NewSession, Past, Policies, Redemption, SessionChange, Sessions};
+use crate::session::{Error, NewSession, Past, Policies, Policy, Redemption, SessionChange, Sessions};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use std::sync::Arc;
@@ -62,17 +62,19 @@ fn resume_token(text: &str) {
     }
 }
 
-/// Of a secret that was issued, no other text is as good.
+/// Of a secret that was issued, no other text is as good. The session may be sealed.
 async fn forged(mut rest: Input<'_>) {
     let (clock, _hand) = Clock::manual(1_700_000_000_000);
-    let sessions = Sessions::new(Arc::new(MemoryEngine::default()), clock, Policies::default());
+    let kind = rest.byte();
+    let (is_ticket, sealed) = (kind & 1 != 0, kind & 2 != 0);
+    let policies = Policies { default: Policy { sealed, ..Policy::default() }, ..Policies::default() };
+    let sessions = Sessions::new(Arc::new(MemoryEngine::default()), clock, policies);
     let new =
         NewSession { namespace: NAMESPACE.into(), id: None, data: SessionChange::default(), past: Past::default() };
     let (id, _) = sessions.create(new).await.expect("a session");
     let (_, token) = sessions.issue_csrf_token(NAMESPACE, &id).await.expect("a token");
     let (_, ticket, _) = sessions.issue_handoff(NAMESPACE, &id, AUDIENCE.into(), 60_000).await.expect("a ticket");
     let ticket = ticket.reveal();
-    let is_ticket = rest.byte() % 2 == 1;
     let shown = changed(if is_ticket { &ticket } else { &token }, rest);
     if is_ticket {
         let redemption =

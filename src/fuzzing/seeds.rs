@@ -109,6 +109,20 @@ fn record() -> Record {
     }
 }
 
+fn sealed_record() -> Record {
+    let mut record = Record { attributes: Attributes::default(), sealed: Some([7; 60][..].into()), ..record() };
+    record.credentials[0].wrapped = Some([8; WRAPPED_BYTES].into());
+    record
+}
+
+/// The contents of stored rows of a sealed session: its record, an event.
+fn sealed_contents() -> [Vec<u8>; 2] {
+    let mut record = sealed_record();
+    record.tickets[0].wrapped = Some([9; WRAPPED_BYTES].into());
+    let event = Event { sequence: 8, transaction: 6, ..Event::new(EventKind::Revoked, 5, &record, false) };
+    [encode_record(&record), encode_event(&event)].map(|row| row[ROW_HEADER..].to_vec())
+}
+
 /// The contents of stored rows: a record, a bare record, an event.
 fn contents() -> [Vec<u8>; 3] {
     let bare = Record {
@@ -125,9 +139,8 @@ fn contents() -> [Vec<u8>; 3] {
 
 fn rows() -> Seeds {
     let [record, bare, event] = contents();
-    let mut sealed = Record { attributes: Attributes::default(), sealed: Some([7; 60][..].into()), ..self::record() };
-    sealed.credentials[0].wrapped = Some([8; WRAPPED_BYTES].into());
-    let sealed = encode_record(&sealed)[ROW_HEADER..].to_vec();
+    let sealed = encode_record(&sealed_record())[ROW_HEADER..].to_vec();
+    let [with_ticket, sealed_event] = sealed_contents();
     let leaf = b"\x00\x05key-1\x03one\x04\x012\x03two\x05\x03-34\x00";
     let block = lz4_flex::block::compress_prepend_size(b"\x01\x05event\x02\x05event\x40\x00");
     let gap = join(&[b"gap-after-", &7_u64.to_be_bytes(), &9_u64.to_be_bytes()]);
@@ -152,6 +165,9 @@ fn rows() -> Seeds {
             with(7, &join(&[&5_u64.to_be_bytes(), &handle().to_bytes()])),
             whole,
             with(8, &sealed),
+            with(8, &with_ticket),
+            with(1, &sealed_event),
+            with(9, &join(&[&[99, 4], &with_ticket])),
         ],
     )
 }
@@ -238,9 +254,21 @@ fn backup() -> Seeds {
     ]);
     let small = join(&[&[1, 0], &piece(&bare), &piece(&[]), &[6], &piece(b"\x08\x64\x18\x01")]);
     let encrypted = [&[3], &made[1..]].concat();
-    let mut all = seeds("backup", [golden, made.clone(), small.clone(), encrypted.clone()]);
-    all.extend(seeds("restore", [made, small, encrypted]));
-    all
+    let [record, event] = sealed_contents();
+    let with_sealed = |how: u8| {
+        join(&[
+            &[how, 133],
+            &piece(&record),
+            &piece(&[1; 32]),
+            &[2, 7],
+            &piece(&event),
+            &[6],
+            &piece(b"\x08\x64\x18\x01\x20\x01\x28\x06\x30\x07"),
+        ])
+    };
+    let (sealed, sealed_encrypted) = (with_sealed(5), with_sealed(7));
+    let made = [made, small, encrypted, sealed, sealed_encrypted];
+    [seeds("backup", [golden]), seeds("backup", made.clone()), seeds("restore", made)].concat()
 }
 
 fn clock() -> Seeds {
@@ -251,6 +279,7 @@ fn clock() -> Seeds {
     let mut watermark = vec![2];
     watermark.extend([7_u64, 8, 9, 5, 6].iter().flat_map(|number| number.to_be_bytes()));
     let old = [&[1][..], &watermark[1..25]].concat();
+    let sealed = [4, 5].map(|format| join(&[&[3, format], &watermark[1..]]));
     seeds(
         "clock",
         [
@@ -258,7 +287,9 @@ fn clock() -> Seeds {
             join(&[&[3, 0], &piece(copy(1_600_000_000_000).as_bytes()), b"torn"]),
             join(&[&[3], &watermark]),
             join(&[&[1], &old]),
-        ],
+        ]
+        .into_iter()
+        .chain(sealed),
     )
 }
 
@@ -288,7 +319,8 @@ fn json() -> Seeds {
 fn values() -> Seeds {
     let change: Vec<u8> = ENTRIES.iter().flat_map(|entry| [&[1][..], &piece(entry)].concat()).collect();
     let entries = ENTRIES.iter().map(|entry| [&[0], *entry].concat());
-    seeds("values", entries.chain([join(&[&[1, 0], &piece(b"n"), &change])]))
+    let attributes: Attributes = ENTRIES.iter().map(|entry| Attribute::from_wire(entry).unwrap()).collect();
+    seeds("values", entries.chain([join(&[&[1, 0], &piece(b"n"), &change]), join(&[&[2], attributes.fields()])]))
 }
 
 fn secrets() -> Seeds {
@@ -302,7 +334,15 @@ fn secrets() -> Seeds {
         &crate::service::fuzzing::a_page_token(handle()),
     ];
     let texts = texts.map(|text| [&[0], text.as_bytes()].concat());
-    let forged = [&b"\x01\x00"[..], b"\x01\x01", b"\x01\x00\x01\x55A", b"\x01\x01\x00\x35\x00", b"\x01\x00\x03\xff="];
+    let forged = [
+        &b"\x01\x00"[..],
+        b"\x01\x01",
+        b"\x01\x00\x01\x55A",
+        b"\x01\x01\x00\x35\x00",
+        b"\x01\x00\x03\xff=",
+        b"\x01\x02",
+        b"\x01\x03",
+    ];
     seeds("secrets", texts.into_iter().chain(forged.map(<[u8]>::to_vec)))
 }
 
@@ -376,9 +416,26 @@ fn calls() -> Seeds {
         Method::Delete(delete),
     ];
     let call = |(tag, method)| Call { tag, timeout: None, method: Some(method), trace_context: None };
-    let message = ExchangeRequest { calls: (1..).zip(methods).map(call).collect() }.encode_to_vec();
+    let sealed = methods.clone().map(in_sealed);
+    let with = |methods: [Method; 6]| ExchangeRequest { calls: (1..).zip(methods).map(call).collect() }.encode_to_vec();
+    let (message, sealed) = (with(methods), with(sealed));
     let body = [&[1, 0, 0][..], &piece(&message)].concat();
-    seeds("calls", [[&[0][..], &piece(&message)].concat(), [&[1, 0, 0], &body[1..]].concat()])
+    let messages = [message, sealed].map(|message| [&[0][..], &piece(&message)].concat());
+    seeds("calls", messages.into_iter().chain([[&[1, 0, 0], &body[1..]].concat()]))
+}
+
+/// The same call in the namespace whose sessions are sealed.
+fn in_sealed(mut method: Method) -> Method {
+    let namespace = match &mut method {
+        Method::Create(request) => &mut request.namespace,
+        Method::Get(request) => &mut request.namespace,
+        Method::Update(request) => &mut request.namespace,
+        Method::Touch(request) => &mut request.namespace,
+        Method::Rotate(request) => &mut request.namespace,
+        Method::Delete(request) => &mut request.namespace,
+    };
+    "sealed".clone_into(namespace);
+    method
 }
 
 fn messages() -> Seeds {
@@ -427,6 +484,12 @@ fn messages() -> Seeds {
                 .encode_to_vec(),
         ),
         (16, proto::WatchSessionsRequest { kinds: vec![1, 6], ..Default::default() }.encode_to_vec()),
+        (17, proto::IssueCsrfTokenRequest { session_id: id(), ..Default::default() }.encode_to_vec()),
     ];
-    seeds("messages", requests.map(|(method, request)| [&[method], &request[..]].concat()))
+    // Fields may come in any order, so what asks for the sealed namespace stands behind.
+    let in_sealed = [1, 2, 4, 6, 8, 13, 15, 16, 17].map(|method: u8| {
+        let (_, request) = requests.iter().find(|(other, _)| *other == method).expect("a request");
+        [&[method], &request[..], &text(1, "sealed")].concat()
+    });
+    seeds("messages", requests.map(|(method, request)| [&[method], &request[..]].concat()).into_iter().chain(in_sealed))
 }

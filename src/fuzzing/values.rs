@@ -7,10 +7,14 @@ use prost::Message;
 use sessiond_client::proto::{Session, Value};
 use std::collections::BTreeMap;
 
-/// One entry, and a change of several.
+/// One entry, a change of several, and what a sealed session holds.
 pub(super) fn values(input: &[u8]) {
     let mut rest = Input(input);
-    if rest.byte() % 2 == 0 { entry(rest.0) } else { change(rest) }
+    match rest.byte() % 3 {
+        0 => entry(rest.0),
+        1 => change(rest),
+        _ => fields(rest.0),
+    }
 }
 
 fn entry(bytes: &[u8]) {
@@ -61,6 +65,19 @@ fn change(mut rest: Input<'_>) {
     assert_eq!(attributes.len(), expected.len());
     assert_eq!(attributes.size(), expected.iter().map(|one| one.entry().len()).sum::<usize>());
     check_client_reads(&expected);
+}
+
+/// The attributes of a sealed session, once they are opened. There is one form of them.
+fn fields(bytes: &[u8]) {
+    let Some(attributes) = Attributes::from_fields(bytes) else { return };
+    let entry = |entry| Attribute::from_stored(Bytes::copy_from_slice(entry)).expect("an entry that may be stored");
+    let entries: Vec<_> = attributes.entries().map(entry).collect();
+    let again: Attributes = entries.iter().cloned().collect();
+    assert_eq!((again.fields(), &again), (bytes, &attributes));
+    // What the values hold was checked when they came, and is not again.
+    if entries.iter().all(|entry| Attribute::from_wire(entry.entry()).is_ok()) {
+        check_client_reads(&entries);
+    }
 }
 
 /// A client that gets these attributes reads each under its name, with its value.

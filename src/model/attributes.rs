@@ -45,11 +45,7 @@ impl Attribute {
     /// came, and is not again.
     #[must_use]
     pub fn from_stored(entry: Bytes) -> Option<Self> {
-        let name = name_of(&entry)?;
-        let (last_name, value) = value::entry(&entry).ok()?;
-        let canonical = [name, value].map(|bytes| 1 + encoded_len_varint(bytes.len() as u64) + bytes.len());
-        let is_canonical = canonical[0] + canonical[1] == entry.len() && name == last_name;
-        (is_canonical && std::str::from_utf8(name).is_ok()).then_some(Self { entry })
+        canonical_name(&entry).is_some().then_some(Self { entry })
     }
 
     fn canonical(name: &str, value: &[u8]) -> Self {
@@ -81,6 +77,19 @@ impl Attribute {
 fn name_of(entry: &[u8]) -> Option<&[u8]> {
     let mut rest = entry.strip_prefix(&[NAME_KEY])?;
     take(&mut rest)
+}
+
+/// The name in an entry; `None` if it is in another form than the canonical one. What the value holds is not checked.
+fn canonical_name(entry: &[u8]) -> Option<&[u8]> {
+    let name = name_of(entry)?;
+    let (last_name, value) = value::entry(entry).ok()?;
+    let is_canonical = field_bytes(name) + field_bytes(value) == entry.len() && name == last_name;
+    (is_canonical && std::str::from_utf8(name).is_ok()).then_some(name)
+}
+
+/// How many bytes a field with this content takes in canonical form.
+fn field_bytes(content: &[u8]) -> usize {
+    1 + encoded_len_varint(content.len() as u64) + content.len()
 }
 
 /// Takes bytes that follow their length.
@@ -142,10 +151,11 @@ impl Attributes {
         let (mut rest, mut count, mut size) = (fields, 0, 0);
         let mut previous: Option<&[u8]> = None;
         while !rest.is_empty() {
+            let before = rest.len();
             rest = rest.strip_prefix(&[ATTRIBUTE_KEY])?;
             let entry = take(&mut rest)?;
-            let name = name_of(entry)?;
-            if previous.is_some_and(|previous| previous >= name) || value::entry(entry).is_err() {
+            let name = canonical_name(entry)?;
+            if previous.is_some_and(|previous| previous >= name) || before - rest.len() != field_bytes(entry) {
                 return None;
             }
             (previous, count, size) = (Some(name), count + 1, size + entry.len());
@@ -303,6 +313,22 @@ mod tests {
             if let Some(read) = Attributes::from_fields(&damaged) {
                 assert_eq!(read.entries().count(), read.len());
             }
+        }
+    }
+
+    #[test]
+    fn fields_in_another_form_are_not_read() {
+        let written = attribute("n", "1");
+        let field = |entry: &[u8]| [&[ATTRIBUTE_KEY, u8::try_from(entry.len()).unwrap()], entry].concat();
+        let entry = written.entry();
+        assert!(Attributes::from_fields(&field(entry)).is_some());
+        let long_length = [&[ATTRIBUTE_KEY, 0x80 | u8::try_from(entry.len()).unwrap(), 0], &entry[..]].concat();
+        let long_name = [&[NAME_KEY, 0x81, 0], &entry[2..]].concat();
+        let empty_value_before = [&entry[..3], &[VALUE_KEY, 0], &entry[3..]].concat();
+        let no_text = [&entry[..2], &[0xff], &entry[3..]].concat();
+        assert_eq!(Attributes::from_fields(&long_length), None);
+        for other in [&entry[..3], &long_name, &empty_value_before, &no_text] {
+            assert_eq!(Attributes::from_fields(&field(other)), None, "{other:?}");
         }
     }
 

@@ -13,12 +13,12 @@ use crate::model::{Attribute, Record, SessionId};
 use crate::proto::reply::Result as Answer;
 use crate::proto::session_store_server::SessionStore;
 use crate::proto::{ExchangeRequest, ExchangeResponse, Reply};
-use crate::session::{NewSession, Past, Policies, SessionChange, Sessions};
+use crate::session::{NewSession, Past, Policies, Policy, SessionChange, Sessions};
 use bytes::Bytes;
 use http_body_util::Full;
 use prost::Message;
 use sessiond_client::proto::Session;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,12 @@ use tonic::{Code, Request, Response, Status, Streaming};
 
 /// There is a session with this ID.
 const KNOWN_ID: &str = "a-session-that-is-there";
+
+/// The session's attribute.
+const ENTRY: &[u8] = b"\x0a\x01n\x12\x02\x10\x01";
+
+/// A namespace whose sessions are sealed.
+const SEALED: &str = "sealed";
 
 /// Much more than a call takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -132,7 +138,7 @@ pub(crate) fn messages(input: &[u8]) {
     let Some((method, message)) = input.split_first() else { return };
     let message = Bytes::copy_from_slice(message);
     run(|store| async move {
-        match method % 17 {
+        match method % 18 {
             0 => unary(message, |request| store.create_session(request)).await,
             1 => unary(message, |request| store.get_session(request)).await,
             2 => unary(message, |request| store.update_session(request)).await,
@@ -149,7 +155,8 @@ pub(crate) fn messages(input: &[u8]) {
             13 => unary(message, |request| store.issue_handoff(request)).await,
             14 => unary(message, |request| store.redeem_handoff(request)).await,
             15 => unary(message, |request| store.verify_csrf_token(request)).await,
-            _ => unary(message, |request| store.watch_sessions(request)).await,
+            16 => unary(message, |request| store.watch_sessions(request)).await,
+            _ => unary(message, |request| store.issue_csrf_token(request)).await,
         }
     });
 }
@@ -173,7 +180,7 @@ fn with_received<T>(mut request: Request<T>) -> Request<T> {
     request
 }
 
-/// Runs a call on a service with one session.
+/// Runs a call on a service with a session in each of two namespaces; in one of them it is sealed.
 fn run<F: Future<Output = ()>>(call: impl FnOnce(StoreService) -> F) {
     thread_local! {
         static BACKGROUND: Background = Background::start().expect("a thread");
@@ -189,17 +196,22 @@ fn run<F: Future<Output = ()>>(call: impl FnOnce(StoreService) -> F) {
         Recorder::new(AuditLog::in_log(), false, None),
     );
     let (clock, _hand) = Clock::manual(1_700_000_000_000);
-    let sessions = Sessions::new(Arc::new(MemoryEngine::default()), clock, Policies::default());
+    let sealed = HashMap::from([(SEALED.into(), Policy { sealed: true, ..Policy::default() })]);
+    let policies = Policies { namespaces: sealed, ..Policies::default() };
+    let sessions = Sessions::new(Arc::new(MemoryEngine::default()), clock, policies);
     store.open(sessions.clone());
     runtime.block_on(async {
-        let id = SessionId::parse(KNOWN_ID.into());
-        let data = SessionChange {
-            principal: Some("ada".into()),
-            set_labels: BTreeMap::from([("device".into(), "laptop".into())]),
-            ..SessionChange::default()
-        };
-        let new = NewSession { namespace: "default".into(), id, data, past: Past::default() };
-        sessions.create(new).await.expect("a session");
+        for namespace in ["default", SEALED] {
+            let id = SessionId::parse(KNOWN_ID.into());
+            let data = SessionChange {
+                principal: Some("ada".into()),
+                set_labels: BTreeMap::from([("device".into(), "laptop".into())]),
+                set_attributes: vec![Attribute::from_wire(ENTRY).expect("an attribute")],
+                ..SessionChange::default()
+            };
+            let new = NewSession { namespace: namespace.into(), id, data, past: Past::default() };
+            sessions.create(new).await.expect("a session");
+        }
         timeout(PATIENCE, call(store)).await.expect("a call ends");
     });
 }

@@ -11,6 +11,7 @@ use super::redo::{Position, Redo, RedoFile, RedoWriter};
 use super::sync_watermark::{self, StoredWatermark, WatermarkFile};
 use super::table::Table;
 use crate::encryption::KeyRing;
+use crate::engine::fuzzing::with_header;
 use crate::engine::{codec, decode_record};
 use crate::fuzzing::{Input, scratch};
 use std::collections::BTreeMap;
@@ -20,12 +21,12 @@ use std::path::PathBuf;
 /// The oldest generation that is written here.
 const GENERATION: u64 = 7;
 
-/// A record in parts is the record.
-pub(crate) fn parts(content: &[u8]) {
+/// A record in parts is the record. `format` is that of its row.
+pub(crate) fn parts(content: &[u8], format: u8) {
     let mut rest = Input(content);
     let (size, claimed) = (usize::from(rest.byte()) + 1, rest.number());
-    let Ok(record) = decode_record(codec::encode_part(rest.0)) else { return };
-    let row = codec::encode_part(rest.0);
+    let row = with_header(format, rest.0);
+    let Ok(record) = decode_record(row.clone()) else { return };
     let chunks: Vec<&[u8]> = row.chunks(size).collect();
     let part =
         |(at, part): (usize, &&[u8])| (part_key(record.handle, 3, at).to_vec(), codec::encode_part(part).to_vec());
