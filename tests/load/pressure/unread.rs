@@ -191,7 +191,7 @@ pub(crate) fn send_without_reading(server: &Server) -> Peer {
     let mut peer = Peer::greet_with(server.address(), &[(INITIAL_WINDOW_SIZE, 0)]);
     let calls = ExchangeRequest { calls: vec![Call::default()] };
     // The second message would have 1 MB.
-    let sent = [&message(&calls)[..], &[0, 0, 15, 66, 64], &[0; 60_000]].concat();
+    let sent = [&message(&calls)[..], &[0, 0, 15, 66, 64], &vec![0; 60_000]].concat();
     for stream in (0..16).map(|number| 2 * number + 1) {
         peer.send(&frame(HEADERS, END_HEADERS, stream, &call_headers("Exchange")));
         for piece in sent.chunks(16_000) {
