@@ -4,7 +4,7 @@ use super::listener::Accepted;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -14,6 +14,9 @@ const TOLD_AT_ONCE: usize = 64;
 
 /// A peer has so long to close its side, which takes a round trip. Clients try again after 50 ms.
 const CLOSE_WITHIN: Duration = Duration::from_millis(250);
+
+/// So much of what a peer has sent is read: more than a client sends before it hears of the server.
+const READ_AT_MOST: u64 = 64 << 10;
 
 /// The frames that end a connection of HTTP/2 before its first call (RFC 9113, 3.4 and 6.8): `SETTINGS`, and `GOAWAY` after the stream 0
 /// with `NO_ERROR`, so that clients take their calls elsewhere, or try again.
@@ -51,7 +54,7 @@ impl Refusals {
 async fn tell(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     stream.write_all(&frames()).await?;
     stream.shutdown().await?;
-    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.map(drop)
+    tokio::io::copy(&mut stream.take(READ_AT_MOST), &mut tokio::io::sink()).await.map(drop)
 }
 
 fn frames() -> Vec<u8> {

@@ -152,16 +152,10 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsProblem> {
     })
 }
 
-/// An error about the first of these certificates if none holds now. Those that have ended may stay in a file beside those in use.
+/// An error about the last of these certificates if none holds now. Those that have ended may stay in a file beside those in use.
 fn check_one_holds(setting: &'static str, path: &Path, certificates: &[CertificateDer<'_>]) -> Result<(), TlsProblem> {
-    let mut problems = Vec::new();
-    for certificate in certificates {
-        match check_time(setting, path, certificate) {
-            Ok(_) => return Ok(()),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    problems.into_iter().next().map_or(Ok(()), Err)
+    let times = certificates.iter().map(|certificate| check_time(setting, path, certificate).map(drop));
+    times.reduce(Result::or).unwrap_or(Ok(()))
 }
 
 /// When the certificate ends; an error unless it holds now.

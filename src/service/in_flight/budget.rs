@@ -1,7 +1,7 @@
 //! What the whole process has room for, and what each connection takes of it: requests in flight, and the bytes of messages
 //! that are not whole yet or not taken yet.
 
-use super::waiting::{Calls, WaitingShares, Wish};
+use super::waiting::{WaitingShares, WakeUps, Wish};
 use crate::service::errors::status::Refusal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -28,12 +28,6 @@ const WAITING_PART: usize = 2;
 /// default.
 pub(crate) const STREAM_WINDOW: u32 = 65_535;
 
-/// This part of the bytes is there once more, for what open calls take beside their messages.
-const OPEN_PART: usize = 4;
-
-/// So many bytes each connection has for its open calls in any case: enough for a stream, and a few calls.
-const OPEN_OF_EACH: usize = 64 << 10;
-
 /// The bounds of the whole process.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -47,17 +41,17 @@ pub struct Bounds {
 
 /// What the whole process has room for. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Budget(Arc<Room>);
+pub struct Budget(pub(super) Arc<Room>);
 
 #[derive(Debug)]
-struct Room {
-    bounds: Bounds,
+pub(super) struct Room {
+    pub(super) bounds: Bounds,
     requests: AtomicUsize,
     bytes: AtomicUsize,
     /// Bytes that are on their way, of messages that wait for room.
     on_their_way: AtomicUsize,
     /// What open calls take.
-    open: AtomicUsize,
+    pub(super) open: AtomicUsize,
     waiting: WaitingShares,
     draining: AtomicBool,
 }
@@ -65,16 +59,16 @@ struct Room {
 /// What one connection takes of the room.
 #[derive(Debug)]
 pub struct Share {
-    room: Arc<Room>,
+    pub(super) room: Arc<Room>,
     requests: AtomicUsize,
     bytes: AtomicUsize,
     /// The part of the bytes that is answers.
     answers: AtomicUsize,
     on_their_way: AtomicUsize,
-    open: AtomicUsize,
+    pub(super) open: AtomicUsize,
     /// How often something came that a call needs.
     uses: AtomicUsize,
-    calls: Calls,
+    wake_ups: WakeUps,
     /// Tells the connection that `on_their_way` has changed.
     window: Notify,
 }
@@ -82,14 +76,6 @@ pub struct Share {
 /// What is on its way of a message that waits for room, for as long as it waits.
 #[derive(Debug)]
 pub struct OnItsWay {
-    share: Arc<Share>,
-    bytes: usize,
-}
-
-/// What a call takes beside its messages, such as its head and its task, until this is dropped: for as long as its message has not
-/// arrived, or its stream is open.
-#[derive(Debug)]
-pub struct OpenCall {
     share: Arc<Share>,
     bytes: usize,
 }
@@ -124,8 +110,8 @@ impl Budget {
     pub fn share(&self) -> Arc<Share> {
         let room = Arc::clone(&self.0);
         let [requests, bytes, answers, on_their_way, open, uses] = [0; 6].map(AtomicUsize::new);
-        let (calls, window) = (Calls::default(), Notify::new());
-        Arc::new(Share { room, requests, bytes, answers, on_their_way, open, uses, calls, window })
+        let (wake_ups, window) = (WakeUps::default(), Notify::new());
+        Arc::new(Share { room, requests, bytes, answers, on_their_way, open, uses, wake_ups, window })
     }
 
     /// Requests in flight.
@@ -184,17 +170,6 @@ impl Share {
         self.uses.load(Ordering::Relaxed)
     }
 
-    /// Lets a call stay that takes so many bytes beside its messages. `None` if all calls take too much, or those of this connection more
-    /// than their part of it.
-    pub fn open_call(self: &Arc<Self>, bytes: usize) -> Option<OpenCall> {
-        let own = self.open.fetch_add(bytes, Ordering::Relaxed);
-        let all = self.room.open.fetch_add(bytes, Ordering::Relaxed);
-        // Given back at once if it is one too many.
-        let call = OpenCall { share: Arc::clone(self), bytes };
-        let free = (self.room.bounds.bytes / OPEN_PART).saturating_sub(all);
-        (own < OPEN_OF_EACH || own < free).then_some(call)
-    }
-
     /// Whether the connection may receive another message. It may exceed its bound by that message.
     pub fn has_room(&self) -> bool {
         let own = self.bytes.load(Ordering::SeqCst);
@@ -219,8 +194,8 @@ impl Share {
     }
 
     /// How those are woken who wait in it.
-    pub(super) fn calls(&self) -> &Calls {
-        &self.calls
+    pub(super) fn wake_ups(&self) -> &WakeUps {
+        &self.wake_ups
     }
 
     /// Lets a message of so many bytes wait for room. As much of it may be here as its stream's window allows. The
@@ -348,13 +323,6 @@ impl Share {
     }
 }
 
-impl Drop for OpenCall {
-    fn drop(&mut self) {
-        self.share.open.fetch_sub(self.bytes, Ordering::Relaxed);
-        self.share.room.open.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
 impl Drop for Held {
     fn drop(&mut self) {
         self.share.leave(self.requests);
@@ -407,19 +375,6 @@ mod tests {
         drop((held, others));
         assert!(first.has_room());
         assert_eq!(budget.0.bytes.load(Ordering::Relaxed), 0);
-    }
-
-    #[test]
-    fn open_calls_are_bounded_and_every_connection_may_have_a_few() {
-        let budget = budget(1, 64 << 20, 1);
-        let fill = |share: &Arc<Share>| from_fn(|| share.open_call(10_000)).take(10_000).collect::<Vec<_>>();
-        let greedy: Vec<_> = (0..100).map(|_| fill(&budget.share())).collect();
-        let other = fill(&budget.share());
-        assert_eq!(other.len(), 7);
-        let taken = budget.0.open.load(Ordering::Relaxed);
-        assert!(taken < (16 << 20) + 101 * (OPEN_OF_EACH + 10_000), "{taken}");
-        drop((greedy, other));
-        assert_eq!(budget.0.open.load(Ordering::Relaxed), 0);
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub(super) enum Wish {
 
 /// How those who wait in one share are woken, each wish for itself, and one at a time.
 #[derive(Debug, Default)]
-pub(super) struct Calls {
+pub(super) struct WakeUps {
     messages: Notify,
     answers: Notify,
 }
@@ -46,10 +46,10 @@ pub(super) struct Waiter<'a> {
 }
 
 impl Wish {
-    fn of(self, calls: &Calls) -> &Notify {
+    fn of(self, wake_ups: &WakeUps) -> &Notify {
         match self {
-            Self::Message => &calls.messages,
-            Self::Answer => &calls.answers,
+            Self::Message => &wake_ups.messages,
+            Self::Answer => &wake_ups.answers,
         }
     }
 }
@@ -61,16 +61,16 @@ impl WaitingShares {
             return;
         }
         let _waiter = Waiter::begin(self, share);
-        let call = wish.of(share.calls());
+        let wake_up = wish.of(share.wake_ups());
         loop {
             // What becomes free after this line is not missed.
-            let called = call.notified();
+            let woken = wake_up.notified();
             if has_room(share) {
                 // It takes the room before the next one runs, who then looks whether there is more.
-                call.notify_one();
+                wake_up.notify_one();
                 return;
             }
-            called.await;
+            woken.await;
         }
     }
 
@@ -82,7 +82,7 @@ impl WaitingShares {
         for Waiting { share, .. } in self.shares().values() {
             for (wish, has_room) in [(Wish::Message, share.has_room()), (Wish::Answer, share.has_room_to_answer())] {
                 if has_room {
-                    wish.of(share.calls()).notify_one();
+                    wish.of(share.wake_ups()).notify_one();
                 }
             }
         }
