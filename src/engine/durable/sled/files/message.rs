@@ -86,6 +86,23 @@ pub(super) fn read_message(segment: &[u8], at: usize) -> Option<Message<'_>> {
     (!hasher.finalize() == sum).then_some(Message { kind, page, segment: number, payload, length })
 }
 
+/// So many bytes of what was never written, or was wiped out since.
+const BLANK: [u8; 4096] = [0; 4096];
+
+/// The first message that begins here or further on, and where. Bytes that are no message are passed over one by one; where nothing was
+/// written, which may be most of a file, many at a time: no kind of message is 0.
+pub(super) fn next_message(segment: &[u8], mut at: usize) -> Option<(usize, Message<'_>)> {
+    loop {
+        if segment.get(at + size_of::<u32>()..)?.starts_with(&BLANK) {
+            at += BLANK.len();
+        } else if let Some(message) = read_message(segment, at) {
+            return Some((at, message));
+        } else {
+            at += 1;
+        }
+    }
+}
+
 /// Reads sled's numbers and strings from the front of a buffer; `None` at its end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);

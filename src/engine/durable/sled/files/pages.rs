@@ -5,7 +5,9 @@
 //! far the log was written and synced. So damage and a torn end can be told apart here, before sled opens the folder
 //! and wipes out what it takes for torn.
 
-use super::message::{Kind, Message, SEGMENT_HEADER_BYTES, SegmentHeader, has_room, read_message, read_segment_header};
+use super::message::{
+    Kind, Message, SEGMENT_HEADER_BYTES, SegmentHeader, has_room, next_message, read_message, read_segment_header,
+};
 use super::snapshot::{Address, Page, Snapshot};
 use crate::engine::durable::sync_watermark::SyncWatermark;
 use std::collections::{BTreeMap, BTreeSet};
@@ -195,8 +197,7 @@ impl Pages {
                 at += message.length;
                 continue;
             }
-            let behind = (at + 1..segment.len()).find_map(|at| Some((at, read_message(segment, at)?)));
-            match behind {
+            match next_message(segment, at + 1) {
                 // The segment is no longer needed, and is being reused for a later part of the log.
                 Some((_, message)) if message.segment > number => return true,
                 // The write was under way when the process ended, or was not synced when the power was cut.
@@ -313,7 +314,7 @@ impl Pages {
         }
         for at in headless {
             let bytes = self.segment(at)?;
-            let message = (SEGMENT_HEADER_BYTES..bytes.len()).find_map(|at| read_message(&bytes, at));
+            let message = next_message(&bytes, SEGMENT_HEADER_BYTES).map(|(_, message)| message);
             // The log never gets so long that its segments can't be numbered.
             let numbers = first..=i64::MAX.unsigned_abs() / length - 1;
             if let Some(number) = message.map(|message| message.segment).filter(|number| numbers.contains(number)) {

@@ -1,6 +1,6 @@
 //! Tests with made-up logs: they tell damage from what sled does itself.
 
-use super::message::SEGMENT_HEADER_BYTES;
+use super::message::{SEGMENT_HEADER_BYTES, next_message};
 use super::pages::Pages;
 use super::snapshot::{Address, Page, Snapshot};
 use crate::engine::durable::sync_watermark::SyncWatermark;
@@ -89,6 +89,18 @@ fn a_whole_log_is_found_whole() {
     assert!(
         pages.table.values().all(|page| matches!(page, Page::Used(addresses) if addresses[0].file < SEGMENT as u64))
     );
+}
+
+#[test]
+fn a_message_is_found_behind_any_number_of_zeros() {
+    let mut message = Segment { bytes: Vec::new(), number: 5 };
+    message.add(NODE, 1);
+    for zeros in (0..20).chain(4_080..4_110).chain([8_191, 8_192, 100_000]) {
+        let bytes = [&vec![0; zeros], &message.bytes[..], &[0; 9_000]].concat();
+        let (at, found) = next_message(&bytes, 0).unwrap();
+        assert_eq!((at, found.page, found.segment), (zeros, 1, 5));
+        assert!(next_message(&bytes, at + 1).is_none());
+    }
 }
 
 #[test]
