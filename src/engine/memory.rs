@@ -164,8 +164,15 @@ impl View for Contents {
         self.statistics.sessions_in(namespace)
     }
 
-    fn due(&self, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError> {
-        Ok(self.due.iter().take_while(|due| due.at <= now).take(limit).copied().collect())
+    fn due(&self, from: Millis, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError> {
+        Ok(self
+            .due
+            .iter()
+            .skip_while(|due| due.at < from)
+            .take_while(|due| due.at <= now)
+            .take(limit)
+            .copied()
+            .collect())
     }
 
     fn has_due(&self, due: Due) -> Result<bool, EngineError> {

@@ -66,8 +66,8 @@ pub trait View {
     /// How many sessions a namespace has. Expired sessions count until they are swept.
     fn sessions_in(&self, namespace: &str) -> u64;
 
-    /// The first rows of the sweeper's index that are due at or before `now`, oldest first, at most `limit`.
-    fn due(&self, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError>;
+    /// The first rows of the sweeper's index that are due at or after `from` and at or before `now`, oldest first, at most `limit`.
+    fn due(&self, from: Millis, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError>;
 
     /// Whether the sweeper's index has this row.
     fn has_due(&self, due: Due) -> Result<bool, EngineError>;

@@ -44,6 +44,7 @@ use counters::Counters;
 use liveness::touches::Touches;
 use operations::locks::Locks;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// The sessions of one engine. Cheap to clone.
 #[derive(Clone)]
@@ -54,6 +55,8 @@ pub struct Sessions {
     touches: Arc<Touches>,
     locks: Arc<Locks>,
     counters: Arc<Counters>,
+    /// Where the sweeper goes on.
+    swept_to: Arc<AtomicU64>,
 }
 
 impl Sessions {
@@ -66,6 +69,7 @@ impl Sessions {
             touches: Arc::new(Touches::new(clock.clone(), Arc::clone(&policies))),
             locks: Arc::new(Locks::new(clock.clone())),
             counters: Arc::default(),
+            swept_to: Arc::default(),
             policies,
             clock,
         }
@@ -98,7 +102,7 @@ impl Sessions {
     /// For how long the session that waits longest for the sweeper has been due, in milliseconds.
     pub async fn sweeper_lag(&self) -> Result<Millis, Error> {
         let now = self.clock.now();
-        let oldest = self.query(|view| view.due(now, 1)).await?;
+        let oldest = self.query(|view| view.due(0, now, 1)).await?;
         Ok(oldest.first().map_or(0, |due| now.saturating_sub(due.at)))
     }
 

@@ -344,7 +344,7 @@ impl World {
         while self.sessions.sweep(10).await.unwrap().looked_at > 0 {}
         self.engine
             .read(&mut |view| {
-                assert_eq!(view.due(Millis::MAX, 1)?, []);
+                assert_eq!(view.due(0, Millis::MAX, 1)?, []);
                 for session in &self.model.sessions {
                     assert_eq!(view.record(session.handle.parse().unwrap())?, None);
                 }

@@ -318,9 +318,9 @@ impl View for Tables {
         self.ledger().statistics.sessions_in(namespace)
     }
 
-    fn due(&self, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError> {
+    fn due(&self, mut from: Millis, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError> {
         let end = now.saturating_add(1);
-        let (mut found, mut from) = (Vec::new(), 0);
+        let mut found = Vec::new();
         while found.len() < limit && from < end {
             let mut damaged = false;
             let wanted = limit - found.len();

@@ -6,6 +6,7 @@ use crate::model::{EventKind, Handle};
 use crate::session::liveness::expiry::Access;
 use crate::session::liveness::lookup::with_life;
 use crate::session::{Error, Sessions};
+use std::sync::atomic::Ordering;
 
 /// What one batch of sweeping did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,8 +21,14 @@ impl Sessions {
     /// Removes expired sessions, looking at no more than `limit` rows of the index.
     pub async fn sweep(&self, limit: usize) -> Result<Swept, Error> {
         let now = self.clock.now();
-        let due = self.query(|view| view.due(now, limit)).await?;
+        let from = self.swept_to.load(Ordering::Relaxed);
+        let mut due = self.query(|view| view.due(from, now, limit)).await?;
+        if due.len() < limit && from > 0 {
+            // Others may have come in before those that are swept, for example by a lowered limit.
+            due = self.query(|view| view.due(0, now, limit)).await?;
+        }
         if due.is_empty() {
+            self.swept_to.store(0, Ordering::Relaxed);
             return Ok(Swept::default());
         }
         let looked_at = due.len();
@@ -37,6 +44,9 @@ impl Sessions {
                 Ok(removed)
             })
             .await?;
+        // The next batch begins here: the rows of this one are passed over one by one until they are gone from the disk, too.
+        let last = due.last().filter(|_| looked_at == limit).map_or(0, |due| due.at);
+        self.swept_to.store(last, Ordering::Relaxed);
         Ok(Swept { looked_at, removed })
     }
 

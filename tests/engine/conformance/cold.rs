@@ -50,7 +50,7 @@ pub(crate) async fn what_is_not_in_memory_is_found(mut subject: Subject) {
             assert_eq!((view.record(unknown)?, view.touched(unknown)?), (None, None));
             assert_eq!(view.members(&SessionList::of("default", "ada"), None, 100)?.len(), SESSIONS);
             assert_eq!(view.handles(None, 100)?.len(), SESSIONS);
-            assert_eq!(view.due(u64::MAX, 100)?.len(), SESSIONS);
+            assert_eq!(view.due(0, u64::MAX, 100)?.len(), SESSIONS);
             assert_eq!((view.events(0, 100)?.len(), view.sequence_gaps()?.len()), (SESSIONS, 0));
             Ok(())
         };

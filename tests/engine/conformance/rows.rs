@@ -15,11 +15,13 @@ pub(crate) async fn due_rows_come_in_order_and_bounded(subject: Subject) {
     }
     expected.sort();
     let moment = expected[9].at;
-    let due = subject.read(|view| view.due(moment, 100)).await;
+    let due = subject.read(|view| view.due(0, moment, 100)).await;
     assert_eq!(due, expected[..10], "a row is due at its millisecond");
-    let before = subject.read(|view| view.due(moment - 1, 100)).await;
+    let before = subject.read(|view| view.due(0, moment - 1, 100)).await;
     assert_eq!(before, expected[..9]);
-    assert_eq!(subject.read(|view| view.due(Millis::MAX, 3)).await, expected[..3]);
+    assert_eq!(subject.read(|view| view.due(0, Millis::MAX, 3)).await, expected[..3]);
+    let later = subject.read(|view| view.due(moment, Millis::MAX, 3)).await;
+    assert_eq!(later, expected[9..12], "the first millisecond is one of them");
 }
 
 pub(crate) async fn a_lookup_row_of_another_session_is_left_alone(subject: Subject) {

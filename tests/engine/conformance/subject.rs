@@ -78,7 +78,7 @@ impl Subject {
     }
 
     pub(crate) async fn due(&self) -> Vec<Due> {
-        self.read(|view| view.due(Millis::MAX, 1_000)).await
+        self.read(|view| view.due(0, Millis::MAX, 1_000)).await
     }
 
     pub(crate) async fn restore(&self, record: &Record, lookups: &[IdHash]) {

@@ -29,7 +29,7 @@ pub(in super::super) enum ColdRead {
     /// Whether a session has a row in a list.
     Member(SessionList, Handle),
     /// A part of the sweeper's index.
-    Due(Millis, usize),
+    Due(Millis, Millis, usize),
     /// Whether a row is in the sweeper's index.
     DueRow(Due),
     /// A part of the history.
@@ -66,8 +66,8 @@ impl Loaded {
                 self.load_sessions(&handles, tables);
             }
             ColdRead::Member(list, handle) => drop(tables.has_member(list, *handle)),
-            ColdRead::Due(now, limit) => {
-                let due = tables.due(*now, *limit).unwrap_or_default();
+            ColdRead::Due(from, now, limit) => {
+                let due = tables.due(*from, *now, *limit).unwrap_or_default();
                 let handles: Vec<Handle> = due.into_iter().map(|due| due.handle).collect();
                 self.load_sessions(&handles, tables);
             }

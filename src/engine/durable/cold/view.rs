@@ -172,9 +172,9 @@ impl View for WarmView<'_> {
         self.tables.sessions_in(namespace)
     }
 
-    fn due(&self, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError> {
-        self.gate.pass(ColdRead::Due(now, limit))?;
-        self.tables.due(now, limit)
+    fn due(&self, from: Millis, now: Millis, limit: usize) -> Result<Vec<Due>, EngineError> {
+        self.gate.pass(ColdRead::Due(from, now, limit))?;
+        self.tables.due(from, now, limit)
     }
 
     fn has_due(&self, due: Due) -> Result<bool, EngineError> {
