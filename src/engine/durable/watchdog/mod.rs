@@ -61,6 +61,8 @@ impl Watchdog {
         let disk = DiskWatch::start(folder.sled_path(), space, reclaimer)?;
         let (stop, stalls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let watch = Watch { options, threads, disk: Arc::clone(&disk), health, status, stalls: Arc::clone(&stalls) };
+        // Whoever is told first how the storage is knows already whether there is space.
+        watch.look();
         let stopping = Arc::clone(&stop);
         let thread = thread::Builder::new().name("watchdog".into()).spawn(move || {
             while !stopping.load(Ordering::Relaxed) {
