@@ -3,6 +3,7 @@
 use super::AccessProblem;
 use super::caller::{Authenticated, Caller, CallerCounters, Denied};
 use super::identity::PeerIdentity;
+use super::looks::Looks;
 use super::permission::Permission;
 use super::rules::Rules;
 use super::token::{TokenHash, hash_of};
@@ -44,6 +45,7 @@ struct State {
     counters: Mutex<HashMap<String, Arc<CallerCounters>>>,
     /// Whether the files, as they are now, can't be used.
     is_stale: watch::Sender<bool>,
+    looks: Looks,
     unauthenticated: AtomicU64,
 }
 
@@ -78,17 +80,41 @@ impl Authorizer {
             latest: AtomicU64::new(0),
             counters: Mutex::new(counters),
             is_stale: watch::Sender::new(false),
+            looks: Looks::new(),
             unauthenticated: AtomicU64::new(0),
         })))
     }
 
-    /// Finds the caller of a call by its headers, or else by what is known of its connection.
-    pub fn authenticate(&self, peer: &Arc<PeerIdentity>, headers: &HeaderMap) -> Result<Caller, Denied> {
+    /// Finds the caller of a call by its headers, or else by what is known of its connection. A token that nobody knows may have been
+    /// made since the files were read: before it is refused, they are looked at once more, which takes some milliseconds. The call
+    /// stays for that only if `stay` returns what keeps it a place.
+    ///
+    /// # Errors
+    /// Nothing tells who calls, or its token does not hold; which is logged and counted.
+    pub async fn authenticate<P>(
+        &self,
+        peer: &Arc<PeerIdentity>,
+        headers: &HeaderMap,
+        stay: impl FnOnce() -> Option<P>,
+    ) -> Result<Caller, Denied> {
         let credential = token_in(headers).map(|token| match token {
             Some(token) => Credential::Token(hash_of(token)),
             None => Credential::Peer(Arc::clone(peer)),
         });
-        let found = credential.and_then(|credential| self.find(&credential));
+        let found = match credential {
+            Ok(credential) => match self.find(&credential) {
+                Err(Denied::Token) => match stay() {
+                    Some(_place) => {
+                        // On the heap: hardly any call needs it.
+                        Box::pin(self.0.looks.next()).await;
+                        self.find(&credential)
+                    }
+                    None => Err(Denied::Token),
+                },
+                found => found,
+            },
+            Err(denied) => Err(denied),
+        };
         found.inspect_err(|denied| self.note(denied, peer.address))
     }
 
@@ -147,6 +173,21 @@ impl Authorizer {
     /// The files as they were before they were read at the start.
     pub(crate) fn seen(&self) -> Vec<Stamp> {
         self.0.seen.clone()
+    }
+
+    /// Waits until a call wants the files to be looked at.
+    pub(crate) async fn look_wanted(&self) {
+        self.0.looks.wanted().await;
+    }
+
+    /// Tells those who wait for a look that one begins.
+    pub(crate) fn begin_look(&self) {
+        self.0.looks.begin();
+    }
+
+    /// Tells them that it has ended.
+    pub(crate) fn end_look(&self) {
+        self.0.looks.end();
     }
 
     /// The files as they are now.

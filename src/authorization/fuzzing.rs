@@ -3,6 +3,7 @@
 use super::rules::Rules;
 use super::{AccessFiles, Authorizer, PeerIdentity, Permission, TokenFile, UnixUser, token_file};
 use crate::fuzzing::{Input, check_line, scratch};
+use futures_util::FutureExt as _;
 use std::collections::HashMap;
 use std::fs;
 use std::sync::Arc;
@@ -80,6 +81,8 @@ fn header(value: &[u8]) {
     let files = AccessFiles { access, tokens: Some(tokens) };
     let authorizer = Authorizer::load(files).unwrap_or_else(|problem| panic!("{problem}"));
     let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
-    let denied = authorizer.authenticate(&Arc::new(PeerIdentity::default()), &headers).expect_err("nobody's token");
+    let peer = Arc::new(PeerIdentity::default());
+    let denied = authorizer.authenticate(&peer, &headers, || None::<()>).now_or_never().expect("nothing to wait for");
+    let denied = denied.expect_err("nobody's token");
     check_line(&denied.to_string());
 }

@@ -2,13 +2,15 @@
 //!
 //! The access file ([`rules`]) names callers and says what each of them may do, as [`permission`]s in namespaces; the token
 //! file ([`token_file`]) has the hashes of their [`token`]s. The [`authorizer`] holds what both say at present, and finds the
-//! [`caller`] of a call by its token or by the [`identity`] of its connection. [`rate`] bounds how much a caller may do.
+//! [`caller`] of a call by its token or by the [`identity`] of its connection; for a token that nobody knows it asks for another of
+//! the [`looks`] at the files. [`rate`] bounds how much a caller may do.
 
 mod authorizer;
 mod caller;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod identity;
+mod looks;
 mod permission;
 mod rate;
 mod rules;

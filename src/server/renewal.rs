@@ -4,14 +4,18 @@
 use crate::call_record::AuditLog;
 use crate::watched_file::Stamp;
 use std::fmt::Display;
+use std::future::pending;
 use std::io;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Between the end of a look and one that is wanted, so that a peer can't have the disk kept busy.
+const REST: Duration = Duration::from_millis(100);
 
 /// Reading the files takes no longer, unless their disk hangs.
 const READ_WITHIN: Duration = Duration::from_secs(10);
@@ -39,8 +43,14 @@ pub(in crate::server) trait Renewable: Clone + Send + Sync + 'static {
     fn is_due(&self) -> bool {
         false
     }
+    /// Waits until somebody wants the files to be looked at.
+    fn look_wanted(&self) -> impl Future<Output = ()> + Send {
+        pending()
+    }
+    /// Done before each look.
+    fn begin_look(&self) {}
     /// Done after each look.
-    fn look(&self) {}
+    fn end_look(&self) {}
 }
 
 /// Follows the files until this is dropped.
@@ -61,10 +71,13 @@ async fn follow_files<R: Renewable>(renewable: R, mut seen: Vec<Stamp>, mut hang
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        let rested = sleep(REST);
         let is_asked = tokio::select! {
             _ = looks.tick() => false,
             _ = hangup.recv() => true,
+            () = async { rested.await; renewable.look_wanted().await } => false,
         };
+        renewable.begin_look();
         let stamps = read(&renewable, "looking at", R::stamps).await;
         let has_changed = stamps.as_ref().is_some_and(|stamps| *stamps != seen);
         seen = stamps.unwrap_or(seen);
@@ -86,7 +99,7 @@ async fn follow_files<R: Renewable>(renewable: R, mut seen: Vec<Stamp>, mut hang
                 None => {}
             }
         }
-        renewable.look();
+        renewable.end_look();
     }
 }
 

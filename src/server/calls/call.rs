@@ -137,7 +137,7 @@ impl Peer {
             Ok(PendingAnswer { response, held, stream: None, compression: Compression::default() })
         };
         let refusal = |status: Status| answer(status.into_http());
-        let (compression, of_head) = match self.admit(route, record, &mut parts) {
+        let (compression, of_head) = match self.admit(route, record, &mut parts).await {
             Ok(admitted) => admitted,
             Err(refused) => return answer(*refused),
         };
@@ -226,7 +226,7 @@ impl Peer {
 
     /// Judges a call by its head alone, before anything else is received: whoever is not let in gets no memory. Returns how its
     /// messages are compressed and what its head takes, or the answer that refuses it.
-    fn admit(
+    async fn admit(
         &self,
         route: Route,
         record: Option<&CallRecord>,
@@ -240,12 +240,13 @@ impl Peer {
         if size > limit {
             return Err(refusal(headers_too_large(size, limit)));
         }
-        let let_in = self.caller.let_in(route, &parts.headers, record, &mut parts.extensions);
+        let memory = head_memory(parts, size);
+        let stay = || self.share.open_call(WAITING_CALL + memory);
+        let let_in = self.caller.let_in(route, &parts.headers, record, &mut parts.extensions, stay).await;
         let_in.map_err(|denied| refusal(denied.into()))?;
         if route.asks_in_stream {
-            return Ok((Compression::default(), head_memory(parts, size)));
+            return Ok((Compression::default(), memory));
         }
-        let memory = head_memory(parts, size);
         Compression::of(&mut parts.headers).map(|compression| (compression, memory)).map_err(refusal)
     }
 

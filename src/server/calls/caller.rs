@@ -3,7 +3,7 @@
 use super::route::{Route, Target};
 use crate::authorization::{Authorizer, Caller, CertificateName, Denied, PeerIdentity, UnixUser};
 use crate::call_record::{Beginning, CallRecord, Recorder, TraceContext};
-use crate::service::{Lane, Rpc};
+use crate::service::{Lane, OpenCall, Rpc};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -51,15 +51,17 @@ impl CallerSearch {
         self.recorder.begin(Beginning { rpc, lane, may_be_audited, began }, &self.identity, trace)
     }
 
-    /// Adds to a call what the service wants to know of its caller. Nobody who has to be known and is not is let in.
-    pub(in crate::server) fn let_in(
+    /// Adds to a call what the service wants to know of its caller. Nobody who has to be known and is not is let in. For a call
+    /// that has to wait until that is sure, `stay` keeps a place.
+    pub(in crate::server) async fn let_in(
         &self,
         route: Route,
         headers: &HeaderMap,
         record: Option<&CallRecord>,
         extensions: &mut Extensions,
+        stay: impl FnOnce() -> Option<OpenCall>,
     ) -> Result<(), Denied> {
-        let caller = match (self.find(route, headers)?, record) {
+        let caller = match (self.find(route, headers, stay).await?, record) {
             (Some(caller), Some(record)) => Some(caller.recorded(record.clone())),
             (None, Some(record)) => Some(Caller::anybody().recorded(record.clone())),
             (caller, None) => caller,
@@ -77,11 +79,16 @@ impl CallerSearch {
 
     /// The caller of a call; `None` if it does not matter who it is. What it may do is for the service to say, which knows the
     /// namespace.
-    fn find(&self, route: Route, headers: &HeaderMap) -> Result<Option<Caller>, Denied> {
+    async fn find(
+        &self,
+        route: Route,
+        headers: &HeaderMap,
+        stay: impl FnOnce() -> Option<OpenCall>,
+    ) -> Result<Option<Caller>, Denied> {
         match &self.authorizer {
             // Probes have no secrets.
             Some(authorizer) if route.target != Target::Health => {
-                authorizer.authenticate(&self.identity, headers).map(Some)
+                authorizer.authenticate(&self.identity, headers, stay).await.map(Some)
             }
             _ => Ok(None),
         }

@@ -2,7 +2,7 @@
 
 use super::MAX_STREAMS;
 use super::answer;
-use super::connection::Peer;
+use super::connection::{MAX_HEAD, Peer};
 use super::events::{EventBody, WatchCall};
 use super::guard;
 use super::refusal::Refusal;
@@ -75,7 +75,7 @@ pub(super) async fn answer(peer: &Peer, request: Request<Incoming>) -> Result<Re
     guard::check_call(&request)?;
     let (parts, body) = request.into_parts();
     match method {
-        Method::WhoAmI => peer.who_am_i(&parts.headers),
+        Method::WhoAmI => peer.who_am_i(&parts.headers).await,
         Method::WatchSessions => peer.watch(&parts.headers, body).await,
         method => peer.call(method, &parts.headers, body).await,
     }
@@ -83,8 +83,8 @@ pub(super) async fn answer(peer: &Peer, request: Request<Incoming>) -> Result<Re
 
 impl Peer {
     /// Tells the name of the caller, and whether anybody is asked for it.
-    fn who_am_i(&self, headers: &HeaderMap) -> Result<Response<Body>, Refusal> {
-        let extensions = self.let_in(Method::WhoAmI.route(), headers, None)?;
+    async fn who_am_i(&self, headers: &HeaderMap) -> Result<Response<Body>, Refusal> {
+        let extensions = self.let_in(Method::WhoAmI.route(), headers, None).await?;
         let caller = extensions.get().and_then(Caller::name);
         let is_asked = self.console.services.authorizer.is_some();
         let told = json!({ "caller": caller, "token_needed": is_asked, "version": env!("CARGO_PKG_VERSION") });
@@ -114,7 +114,7 @@ impl Peer {
     ) -> Result<Response<Body>, Refusal> {
         let route = method.route();
         // Whoever is not let in gets no memory.
-        let extensions = self.let_in(route, headers, record)?;
+        let extensions = self.let_in(route, headers, record).await?;
         let body = receive(body).await?;
         let mut held = self.share.take().map_err(Status::from)?;
         held.add(body.len() + route.answer.bytes(&self.console.services.settings));
@@ -155,7 +155,7 @@ impl Peer {
         let record = self.caller.record(route, headers, began);
         let mut call = WatchCall { record, counts, began, code: Code::Cancelled, _permit: permit };
         let opened = timeout(CALL_WITHIN, async {
-            let mut extensions = self.let_in(route, headers, call.record.as_ref())?;
+            let mut extensions = self.let_in(route, headers, call.record.as_ref()).await?;
             let watch: WatchSessionsRequest = parse::<WatchSessions>(&receive(body).await?)?.into();
             extensions.insert(ReceivedMessages::new(Arc::clone(&self.share), Arc::clone(&call.counts)));
             Ok(self.console.services.store.watch_sessions(with(extensions, watch)).await?.into_inner())
@@ -168,9 +168,15 @@ impl Peer {
     }
 
     /// What the service wants to know of the caller, who must be known where rules of access are set.
-    fn let_in(&self, route: Route, headers: &HeaderMap, record: Option<&CallRecord>) -> Result<Extensions, Refusal> {
+    async fn let_in(
+        &self,
+        route: Route,
+        headers: &HeaderMap,
+        record: Option<&CallRecord>,
+    ) -> Result<Extensions, Refusal> {
         let mut extensions = Extensions::new();
-        self.caller.let_in(route, headers, record, &mut extensions).map_err(Status::from)?;
+        let stay = || self.share.open_call(MAX_HEAD);
+        self.caller.let_in(route, headers, record, &mut extensions, stay).await.map_err(Status::from)?;
         Ok(extensions)
     }
 }

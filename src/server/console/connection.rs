@@ -24,7 +24,7 @@ use tonic::body::Body;
 use tonic::codegen::http::{Request, Response};
 
 /// The head of a request may be so large.
-const MAX_HEAD: usize = 16 << 10;
+pub(super) const MAX_HEAD: usize = 16 << 10;
 
 /// The head of a request must have arrived after this time, and so must the handshake before the first. A connection without
 /// a request is closed after as long.

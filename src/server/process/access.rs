@@ -29,4 +29,16 @@ impl Renewable for Authorizer {
     fn set_stale(&self) {
         self.mark_stale();
     }
+
+    async fn look_wanted(&self) {
+        Authorizer::look_wanted(self).await;
+    }
+
+    fn begin_look(&self) {
+        Authorizer::begin_look(self);
+    }
+
+    fn end_look(&self) {
+        Authorizer::end_look(self);
+    }
 }

@@ -44,7 +44,7 @@ impl Renewable for Tls {
         self.in_use().has_ended()
     }
 
-    fn look(&self) {
+    fn end_look(&self) {
         let mut warned = self.warned();
         if warned.is_none_or(|warned| warned.elapsed() >= WARN_EVERY) {
             *warned = Some(Instant::now());
