@@ -53,6 +53,17 @@ impl Accepted {
         }
     }
 
+    /// Whether the peer has closed its side already, without a word.
+    fn is_gone(&self) -> bool {
+        match self {
+            Self::Tcp(stream) | Self::Tls(stream) => match stream.peek(&mut [0]) {
+                Ok(bytes) => bytes == 0,
+                Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+            },
+            Self::Unix(..) => false,
+        }
+    }
+
     /// Whether the peer has to speak TLS.
     pub(in crate::server) fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
@@ -89,11 +100,18 @@ impl Listener {
         Ok(Self::Unix(UnixListener::from_std(listener)?, None))
     }
 
+    /// Waits for the next connection whose peer is still there: serving those that are made only to be closed would take the time of
+    /// others.
     pub(in crate::server) async fn accept(&self) -> io::Result<Accepted> {
-        match self {
-            Self::Tcp(listener) => accept_on_port(listener).await.map(Accepted::Tcp),
-            Self::Tls(listener) => accept_on_port(listener).await.map(Accepted::Tls),
-            Self::Unix(listener, _) => accept_on_socket(listener).await,
+        loop {
+            let accepted = match self {
+                Self::Tcp(listener) => Accepted::Tcp(accept_on_port(listener).await?),
+                Self::Tls(listener) => Accepted::Tls(accept_on_port(listener).await?),
+                Self::Unix(listener, _) => accept_on_socket(listener).await?,
+            };
+            if !accepted.is_gone() {
+                return Ok(accepted);
+            }
         }
     }
 }
@@ -151,4 +169,20 @@ fn remove_abandoned_socket(path: &Path) -> io::Result<()> {
         std::fs::remove_file(path)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpStream;
+
+    #[tokio::test]
+    async fn who_is_gone_already_is_passed_over() {
+        let listener = Listener::Tcp(TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let connect = || TcpStream::connect(listener.to_string()).unwrap();
+        (0..3).for_each(|_| drop(connect()));
+        let stays = connect();
+        let accepted = listener.accept().await.unwrap();
+        assert_eq!(accepted.peer_address(), stays.local_addr().ok());
+    }
 }
