@@ -11,7 +11,8 @@
 //!
 //! `authorization` knows who may call, `call_record` tells operators of single calls, `backup` writes and reads backups,
 //! `encryption` encrypts what is at rest, `model` defines sessions, `clock` tells the time, `config` checks the settings,
-//! `proto` is the contract, `fuzzing` is the door of the fuzz targets, and `histogram` and `striped` count.
+//! `proto` is the contract, `fuzzing` is the door of the fuzz targets, `low_priority` has threads that visitors go before, and
+//! `histogram` and `striped` count.
 
 pub mod authorization;
 pub mod backup;
@@ -23,6 +24,7 @@ pub mod engine;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod histogram;
+mod low_priority;
 pub mod model;
 pub mod proto;
 pub mod server;

@@ -120,7 +120,7 @@ pub async fn run(
     let workers: Arc<Vec<Worker>> = Arc::new(workers.collect::<Result<_, _>>()?);
     let listeners: Vec<Arc<Listener>> = listeners.into_iter().map(Arc::new).collect();
     let slots = Slots::new(settings.max_connections as usize, settings.max_connections_per_address as usize);
-    let mut accepting = accept(&listeners, &workers, &slots, &phase_sender.subscribe());
+    let mut accepting = accept(&listeners, &workers, &slots, &phase_sender.subscribe())?;
     let sweeper_lag = Arc::new(AtomicU64::new(0));
     let gauges: Vec<WorkerGauges> = workers.iter().map(Worker::gauges).collect();
     let (console, of_console) = start_console(console, &services, &gauges)?.unzip();

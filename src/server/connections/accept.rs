@@ -5,8 +5,10 @@ use super::origin::Origin;
 use super::refusal::Refusals;
 use super::slots::{Slot, Slots};
 use super::worker::Worker;
+use crate::low_priority::LowPriority;
 use crate::server::process::health::{Phase, draining};
 use futures_util::FutureExt as _;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -18,6 +20,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// So many connections that the operating system has made already are taken from a listener when the server drains.
 const LAST_CONNECTIONS: usize = 1_024;
 
+/// The workers go first, which serve the connections that are there. Of a busy core new ones get a tenth.
+const NICENESS: i32 = 10;
+
 /// Accepts connections and hands each to the worker with the fewest, so that few connections don't share a core. When the server
 /// drains, it takes the connections that wait on a listener, and ends. If they were closed instead, their peers would not know whether
 /// what they have sent was carried out.
@@ -26,12 +31,17 @@ pub(in crate::server) fn accept(
     workers: &Arc<Vec<Worker>>,
     slots: &Arc<Slots>,
     phase: &watch::Receiver<Phase>,
-) -> JoinSet<()> {
+) -> io::Result<JoinSet<()>> {
+    let thread = LowPriority::start("accept", NICENESS)?;
+    let runtime = thread.runtime().clone();
     let mut accepting = JoinSet::new();
     for listener in listeners {
         let (listener, workers, slots) = (Arc::clone(listener), Arc::clone(workers), Arc::clone(slots));
         let drain = draining(phase.clone());
-        accepting.spawn(async move {
+        let thread = thread.clone();
+        let task = async move {
+            // It lasts for as long as it has work.
+            let _thread = thread;
             tokio::select! {
                 () = drain => {}
                 () = accept_on(&listener, &workers, &slots) => return,
@@ -41,9 +51,10 @@ pub(in crate::server) fn accept(
                 let Some(Some(slot)) = slots.take(Origin::of(&accepted)).now_or_never() else { return };
                 hand_over(&workers, accepted, slot).await;
             }
-        });
+        };
+        accepting.spawn_on(task, &runtime);
     }
-    accepting
+    Ok(accepting)
 }
 
 /// Goes on until there are no slots any more.
