@@ -84,7 +84,6 @@ impl Peer {
         mut reply: SendResponse<Piece>,
     ) {
         let began = Instant::now();
-        self.share.note_use();
         let call = Arc::new(self.slot.begin_call());
         let route = Route::of(request.uri().path());
         let record = self.caller.record(route, request.headers(), began);

@@ -134,7 +134,9 @@ async fn piece(body: &mut RecvStream, share: &Share) -> Result<Option<Bytes>, No
 
 async fn next_piece(body: &mut RecvStream, share: &Share) -> Result<Option<Bytes>, NotReceived> {
     let piece = poll_fn(|cx| body.poll_data(cx)).await.transpose().map_err(|_| NotReceived::Gone)?;
-    share.note_use();
+    if piece.is_some() {
+        share.note_use();
+    }
     Ok(piece)
 }
 

@@ -160,7 +160,7 @@ impl Share {
         held
     }
 
-    /// Notes that something came that a call needs: its head, or a part of its messages.
+    /// Notes that something came that a call needs: a part of its messages. Its head is none, which may be cancelled, or followed by nothing.
     pub fn note_use(&self) {
         self.uses.fetch_add(1, Ordering::Relaxed);
     }
