@@ -102,20 +102,26 @@ impl Authorizer {
             None => Credential::Peer(Arc::clone(peer)),
         });
         let found = match credential {
-            Ok(credential) => match self.find(&credential) {
-                Err(Denied::Token) => match stay() {
-                    Some(_place) => {
-                        // On the heap: hardly any call needs it.
-                        Box::pin(self.0.looks.next()).await;
-                        self.find(&credential)
-                    }
-                    None => Err(Denied::Token),
-                },
-                found => found,
-            },
+            Ok(credential) => self.find_or_look(&credential, stay).await,
             Err(denied) => Err(denied),
         };
         found.inspect_err(|denied| self.note(denied, peer.address))
+    }
+
+    /// Finds a caller, after another look at the files if need be.
+    async fn find_or_look<P>(
+        &self,
+        credential: &Credential,
+        stay: impl FnOnce() -> Option<P>,
+    ) -> Result<Caller, Denied> {
+        let found = self.find(credential);
+        if !matches!(found, Err(Denied::Token)) {
+            return found;
+        }
+        let Some(_place) = stay() else { return found };
+        // On the heap: hardly any call needs it.
+        Box::pin(self.0.looks.next()).await;
+        self.find(credential)
     }
 
     /// Finds the caller of an open stream again.

@@ -12,7 +12,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 
 /// After a failed accept, for example with too many open files, the server waits before it tries again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -50,6 +50,8 @@ pub(in crate::server) fn accept(
                 let Some(Ok(accepted)) = listener.accept().now_or_never() else { return };
                 let Some(Some(slot)) = slots.take(Origin::of(&accepted)).now_or_never() else { return };
                 hand_over(&workers, accepted, slot).await;
+                // Otherwise tokio would soon say that there are no more, so that other tasks run, too.
+                yield_now().await;
             }
         };
         accepting.spawn_on(task, &runtime);

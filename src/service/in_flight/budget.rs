@@ -160,7 +160,8 @@ impl Share {
         held
     }
 
-    /// Notes that something came that a call needs: a part of its messages. Its head is none, which may be cancelled, or followed by nothing.
+    /// Notes that something came that a call needs: a part of its messages. Its head does not count, since
+    /// nothing may follow it.
     pub fn note_use(&self) {
         self.uses.fetch_add(1, Ordering::Relaxed);
     }
