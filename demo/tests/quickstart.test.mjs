@@ -1,6 +1,7 @@
 // The quick starts of docs/quickstart, each in an empty folder.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -28,8 +29,9 @@ before(async () => {
   });
 });
 
-after(() => {
-  server?.kill();
+after(async () => {
+  // Until it has ended it writes to its folder.
+  if (server?.kill()) await once(server, "exit");
   rmSync(folder, { recursive: true, force: true });
 });
 
