@@ -174,6 +174,25 @@ describe("accounts", () => {
     assert.equal(await store.length(), 0);
   });
 
+  test("with secure: auto a log-in over HTTPS is Secure, though the visitor came without", async (t) => {
+    const { url, store } = await site(t, server, {
+      session: { cookie: { secure: "auto", sameSite: "lax" } },
+      routes(app) {
+        app.set("trust proxy", "loopback");
+        account(app);
+      },
+    });
+    const attributes = (answer) => answer.headers.getSetCookie()[0].split("; ").slice(1).sort();
+    const browser = new Browser(url);
+    assert.deepEqual(attributes(await browser.post("/set", { a: "1" })), ["HttpOnly", "Path=/", "SameSite=Lax"]);
+    const https = { "x-forwarded-proto": "https" };
+    const strict = ["HttpOnly", "Path=/", "SameSite=Lax", "Secure"];
+    assert.deepEqual(attributes(await browser.post("/log-in", { user: "u" }, https)), strict);
+    assert.deepEqual(attributes(await new Browser(url).post("/log-in", { user: "u" }, https)), strict);
+    assert.deepEqual((await browser.json("/me")).data, { a: "1", since: 1 });
+    for (const session of Object.values(await store.all())) assert.equal(session.cookie.secure, true);
+  });
+
   test("a session that was logged out meanwhile is not logged in again", async (t) => {
     const { url, store } = await site(t, server, {
       routes(app) {

@@ -43,7 +43,11 @@ export function freshId(): string {
 /** Gives the request another session, or the same under another ID. */
 export function replaceSession(req: object, sid: string, session: SessionData, loaded: Loaded): void {
   const { sessionStore } = req as { sessionStore: SessiondStore };
+  const cookie = { ...cookieData(session) };
+  // With `secure: "auto"` the request that began the session has decided, perhaps one without TLS. For a new ID this one does.
+  sessionStore.generate(req);
+  if ((req as { session: SessionData }).session.cookie?.secure) cookie.secure = true;
   (req as SessionRequest).sessionID = sid;
-  const made = sessionStore.createSession(req, { ...session, cookie: { ...cookieData(session) } });
+  const made = sessionStore.createSession(req, { ...session, cookie });
   remember(made, loaded);
 }

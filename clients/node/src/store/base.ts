@@ -6,6 +6,8 @@ import { EventEmitter } from "node:events";
 
 /** What express-session's own `Store` brings. */
 export interface StoreBase extends EventEmitter {
+  /** Set by express-session's middleware: gives the request a fresh session, with a cookie as its options say. */
+  generate(request: any): void;
   /** Ends the request's session and gives it a fresh one. */
   regenerate(request: any, callback: (error?: any) => any): void;
   /** Reads a session and makes it one with methods of its own. */
@@ -17,6 +19,10 @@ type StoreClass = new () => StoreBase;
 
 /** Without express-session nobody calls what only it does. */
 class Standalone extends EventEmitter implements StoreBase {
+  generate(): never {
+    return missing();
+  }
+
   regenerate(): never {
     return missing();
   }
