@@ -39,7 +39,7 @@ after(async () => {
  * The page's programs are written and run as they stand there, on a free port. What it installs is replaced by `install`, which
  * uses what is built already.
  */
-async function follow(name, install) {
+async function follow(name, install, { behindProxy = false } = {}) {
   const page = readFileSync(join(PAGES, `${name}.md`), "utf8");
   const blocks = [...page.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language, text]) => ({ language, text }));
   const shell = blocks.filter(({ language }) => language === "sh");
@@ -59,7 +59,7 @@ async function follow(name, install) {
     writeFileSync(join(home, file), code.replaceAll("8000", port));
   }
   await install(home, shell[0].text);
-  await visit(home, shell[1].text.replaceAll("8000", port), port);
+  await visit(home, shell[1].text.replaceAll("8000", port), port, { behindProxy });
 }
 
 const environment = () => ({ ...process.env, CHECKOUT, SESSIOND_ADDR: address });
@@ -69,19 +69,31 @@ function run(home, commands) {
   assert.equal(done.status, 0, `${commands}\n${done.stdout}\n${done.stderr}`);
 }
 
-/** Starts the site, and visits it three times. */
-async function visit(home, commands, port) {
+/** What the cookie of an answer is, and its attributes, which each framework writes in letters of its own. */
+function cookieOf(response) {
+  const [pair, ...attributes] = response.headers.getSetCookie()[0].split("; ");
+  return [pair, ...attributes.map((attribute) => attribute.toLowerCase())];
+}
+
+/** Starts the site, and visits it three times; `behindProxy`, once more as a proxy does that ends TLS. */
+async function visit(home, commands, port, { behindProxy }) {
   const site = spawn("bash", ["-euc", commands], { cwd: home, env: environment(), detached: true });
   let said = "";
   for (const stream of [site.stdout, site.stderr]) stream.on("data", (text) => (said += text));
   try {
     const first = await answer(site, port, () => said);
-    const cookie = first.headers.getSetCookie()[0].split(";")[0];
+    const [cookie, ...attributes] = cookieOf(first);
+    for (const attribute of ["httponly", "path=/", "samesite=lax"])
+      assert.ok(attributes.includes(attribute), attribute);
     const seen = [await first.text()];
     for (let visits = 2; visits <= 3; visits++) {
       seen.push(await (await fetch(`http://127.0.0.1:${port}/`, { headers: { cookie } })).text());
     }
     assert.deepEqual(seen, ["visit 1", "visit 2", "visit 3"], said);
+    if (behindProxy) {
+      const proxied = await fetch(`http://127.0.0.1:${port}/`, { headers: { "x-forwarded-proto": "https" } });
+      assert.ok(cookieOf(proxied).includes("secure"));
+    }
   } finally {
     process.kill(-site.pid, "SIGKILL");
   }
@@ -118,10 +130,10 @@ describe("quick starts", () => {
       symlinkSync(ours, join(home, ".venv"));
     }));
 
-  test("Express", () =>
-    follow("express", (home) => {
-      symlinkSync(join(CHECKOUT, "demo/node_modules"), join(home, "node_modules"));
-    }));
+  test("Express", () => {
+    const install = (home) => symlinkSync(join(CHECKOUT, "demo/node_modules"), join(home, "node_modules"));
+    return follow("express", install, { behindProxy: true });
+  });
 
   test("Go", () => follow("go", run));
 

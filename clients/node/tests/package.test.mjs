@@ -172,6 +172,11 @@ test("the quick start of the README works in an empty Express application", asyn
   const url = `http://127.0.0.1:${port}/`;
   const first = await until(() => fetch(url).catch(() => undefined), "the application");
   assert.equal(await first.text(), "Views: 1");
-  const cookie = first.headers.getSetCookie()[0].split(";")[0];
+  const [cookie, ...attributes] = first.headers.getSetCookie()[0].split("; ");
   assert.equal(await (await fetch(url, { headers: { cookie } })).text(), "Views: 2");
+  // Without TLS it works for a newcomer; behind a proxy that ends TLS the cookie is Secure.
+  assert.deepEqual(attributes.sort(), ["HttpOnly", "Path=/", "SameSite=Lax"]);
+  const proxied = await fetch(url, { headers: { "x-forwarded-proto": "https" } });
+  const [, ...strict] = proxied.headers.getSetCookie()[0].split("; ");
+  assert.deepEqual(strict.sort(), ["HttpOnly", "Path=/", "SameSite=Lax", "Secure"]);
 });
