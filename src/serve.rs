@@ -184,8 +184,9 @@ fn open_audit_log(effective: &Effective) -> Result<AuditLog, ConfigError> {
 
 /// Begins to send spans, if there is a collector.
 fn export_spans(effective: &Effective) -> Result<Option<SpanExporter>, ConfigError> {
-    let started = effective.settings.otlp_endpoint.as_deref().map(SpanExporter::start).transpose();
-    started.map_err(|problem| effective.refuse("otlp-endpoint", problem))
+    let Settings { otlp_endpoint, otlp_headers, .. } = &effective.settings;
+    let started = otlp_endpoint.as_deref().map(|address| SpanExporter::start(address, otlp_headers.as_deref()));
+    started.transpose().map_err(|error| effective.refuse(error.setting, error.problem))
 }
 
 /// Reads the certificate if an address needs one.

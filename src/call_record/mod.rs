@@ -13,7 +13,7 @@ mod spans;
 mod trace_context;
 
 pub use audit::AuditLog;
-pub use spans::SpanExporter;
+pub use spans::{SpanExporter, SpanSettingError};
 pub use trace_context::TraceContext;
 
 use crate::authorization::PeerIdentity;

@@ -387,6 +387,12 @@ pub struct Settings {
     #[arg(long, value_name = "URL", value_parser = none_or_collector, default_value = "none", help_heading = PROCESS)]
     pub otlp_endpoint: OptionalUrl,
 
+    /// A file of headers that otlp-endpoint asks for, such as the key of a vendor: name: value on each line
+    ///
+    /// At most 16 of them. Other users must not be able to read the file. It is read at the start.
+    #[arg(long, value_name = "FILE", value_parser = none_or_path, default_value = "none", help_heading = PROCESS)]
+    pub otlp_headers: OptionalPath,
+
     /// The namespaces that have a policy of their own, which the file gives them; what it leaves out is as in
     /// [`policy`](Self::policy).
     #[arg(skip)]

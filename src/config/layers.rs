@@ -196,6 +196,10 @@ impl Effective {
             let problem = "the engine memory stores nothing to encrypt; leave it out, or use the engine sled";
             return Err(self.refuse("encryption-keys", problem));
         }
+        if settings.otlp_headers.is_some() && settings.otlp_endpoint.is_none() {
+            let problem = "there is no collector that gets headers; name one with otlp-endpoint, or leave this out";
+            return Err(self.refuse("otlp-headers", problem));
+        }
         let top = Scope::top(self);
         if settings.max_message_size > settings.message_memory_per_connection {
             return Err(top.contradiction("max-message-size", "is above", "message-memory-per-connection", "is below"));

@@ -5,6 +5,8 @@
 //! waits.
 
 #[cfg(feature = "otlp")]
+mod headers;
+#[cfg(feature = "otlp")]
 mod queue;
 #[cfg(feature = "otlp")]
 mod span;
@@ -31,6 +33,15 @@ pub(super) struct EndedCall {
     pub(super) took: Duration,
     /// By the time of day.
     pub(super) ended: SystemTime,
+}
+
+/// Why spans can't be sent.
+#[derive(Debug)]
+pub struct SpanSettingError {
+    /// The setting that is wrong.
+    pub setting: &'static str,
+    /// What is wrong with it, and what to do.
+    pub problem: String,
 }
 
 /// What was counted of spans.

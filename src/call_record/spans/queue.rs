@@ -1,14 +1,17 @@
 //! The queue of calls whose spans are to be sent, and the task that sends them.
 
+use super::headers::Headers;
 use super::span::request_of;
-use super::{EndedCall, SpanCounts};
+use super::{EndedCall, SpanCounts, SpanSettingError};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{sleep, timeout};
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 
 /// Calls that wait to be sent, at most: some MiB.
@@ -39,23 +42,19 @@ struct Counters {
 
 impl SpanExporter {
     /// Begins to send to the collector at this address, of the form `http://HOST:PORT` or `https://HOST:PORT`. It need not be
-    /// there yet. Must be called in a runtime, on which it sends.
+    /// there yet. Each request has the headers of a file, with a header on each line, of the form `name: value`. Must be called in a
+    /// runtime, on which it sends.
     ///
     /// # Errors
-    /// What is wrong with the address, or with the certificates that the system trusts.
-    pub fn start(address: &str) -> Result<Self, String> {
-        let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|error| error.to_string())?;
-        let mut endpoint = endpoint.connect_timeout(SEND_WITHIN);
-        if endpoint.uri().scheme_str() == Some("https") {
-            let trusted = endpoint.tls_config(ClientTlsConfig::new().with_native_roots());
-            endpoint = trusted.map_err(|error| {
-                format!("the certificates that the system trusts can't be read ({error}); install ca-certificates")
-            })?;
-        }
+    /// What is wrong with the address, with the certificates that the system trusts, or with the file.
+    pub fn start(address: &str, headers: Option<&Path>) -> Result<Self, SpanSettingError> {
+        let endpoint = endpoint(address).map_err(|problem| SpanSettingError { setting: "otlp-endpoint", problem })?;
+        let headers = headers.map(Headers::load).transpose();
+        let headers = headers.map_err(|problem| SpanSettingError { setting: "otlp-headers", problem })?;
         let (queue, calls) = channel(QUEUE);
         let (finish, finishes) = channel(1);
         let counters = Arc::new(Counters::default());
-        let client = TraceServiceClient::new(endpoint.connect_lazy());
+        let client = TraceServiceClient::with_interceptor(endpoint.connect_lazy(), headers.unwrap_or_default());
         let sending = Sending { calls, finishes, client, counters: Arc::clone(&counters), has_failed: false };
         tokio::spawn(sending.run());
         Ok(Self { queue, finish, counters })
@@ -83,12 +82,23 @@ impl SpanExporter {
     }
 }
 
+fn endpoint(address: &str) -> Result<Endpoint, String> {
+    let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|error| error.to_string())?;
+    let endpoint = endpoint.connect_timeout(SEND_WITHIN);
+    if endpoint.uri().scheme_str() != Some("https") {
+        return Ok(endpoint);
+    }
+    endpoint.tls_config(ClientTlsConfig::new().with_native_roots()).map_err(|error| {
+        format!("the certificates that the system trusts can't be read ({error}); install ca-certificates")
+    })
+}
+
 /// The task that sends.
 struct Sending {
     calls: Receiver<EndedCall>,
     /// Who wants to know when all before is done.
     finishes: Receiver<SyncSender<()>>,
-    client: TraceServiceClient<Channel>,
+    client: TraceServiceClient<InterceptedService<Channel, Headers>>,
     counters: Arc<Counters>,
     /// The last request failed.
     has_failed: bool,
@@ -200,7 +210,7 @@ mod tests {
     /// On one thread, the task that sends can't run between two calls.
     #[tokio::test]
     async fn what_has_no_room_in_the_queue_is_dropped_and_counted() {
-        let exporter = SpanExporter::start("http://127.0.0.1:1").unwrap();
+        let exporter = SpanExporter::start("http://127.0.0.1:1", None).unwrap();
         for _ in 0..QUEUE {
             exporter.export(ended(None));
         }
@@ -213,7 +223,7 @@ mod tests {
     #[tokio::test]
     async fn addresses_of_both_schemes_are_taken() {
         for address in ["http://localhost:4317", "https://collector.example.com:4317/", "http://[::1]:4317"] {
-            SpanExporter::start(address).unwrap();
+            SpanExporter::start(address, None).unwrap();
         }
     }
 }

@@ -1,6 +1,7 @@
 //! In a build that sends no spans.
 
-use super::{EndedCall, SpanCounts};
+use super::{EndedCall, SpanCounts, SpanSettingError};
+use std::path::Path;
 use std::time::Duration;
 
 /// There is none.
@@ -12,10 +13,10 @@ impl SpanExporter {
     ///
     /// # Errors
     /// Always: which build sends spans.
-    pub fn start(_: &str) -> Result<Self, String> {
-        Err("this build sends no spans; leave it at none, or use a build with the cargo feature otlp, which is on by default \
-             and in the package and the image"
-            .into())
+    pub fn start(_: &str, _: Option<&Path>) -> Result<Self, SpanSettingError> {
+        let problem = "this build sends no spans; leave it at none, or use a build with the cargo feature otlp, which is on by \
+                       default and in the package and the image";
+        Err(SpanSettingError { setting: "otlp-endpoint", problem: problem.into() })
     }
 
     pub(in super::super) fn export(&self, _: EndedCall) {
@@ -37,7 +38,7 @@ mod tests {
 
     #[test]
     fn the_refusal_says_which_build_sends_spans() {
-        let told = SpanExporter::start("http://127.0.0.1:4317").unwrap_err();
+        let told = SpanExporter::start("http://127.0.0.1:4317", None).unwrap_err().problem;
         assert!(told.contains("cargo feature otlp") && !told.contains('\n'), "{told}");
     }
 }

@@ -374,4 +374,9 @@ fn a_collector_is_a_url_with_a_port() {
         "http://user:word@h:1",
         &format!("SESSIOND_OTLP_ENDPOINT: it names a user; {form}"),
     );
+    refuses_variable(
+        "SESSIOND_OTLP_HEADERS",
+        "headers",
+        "SESSIOND_OTLP_HEADERS: there is no collector that gets headers; name one with otlp-endpoint, or leave this out",
+    );
 }

@@ -92,6 +92,7 @@ fn defaults_are_as_documented() {
         workers: workers("auto").expect("auto is a number of workers"),
         audit_log: None,
         otlp_endpoint: None,
+        otlp_headers: None,
         access_log: false,
         drain_timeout: Duration::from_secs(10),
         log: "info".to_owned(),

@@ -4,7 +4,7 @@ use super::traces::{exchange, traced, traceparent};
 use crate::common::access::{AccessFiles, stub_with};
 use crate::common::metrics::scrape;
 use crate::common::tls::Certificates;
-use crate::common::{LONG, Server, eventually};
+use crate::common::{LONG, Run, Server, binary, eventually, run};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -16,18 +16,20 @@ use sessiond_client::proto::{
     ListSessionsRequest, LockSessionRequest, RedeemHandoffRequest, RotateSessionRequest, SessionChange,
     TouchSessionRequest, UpdateSessionRequest,
 };
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::metadata::MetadataMap;
 use tonic::transport::{Identity, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
-/// Keeps the requests that it receives.
+/// Keeps the requests that it receives, and the headers of the last one.
 #[derive(Clone, Default)]
-struct Received(Arc<Mutex<Vec<ExportTraceServiceRequest>>>);
+struct Received(Arc<Mutex<Vec<ExportTraceServiceRequest>>>, Arc<Mutex<MetadataMap>>);
 
 #[tonic::async_trait]
 impl TraceService for Received {
@@ -35,6 +37,7 @@ impl TraceService for Received {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        self.1.lock().unwrap().clone_from(request.metadata());
         self.0.lock().unwrap().push(request.into_inner());
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
@@ -233,6 +236,49 @@ async fn a_collector_over_tls_has_to_have_a_certificate_that_the_system_trusts()
         server.stop();
     }
     assert_eq!(collector.spans().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_gets_the_headers_of_a_file_and_no_log_does() {
+    let collector = Collector::start().await;
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("headers");
+    fs::write(&path, "# of the vendor\nX-Vendor-Key: the-vendor-key\nx-team: shop\n").unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    let path = path.to_str().unwrap();
+    let mut server = Server::start_with(&["--otlp-endpoint", &collector.url, "--otlp-headers", path, "--log", "trace"]);
+    let mut stub = server.stub();
+    stub.create_session(traced(CreateSessionRequest::new(), &traceparent(1, 11, "01"))).await.unwrap();
+    drop(stub);
+    server.stop();
+    assert_eq!(collector.spans().len(), 2);
+    let headers = collector.received.1.lock().unwrap().clone();
+    assert_eq!(headers.get("x-vendor-key").unwrap(), "the-vendor-key");
+    assert_eq!(headers.get("x-team").unwrap(), "shop");
+    assert!(!server.log().contains("the-vendor-key"), "{}", server.log());
+}
+
+#[test]
+fn a_file_of_headers_that_can_not_be_used_is_told_in_one_line() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("headers");
+    let file = path.to_str().unwrap();
+    let refused = || {
+        let flags =
+            ["serve", "--listen", "127.0.0.1:0", "--otlp-endpoint", "http://127.0.0.1:1", "--otlp-headers", file];
+        let Run { code, stderr, .. } = run(binary().args(flags));
+        assert_eq!((code, stderr.lines().count()), (Some(2), 1), "{stderr}");
+        stderr
+    };
+    let told = refused();
+    assert!(told.contains(&format!("--otlp-headers: {file} can't be read (No such file")), "{told}");
+    fs::write(&path, "the-vendor-key").unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+    let told = refused();
+    assert!(told.contains("is open to every user (mode 0644); take that away with chmod 0600"), "{told}");
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    let told = refused();
+    assert!(told.contains("line 1 has no colon; write name: value") && !told.contains("the-vendor-key"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
