@@ -11,7 +11,7 @@ use sessiond_client::Client;
 use sessiond_client::proto::CreateSessionRequest;
 use std::io::Read;
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// By how much a server may grow under attack, including the allocator.
 const MEMORY_UNDER_ATTACK: u64 = 48 << 20;
@@ -162,6 +162,27 @@ async fn calls_that_are_cancelled_at_once_are_cut_off() {
         assert!(server.memory() < before + MEMORY_UNDER_ATTACK, "{} bytes", server.memory());
         door.still_serves().await;
     }
+}
+
+/// It comes back at once, so that otherwise it would make others wait for what each of its connections costs.
+#[test]
+fn who_broke_the_rules_waits_before_it_is_served_again() {
+    let server = Server::start();
+    let greeted = || {
+        let begin = Instant::now();
+        let mut peer = Peer::greet(server.address());
+        peer.receive(|frame| frame.kind == SETTINGS).unwrap();
+        (peer, begin.elapsed())
+    };
+    let (mut well_behaved, _) = greeted();
+    for cut_off_after in [frame(SETTINGS, 0, 0, &[0; 5]), frame(HEADERS, END_HEADERS, 1, &[0xff; 200])] {
+        let (mut peer, _) = greeted();
+        peer.send(&cut_off_after);
+        assert!(peer.receive(|_| false).is_none());
+        let (_, waited) = greeted();
+        assert!(waited >= Duration::from_millis(25), "{waited:?}");
+    }
+    assert!(!well_behaved.is_closed(), "whoever is connected is not concerned");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -60,6 +60,13 @@ pub(in crate::server) enum Broken {
     Silent,
 }
 
+impl Broken {
+    /// Whether the server closes the connection because the peer broke the rules of HTTP/2.
+    fn is_offence(&self) -> bool {
+        matches!(self, Self::Http2(error) if error.is_library() && error.is_go_away())
+    }
+}
+
 /// Serves a connection to its end.
 pub(in crate::server) async fn serve(
     connection: Connection,
@@ -67,11 +74,16 @@ pub(in crate::server) async fn serve(
     peer: Peer,
     phase: watch::Receiver<Phase>,
 ) -> Result<(), Broken> {
-    match tls {
+    let slot = Arc::clone(&peer.slot);
+    let ended = match tls {
         None => serve_over(ready(Ok((connection, Vec::new()))), peer, phase).await,
         // On the heap: the state of a handshake is large, and short-lived.
         Some(tls) => serve_over(Box::pin(async move { Ok(tls.accept(connection).await?) }), peer, phase).await,
+    };
+    if slot.is_cut_off() || ended.as_ref().is_err_and(Broken::is_offence) {
+        slot.note_broken_rules();
     }
+    ended
 }
 
 async fn serve_over<C: AsyncRead + AsyncWrite + Unpin>(
@@ -82,6 +94,9 @@ async fn serve_over<C: AsyncRead + AsyncWrite + Unpin>(
     // TLS and HTTP/2 together get the time of one handshake.
     let mut socket = None;
     let handshake = timeout(peer.settings.receive_timeout, async {
+        if let Some(pause) = peer.slot.pause() {
+            sleep(pause).await;
+        }
         let (connection, names) = connection.await?;
         Ok::<_, Broken>((http2(&peer).handshake(socket.insert(connection)).await?, names))
     });

@@ -6,6 +6,7 @@
 //! An address has a number of its own. With that, idle ones of its own are evicted for its new ones, which are refused as long as there
 //! are none: the others' slots are not touched.
 
+use super::offenders::Offenders;
 use super::origin::Origin;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -36,6 +37,7 @@ pub(in crate::server) struct Slots {
     free: Arc<Semaphore>,
     per_address: usize,
     taken: Mutex<Taken>,
+    offenders: Offenders,
     refused: AtomicU64,
     /// Moments are counted in milliseconds from here.
     began: Instant,
@@ -94,6 +96,7 @@ impl Slots {
             free: Arc::new(Semaphore::new(number)),
             per_address,
             taken: Mutex::default(),
+            offenders: Offenders::default(),
             refused: AtomicU64::new(0),
             began: Instant::now(),
             next: AtomicU64::new(0),
@@ -246,6 +249,16 @@ impl Slot {
         self.occupant.is_cut_off.store(true, Ordering::Relaxed);
         self.occupant.is_evicted.store(true, Ordering::Relaxed);
         self.occupant.eviction.notify_one();
+    }
+
+    /// Notes that the connection is closed because its peer broke the rules.
+    pub(super) fn note_broken_rules(&self) {
+        self.slots.offenders.note(self.occupant.origin);
+    }
+
+    /// How long the connection waits before it is served, since others from the same address broke the rules.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        self.slots.offenders.pause(self.occupant.origin)
     }
 
     /// Resolves when the connection is evicted.

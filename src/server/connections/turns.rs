@@ -2,7 +2,7 @@
 //!
 //! In one turn a connection reads a bounded number of bytes. If there is more, it stands in line, and before the first in line has its
 //! next turn, the thread looks at all other connections. So a call waits for one turn of a busy peer at most, however many there are.
-//! A peer that sends nothing that a call needs, such as `SETTINGS` without end, has its turns with pauses between them.
+//! A peer that sends nothing that a call needs, such as `SETTINGS` without end, has its turns with pauses between them, which grow.
 
 use crate::service::Share;
 use std::future::Future as _;
@@ -21,7 +21,10 @@ const TURN: usize = 8 << 10;
 /// After so many turns in which nothing came that a call needs, the next waits for a pause. What came in the last turn may not have been
 /// looked at yet; and of what a well-meaning peer sends, only the windows of large answers are no use to a call, a few bytes for many.
 const USELESS_TURNS: u32 = 2;
-const PAUSE: Duration = Duration::from_millis(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// The pause doubles so often at most.
+const DOUBLINGS: u32 = 6;
 
 /// The connections of a thread that have more to read. Each stands in it once.
 #[derive(Clone)]
@@ -33,8 +36,9 @@ pub(super) struct Turns {
     share: Arc<Share>,
     /// Bytes that were read in this turn.
     read: usize,
-    /// The uses of the share at the end of the last turn, and how many turns before it had as many.
+    /// The uses of the share at the end of the last turn.
     uses: usize,
+    /// How many turns had none, less two for each that had some: one call between many such turns does not pay for all of them.
     useless: u32,
     pause: Option<Pin<Box<Sleep>>>,
     /// Resolves when the next turn begins, while the connection stands in line.
@@ -67,9 +71,11 @@ impl Turns {
         if self.read >= TURN {
             self.read = 0;
             let uses = std::mem::replace(&mut self.uses, self.share.uses());
-            self.useless = if uses == self.uses { self.useless + 1 } else { 0 };
-            if self.useless >= USELESS_TURNS {
-                self.pause = Some(Box::pin(sleep(PAUSE)));
+            if uses == self.uses {
+                self.useless = (self.useless + 1).min(USELESS_TURNS + DOUBLINGS);
+                self.pause = pause_after(self.useless).map(|pause| Box::pin(sleep(pause)));
+            } else {
+                self.useless = self.useless.saturating_sub(USELESS_TURNS);
             }
             let (begin, next) = oneshot::channel();
             // Without anybody who calls the next, it is this connection's turn.
@@ -97,6 +103,10 @@ impl Turns {
     pub(super) fn end(&mut self) {
         self.read = 0;
     }
+}
+
+fn pause_after(useless: u32) -> Option<Duration> {
+    useless.checked_sub(USELESS_TURNS).map(|doublings| FIRST_PAUSE * (1 << doublings))
 }
 
 #[cfg(test)]
@@ -144,23 +154,45 @@ mod tests {
         assert_eq!(turns, expected);
     }
 
+    /// How long ten turns take, in milliseconds.
+    async fn time_of_ten(turns: &mut Turns, share: &Share, sends_call: impl Fn(usize) -> bool) -> u128 {
+        let begin = Instant::now();
+        for number in 0..10 {
+            if sends_call(number) {
+                share.note_use();
+            }
+            turns.note_read(TURN);
+            poll_fn(|cx| turns.poll_turn(cx)).await;
+        }
+        begin.elapsed().as_millis()
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn who_sends_nothing_that_a_call_needs_has_pauses() {
+    async fn who_sends_nothing_that_a_call_needs_has_pauses_that_grow_to_a_bound() {
         let share = share();
         let mut turns = Turns::new(Line::form(), Arc::clone(&share));
-        let begin = Instant::now();
-        for (sends_calls, pauses) in [(true, 0), (false, 9), (true, 0)] {
-            let begin = Instant::now();
-            for _ in 0..10 {
-                if sends_calls {
-                    share.note_use();
-                }
-                turns.note_read(TURN);
-                poll_fn(|cx| turns.poll_turn(cx)).await;
-            }
-            assert_eq!(begin.elapsed().as_millis(), pauses * PAUSE.as_millis(), "{sends_calls}");
+        assert_eq!(time_of_ten(&mut turns, &share, |_| true).await, 0);
+        let grow = 10 + 20 + 40 + 80 + 160 + 320 + 640;
+        assert_eq!(time_of_ten(&mut turns, &share, |_| false).await, grow + 2 * 640);
+        assert_eq!(time_of_ten(&mut turns, &share, |_| false).await, 10 * 640);
+        assert_eq!(time_of_ten(&mut turns, &share, |_| true).await, 0);
+        assert_eq!(time_of_ten(&mut turns, &share, |number| number > 0).await, 0, "calls make up for it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_now_and_then_does_not_pay_for_all_the_rest() {
+        let share = share();
+        let mut turns = Turns::new(Line::form(), Arc::clone(&share));
+        // The heads of calls may be large: two turns without a message are nothing unusual.
+        for _ in 0..10 {
+            assert_eq!(time_of_ten(&mut turns, &share, |number| number % 2 == 0).await, 0);
         }
-        assert!(begin.elapsed() < Duration::from_secs(1));
+        let mut last = 0;
+        for _ in 0..4 {
+            let time = time_of_ten(&mut turns, &share, |number| number % 5 == 4).await;
+            assert!(time > last, "{time} ms after {last} ms");
+            last = time;
+        }
     }
 
     #[tokio::test]
