@@ -26,12 +26,14 @@ type Store struct {
 
 var _ sessions.Store = (*Store)(nil)
 
-// New makes a store; see securecookie.CodecsFromPairs for the keys. The caller closes the client.
+// New makes a store; see securecookie.CodecsFromPairs for the keys. Cookies last a month, and are Secure, HttpOnly and
+// SameSite=Lax unless Options say otherwise. The caller closes the client.
 func New(client *sessiond.Client, keyPairs ...[]byte) *Store {
 	return &Store{gorillastore.New(client, keyPairs...)}
 }
 
-// Options sets the defaults of sessions. With a MaxAge of 0 or less every Save ends the session.
+// Options sets the defaults of sessions, all of them: cookies are Secure, HttpOnly and SameSite=Lax only if it says so. With a
+// MaxAge of 0 or less every Save ends the session.
 func (s *Store) Options(options sessions.Options) {
 	s.Store.Options = options.ToGorillaOptions()
 	if options.MaxAge > 0 {

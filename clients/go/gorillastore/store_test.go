@@ -197,6 +197,52 @@ func TestCookieAfterALogOutIsDead(t *testing.T) {
 	}
 }
 
+func TestCookieIsStrict(t *testing.T) {
+	store, _ := newStore(t)
+	for _, step := range []struct {
+		name   string
+		do     func(r *http.Request, w http.ResponseWriter, s *sessions.Session) error
+		maxAge int
+	}{
+		{"a save", store.Save, 30 * 24 * 60 * 60},
+		{"a new ID", store.Renew, 30 * 24 * 60 * 60},
+		{"a session with an age of its own", func(r *http.Request, w http.ResponseWriter, s *sessions.Session) error {
+			s.Options.MaxAge = 60
+			return store.Save(r, w, s)
+		}, 60},
+		{"a log out", func(r *http.Request, w http.ResponseWriter, s *sessions.Session) error {
+			s.Options.MaxAge = -1
+			return store.Save(r, w, s)
+		}, -1},
+	} {
+		cookies := request(t, store, nil, func(r *http.Request, w http.ResponseWriter, s *sessions.Session) { save(t, r, w, s) })
+		cookie := request(t, store, cookies, func(r *http.Request, w http.ResponseWriter, s *sessions.Session) {
+			if err := step.do(r, w, s); err != nil {
+				t.Fatal(err)
+			}
+		})[0]
+		if !cookie.Secure || !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode || cookie.Path != "/" || cookie.Domain != "" {
+			t.Errorf("%s: the cookie is %v", step.name, cookie)
+		}
+		if cookie.MaxAge != step.maxAge {
+			t.Errorf("%s: the cookie lasts %d s, not %d", step.name, cookie.MaxAge, step.maxAge)
+		}
+	}
+}
+
+func TestCookieIsAsOptionsSay(t *testing.T) {
+	store, _ := newStore(t)
+	store.Options.Domain, store.Options.Secure, store.Options.SameSite = "shop.example", false, http.SameSiteStrictMode
+	store.MaxAge(3600)
+	cookie := request(t, store, nil, func(r *http.Request, w http.ResponseWriter, s *sessions.Session) {
+		s.Options.Path = "/cart"
+		save(t, r, w, s)
+	})[0]
+	if cookie.Domain != "shop.example" || cookie.Secure || cookie.SameSite != http.SameSiteStrictMode || cookie.Path != "/cart" || !cookie.HttpOnly || cookie.MaxAge != 3600 {
+		t.Errorf("the cookie is %v", cookie)
+	}
+}
+
 func TestSlowRequestDoesNotReviveASession(t *testing.T) {
 	store, client := newStore(t)
 	cookies := request(t, store, nil, func(r *http.Request, w http.ResponseWriter, s *sessions.Session) { save(t, r, w, s) })

@@ -6,6 +6,7 @@
 //	manager := scs.New()
 //	manager.Store = store
 //	manager.Codec = store.Codec()
+//	manager.Cookie.Secure = true // scs leaves it out
 //
 // With the store's codec each key of the session is stored by itself: other languages can read it, requests that change
 // different keys at the same time both win, and a request that changes nothing sends nothing but a touch. With any other

@@ -63,7 +63,7 @@ func Output(t *testing.T, readme, name string) string {
 	return string(out)
 }
 
-// Visits starts a program that is a site, and visits it twice as one visitor; the texts of its page.
+// Visits starts a program that is a site, and visits it twice as one visitor; the texts of its page. Its cookies have to be strict.
 func Visits(t *testing.T, readme, name string) (first, second string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -82,8 +82,14 @@ func Visits(t *testing.T, readme, name string) (first, second string) {
 		_ = site.Process.Kill()
 		_ = site.Wait()
 	})
-	visitor := &http.Client{Jar: new(trusting)}
+	jar := new(trusting)
+	visitor := &http.Client{Jar: jar}
 	first = visit(t, visitor, "http://"+address)
+	for _, cookie := range jar.cookies {
+		if !cookie.Secure || !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode || cookie.Path != "/" {
+			t.Errorf("the cookie of the quick start %s is %v", name, cookie)
+		}
+	}
 	return first, visit(t, visitor, "http://"+address)
 }
 
