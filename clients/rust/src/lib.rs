@@ -19,6 +19,7 @@ mod locks;
 mod mapped_id;
 mod redact;
 mod retry;
+mod retry_budget;
 mod rpc;
 mod servers;
 mod sessions;

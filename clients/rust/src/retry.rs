@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{Code, Status};
 
 use crate::lane::Failure;
+use crate::retry_budget::{Charge, RetryBudget};
 use crate::unsent::absence;
 
 /// Stands for a deadline that lies beyond all time: ten years.
@@ -15,6 +16,10 @@ const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// How often a call is repeated that met `UNAVAILABLE`; no other error is repeated, nor is a call that may have been carried
 /// out, unless twice is the same as once.
+///
+/// All calls of a client and its clones share a retry budget: a reserve of 1,000 tokens. A repetition takes one if a server has
+/// answered `UNAVAILABLE`, and none if no server was there; each call that succeeds gives a tenth of one back. Without a token a call
+/// is not repeated. The end of the fast lane is one answer to all calls that waited on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// Attempts in all, the first one included. The deadline of the call ends them earlier.
@@ -54,25 +59,49 @@ impl RetryPolicy {
 /// Why a stream did not begin: opening it twice does no harm.
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
-        Self::NotCarriedOut(status)
+        if was_answered(&status) { Self::Answered(status) } else { Self::NotCarriedOut(status, None) }
     }
 }
 
+/// Whether a status came from a server. Only one that was made on this side has a source.
+pub(crate) fn was_answered(status: &Status) -> bool {
+    status.source().is_none()
+}
+
 impl Failure {
-    /// What a failed unary call means. Only a status made on this side has a source: then the call was not sent, or the connection was lost with it.
+    /// What a failed unary call means. If no server answered, the call was not sent, or the connection was lost with it.
     pub(crate) fn of_unary(status: Status, is_idempotent: bool) -> Self {
-        let answered = status.source().is_none();
+        if was_answered(&status) {
+            return Self::Answered(status);
+        }
         match absence(status) {
-            Ok(absence) => Self::NotCarriedOut(absence),
-            Err(status) if answered || is_idempotent => Self::NotCarriedOut(status),
-            Err(status) => Self::Unknown(status),
+            Ok(absence) => Self::NotCarriedOut(absence, None),
+            Err(status) if is_idempotent => Self::NotCarriedOut(status, None),
+            Err(status) => Self::Unknown(status, None),
+        }
+    }
+
+    /// What a repetition costs; `None` if no server has answered.
+    pub(crate) fn charge(&self) -> Option<Charge> {
+        match self {
+            Self::Answered(_) => Some(Charge::default()),
+            Self::NotCarriedOut(_, charge) | Self::Unknown(_, charge) => charge.clone(),
+            Self::Refused => None,
+        }
+    }
+
+    /// The same failure, after another process of the store has answered in the same attempt, perhaps.
+    pub(crate) fn after(self, earlier: Option<Charge>) -> Self {
+        match self {
+            Self::NotCarriedOut(status, None) => Self::NotCarriedOut(status, earlier),
+            failure => failure,
         }
     }
 
     /// Whether the server can't be used now: it is not there, or is starting or shutting down.
     pub(crate) fn is_absence(&self) -> bool {
         match self {
-            Self::Answered(status) | Self::NotCarriedOut(status) | Self::Unknown(status) => {
+            Self::Answered(status) | Self::NotCarriedOut(status, _) | Self::Unknown(status, _) => {
                 status.code() == Code::Unavailable
             }
             Self::Refused => false,
@@ -82,24 +111,24 @@ impl Failure {
     /// The one rule of what is repeated.
     pub(crate) fn may_be_repeated(&self) -> bool {
         match self {
-            Self::Answered(status) | Self::NotCarriedOut(status) => status.code() == Code::Unavailable,
-            Self::Unknown(_) | Self::Refused => false,
+            Self::Answered(status) | Self::NotCarriedOut(status, _) => status.code() == Code::Unavailable,
+            Self::Unknown(..) | Self::Refused => false,
         }
     }
 
     /// Whether a server did not know the caller. It carried nothing out.
     pub(crate) fn is_unauthenticated(&self) -> bool {
         match self {
-            Self::Answered(status) | Self::NotCarriedOut(status) => {
-                status.code() == Code::Unauthenticated && status.source().is_none()
+            Self::Answered(status) | Self::NotCarriedOut(status, _) => {
+                status.code() == Code::Unauthenticated && was_answered(status)
             }
-            Self::Unknown(_) | Self::Refused => false,
+            Self::Unknown(..) | Self::Refused => false,
         }
     }
 
     fn into_status(self) -> Status {
         match self {
-            Self::Answered(status) | Self::NotCarriedOut(status) | Self::Unknown(status) => status,
+            Self::Answered(status) | Self::NotCarriedOut(status, _) | Self::Unknown(status, _) => status,
             Self::Refused => Status::unavailable("the stream was refused"),
         }
     }
@@ -120,10 +149,12 @@ impl Time {
     }
 }
 
-/// Runs `attempt` until it succeeds, fails for good, or the deadline has passed. It is told how much time it has.
+/// Runs `attempt` until it succeeds, fails for good, the budget has nothing left, or the deadline has passed. It is told how much
+/// time it has.
 pub(crate) async fn within<T, F>(
     deadline: Duration,
     policy: RetryPolicy,
+    budget: &RetryBudget,
     mut attempt: impl FnMut(Time) -> F,
 ) -> Result<T, Status>
 where
@@ -140,9 +171,11 @@ where
             // That the server was unavailable a moment ago says more than that time is up.
             Err(_) => return Err(unavailable.unwrap_or_else(|| Status::deadline_exceeded("no answer"))),
             Ok(Err(failure)) if failure.may_be_repeated() && number < policy.attempts => {
+                let charge = failure.charge();
                 let status = failure.into_status();
                 let pause = policy.pause_after(number);
-                if start.elapsed() + pause >= deadline {
+                let is_late = start.elapsed() + pause >= deadline;
+                if is_late || charge.is_some_and(|charge| !budget.pays(&charge)) {
                     return Err(status);
                 }
                 sleep(pause).await;
@@ -150,7 +183,12 @@ where
                 unavailable = Some(status);
                 number += 1;
             }
-            Ok(result) => return result.map_err(Failure::into_status),
+            Ok(result) => {
+                if result.is_ok() {
+                    budget.note_success();
+                }
+                return result.map_err(Failure::into_status);
+            }
         }
     }
 }
@@ -168,7 +206,7 @@ mod tests {
     async fn unavailable_is_repeated_and_the_time_left_shrinks() {
         let calls = Cell::new(0);
         let previous = Cell::new(SECOND + Duration::from_nanos(1));
-        let result = within(SECOND, RetryPolicy::default(), |Time { left, .. }| {
+        let result = within(SECOND, RetryPolicy::default(), &RetryBudget::full(), |Time { left, .. }| {
             assert!(left < previous.replace(left));
             calls.set(calls.get() + 1);
             let result =
@@ -183,7 +221,7 @@ mod tests {
     async fn the_number_of_attempts_is_bounded() {
         let calls = Cell::new(0);
         let policy = RetryPolicy { attempts: 3, ..RetryPolicy::default() };
-        let result: Result<(), _> = within(SECOND, policy, |_| {
+        let result: Result<(), _> = within(SECOND, policy, &RetryBudget::full(), |_| {
             calls.set(calls.get() + 1);
             async { Err(Failure::Answered(Status::unavailable("starting"))) }
         })
@@ -196,7 +234,7 @@ mod tests {
     async fn no_other_error_is_repeated() {
         for code in [Code::Aborted, Code::DeadlineExceeded, Code::Internal, Code::ResourceExhausted, Code::Unknown] {
             let calls = Cell::new(0);
-            let result: Result<(), _> = within(SECOND, RetryPolicy::default(), |_| {
+            let result: Result<(), _> = within(SECOND, RetryPolicy::default(), &RetryBudget::full(), |_| {
                 calls.set(calls.get() + 1);
                 async move { Err(Failure::Answered(Status::new(code, ""))) }
             })
@@ -209,7 +247,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_without_an_answer_ends_at_its_deadline() {
         let start = Instant::now();
-        let result: Result<(), _> = within(SECOND, RetryPolicy::default(), |_| pending()).await;
+        let result: Result<(), _> = within(SECOND, RetryPolicy::default(), &RetryBudget::full(), |_| pending()).await;
         assert_eq!(result.expect_err("nothing answers").code(), Code::DeadlineExceeded);
         assert_eq!(start.elapsed().as_millis(), 1000);
     }
@@ -218,8 +256,10 @@ mod tests {
     async fn no_pause_goes_beyond_the_deadline() {
         let start = Instant::now();
         let policy = RetryPolicy { attempts: 100, pause: Duration::from_millis(400) };
-        let result: Result<(), _> =
-            within(SECOND, policy, |_| async { Err(Failure::Answered(Status::unavailable("starting"))) }).await;
+        let result: Result<(), _> = within(SECOND, policy, &RetryBudget::full(), |_| async {
+            Err(Failure::Answered(Status::unavailable("starting")))
+        })
+        .await;
         assert_eq!(result.expect_err("every attempt failed").code(), Code::Unavailable);
         assert!(start.elapsed() < SECOND);
     }

@@ -67,16 +67,19 @@ impl Servers {
         F: Future<Output = Result<T, Failure>>,
     {
         let mut untried = self.all.len();
+        let mut charge = None;
         loop {
             untried -= 1;
             let turn = self.turn.load(Relaxed);
             let server = self.at(turn);
             match call(time, server).await {
                 Err(failure) if failure.is_absence() => {
+                    let failure = failure.after(charge);
                     self.leave(turn);
                     if untried == 0 || !failure.may_be_repeated() {
                         return Err(failure);
                     }
+                    charge = failure.charge();
                     time = time.rest();
                 }
                 result => {

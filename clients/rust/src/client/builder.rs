@@ -12,6 +12,7 @@ use crate::address::{Address, AddressError, DEFAULT_ADDRESS};
 use crate::lane::Lane;
 use crate::proto::TraceContext;
 use crate::retry::RetryPolicy;
+use crate::retry_budget::RetryBudget;
 use crate::servers::Servers;
 use crate::tls::{Tls, TlsError};
 use crate::token::{TokenError, TokenSettings};
@@ -174,6 +175,10 @@ impl ClientBuilder {
         };
         let tokens = token.read(&variable)?;
         let servers = Arc::new(Servers::new(channels.into_iter(), lane));
-        Ok(Client { servers, settings: Arc::new(Settings { address, namespace, deadline, retry, tokens, trace }) })
+        let budget = Arc::new(RetryBudget::full());
+        Ok(Client {
+            servers,
+            settings: Arc::new(Settings { address, namespace, deadline, retry, budget, tokens, trace }),
+        })
     }
 }

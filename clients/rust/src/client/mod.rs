@@ -15,6 +15,7 @@ use crate::lane::Failure;
 use crate::proto::TraceContext;
 use crate::proto::session_store_client::SessionStoreClient;
 use crate::retry::{self, RetryPolicy, Time};
+use crate::retry_budget::RetryBudget;
 use crate::servers::Servers;
 use crate::sessions::HotCall;
 use crate::token::Tokens;
@@ -41,6 +42,8 @@ struct Settings {
     namespace: String,
     deadline: Duration,
     retry: RetryPolicy,
+    /// Shared by all clients of one connection.
+    budget: Arc<RetryBudget>,
     tokens: Option<Tokens>,
     trace: TraceSource,
 }
@@ -108,7 +111,9 @@ impl Client {
                     return Q::response(answer).ok_or_else(mismatch);
                 }
                 Err(Failure::Refused) => {}
-                Err(Failure::Unknown(status)) if Q::IS_IDEMPOTENT => return Err(Failure::NotCarriedOut(status)),
+                Err(Failure::Unknown(status, charge)) if Q::IS_IDEMPOTENT => {
+                    return Err(Failure::NotCarriedOut(status, charge));
+                }
                 Err(failure) => return Err(failure),
             }
         }
@@ -162,8 +167,8 @@ impl Client {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let Settings { deadline, retry, .. } = *self.settings;
-        let result = retry::within(deadline, retry, |time| self.by_token((time, trace), &attempt)).await;
+        let Settings { deadline, retry, ref budget, .. } = *self.settings;
+        let result = retry::within(deadline, retry, budget, |time| self.by_token((time, trace), &attempt)).await;
         if result.as_ref().is_err_and(|status| status.code() == Code::DeadlineExceeded) {
             self.servers.leave_if_silent();
         }

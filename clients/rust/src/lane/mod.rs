@@ -19,7 +19,8 @@ use crate::client::{Attempt, authorized, store};
 use crate::proto::call::Method;
 use crate::proto::reply::Result as Answer;
 use crate::proto::session_store_client::SessionStoreClient;
-use crate::retry::Time;
+use crate::retry::{Time, was_answered};
+use crate::retry_budget::Charge;
 use crate::token::Tokens;
 use crate::unsent::absence;
 use calls::{Calls, Pending};
@@ -44,12 +45,12 @@ const UNARY_PERIOD: Duration = Duration::from_secs(60);
 /// Why a call has no answer.
 #[derive(Debug, Clone)]
 pub(crate) enum Failure {
-    /// The server answered with this error.
+    /// The server answered this call, and no other, with this error.
     Answered(Status),
-    /// It was not carried out.
-    NotCarriedOut(Status),
-    /// It may have been carried out.
-    Unknown(Status),
+    /// It was not carried out. There is a charge if a server has said so, to all calls of a stream.
+    NotCarriedOut(Status, Option<Charge>),
+    /// It may have been carried out. The same holds of the charge.
+    Unknown(Status, Option<Charge>),
     /// The stream can't be used; the call was not carried out.
     Refused,
 }
@@ -167,7 +168,9 @@ async fn run(mut stub: SessionStoreClient<Channel>, request: Request<Calls>, wai
             loop {
                 match messages.message().await {
                     Ok(Some(message)) => waiting.answer(message.replies),
-                    Ok(None) => break Failure::Unknown(Status::unavailable("the stream was ended")),
+                    Ok(None) => {
+                        break Failure::Unknown(Status::unavailable("the stream was ended"), Some(Charge::default()));
+                    }
                     Err(status) => {
                         break lost(status);
                     }
@@ -183,34 +186,41 @@ struct Closing<'a>(&'a Waiting);
 
 impl Drop for Closing<'_> {
     fn drop(&mut self) {
-        self.0.close(&Failure::Unknown(Status::unavailable("the runtime of the connection has ended")));
+        self.0.close(&Failure::Unknown(Status::unavailable("the runtime of the connection has ended"), None));
     }
 }
 
 /// What the end of an open stream means for calls without a reply.
 fn lost(status: Status) -> Failure {
+    let charge = charge(&status);
     let not_carried_out = is_not_ready(&status) || is_refused(&status);
-    if not_carried_out { Failure::NotCarriedOut(status) } else { Failure::Unknown(unavailable(status)) }
+    if not_carried_out { Failure::NotCarriedOut(status, charge) } else { Failure::Unknown(unavailable(status), charge) }
 }
 
 /// What it means for calls that the stream could not be opened.
 fn not_opened(status: Status) -> Failure {
     let status = match absence(status) {
-        Ok(absence) => return Failure::NotCarriedOut(absence),
+        Ok(absence) => return Failure::NotCarriedOut(absence, None),
         Err(status) => status,
     };
+    let charge = charge(&status);
     match status.code() {
         Code::Unimplemented => Failure::Refused,
-        _ if is_not_ready(&status) || is_refused(&status) => Failure::NotCarriedOut(status),
+        _ if is_not_ready(&status) || is_refused(&status) => Failure::NotCarriedOut(status, charge),
         // Answers of proxies that know nothing of such streams, and of a port that takes TLS only. A status that was made on this side has a source: the
         // connection was lost, perhaps after the server had carried out the calls.
         Code::Internal | Code::Unknown | Code::FailedPrecondition | Code::PermissionDenied | Code::Unauthenticated
-            if std::error::Error::source(&status).is_none() =>
+            if was_answered(&status) =>
         {
             Failure::Refused
         }
-        _ => Failure::Unknown(unavailable(status)),
+        _ => Failure::Unknown(unavailable(status), charge),
     }
+}
+
+/// What repetitions cost after the end of a stream: something if the server has ended it, nothing if the connection was lost.
+fn charge(status: &Status) -> Option<Charge> {
+    was_answered(status).then(Charge::default)
 }
 
 /// A stream that broke is a server that can't be reached, whatever code the transport found for it, unless the server itself

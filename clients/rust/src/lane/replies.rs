@@ -91,10 +91,11 @@ impl Waiting {
     pub(super) fn why_not_sent(&self) -> Failure {
         match &self.state().end {
             Some(Failure::Refused) => Failure::Refused,
-            Some(Failure::NotCarriedOut(status) | Failure::Unknown(status) | Failure::Answered(status)) => {
-                Failure::NotCarriedOut(status.clone())
+            Some(Failure::NotCarriedOut(status, charge) | Failure::Unknown(status, charge)) => {
+                Failure::NotCarriedOut(status.clone(), charge.clone())
             }
-            None => Failure::NotCarriedOut(Status::unavailable("the connection was lost")),
+            Some(Failure::Answered(status)) => Failure::Answered(status.clone()),
+            None => Failure::NotCarriedOut(Status::unavailable("the connection was lost"), None),
         }
     }
 
