@@ -34,6 +34,7 @@ type Client struct {
 	lane     *lane
 	tokens   *tokens
 	failures *tlsFailures
+	budget   *retryBudget
 	settings settings
 }
 
@@ -110,7 +111,7 @@ func New(address string, options ...Option) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sessiond: %w", err)
 	}
-	client := &Client{conn: conn, tokens: tokens, failures: failures, settings: s}
+	client := &Client{conn: conn, tokens: tokens, failures: failures, budget: newRetryBudget(), settings: s}
 	if !s.unary {
 		client.lane = newLane(conn, tokens)
 	}

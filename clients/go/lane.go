@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
@@ -132,35 +133,40 @@ func (l *lane) close() {
 	}
 }
 
-// lost is what the end of an open stream means for calls without a reply.
-func lost(err error) *failure {
+// lost is what the end of an open stream means for calls without a reply. Its headers came before, and say nothing of the end.
+func lost(err error, trailer metadata.MD) *failure {
 	found := status.Convert(err)
-	if reasonIn(found) == ErrNotReady {
-		return &failure{notCarriedOut, found}
+	switch reasonIn(found) {
+	case ErrNotReady:
+		return &failure{notCarriedOut, found, new(charge)}
+	case "":
+		return &failure{unknown, unavailable(found), chargeOf(found, nil, trailer)}
+	default:
+		return &failure{unknown, unavailable(found), new(charge)}
 	}
-	return &failure{unknown, unavailable(found)}
 }
 
 // notAccepted is what it means for calls that the stream ended before the server accepted it.
-func notAccepted(err error) *failure {
+func notAccepted(err error, header, trailer metadata.MD) *failure {
 	found := status.Convert(err)
+	charge := chargeOf(found, header, trailer)
 	switch reason := reasonIn(found); {
 	case reason == ErrNotReady:
-		return &failure{notCarriedOut, found}
+		return &failure{notCarriedOut, found, charge}
 	case reason == ErrUnauthenticated, reason == ErrPermissionDenied:
-		return &failure{answered, found}
+		return &failure{answered, found, charge}
 	case found.Code() == codes.Unimplemented:
 		return refusal
 	case found.Code() == codes.FailedPrecondition:
 		// It is there, and takes no call at all: a port for TLS only says so.
-		return &failure{notCarriedOut, found}
+		return &failure{notCarriedOut, found, charge}
 	}
 	switch found.Code() {
 	case codes.Internal, codes.Unknown, codes.PermissionDenied, codes.Unauthenticated:
 		// Answers of proxies that know nothing of such streams.
 		return refusal
 	default:
-		return &failure{unknown, unavailable(found)}
+		return &failure{unknown, unavailable(found), charge}
 	}
 }
 

@@ -49,7 +49,7 @@ func laneAnswer(reply reply) (proto.Message, *failure) {
 	case errorField:
 		found := new(pb.CallError)
 		if proto.Unmarshal([]byte(reply.result), found) == nil {
-			return nil, &failure{answered, statusOf(found)}
+			return nil, &failure{answered, statusOf(found), new(charge)}
 		}
 	case createField:
 		answer = new(pb.CreateSessionResponse)

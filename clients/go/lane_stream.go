@@ -120,7 +120,7 @@ func (s *stream) call(ctx context.Context, call []byte) (reply, *failure) {
 }
 
 func gaveUp(ctx context.Context, outcome outcome) *failure {
-	return &failure{outcome, ended(ctx, status.New(codes.Unavailable, "the stream was ended"))}
+	return &failure{outcome: outcome, status: ended(ctx, status.New(codes.Unavailable, "the stream was ended"))}
 }
 
 // submit queues a call and sends what is queued, unless another does so already or it could take long. False if the stream
@@ -229,9 +229,9 @@ func (s *stream) run(ctx context.Context, conn grpc.ClientConnInterface) {
 	description := &grpc.StreamDesc{StreamName: "Exchange", ServerStreams: true, ClientStreams: true}
 	exchange, err := conn.NewStream(ctx, description, pb.SessionStore_Exchange_FullMethodName, grpc.ForceCodecV2(laneCodec{}))
 	if err != nil {
-		found := notAccepted(err)
+		found := notAccepted(err, nil, nil)
 		if found.outcome == unknown {
-			found = &failure{notCarriedOut, found.status}
+			found = &failure{outcome: notCarriedOut, status: found.status}
 		}
 		s.end(found)
 		return
@@ -285,13 +285,13 @@ func (s *stream) read(exchange grpc.ClientStream) {
 			s.answer(replies)
 			clear(replies)
 		case errors.Is(err, io.EOF):
-			s.end(fail(unknown, codes.Unavailable, "the stream was ended"))
+			s.end(&failure{unknown, status.New(codes.Unavailable, "the stream was ended"), new(charge)})
 			return
 		case s.isAccepted():
-			s.end(lost(err))
+			s.end(lost(err, exchange.Trailer()))
 			return
 		default:
-			s.end(notAccepted(err))
+			s.end(notAccepted(err, header, exchange.Trailer()))
 			return
 		}
 	}
@@ -363,6 +363,6 @@ func (s *stream) whyNotSentLocked() *failure {
 	case s.ended.outcome == refused:
 		return s.ended
 	default:
-		return &failure{notCarriedOut, s.ended.status}
+		return &failure{notCarriedOut, s.ended.status, s.ended.charge}
 	}
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -17,6 +19,10 @@ import (
 
 // Retry says how often a call is repeated that met an unavailable store. No other error is repeated, nor is a call that may
 // have been carried out, unless twice is the same as once.
+//
+// All calls of a client, and of those that In makes of it, share a retry budget: a reserve of 1,000 tokens. A repetition takes one if
+// a server has answered UNAVAILABLE, and none if no server was there; each call that succeeds gives a tenth of one back. Without a
+// token a call is not repeated. The end of the fast lane is one answer to all calls that waited on it.
 type Retry struct {
 	// Attempts in all, the first one included. The deadline of the call ends them earlier.
 	Attempts int
@@ -53,10 +59,12 @@ const (
 type failure struct {
 	outcome outcome
 	status  *status.Status
+	// Nil if it was noticed here: no server has answered.
+	charge *charge
 }
 
 func fail(outcome outcome, code codes.Code, message string) *failure {
-	return &failure{outcome, status.New(code, message)}
+	return &failure{outcome: outcome, status: status.New(code, message)}
 }
 
 // mayBeRepeated is the one rule of what is repeated.
@@ -100,7 +108,7 @@ func within[A proto.Message](ctx context.Context, c *Client, method method, requ
 	return answer, nil
 }
 
-// repeat makes attempts until one succeeds, fails for good, or the context ends. A call whose token is refused was not carried
+// repeat makes attempts until one succeeds, fails for good, the budget has nothing left, or the context ends. A call whose token is refused was not carried
 // out: it is made once more if there is another token by now.
 func (c *Client) repeat(ctx context.Context, method method, request, empty proto.Message) (proto.Message, *status.Status) {
 	trace := c.settings.trace(ctx)
@@ -110,6 +118,7 @@ func (c *Client) repeat(ctx context.Context, method method, request, empty proto
 		token := c.tokens.look()
 		answer, found := c.attempt(ctx, trace, method, request, empty)
 		if found == nil {
+			c.budget.noteSuccess()
 			return answer, nil
 		}
 		if !isRenewed && found.status.Code() == codes.Unauthenticated && c.tokens.hasOther(token) {
@@ -125,7 +134,7 @@ func (c *Client) repeat(ctx context.Context, method method, request, empty proto
 			return nil, found.status
 		}
 		pause := c.settings.retry.pauseAfter(attempt)
-		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause || !c.budget.pays(found.charge) {
 			return nil, found.status
 		}
 		timer := time.NewTimer(pause)
@@ -155,19 +164,32 @@ func (c *Client) attempt(
 		}
 	}
 	var reached peer.Peer
-	err := c.conn.Invoke(withTrace(ctx, trace), method.name, request, empty, grpc.Peer(&reached))
+	var header, trailer metadata.MD
+	err := c.conn.Invoke(withTrace(ctx, trace), method.name, request, empty,
+		grpc.Peer(&reached), grpc.Header(&header), grpc.Trailer(&trailer))
 	if err == nil {
 		return empty, nil
 	}
 	found := status.Convert(err)
 	switch {
 	case reasonIn(found) != "":
-		return nil, &failure{answered, found}
+		return nil, &failure{answered, found, new(charge)}
 	case reached.Addr == nil:
-		return nil, c.failures.explain(&failure{notCarriedOut, ended(ctx, found)})
+		return nil, c.failures.explain(&failure{outcome: notCarriedOut, status: ended(ctx, found)})
 	default:
-		return nil, &failure{unknown, ended(ctx, found)}
+		return nil, &failure{unknown, ended(ctx, found), chargeOf(found, header, trailer)}
 	}
+}
+
+// httpAnswer is how gRPC tells of an answer that is not one of gRPC, such as a proxy's.
+const httpAnswer = "unexpected HTTP status code received from server"
+
+// chargeOf is what a failure costs whose status may be gRPC's own: only an answer has headers, or trailers in place of them.
+func chargeOf(found *status.Status, header, trailer metadata.MD) *charge {
+	if len(header) == 0 && len(trailer) == 0 && !strings.Contains(found.Message(), httpAnswer) {
+		return nil
+	}
+	return new(charge)
 }
 
 // ended names the end of the context where gRPC blames the connection.

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // tlsFailures are why TLS failed at the addresses of a list. gRPC tells only of the last address that it tried, which may just
@@ -54,5 +55,5 @@ func (f *tlsFailures) explain(found *failure) *failure {
 			message += "; " + address + ": " + why
 		}
 	}
-	return fail(found.outcome, found.status.Code(), message)
+	return &failure{found.outcome, status.New(found.status.Code(), message), found.charge}
 }
