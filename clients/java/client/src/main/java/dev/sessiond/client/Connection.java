@@ -12,13 +12,14 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 
-/** What the clients of one builder share: the channel, its I/O thread, and the fast lane. */
+/** What the clients of one builder share: the channel, its I/O thread, the fast lane, and the retry budget. */
 final class Connection implements AutoCloseable {
     // gRPC waits up to two minutes before it connects again. A server that comes back is to be found sooner.
     private static final long CONNECT_AGAIN = TimeUnit.MILLISECONDS.toNanos(50);
 
     private final List<String> addresses;
     private final Retry retry;
+    private final RetryBudget retryBudget = new RetryBudget();
     private final Supplier<Map<String, String>> traceContext;
     private final IoThread io;
     private final TlsFailures tlsFailures = new TlsFailures();
@@ -59,6 +60,10 @@ final class Connection implements AutoCloseable {
 
     Retry retry() {
         return retry;
+    }
+
+    RetryBudget retryBudget() {
+        return retryBudget;
     }
 
     /** Tells the trace of the caller's span; null if calls carry none. */

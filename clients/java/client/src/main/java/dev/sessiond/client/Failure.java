@@ -2,8 +2,12 @@ package dev.sessiond.client;
 
 import io.grpc.Status;
 
-/** How an attempt failed. */
-record Failure(Outcome outcome, ErrorDetails details) {
+/**
+ * How an attempt failed.
+ *
+ * @param charge what a repetition costs; null if the failure was noticed here, and no server has answered
+ */
+record Failure(Outcome outcome, ErrorDetails details, RetryBudget.Charge charge) {
     /** The client was closed. */
     static final Failure CLOSED = new Failure(
             Outcome.UNKNOWN, ErrorDetails.of(Status.Code.CANCELLED, Reason.CANCELED, "the client is closed"));
@@ -19,8 +23,16 @@ record Failure(Outcome outcome, ErrorDetails details) {
     /** The fast lane is refused. */
     static final Failure REFUSED = unavailable(Outcome.REFUSED, "the stream was refused");
 
+    Failure(Outcome outcome, ErrorDetails details) {
+        this(outcome, details, null);
+    }
+
     static Failure unavailable(Outcome outcome, String message) {
-        return new Failure(outcome, ErrorDetails.of(Status.Code.UNAVAILABLE, Reason.UNAVAILABLE, message));
+        return unavailable(outcome, message, null);
+    }
+
+    static Failure unavailable(Outcome outcome, String message, RetryBudget.Charge charge) {
+        return new Failure(outcome, ErrorDetails.of(Status.Code.UNAVAILABLE, Reason.UNAVAILABLE, message), charge);
     }
 
     static Failure late(Outcome outcome) {
@@ -35,8 +47,13 @@ record Failure(Outcome outcome, ErrorDetails details) {
         return details.code() == Status.Code.UNAVAILABLE && (outcome != Outcome.UNKNOWN || idempotent);
     }
 
+    /** Tells whether the budget allows a repetition. */
+    boolean isPaidFrom(RetryBudget budget) {
+        return charge == null || charge.isPaidFrom(budget);
+    }
+
     /** The same for a call that never left. */
     Failure ofUnsent() {
-        return outcome == Outcome.REFUSED ? this : new Failure(Outcome.NOT_CARRIED_OUT, details);
+        return outcome == Outcome.REFUSED ? this : new Failure(Outcome.NOT_CARRIED_OUT, details, charge);
     }
 }

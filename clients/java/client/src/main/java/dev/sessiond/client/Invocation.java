@@ -11,8 +11,8 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
 
 /**
- * One call, from its start to its answer: it makes attempts until one succeeds, fails for good, or the deadline is over. It is
- * the future that the caller holds.
+ * One call, from its start to its answer: it makes attempts until one succeeds, fails for good, the budget has nothing left, or
+ * the deadline is over. It is the future that the caller holds.
  */
 final class Invocation<Q extends Message, A extends Message, R> extends CompletableFuture<R> {
     // The I/O thread ends calls at their deadline. A caller looks a little later whether it is too busy to.
@@ -81,6 +81,7 @@ final class Invocation<Q extends Message, A extends Message, R> extends Completa
 
     void succeed(A answer) {
         if (!isDone()) {
+            caller.connection().retryBudget().noteSuccess();
             caller.completion().execute(() -> complete(convert.apply(answer)));
         }
     }
@@ -112,7 +113,8 @@ final class Invocation<Q extends Message, A extends Message, R> extends Completa
             return;
         }
         long pause = retry.pauseAfter(attempts);
-        if (deadline - System.nanoTime() <= pause) {
+        if (deadline - System.nanoTime() <= pause
+                || !failure.isPaidFrom(caller.connection().retryBudget())) {
             end(failure);
             return;
         }

@@ -59,7 +59,7 @@ final class LaneCall<Q extends Message, A extends Message> {
         if (reply.getResultCase() == lane.result()) {
             invocation.succeed(lane.take().apply(reply));
         } else if (reply.getResultCase() == Reply.ResultCase.ERROR) {
-            fail(new Failure(Outcome.ANSWERED, ErrorDetails.of(reply.getError())));
+            fail(new Failure(Outcome.ANSWERED, ErrorDetails.of(reply.getError()), new RetryBudget.Charge()));
         } else {
             fail(new Failure(
                     Outcome.ANSWERED,

@@ -207,8 +207,10 @@ final class LaneStream extends ClientCall.Listener<ExchangeResponse> {
             return Failure.CLOSED;
         }
         ErrorDetails details = ErrorDetails.of(status, trailers);
+        // What gRPC says itself, such as of a lost connection, comes without any metadata.
+        RetryBudget.Charge charge = status.isOk() || !trailers.keys().isEmpty() ? new RetryBudget.Charge() : null;
         if (details.isNotReady()) {
-            return new Failure(Outcome.NOT_CARRIED_OUT, details);
+            return new Failure(Outcome.NOT_CARRIED_OUT, details, charge);
         }
         if (!isAccepted) {
             if (exchange.getAttributes().get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR) == null) {
@@ -217,7 +219,7 @@ final class LaneStream extends ClientCall.Listener<ExchangeResponse> {
                         connection.notConnected(details).message());
             }
             if (details.isNotLetIn()) {
-                return new Failure(Outcome.ANSWERED, details);
+                return new Failure(Outcome.ANSWERED, details, charge);
             }
             switch (status.getCode()) {
                 case UNIMPLEMENTED, INTERNAL, UNKNOWN, PERMISSION_DENIED, UNAUTHENTICATED -> {
@@ -226,7 +228,7 @@ final class LaneStream extends ClientCall.Listener<ExchangeResponse> {
                 }
                 case FAILED_PRECONDITION -> {
                     // It is there, and takes no call at all: a port for TLS only says so.
-                    return new Failure(Outcome.NOT_CARRIED_OUT, details);
+                    return new Failure(Outcome.NOT_CARRIED_OUT, details, charge);
                 }
                 default -> {
                     // It broke before it could be accepted.
@@ -234,7 +236,9 @@ final class LaneStream extends ClientCall.Listener<ExchangeResponse> {
             }
         }
         return Failure.unavailable(
-                Outcome.UNKNOWN, status.isOk() ? "the stream was ended" : "the stream broke: " + details.message());
+                Outcome.UNKNOWN,
+                status.isOk() ? "the stream was ended" : "the stream broke: " + details.message(),
+                charge);
     }
 
     /** Tells everybody who has no reply that there will be none. */

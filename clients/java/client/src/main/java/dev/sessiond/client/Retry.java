@@ -8,6 +8,10 @@ import java.util.concurrent.ThreadLocalRandom;
  * How often a call is repeated that met an unavailable store. No other error is repeated, nor is a call that may have been
  * carried out, unless twice is the same as once.
  *
+ * <p>All calls of a client, and of those that share its connection, have one retry budget: a reserve of 1,000 tokens. A repetition
+ * takes one if a server has answered UNAVAILABLE, and none if no server was there; each call that succeeds gives a tenth of one
+ * back. Without a token a call is not repeated. The end of the fast lane is one answer to all calls that waited on it.
+ *
  * @param attempts attempts in all, the first one included; 1 or more. The timeout of the call ends them earlier.
  * @param pause the longest pause after the first attempt; it doubles from attempt to attempt, up to 200 ms or itself if that
  *     is longer. What is taken is random between half of it and all of it, so that many clients don't come back at the same

@@ -20,6 +20,7 @@ final class Unary<Q extends Message, A extends Message> extends ClientCall.Liste
     private final ClientCall<Q, A> call;
     private final Invocation<Q, A, ?> invocation;
     private A answer;
+    private boolean hasHeaders;
 
     private Unary(Connection connection, ClientCall<Q, A> call, Invocation<Q, A, ?> invocation) {
         this.connection = connection;
@@ -56,6 +57,11 @@ final class Unary<Q extends Message, A extends Message> extends ClientCall.Liste
     }
 
     @Override
+    public void onHeaders(Metadata headers) {
+        hasHeaders = true;
+    }
+
+    @Override
     public void onMessage(A message) {
         answer = message;
     }
@@ -69,7 +75,7 @@ final class Unary<Q extends Message, A extends Message> extends ClientCall.Liste
         ErrorDetails details = ErrorDetails.of(
                 status.isOk() ? Status.INTERNAL.withDescription("the answer has no message") : status, trailers);
         if (details.isNamed() || status.isOk()) {
-            invocation.fail(new Failure(Outcome.ANSWERED, details));
+            invocation.fail(new Failure(Outcome.ANSWERED, details, new RetryBudget.Charge()));
         } else if (connection.isClosed()) {
             invocation.fail(Failure.CLOSED);
         } else {
@@ -78,10 +84,12 @@ final class Unary<Q extends Message, A extends Message> extends ClientCall.Liste
                 details = connection.notConnected(details);
             }
             Outcome outcome = connected ? Outcome.UNKNOWN : Outcome.NOT_CARRIED_OUT;
+            // What gRPC says itself, such as of a lost connection, comes without any metadata.
+            boolean isAnswer = hasHeaders || !trailers.keys().isEmpty();
             invocation.fail(
                     status.getCode() == Status.Code.DEADLINE_EXCEEDED
                             ? Failure.late(outcome)
-                            : new Failure(outcome, details));
+                            : new Failure(outcome, details, isAnswer ? new RetryBudget.Charge() : null));
         }
     }
 }
