@@ -87,6 +87,8 @@ async fn fail_under_load(name: &str, faults: Faults) {
         let reasons = ["the storage failed; no change is accepted any more", "sled could not write in the background"];
         assert!(reasons.iter().any(|reason| log.contains(reason)), "{log}");
         assert!(log.contains("the storage has failed; a restart recovers every acknowledged change"), "{log}");
+        // Callers are not told why.
+        assert!(log.contains("(os error"), "{log}");
         ledger.end(load).await;
         if rng.bool() {
             // People who find a broken disk often switch the machine off.

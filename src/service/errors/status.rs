@@ -206,3 +206,26 @@ pub(super) fn with_reason(
     counters::count(reason);
     Status::with_error_details(code, message, ErrorDetails::with_error_info(reason, DOMAIN, metadata))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+    use std::sync::Arc;
+
+    #[test]
+    fn no_caller_is_told_where_the_storage_failed_and_why() {
+        let cause = || io::Error::other("/var/lib/sessiond/db: Input/output error");
+        for error in [
+            EngineError::Storage(Arc::new(cause())),
+            EngineError::Corrupt(cause().to_string()),
+            EngineError::Damaged { folder: "/var/lib/sessiond".into(), damage: cause().to_string() },
+            EngineError::DiskFull,
+            EngineError::Stopped,
+        ] {
+            let status = engine_failure(&error);
+            let told = format!("{} {}", status.message(), String::from_utf8_lossy(status.details()));
+            assert!(!told.contains("/var/lib") && !told.contains("Input/output"), "{error}: {told}");
+        }
+    }
+}
