@@ -1,5 +1,6 @@
 //! Tests with peers that speak no gRPC, or abuse HTTP/2. They are cut off or ignored, and everyone else is served.
 
+use crate::common::metrics::scrape;
 use crate::common::tls::Certificates;
 use crate::common::wire::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PREFACE, Peer, RST_STREAM, SETTINGS, call_headers,
@@ -167,7 +168,7 @@ async fn calls_that_are_cancelled_at_once_are_cut_off() {
 /// It comes back at once, so that otherwise it would make others wait for what each of its connections costs.
 #[test]
 fn who_broke_the_rules_waits_before_it_is_served_again() {
-    let server = Server::start();
+    let server = Server::start_with(&["--metrics-listen", "127.0.0.1:0"]);
     let greeted = || {
         let begin = Instant::now();
         let mut peer = Peer::greet(server.address());
@@ -183,6 +184,8 @@ fn who_broke_the_rules_waits_before_it_is_served_again() {
         assert!(waited >= Duration::from_millis(25), "{waited:?}");
     }
     assert!(!well_behaved.is_closed(), "whoever is connected is not concerned");
+    let cut_off = || scrape(server.metrics_address()).value("sessiond_connections_cut_off_total");
+    assert!((2.0..=2.0).contains(&cut_off()), "{}", cut_off());
 }
 
 #[tokio::test(flavor = "multi_thread")]

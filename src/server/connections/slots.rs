@@ -39,6 +39,7 @@ pub(in crate::server) struct Slots {
     taken: Mutex<Taken>,
     offenders: Offenders,
     refused: AtomicU64,
+    cut_off: AtomicU64,
     /// Moments are counted in milliseconds from here.
     began: Instant,
     next: AtomicU64,
@@ -98,6 +99,7 @@ impl Slots {
             taken: Mutex::default(),
             offenders: Offenders::default(),
             refused: AtomicU64::new(0),
+            cut_off: AtomicU64::new(0),
             began: Instant::now(),
             next: AtomicU64::new(0),
         })
@@ -127,6 +129,11 @@ impl Slots {
     /// How many connections were refused since the start, since their address had enough.
     pub(in crate::server) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
+    }
+
+    /// How many connections were closed since the start because their peers broke the rules.
+    pub(in crate::server) fn cut_off(&self) -> u64 {
+        self.cut_off.load(Ordering::Relaxed)
     }
 
     /// Waits for a slot. While none is free, idle connections are evicted. `None` once there are no slots any more.
@@ -253,6 +260,7 @@ impl Slot {
 
     /// Notes that the connection is closed because its peer broke the rules.
     pub(super) fn note_broken_rules(&self) {
+        self.slots.cut_off.fetch_add(1, Ordering::Relaxed);
         self.slots.offenders.note(self.occupant.origin);
     }
 

@@ -45,7 +45,7 @@ const OF_CONSOLE: [&str; 1] = ["sessiond_console_connections"];
 const OF_ENCRYPTION: [&str; 2] = ["sessiond_encryption_older_keys", "sessiond_encryption_sessions_checked"];
 
 /// Every other metric, and its type.
-const METRICS: [(&str, &str); 42] = [
+const METRICS: [(&str, &str); 43] = [
     ("sessiond_build_info", "gauge"),
     ("sessiond_phase", "gauge"),
     ("process_start_time_seconds", "gauge"),
@@ -63,6 +63,7 @@ const METRICS: [(&str, &str); 42] = [
     ("sessiond_connections_limit", "gauge"),
     ("sessiond_connections_per_address_limit", "gauge"),
     ("sessiond_connections_refused_total", "counter"),
+    ("sessiond_connections_cut_off_total", "counter"),
     ("sessiond_sessions", "gauge"),
     ("sessiond_namespaces", "gauge"),
     ("sessiond_sessions_created_total", "counter"),

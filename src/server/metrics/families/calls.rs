@@ -76,6 +76,11 @@ pub(in crate::server::metrics) fn write(families: &mut Families<'_, '_>, sources
         "sessiond_connections_refused",
         "Connections that were closed at once, since their address had enough.",
         sources.slots.refused(),
+    )?;
+    families.counter(
+        "sessiond_connections_cut_off",
+        "Connections that were closed because their peers broke the rules of HTTP/2, or often kept the server waiting.",
+        sources.slots.cut_off(),
     )
 }
 
