@@ -8,6 +8,7 @@ import type { Connection } from "../transport/connection.js";
 import type { Failure } from "../transport/failure.js";
 import type { Deadlines, Timed } from "./deadlines.js";
 import { Code, errorOf, SessiondError } from "./errors.js";
+import type { RetryBudget } from "./retry-budget.js";
 import { currentTrace, type TraceContext, type TraceOptions } from "./trace.js";
 
 /** How often a call is tried that met UNAVAILABLE, the first time included; with its pauses longer than a server needs to restart. */
@@ -25,6 +26,7 @@ export interface Ways extends TraceOptions {
   /** None if every call is to be unary. */
   readonly lane: Lane | undefined;
   readonly deadlines: Deadlines;
+  readonly budget: RetryBudget;
 }
 
 /** A method, and what its messages mean. */
@@ -118,6 +120,7 @@ export class Call<T> implements LaneCall, Timed {
       return;
     }
     this.finish();
+    this.ways.budget.noteSuccess();
     this.resolve(value);
   }
 
@@ -137,7 +140,7 @@ export class Call<T> implements LaneCall, Timed {
       // Random between half of it and all of it, so that many processes do not come back at the same moment.
       const longest = Math.min(PAUSE * 2 ** (this.attempts - 1), LONGEST_PAUSE);
       const pause = longest * (0.5 + Math.random() / 2);
-      if (performance.now() + pause < this.deadlineAt) {
+      if (performance.now() + pause < this.deadlineAt && this.isPaidFor(failure)) {
         this.lastFailure = failure;
         this.pause = setTimeout(() => this.try(), pause);
         return;
@@ -194,6 +197,11 @@ export class Call<T> implements LaneCall, Timed {
   private mayBeRepeated(failure: Failure): boolean {
     if (failure.kind === "refused" || failure.status.code !== Code.UNAVAILABLE) return false;
     return failure.kind === "notCarriedOut" || this.rest.isIdempotent === true || isNotReady(failure.status);
+  }
+
+  /** Whether the budget allows to repeat the call. */
+  private isPaidFor(failure: Failure): boolean {
+    return failure.kind === "refused" || !failure.charge || this.ways.budget.pays(failure.charge);
   }
 
   /** Whether the token was refused and its file holds another. Then nothing was carried out, and the call is made once more. */

@@ -11,6 +11,7 @@ import { DEFAULT_ADDRESS, parseAddresses } from "./address.js";
 import { Call, type Rest, type Ways } from "./call.js";
 import { Deadlines } from "./deadlines.js";
 import { SessiondError } from "./errors.js";
+import { RetryBudget } from "./retry-budget.js";
 import type { CallOptions } from "./session.js";
 import type { Shapes } from "./sessions.js";
 import type { TraceOptions } from "./trace.js";
@@ -55,6 +56,7 @@ export class Core {
       connection: this.connection,
       lane: isUnary ? undefined : new Lane(this.connection),
       deadlines: new Deadlines(),
+      budget: new RetryBudget(),
       traceContext: checkedFunction("traceContext", options.traceContext),
     };
   }

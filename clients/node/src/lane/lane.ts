@@ -5,6 +5,7 @@
 
 import type * as http2 from "node:http2";
 import { Code, reasonIn, type Status } from "../client/errors.js";
+import { Charge } from "../client/retry-budget.js";
 import type { TraceContext } from "../client/trace.js";
 import { Naming, type Request } from "../proto/calls.js";
 import { Reader } from "../proto/reader.js";
@@ -273,7 +274,7 @@ class Exchange {
         if (tag === call.tag) call.answered(r);
         else {
           const status = tag === 0x12 ? readError(r) : { code: Code.INTERNAL, message: "a reply to another call" };
-          call.failed({ kind: "answered", status, address: this.link?.address.text ?? "" });
+          call.failed({ kind: "answered", status, address: this.link?.address.text ?? "", charge: new Charge() });
         }
         r.position = inner;
         r.end = end;
@@ -292,12 +293,14 @@ class Exchange {
   /** What the end of the stream means for calls without a reply. */
   private meaning(end: Failure | undefined, link: Link): Failure {
     const address = link.address.text;
-    if (!end) return { kind: "unknown", status: unavailable("the stream was ended"), address };
+    if (!end) {
+      return { kind: "unknown", status: unavailable("the stream was ended"), address, charge: new Charge() };
+    }
     if (end.kind !== "answered") return end;
     if (isNotReady(end.status) || isForbidden(end.status)) return { ...end, kind: "notCarriedOut" };
     if (isRefusal(end.status, this.isAccepted)) return { kind: "refused" };
     // A stream that broke is a server that can't be reached, whatever code was found for it.
-    return { kind: "unknown", status: unavailable(end.status.message), address };
+    return { ...end, kind: "unknown", status: unavailable(end.status.message) };
   }
 
   private end(end: Failure): void {

@@ -2,6 +2,7 @@
 
 import * as http2 from "node:http2";
 import { Code, reasonIn, type Status } from "../client/errors.js";
+import { Charge } from "../client/retry-budget.js";
 import type { TraceContext } from "../client/trace.js";
 import type { Connection, Link } from "./connection.js";
 import { describe, type Failure, unavailable } from "./failure.js";
@@ -90,7 +91,7 @@ export function openStream(
 }
 
 function endOf(status: Status | undefined, rstCode: number, error: unknown, address: string): End {
-  if (status) return status.code === 0 ? undefined : { kind: "answered", status, address };
+  if (status) return status.code === 0 ? undefined : { kind: "answered", status, address, charge: new Charge() };
   // The server did not look at the stream: it says so itself, or in the GOAWAY with which it ended the connection.
   if (rstCode === constants.NGHTTP2_REFUSED_STREAM) {
     return { kind: "notCarriedOut", status: unavailable("the server takes no more calls"), address };

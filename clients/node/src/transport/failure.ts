@@ -1,14 +1,22 @@
 /** Why a call has no answer, which decides whether it may be repeated. */
 
 import { Code, type Status } from "../client/errors.js";
+import type { Charge } from "../client/retry-budget.js";
+
+interface Told {
+  readonly status: Status;
+  readonly address: string;
+  /** What a repetition costs; none if the failure was noticed here, and no server has answered. */
+  readonly charge?: Charge;
+}
 
 export type Failure =
   /** The server, or a proxy, answered with an error. */
-  | { readonly kind: "answered"; readonly status: Status; readonly address: string }
+  | (Told & { readonly kind: "answered" })
   /** It was not carried out. */
-  | { readonly kind: "notCarriedOut"; readonly status: Status; readonly address: string }
+  | (Told & { readonly kind: "notCarriedOut" })
   /** It may have been carried out. */
-  | { readonly kind: "unknown"; readonly status: Status; readonly address: string }
+  | (Told & { readonly kind: "unknown" })
   /** The stream of the fast lane can't be used; the call was not carried out. */
   | { readonly kind: "refused" };
 
