@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.springframework.beans.factory.BeanFactory;
 import org.springframework.beans.factory.ObjectProvider;
+import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.boot.autoconfigure.AutoConfiguration;
 import org.springframework.boot.autoconfigure.AutoConfigurationPackages;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnBooleanProperty;
@@ -32,12 +33,15 @@ import org.springframework.context.annotation.Configuration;
 import org.springframework.context.annotation.Import;
 import org.springframework.core.Ordered;
 import org.springframework.core.annotation.Order;
+import org.springframework.core.env.Environment;
 import org.springframework.session.ReactiveSessionRepository;
 import org.springframework.session.Session;
 import org.springframework.session.SessionIdGenerator;
 import org.springframework.session.SessionRepository;
 import org.springframework.session.config.ReactiveSessionRepositoryCustomizer;
 import org.springframework.session.config.SessionRepositoryCustomizer;
+import org.springframework.web.server.session.CookieWebSessionIdResolver;
+import org.springframework.web.server.session.WebSessionIdResolver;
 
 /**
  * Keeps the sessions of a web application in sessiond, unless it has a repository of its own. Spring Boot 3 has no {@link
@@ -152,6 +156,19 @@ public final class SessiondSessionAutoConfiguration {
                 repository.setSaveMode(properties.saveMode());
                 repository.setPublishEvents(properties.events().enabled());
             };
+        }
+
+        /** Spring's cookie is SameSite=Lax; Spring Boot 4.0 takes that away where no property says what it is to be. */
+        @Autowired
+        void keepSameSite(ObjectProvider<WebSessionIdResolver> resolvers, Environment environment) {
+            if (!environment.containsProperty("server.reactive.session.cookie.same-site")
+                    && resolvers.getIfUnique() instanceof CookieWebSessionIdResolver resolver) {
+                resolver.addCookieInitializer(cookie -> {
+                    if (cookie.build().getSameSite() == null) {
+                        cookie.sameSite("Lax");
+                    }
+                });
+            }
         }
 
         @Bean

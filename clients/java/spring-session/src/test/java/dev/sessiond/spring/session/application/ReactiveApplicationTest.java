@@ -10,6 +10,8 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.time.Duration;
+import java.util.List;
+import java.util.Locale;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
@@ -81,19 +83,27 @@ class ReactiveApplicationTest {
         }
     }
 
+    private static ConfigurableApplicationContext start(SessiondServer server, String... more) {
+        return new SpringApplicationBuilder(Application.class)
+                .properties(
+                        "server.port=0",
+                        "spring.main.web-application-type=reactive",
+                        "spring.session.sessiond.address=" + server.address())
+                .properties(more)
+                .run();
+    }
+
+    private static String siteOf(ConfigurableApplicationContext application) {
+        return "http://localhost:" + application.getEnvironment().getProperty("local.server.port");
+    }
+
     @Test
     void aVisitorIsKnownOverARestartOfTheServer() throws Exception {
         try (SessiondServer server = new SessiondServer();
-                ConfigurableApplicationContext application = new SpringApplicationBuilder(Application.class)
-                        .properties(
-                                "server.port=0",
-                                "spring.main.web-application-type=reactive",
-                                "spring.session.sessiond.address=" + server.address(),
-                                "spring.session.sessiond.call-timeout=2s")
-                        .run()) {
+                ConfigurableApplicationContext application = start(server, "spring.session.sessiond.call-timeout=2s")) {
             CookieManager cookies = new CookieManager();
             HttpClient http = HttpClient.newBuilder().cookieHandler(cookies).build();
-            String site = "http://localhost:" + application.getEnvironment().getProperty("local.server.port");
+            String site = siteOf(application);
             assertThat(get(http, site + "/visits").body()).isEqualTo("1");
             assertThat(get(http, site + "/visits").body()).isEqualTo("2");
             assertThat(get(http, site + "/own").body()).isEqualTo("1");
@@ -109,6 +119,41 @@ class ReactiveApplicationTest {
             assertThat(get(http, site + "/visits").body()).isEqualTo("3");
             assertThat(get(http, site + "/end").body()).isEqualTo("ended");
             assertThat(get(http, site + "/visits").body()).isEqualTo("1");
+        }
+    }
+
+    /** The name and the attributes of a new visitor's cookie, who comes through a proxy that ends TLS. */
+    private static List<String> cookieOverHttps(SessiondServer server, String... settings) throws Exception {
+        try (ConfigurableApplicationContext application = start(server, settings)) {
+            HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(siteOf(application) + "/visits"))
+                    .header("X-Forwarded-Proto", "https")
+                    .timeout(Duration.ofSeconds(10));
+            HttpResponse<String> answer =
+                    HttpClient.newHttpClient().send(request.build(), HttpResponse.BodyHandlers.ofString());
+            String cookie = answer.headers().firstValue("Set-Cookie").orElseThrow();
+            // Netty writes HTTPOnly; to browsers it is the same.
+            return List.of(
+                    cookie.replaceFirst("=[^;]*", "").toLowerCase(Locale.ROOT).split("; "));
+        }
+    }
+
+    @Test
+    void theCookieIsStrictByItselfAndSecureOverHttps() throws Exception {
+        try (SessiondServer server = new SessiondServer()) {
+            String patience = "spring.session.sessiond.call-timeout=10s";
+            assertThat(cookieOverHttps(server, patience))
+                    .containsExactlyInAnyOrder("session", "httponly", "path=/", "samesite=lax");
+            assertThat(cookieOverHttps(server, patience, "server.forward-headers-strategy=native"))
+                    .containsExactlyInAnyOrder("session", "httponly", "path=/", "samesite=lax", "secure");
+            assertThat(cookieOverHttps(
+                            server,
+                            patience,
+                            "server.reactive.session.cookie.name=__Host-SESSION",
+                            "server.reactive.session.cookie.secure=true",
+                            "server.reactive.session.cookie.same-site=strict"))
+                    .containsExactlyInAnyOrder("__host-session", "httponly", "path=/", "samesite=strict", "secure");
+            assertThat(cookieOverHttps(server, patience, "server.reactive.session.cookie.same-site=omitted"))
+                    .containsExactlyInAnyOrder("session", "httponly", "path=/");
         }
     }
 
