@@ -137,7 +137,7 @@ describe("quick starts", () => {
 
   test("Go", () => follow("go", run));
 
-  test("Spring Boot", () => follow("spring", () => {}));
+  test("Spring Boot", () => follow("spring", () => {}, { behindProxy: true }));
 
   test("axum", () => {
     // It is the example that the tests of sessiond-axum build and visit.

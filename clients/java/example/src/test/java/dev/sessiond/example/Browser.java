@@ -33,6 +33,11 @@ final class Browser {
         return send(HttpRequest.newBuilder(URI.create(site + path)));
     }
 
+    /** As a proxy asks that ends TLS. */
+    HttpResponse<String> getOverHttps(String path) throws Exception {
+        return send(HttpRequest.newBuilder(URI.create(site + path)).header("X-Forwarded-Proto", "https"));
+    }
+
     private HttpResponse<String> send(HttpRequest.Builder request) throws Exception {
         return http.send(request.timeout(Duration.ofSeconds(10)).build(), HttpResponse.BodyHandlers.ofString());
     }

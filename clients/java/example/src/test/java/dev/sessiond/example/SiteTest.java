@@ -51,6 +51,14 @@ class SiteTest {
     }
 
     @Test
+    void theCookieIsStrictAndSecureBehindAProxyThatEndsTls() throws Exception {
+        assertThat(browser().get("/").headers().firstValue("Set-Cookie").orElseThrow())
+                .matches("SESSION=[^;]+; Path=/; HttpOnly; SameSite=Lax");
+        assertThat(browser().getOverHttps("/").headers().firstValue("Set-Cookie").orElseThrow())
+                .matches("SESSION=[^;]+; Path=/; Secure; HttpOnly; SameSite=Lax");
+    }
+
+    @Test
     void aForgedFormIsRefused() throws Exception {
         Browser visitor = browser();
         visitor.get("/");

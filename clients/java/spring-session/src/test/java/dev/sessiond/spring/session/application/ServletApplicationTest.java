@@ -13,6 +13,7 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -140,6 +141,11 @@ class ServletApplicationTest {
             return send(to(path));
         }
 
+        /** As a proxy asks that ends TLS. */
+        HttpResponse<String> getOverHttps(String path) throws Exception {
+            return send(to(path).header("X-Forwarded-Proto", "https"));
+        }
+
         HttpResponse<String> delete(String path) throws Exception {
             return send(to(path).DELETE());
         }
@@ -255,6 +261,37 @@ class ServletApplicationTest {
         Awaitility.await().until(() -> browser.get("/visits").statusCode() == 200);
         assertThat(browser.post("/form", "a=b").body()).isEqualTo("taken");
         assertThat(new Browser().get("/actuator/health").statusCode()).isEqualTo(200);
+    }
+
+    private static List<String> cookieAttributes(HttpResponse<String> answer) {
+        String cookie = answer.headers().firstValue("Set-Cookie").orElseThrow();
+        return Arrays.stream(cookie.split("; ")).skip(1).sorted().toList();
+    }
+
+    @Test
+    void theCookieIsStrictByItselfAndSecureOverHttps() throws Exception {
+        start("server.forward-headers-strategy=native");
+        assertThat(cookieAttributes(new Browser().get("/visits")))
+                .containsExactly("HttpOnly", "Path=/", "SameSite=Lax");
+        assertThat(cookieAttributes(new Browser().getOverHttps("/visits")))
+                .containsExactly("HttpOnly", "Path=/", "SameSite=Lax", "Secure");
+    }
+
+    @Test
+    void aProxyIsNotBelievedUnlessTheSettingsSaySo() throws Exception {
+        start();
+        assertThat(cookieAttributes(new Browser().getOverHttps("/visits"))).doesNotContain("Secure");
+    }
+
+    @Test
+    void aCookieOfThisHostAloneIsSecureAlways() throws Exception {
+        start(
+                "server.servlet.session.cookie.name=__Host-SESSION",
+                "server.servlet.session.cookie.secure=true",
+                "server.servlet.session.cookie.same-site=strict");
+        HttpResponse<String> answer = new Browser().get("/visits");
+        assertThat(answer.headers().firstValue("Set-Cookie").orElseThrow()).startsWith("__Host-SESSION=");
+        assertThat(cookieAttributes(answer)).containsExactly("HttpOnly", "Path=/", "SameSite=Strict", "Secure");
     }
 
     @Test
