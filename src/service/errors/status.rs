@@ -165,8 +165,8 @@ pub(in crate::service) fn restore_failure(error: &RestoreError) -> Status {
 }
 
 /// The reason and the text of an error, for an item of a batch.
-pub(in crate::service) fn item_error(error: Error) -> ItemError {
-    let status = Status::from(error);
+pub(in crate::service) fn item_error(error: impl Into<Status>) -> ItemError {
+    let status = error.into();
     let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
     ItemError { reason, message: status.message().into() }
 }

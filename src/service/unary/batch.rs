@@ -21,7 +21,7 @@ const BARE_RESULT_BYTES: usize = 40;
 struct ErrorRoom(usize);
 
 impl ErrorRoom {
-    fn fit(&mut self, error: Error) -> ItemError {
+    fn fit(&mut self, error: impl Into<Status>) -> ItemError {
         let mut item = status::item_error(error);
         match self.0.checked_sub(item.message.len() + 8) {
             Some(left) => self.0 = left,
@@ -44,13 +44,16 @@ impl StoreService {
         let room = self.limits.answer_bytes().saturating_sub(parsed.len() * BARE_RESULT_BYTES);
         let found = sessions.get_many(&namespace, &ids, access, room).await?;
         caller.note(|notes| notes.sessions = Some(found.iter().flatten().count() as u64));
-        self.guesses.note(caller, failed_lookups(&found)).await?;
+        let refused = self.guesses.note(caller, failed_lookups(&found)).await.err();
         let taken: usize = found.iter().flatten().map(|seen| seen.record.answer_size()).sum();
         let mut errors = ErrorRoom(room.saturating_sub(taken));
         let results = merge(parsed, found).map(|result| BatchGetSessionsResult {
             result: Some(match result {
                 Ok(seen) => GetResult::Session(seen_session(&seen, true)),
-                Err(error) => GetResult::Error(errors.fit(error)),
+                Err(error) => GetResult::Error(match refused {
+                    Some(refusal) if matches!(error, Error::NotFound) => errors.fit(refusal),
+                    _ => errors.fit(error),
+                }),
             }),
         });
         Ok(BatchGetSessionsResponse { results: results.collect() })
@@ -68,12 +71,16 @@ impl StoreService {
         let failed = deleted.iter().filter(|deleted| matches!(deleted, Ok(false))).count();
         let ended = deleted.iter().filter(|deleted| matches!(deleted, Ok(true))).count();
         caller.note(|notes| notes.sessions = Some(ended as u64));
-        self.guesses.note(caller, failed).await?;
+        // What was ended is told all the same.
+        let refused = self.guesses.note(caller, failed).await.err();
         let room = self.limits.answer_bytes().saturating_sub(parsed.len() * BARE_RESULT_BYTES);
         let mut errors = ErrorRoom(room);
-        let results = merge(parsed, deleted).map(|result| match result {
-            Ok(deleted) => BatchDeleteSessionsResult { deleted, error: None },
-            Err(error) => BatchDeleteSessionsResult { deleted: false, error: Some(errors.fit(error)) },
+        let results = merge(parsed, deleted).map(|result| match (result, refused) {
+            (Ok(false), Some(refusal)) => {
+                BatchDeleteSessionsResult { deleted: false, error: Some(errors.fit(refusal)) }
+            }
+            (Ok(deleted), _) => BatchDeleteSessionsResult { deleted, error: None },
+            (Err(error), _) => BatchDeleteSessionsResult { deleted: false, error: Some(errors.fit(error)) },
         });
         Ok(BatchDeleteSessionsResponse { results: results.collect() })
     }

@@ -2,12 +2,13 @@
 
 use crate::common::access::{AccessFiles, stub_with};
 use crate::common::metrics::scrape;
-use crate::common::{Server, reason};
+use crate::common::{Server, eventually, reason};
+use sessiond_client::proto::batch_get_sessions_result::Result as Item;
 use sessiond_client::proto::call::Method;
 use sessiond_client::proto::reply::Result as Answer;
 use sessiond_client::proto::{
-    BatchGetSessionsRequest, Call, CreateSessionRequest, DeleteSessionRequest, ExchangeRequest, GetSessionRequest,
-    TouchSessionRequest,
+    BatchDeleteSessionsRequest, BatchGetSessionsRequest, Call, CreateSessionRequest, DeleteSessionRequest,
+    ExchangeRequest, GetSessionRequest, TouchSessionRequest,
 };
 use tonic::Code;
 
@@ -50,35 +51,48 @@ async fn guesses_are_slowed_down_and_then_refused_and_visitors_are_not() {
     assert!(missing >= 40 && refused > 0 && missing + refused == 100, "{missing} answered, {refused} refused");
     assert!(delayed() > 10.0);
     // Every way to ask counts; while others guess, those who have a session are served.
-    let mut kinds = [false; 4];
-    for number in 0.. {
-        let results = [
-            stub.get_session(get(guess(number))).await.err(),
-            stub.touch_session(TouchSessionRequest { session_id: guess(number), ..Default::default() }).await.err(),
-            stub.delete_session(DeleteSessionRequest {
-                allow_missing: true,
-                target: Some(sessiond_client::proto::delete_session_request::Target::SessionId(guess(number))),
-                ..Default::default()
-            })
-            .await
-            .err(),
-            stub.batch_get_sessions(BatchGetSessionsRequest {
-                session_ids: (0..100).map(guess).collect(),
-                ..Default::default()
-            })
-            .await
-            .err(),
-        ];
-        for (kind, status) in kinds.iter_mut().zip(results) {
-            *kind |= status.is_some_and(|status| status.message().contains("look-ups of this caller fail"));
-        }
-        stub.get_session(get(&id)).await.unwrap();
-        if kinds[3] {
-            break;
-        }
-    }
+    let failed = || scrape(server.metrics_address()).value("sessiond_failed_lookups_total");
+    let before = failed();
+    stub.get_session(get(guess(0))).await.unwrap_err();
+    stub.touch_session(TouchSessionRequest { session_id: guess(0), ..Default::default() }).await.unwrap_err();
+    let missing = DeleteSessionRequest {
+        allow_missing: true,
+        target: Some(sessiond_client::proto::delete_session_request::Target::SessionId(guess(0))),
+        ..Default::default()
+    };
+    assert!(!stub.delete_session(missing).await.unwrap().into_inner().deleted);
+    let many = BatchGetSessionsRequest { session_ids: (0..5).map(guess).collect(), ..Default::default() };
+    stub.batch_get_sessions(many).await.unwrap();
+    eventually("all of them are counted", async || failed() > before + 7.5).await;
+    stub.get_session(get(&id)).await.unwrap();
     assert!(server.log().contains("somebody may be guessing session IDs"), "{}", server.log());
     assert!(!server.log().contains("a-guess-that"), "{}", server.log());
+}
+
+/// What was done is told: a caller that saw the whole batch refused would not know that its session is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_batch_only_what_finds_nothing_is_refused() {
+    let server = Server::start_with(&["--max-failed-lookups", "1"]);
+    let mut stub = server.stub();
+    let id = stub.create_session(CreateSessionRequest::default()).await.unwrap().into_inner().session_id;
+    let session_ids: Vec<_> = std::iter::once(id.clone()).chain((0..10).map(guess)).collect();
+
+    let read = BatchGetSessionsRequest { session_ids: session_ids.clone(), ..Default::default() };
+    let read = stub.batch_get_sessions(read).await.unwrap().into_inner().results;
+    let mut read = read.into_iter().map(|result| result.result.unwrap());
+    assert!(matches!(read.next(), Some(Item::Session(_))));
+    for result in read {
+        let Item::Error(error) = result else { panic!("{result:?}") };
+        assert_eq!(error.reason, "TOO_MANY_REQUESTS");
+        assert!(error.message.contains("look-ups of this caller fail"), "{error:?}");
+    }
+
+    let ended = BatchDeleteSessionsRequest { session_ids, ..Default::default() };
+    let ended = stub.batch_delete_sessions(ended).await.unwrap().into_inner().results;
+    assert!(ended[0].deleted && ended[0].error.is_none(), "{:?}", ended[0]);
+    for result in &ended[1..] {
+        assert_eq!(result.error.as_ref().map(|error| error.reason.as_str()), Some("TOO_MANY_REQUESTS"), "{result:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,8 +24,9 @@ const (
 // Why one item of a batch failed; the others are not touched by it.
 type ItemError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The reason, as in google.rpc.ErrorInfo: SESSION_NOT_FOUND, INVALID_ARGUMENT, SESSION_CORRUPT, or BATCH_TOO_LARGE if
-	// the answer has no room for the session: ask for fewer at a time.
+	// The reason, as in google.rpc.ErrorInfo: SESSION_NOT_FOUND, INVALID_ARGUMENT, SESSION_CORRUPT, BATCH_TOO_LARGE if the
+	// answer has no room for the session: ask for fewer at a time, or TOO_MANY_REQUESTS instead of SESSION_NOT_FOUND if too
+	// many look-ups of the caller fail.
 	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The same for people.
 	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
