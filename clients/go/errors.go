@@ -37,7 +37,7 @@ const (
 	ErrMessageTooLarge Reason = "MESSAGE_TOO_LARGE"
 	// ErrTooManyRequests means that the server has as many requests in flight as it allows.
 	ErrTooManyRequests Reason = "TOO_MANY_REQUESTS"
-	// ErrSessionLimitReached means that the principal has as many sessions as its namespace allows.
+	// ErrSessionLimitReached means that the principal or its namespace has as many sessions as are allowed.
 	ErrSessionLimitReached Reason = "SESSION_LIMIT_REACHED"
 	// ErrLockHeld means that another holds the lock, and the wait is over.
 	ErrLockHeld Reason = "LOCK_HELD"

@@ -71,6 +71,12 @@ async fn only_clients_with_a_certificate_of_the_ca_get_in() {
         let seen = cause(client(&server, shown).health("").await.unwrap_err()).to_lowercase();
         assert!(seen.contains("certificate"), "{seen}");
     }
+    // A stream of calls ends for the same reason as a call.
+    for (lane, shown) in [(Lane::Auto, files.client()), (Lane::Auto, files.client_with("stranger"))] {
+        let client = builder(&server, shown).lane(lane).connect_lazy().unwrap();
+        let seen = cause(client.create(CreateSessionRequest::new()).await.map(drop).unwrap_err()).to_lowercase();
+        assert!(seen.contains("certificate"), "{seen}");
+    }
     eventually("both are counted", async || failed() > 1.5).await;
     // A client tries again, since it can't know why the connection was closed.
     eventually("both are logged", async || server.log().matches("a handshake of TLS failed").count() >= 2).await;

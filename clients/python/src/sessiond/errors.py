@@ -119,7 +119,7 @@ class MessageTooLarge(SessiondError):
 
 
 class SessionLimitReached(SessiondError):
-    """The principal has as many sessions as its namespace allows."""
+    """The principal or its namespace has as many sessions as are allowed."""
 
     reason = "SESSION_LIMIT_REACHED"
 

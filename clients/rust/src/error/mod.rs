@@ -61,8 +61,8 @@ pub enum Error {
         /// The server.
         address: String,
     },
-    /// The principal has as many sessions as its namespace allows.
-    #[error("the principal has as many sessions as the namespace allows")]
+    /// The principal or its namespace has as many sessions as are allowed.
+    #[error("the principal or the namespace has as many sessions as are allowed")]
     SessionLimitReached,
     /// Another holds the lock, and the wait is over.
     #[error("the session is locked by another")]

@@ -96,8 +96,11 @@ impl FastLane {
         let (answer, answered) = oneshot::channel();
         let sent = stream.queue.send(Pending { method, length, timeout, trace, answer }).await;
         let answer = match sent {
-            Ok(()) => answered.await.unwrap_or_else(|_| Err(stream.waiting.why_not_sent())),
-            Err(_) => Err(stream.waiting.why_not_sent()),
+            Ok(()) => match answered.await {
+                Ok(answer) => answer,
+                Err(_) => Err(stream.waiting.why_not_sent().await),
+            },
+            Err(_) => Err(stream.waiting.why_not_sent().await),
         };
         watch.ended = true;
         if let Err(Failure::Refused) = answer {
@@ -229,7 +232,14 @@ fn unavailable(status: Status) -> Status {
     match status.code() {
         Code::Unavailable => status,
         _ if status.get_details_error_info().is_some_and(|info| info.domain == "sessiond") => status,
-        _ => Status::unavailable(status.message()),
+        _ => {
+            let mut unavailable = Status::unavailable(status.message());
+            if !was_answered(&status) {
+                // Below it stands why the connection ended, such as what TLS says of a certificate.
+                unavailable.set_source(Arc::new(status));
+            }
+            unavailable
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
 use slab::Slab;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tonic::{Code, Status};
 
 use super::Failure;
@@ -18,7 +18,11 @@ type Caller = oneshot::Sender<Result<Answer, Failure>>;
 
 /// The calls in flight of one stream.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(Mutex<State>);
+pub(super) struct Waiting {
+    state: Mutex<State>,
+    /// Told when the stream has ended.
+    ended: Notify,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -84,11 +88,16 @@ impl Waiting {
             for caller in state.callers.drain() {
                 caller.send(Err(end.clone())).ok();
             }
+            self.ended.notify_waiters();
         }
     }
 
-    /// What to tell callers whose calls never left.
-    pub(super) fn why_not_sent(&self) -> Failure {
+    /// What to tell callers whose calls never left. It is known once the stream has ended, which it is about to.
+    pub(super) async fn why_not_sent(&self) -> Failure {
+        let ended = self.ended.notified();
+        if !self.is_closed() {
+            ended.await;
+        }
         match &self.state().end {
             Some(Failure::Refused) => Failure::Refused,
             Some(Failure::NotCarriedOut(status, charge) | Failure::Unknown(status, charge)) => {
@@ -100,7 +109,7 @@ impl Waiting {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -24,7 +24,7 @@ public enum Reason {
     ANSWERS_NOT_TAKEN,
     /** The server has as many requests in flight as it allows; this one was not carried out. */
     TOO_MANY_REQUESTS,
-    /** The principal has as many sessions as its namespace allows. */
+    /** The principal or its namespace has as many sessions as are allowed. */
     SESSION_LIMIT_REACHED,
     /** Another holds the lock, and the wait is over; metadata {@code held_for_ms} and {@code ends_in_ms}. */
     LOCK_HELD,
