@@ -13,6 +13,7 @@ use sessiond::engine::{DataFolder, Durability, DurableOptions, EngineError, Watc
 use sessiond::server::{self, Listener, Listeners, Phase, ServeError, Storage, Tls, TlsFiles};
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::os::unix::fs::FileTypeExt as _;
 use std::panic;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -199,9 +200,10 @@ fn load_tls(effective: &Effective) -> Result<Option<Tls>, ConfigError> {
 
 /// Reads the rules of access, if there are any.
 fn load_access(effective: &Effective) -> Result<Option<Authorizer>, ConfigError> {
-    let Settings { access_file, access_tokens, .. } = &effective.settings;
+    let Settings { access_file, access_tokens, tls_client_ca, .. } = &effective.settings;
     let Some(access) = access_file.clone() else { return Ok(None) };
-    let loaded = Authorizer::load(AccessFiles { access, tokens: access_tokens.clone() });
+    let files = AccessFiles { access, tokens: access_tokens.clone(), has_certificates: tls_client_ca.is_some() };
+    let loaded = Authorizer::load(files);
     loaded.map(Some).map_err(|error| effective.refuse(error.setting, error.problem))
 }
 
@@ -262,12 +264,21 @@ fn sled_options(settings: &Settings) -> DurableOptions {
 
 fn bind_refusal(effective: &Effective, name: &str, address: &Listen, error: &io::Error) -> ConfigError {
     let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse if is_other_file(address) => {
+            "a file that is no socket is there; move it away, or choose another path"
+        }
         io::ErrorKind::AddrInUse => "another process listens there; stop it, or choose another address",
         io::ErrorKind::PermissionDenied => "this user may not listen there; choose another address",
         io::ErrorKind::NotFound => "the folder of the socket does not exist; create it, or choose another path",
         _ => "choose an address of this machine",
     };
     effective.refuse(name, format!("can't listen on {address} ({error}); {remedy}"))
+}
+
+/// Whether something that is no socket stands where a socket is wanted.
+fn is_other_file(address: &Listen) -> bool {
+    let Listen::Unix(path) = address else { return false };
+    path.symlink_metadata().is_ok_and(|found| !found.file_type().is_socket())
 }
 
 /// Where a browser finds the console; a Unix socket is for a proxy.

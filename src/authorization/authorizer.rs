@@ -12,7 +12,7 @@ use crate::watched_file::{Stamp, stamp};
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::watch;
@@ -26,7 +26,12 @@ pub struct AccessFiles {
     pub access: PathBuf,
     /// The tokens; `None` if no caller has one.
     pub tokens: Option<PathBuf>,
+    /// Whether callers can show certificates.
+    pub has_certificates: bool,
 }
+
+/// Who is in which group: what the rules say of groups changes with them.
+const USERS_AND_GROUPS: [&str; 2] = ["/etc/passwd", "/etc/group"];
 
 /// Knows who may call and what each caller may do, as the files say at present. Clones share it.
 #[derive(Clone)]
@@ -61,7 +66,8 @@ pub(super) enum Credential {
 
 impl AccessFiles {
     fn stamps(&self) -> Vec<Stamp> {
-        std::iter::once(&self.access).chain(&self.tokens).map(|path| stamp(path)).collect()
+        let files = std::iter::once(&self.access).chain(&self.tokens).map(PathBuf::as_path);
+        files.chain(USERS_AND_GROUPS.map(Path::new)).map(stamp).collect()
     }
 }
 
@@ -71,7 +77,7 @@ impl Authorizer {
         // Before the files are read: what changes meanwhile is noticed.
         let seen = files.stamps();
         let mut counters = HashMap::new();
-        let rules = Rules::load(&files.access, files.tokens.as_deref(), &mut counters)?;
+        let rules = Rules::load(&files, &mut counters)?;
         Ok(Self(Arc::new(State {
             files,
             seen,
@@ -203,9 +209,8 @@ impl Authorizer {
 
     /// Reads the files again.
     pub(crate) fn read(&self) -> Result<Loaded, AccessProblem> {
-        let AccessFiles { access, tokens } = &self.0.files;
         let mut counters = self.0.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Loaded(Rules::load(access, tokens.as_deref(), &mut counters)?))
+        Ok(Loaded(Rules::load(&self.0.files, &mut counters)?))
     }
 
     /// Puts the rules in force that were read.

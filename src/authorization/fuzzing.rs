@@ -26,7 +26,8 @@ pub(crate) fn access(input: &[u8]) {
 fn rules(text: &[u8]) {
     let path = scratch().join("access.toml");
     fs::write(&path, text).expect("a file");
-    let rules = match Rules::load(&path, None, &mut HashMap::new()) {
+    let files = AccessFiles { access: path, tokens: None, has_certificates: true };
+    let rules = match Rules::load(&files, &mut HashMap::new()) {
         Ok(rules) => rules,
         Err(problem) => return check_line(&problem.to_string()),
     };
@@ -78,7 +79,7 @@ fn header(value: &[u8]) {
     let (access, tokens) = (folder.join("access-of-header.toml"), folder.join("tokens-of-header"));
     fs::write(&access, RULES).expect("a file");
     fs::write(&tokens, "").expect("a file");
-    let files = AccessFiles { access, tokens: Some(tokens) };
+    let files = AccessFiles { access, tokens: Some(tokens), has_certificates: true };
     let authorizer = Authorizer::load(files).unwrap_or_else(|problem| panic!("{problem}"));
     let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
     let peer = Arc::new(PeerIdentity::default());

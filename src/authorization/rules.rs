@@ -1,5 +1,6 @@
 //! The access file: which callers there are, how each is known, and what it may do.
 
+use super::authorizer::AccessFiles;
 use super::caller::{CallerCounters, Grants, KnownCaller};
 use super::identity::{PeerIdentity, UnixUser};
 use super::permission::Permissions;
@@ -11,7 +12,6 @@ use crate::watched_file;
 use nix::unistd::{Group, User};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -89,16 +89,15 @@ pub(super) struct TokenOwner {
 impl Rules {
     /// Reads the files. Callers that were there before go on with their counts.
     pub(super) fn load(
-        access: &Path,
-        tokens: Option<&Path>,
+        files: &AccessFiles,
         counters: &mut HashMap<String, Arc<CallerCounters>>,
     ) -> Result<Self, AccessProblem> {
-        let entries = tokens.map_or_else(
+        let entries = files.tokens.as_deref().map_or_else(
             || Ok(Vec::new()),
             |path| token_file::read(path).map_err(|problem| AccessProblem::new(ACCESS_TOKENS, path, problem)),
         )?;
-        let callers = read_callers(access, tokens.is_some(), counters)
-            .map_err(|problem| AccessProblem::new(ACCESS_FILE, access, problem))?;
+        let callers =
+            read_callers(files, counters).map_err(|problem| AccessProblem::new(ACCESS_FILE, &files.access, problem))?;
         let tokens = entries.iter().filter_map(|entry| own(&callers, entry)).collect();
         Ok(Self { callers, tokens })
     }
@@ -147,11 +146,10 @@ fn own(callers: &[RuledCaller], entry: &TokenEntry) -> Option<(TokenHash, TokenO
 }
 
 fn read_callers(
-    path: &Path,
-    has_tokens: bool,
+    files: &AccessFiles,
     counters: &mut HashMap<String, Arc<CallerCounters>>,
 ) -> Result<Vec<RuledCaller>, String> {
-    let text = watched_file::read(path, "a TOML file with a table for each caller, such as [caller.shop]")?;
+    let text = watched_file::read(&files.access, "a TOML file with a table for each caller, such as [caller.shop]")?;
     let text = String::from_utf8(text).map_err(|_| "is no text; use a TOML file".to_owned())?;
     let written: WrittenFile = toml::from_str(&text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
@@ -169,7 +167,7 @@ fn read_callers(
         .into_iter()
         .map(|(name, caller)| {
             let in_caller = |problem| format!("caller.{name}: {problem}");
-            judge(&name, caller, has_tokens, counters).map_err(in_caller)
+            judge(&name, caller, files, counters).map_err(in_caller)
         })
         .collect();
     let callers = callers?;
@@ -181,17 +179,21 @@ fn read_callers(
 fn judge(
     name: &str,
     written: WrittenCaller,
-    has_tokens: bool,
+    files: &AccessFiles,
     counters: &mut HashMap<String, Arc<CallerCounters>>,
 ) -> Result<RuledCaller, String> {
     if !is_namespace(name) {
         return Err(format!("is not a name for a caller; write {NAMESPACE_RULE}"));
     }
     let grants = grants(&written.allow)?;
-    let is_known =
-        written.anyone || !(written.certificates.is_empty() && written.users.is_empty() && written.groups.is_empty());
-    if !is_known && !has_tokens {
+    let is_known = written.anyone || !(written.users.is_empty() && written.groups.is_empty()) || files.tokens.is_some();
+    if !is_known && written.certificates.is_empty() {
         return Err("nothing tells who it is; write certificates, users or groups, or set access-tokens".into());
+    }
+    if !is_known && !files.has_certificates {
+        return Err(
+            "only certificates tell who it is, and nobody is asked for one; set tls-client-ca, or access-tokens".into(),
+        );
     }
     if let Some(empty) = written.certificates.iter().find(|name| name.trim().is_empty() || name.contains('*')) {
         return Err(format!("certificates: {empty:?} is no name; write a DNS name or a URI in full"));
@@ -312,10 +314,15 @@ mod tests {
     use std::fs;
 
     fn load(text: &str) -> Result<Rules, String> {
+        load_where(true, text)
+    }
+
+    fn load_where(has_certificates: bool, text: &str) -> Result<Rules, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access.toml");
         fs::write(&path, text).unwrap();
-        let loaded = Rules::load(&path, None, &mut HashMap::new());
+        let files = AccessFiles { access: path, tokens: None, has_certificates };
+        let loaded = Rules::load(&files, &mut HashMap::new());
         loaded.map_err(|problem| problem.problem.split_once("access.toml ").unwrap().1.to_owned())
     }
 
@@ -394,5 +401,18 @@ mod tests {
             let found = load(text).err().unwrap_or_default();
             assert!(found.starts_with(problem), "{text}: {found}");
         }
+    }
+
+    #[test]
+    fn who_can_show_no_sign_is_told_at_once() {
+        let rule = "allow = [{ namespaces = [\"a\"], may = [\"sessions\"] }]";
+        let alone = format!("[caller.a]\ncertificates = [\"x\"]\n{rule}");
+        assert!(load_where(true, &alone).is_ok());
+        let told = load_where(false, &alone).err().unwrap_or_default();
+        assert!(
+            told.starts_with("caller.a: only certificates tell who it is") && told.contains("tls-client-ca"),
+            "{told}"
+        );
+        assert!(load_where(false, &format!("[caller.a]\ncertificates = [\"x\"]\nusers = [1]\n{rule}")).is_ok());
     }
 }

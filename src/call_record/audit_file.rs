@@ -132,7 +132,11 @@ fn tell_failure(failures: &AtomicU64, line: &str, error: &dyn std::fmt::Display)
 }
 
 fn open(path: &Path) -> Result<File, String> {
-    let remedy = "create its folder, or choose a path that the server's user can write";
+    let remedy = if path.is_dir() {
+        "name a file in it"
+    } else {
+        "create its folder, or choose a path that the server's user can write"
+    };
     // Opening a pipe would otherwise wait for its reader.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let mut options = OpenOptions::new();
@@ -197,7 +201,7 @@ mod tests {
     fn only_files_are_opened() {
         let folder = tempfile::tempdir().unwrap();
         let told = AuditFile::open(folder.path()).unwrap_err();
-        assert!(told.contains("can't be opened (Is a directory"), "{told}");
+        assert!(told.contains("can't be opened (Is a directory") && told.ends_with("; name a file in it"), "{told}");
         let told = AuditFile::open(&folder.path().join("no/audit")).unwrap_err();
         assert!(told.ends_with("; create its folder, or choose a path that the server's user can write"), "{told}");
     }

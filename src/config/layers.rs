@@ -1,7 +1,7 @@
 //! Lays flags over the environment, the environment over the file, and the file over defaults. It remembers where each
 //! value came from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
@@ -231,6 +231,7 @@ impl Effective {
             );
             return Err(self.refuse(name, problem));
         }
+        self.check_apart()?;
         self.check_console()?;
         self.check_tls()?;
         self.check_access()
@@ -241,6 +242,25 @@ impl Effective {
         let Settings { listen, console_listen, .. } = &self.settings;
         let calls = listen.iter().map(|address| ("listen", address));
         calls.chain(console_listen.iter().map(|address| ("console-listen", address)))
+    }
+
+    /// Checks that no address is named twice.
+    fn check_apart(&self) -> Result<(), ConfigError> {
+        let scrapes = self.settings.metrics_listen.iter().map(|address| ("metrics-listen", address));
+        let mut seen = HashMap::new();
+        for (name, address) in self.with_callers().chain(scrapes) {
+            let place = match address {
+                // The system chooses another port each time.
+                Listen::Tcp(place) | Listen::Tls(place) if place.ends_with(":0") => continue,
+                Listen::Tcp(place) | Listen::Tls(place) => place.clone(),
+                Listen::Unix(path) => path.display().to_string(),
+            };
+            if let Some(other) = seen.insert(place, name) {
+                let problem = format!("{address} is in {other} already; leave it out, or choose another address");
+                return Err(self.refuse(name, problem));
+            }
+        }
+        Ok(())
     }
 
     /// Checks that the settings of the console belong together.

@@ -249,8 +249,12 @@ pub(super) fn none_or_between(low: &'static str, high: &'static str) -> impl Val
         _ if duration(text).is_err() => {
             Err(format!("{text:?} is neither a duration nor none; write for example 12h or 30d, or none"))
         }
-        _ => between(duration, low, high)(text).map(Some),
+        _ => between(duration, low, high)(text).map(Some).map_err(or_none),
     }
+}
+
+fn or_none(problem: String) -> String {
+    problem + ", or none"
 }
 
 /// A number within these bounds, or `none`.
@@ -260,7 +264,7 @@ pub(super) fn none_or_count(low: &'static str, high: &'static str) -> impl Value
         number if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) => {
             Err(format!("{text:?} is neither a whole number nor none; write for example 10, or none"))
         }
-        _ => between(count, low, high)(text).map(Some),
+        _ => between(count, low, high)(text).map(Some).map_err(or_none),
     }
 }
 

@@ -10,9 +10,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 
-/// Sets a umask with which a program lets everyone read and write, unless it says otherwise. The servers inherit it.
+/// Sets a umask with which a program lets everyone read and its group write, unless it says otherwise. The servers inherit it, and the
+/// other tests of this process: what everyone can write, servers do not read.
 fn let_everyone_in() {
-    umask(Mode::empty());
+    umask(Mode::WOTH);
 }
 
 fn mode(path: &Path) -> u32 {

@@ -38,6 +38,21 @@ fn a_wrong_flag_is_named() {
 }
 
 #[test]
+fn an_address_that_is_taken_is_named_with_who_has_it() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let taken = other.local_addr().unwrap().to_string();
+    refused(&["--listen", &taken], &[], &[&taken, "another process listens there"]);
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    refused(&["--listen", &format!("unix:{}", text(&file))], &[], &["a file that is no socket is there; move it away"]);
+    assert!(file.exists());
+    let twice = format!("{taken},{taken}");
+    refused(&["--listen", &twice], &[], &["--listen", &format!("{taken} is in listen already; leave it out")]);
+    let both = ["--listen", &taken, "--metrics-listen", &taken];
+    refused(&both, &[], &["--metrics-listen", &format!("{taken} is in listen already")]);
+}
+
+#[test]
 fn a_wrong_variable_is_named() {
     refused(&[], &[("SESSIOND_DRAIN_TIMEOUT", "soon")], &["SESSIOND_DRAIN_TIMEOUT", "is not a duration"]);
     refused(&[], &[("SESSIOND_DURABILTY", "none")], &["SESSIOND_DURABILTY", "did you mean \"SESSIOND_DURABILITY\""]);

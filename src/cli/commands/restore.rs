@@ -21,7 +21,7 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::backup::{text, to_json};
-use crate::cli::input::args::{KeyArgs, OutputArgs, TlsArgs};
+use crate::cli::input::args::{KeyArgs, OutputArgs, TlsArgs, TokenArgs};
 use crate::cli::output::failure::Failure;
 use crate::cli::output::progress;
 use crate::cli::output::report::Report;
@@ -75,6 +75,9 @@ pub(crate) struct RestoreArgs {
     tls: TlsArgs,
 
     #[command(flatten)]
+    token: TokenArgs,
+
+    #[command(flatten)]
     output: OutputArgs,
 }
 
@@ -95,7 +98,10 @@ impl RestoreArgs {
         let source = bar.wrap_read(source);
         let summary = match (&self.data_dir, &self.server) {
             (Some(folder), _) => into_folder(source, folder.clone(), self.keys.load()?).await?,
-            (None, Some(server)) => into_server(source, server, &self.tls, &self.file).await?,
+            (None, Some(server)) => {
+                let client = Client::builder().address(server.to_string()).tls(self.tls.tls());
+                into_server(source, self.token.apply(client).connect_lazy()?, &self.file).await?
+            }
             (None, None) => return Err(Failure::usage("say where to restore: --data-dir or --server")),
         };
         ProgressBar::finish_and_clear(&bar);
@@ -154,11 +160,9 @@ async fn into_folder(
 
 async fn into_server(
     source: impl Read + Send + 'static,
-    server: &Address,
-    tls: &TlsArgs,
+    client: Client,
     file: &Path,
 ) -> Result<BackupSummary, Failure> {
-    let client = Client::builder().address(server.to_string()).tls(tls.tls()).connect_lazy()?;
     let (parts, received) = mpsc::channel(BUFFER);
     // Not on the runtime, which would wait for its end: it may hang on standard input when the server has refused already.
     thread::spawn(move || send_parts(source, &parts));

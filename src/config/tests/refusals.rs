@@ -149,6 +149,10 @@ fn errors_of_flags() {
         r#"--sweep-interval: "parsecs" is not a duration; write for example 500ms, 30s, 5m or 2h"#,
     );
     refuses("--sweep-batch 0", "--sweep-batch: 0 is below the allowed 1; write a value from 1 to 10000");
+    refuses(
+        "--max-failed-lookups 0",
+        "--max-failed-lookups: 0 is below the allowed 1; write a value from 1 to 1000000, or none",
+    );
     refuses("--cache-size 1KiB", "--cache-size: 1KiB is below the allowed 1MiB; write 1MiB or more");
     refuses("--cache-size big", r#"--cache-size: "big" is not a size; write for example 4096, 16KiB or 256MiB"#);
     refuses("--sweep-batch many", r#"--sweep-batch: "many" is not a whole number; write for example 1000"#);

@@ -1,6 +1,8 @@
 //! The files of TLS: what they must hold, and what is wrong with them in words that help.
 
 use std::fmt;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -11,6 +13,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{NoServerSessionStorage, ServerConfig, WebPkiClientVerifier};
 use tokio_rustls::rustls::{self, InconsistentKeys, RootCertStore};
 use x509_cert::der::Decode;
+use x509_cert::der::oid::db::rfc5280::{ANY_EXTENDED_KEY_USAGE, ID_KP_SERVER_AUTH};
+use x509_cert::ext::pkix::{ExtendedKeyUsage, SubjectAltName};
 
 use super::short_chains::ShortChains;
 use crate::clock::time_of_day;
@@ -21,6 +25,9 @@ const ALPN: &[u8] = b"h2";
 
 /// A certificate that ends sooner is warned of.
 const ENDS_SOON: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The permission of whoever is neither the owner nor in the group of a file to read it.
+const OTHERS_READ: u32 = 0o004;
 
 const CERTIFICATE: &str = "tls-certificate";
 const KEY: &str = "tls-key";
@@ -55,6 +62,8 @@ pub(in crate::server) struct Loaded {
     pub(super) config: Arc<ServerConfig>,
     /// When the server's certificate ends.
     pub(super) ends: SystemTime,
+    /// The mode of the key's file, if every user can read it.
+    readable_key: Option<u32>,
 }
 
 impl TlsFiles {
@@ -69,6 +78,7 @@ impl TlsFiles {
         let chain = certificates(CERTIFICATE, &self.certificate)?;
         let key = private_key(&self.key)?;
         let ends = check_time(CERTIFICATE, &self.certificate, &chain[0])?;
+        let own = chain[0].clone();
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| problem(CERTIFICATE, &self.certificate, error))?;
@@ -105,13 +115,16 @@ impl TlsFiles {
             ),
             error => problem(CERTIFICATE, &self.certificate, format!("can't be used with its key ({error})")),
         })?;
+        check_use(&self.certificate, &own)?;
         config.alpn_protocols = vec![ALPN.to_vec()];
         if self.client_ca.is_some() {
             // A session that is resumed would outlive the client's certificate.
             config.session_storage = Arc::new(NoServerSessionStorage {});
             config.send_tls13_tickets = 0;
         }
-        Ok(Loaded { stamps, config: Arc::new(config), ends })
+        let mode = fs::metadata(&self.key).map_or(0, |found| found.mode() & 0o777);
+        let readable_key = Some(mode).filter(|mode| mode & OTHERS_READ != 0);
+        Ok(Loaded { stamps, config: Arc::new(config), ends, readable_key })
     }
 }
 
@@ -119,6 +132,14 @@ impl Loaded {
     /// Whether the certificate has ended.
     pub(super) fn has_ended(&self) -> bool {
         self.ends <= time_of_day()
+    }
+
+    /// Says so if others can read the key.
+    pub(super) fn warn_of_readers(&self, files: &TlsFiles) {
+        if let Some(mode) = self.readable_key {
+            let (file, mode) = (files.key.display(), format!("{mode:04o}"));
+            tracing::warn!(%file, mode, "every user can read the key of tls-key; take that away with chmod o-r");
+        }
     }
 
     /// Says so if the certificate ends soon.
@@ -174,6 +195,31 @@ fn check_time(setting: &'static str, path: &Path, certificate: &CertificateDer<'
         return Err(problem(setting, path, format!("holds only from {begins} on; check the clock, or use another")));
     }
     Ok(ends)
+}
+
+/// An error if no client takes the certificate for that of a server.
+fn check_use(path: &Path, certificate: &CertificateDer<'_>) -> Result<(), TlsProblem> {
+    let refuse = |found: &str| Err(problem(CERTIFICATE, path, found));
+    let unreadable =
+        |error| problem(CERTIFICATE, path, format!("has an extension that can't be read ({error}); use another"));
+    let certificate = x509_cert::Certificate::from_der(certificate).map_err(unreadable)?;
+    let certificate = certificate.tbs_certificate();
+    if certificate.get_extension::<SubjectAltName>().map_err(unreadable)?.is_none_or(|(_, names)| names.0.is_empty()) {
+        return refuse(
+            "has no alternative name (subjectAltName), so that no client takes it; use one that names the server",
+        );
+    }
+    let usage = certificate.get_extension::<ExtendedKeyUsage>().map_err(unreadable)?;
+    match usage {
+        Some((_, usage))
+            if !usage.0.iter().any(|purpose| [ID_KP_SERVER_AUTH, ANY_EXTENDED_KEY_USAGE].contains(purpose)) =>
+        {
+            refuse(
+                "is not for servers (extendedKeyUsage without serverAuth), so that no client takes it; use one that is",
+            )
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Reads a PEM file.

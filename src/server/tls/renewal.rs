@@ -48,7 +48,9 @@ impl Renewable for Tls {
         let mut warned = self.warned();
         if warned.is_none_or(|warned| warned.elapsed() >= WARN_EVERY) {
             *warned = Some(Instant::now());
-            self.in_use().warn_of_its_end(&self.0.files);
+            let in_use = self.in_use();
+            in_use.warn_of_its_end(&self.0.files);
+            in_use.warn_of_readers(&self.0.files);
         }
     }
 }

@@ -34,6 +34,12 @@ fn a_flag_and_variables_name_the_token() {
     assert_eq!(command(&server, &["stats", "--token-file", &ops_file], &[]).code, Some(0));
     let verify = ["verify", "--server", server.address(), "--token-file", &ops_file];
     assert_eq!(run(binary().args(verify)).code, Some(0));
+    files.write("no-backup", "nothing");
+    let no_backup = files.name("no-backup");
+    let restore = ["restore", &no_backup, "--server", server.address(), "--token-file", &ops_file];
+    let Run { code, stderr, .. } = run(binary().args(restore));
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("holds sessions or events already"), "{stderr}");
 
     let Run { code, stderr, .. } = command(&server, &create, &[]);
     assert_eq!((code, stderr.lines().count()), (Some(1), 1), "{stderr}");

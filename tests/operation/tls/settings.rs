@@ -1,8 +1,9 @@
 //! Wrong settings: each is refused at the start with one line that says what to do.
 
 use crate::common::tls::Certificates;
-use crate::common::{Run, binary, run};
+use crate::common::{Run, Server, binary, run};
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 fn refused(flags: &[&str], setting: &str, parts: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
@@ -77,6 +78,14 @@ fn files_that_can_not_be_used_are_named_with_the_remedy() {
         "tls-certificate",
         &["expired.pem ended at 2021-01-01T00:00:00Z; renew it"],
     );
+    with(
+        "client.pem",
+        "client-key.pem",
+        None,
+        "tls-certificate",
+        &["client.pem is not for servers (extendedKeyUsage without serverAuth)", "use one that is"],
+    );
+    with("ca.pem", "ca-key.pem", None, "tls-certificate", &["ca.pem has no alternative name (subjectAltName)"]);
     with("server.pem", "missing", None, "tls-key", &["missing can't be read"]);
     with(
         "server.pem",
@@ -91,6 +100,22 @@ fn files_that_can_not_be_used_are_named_with_the_remedy() {
     with("server.pem", "server-key.pem", Some("empty"), "tls-client-ca", &["empty holds no certificate"]);
     let ended = ["expired.pem ended at 2021-01-01T00:00:00Z; renew it"];
     with("server.pem", "server-key.pem", Some("expired.pem"), "tls-client-ca", &ended);
+}
+
+#[test]
+fn a_key_that_others_can_write_is_refused_and_one_that_they_can_read_is_warned_of() {
+    let files = Certificates::new();
+    let mode = |mode| fs::set_permissions(files.path("server-key.pem"), fs::Permissions::from_mode(mode)).unwrap();
+    let flags = files.server_flags();
+    let flags: Vec<_> = flags.iter().map(String::as_str).collect();
+    mode(0o606);
+    refused(&flags, "tls-key", &["server-key.pem can be written by every user (mode 0606)", "chmod o-w"]);
+    mode(0o604);
+    let server = Server::start_with(&flags);
+    assert!(server.log().contains("every user can read the key of tls-key"), "{}", server.log());
+    mode(0o600);
+    let server = Server::start_with(&flags);
+    assert!(!server.log().contains("every user can read"), "{}", server.log());
 }
 
 #[test]
