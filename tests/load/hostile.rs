@@ -10,7 +10,7 @@ use crate::common::{LONG, Server, eventually};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use sessiond_client::Client;
 use sessiond_client::proto::CreateSessionRequest;
-use std::io::Read;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -72,7 +72,11 @@ async fn what_is_no_http2_is_cut_off() {
         let end = peer.receive(|_| false);
         assert!(end.is_none());
     };
-    closed_after(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut browser = TcpStream::connect(server.address()).unwrap();
+    browser.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut told = String::new();
+    browser.read_to_string(&mut told).unwrap();
+    assert!(told.starts_with("HTTP/1.1 400 ") && told.contains("this port takes gRPC over HTTP/2 only"), "{told}");
     closed_after(b"PRI * HTTP/1.1\r\n\r\nSM\r\n\r\n");
     // The start of a TLS handshake.
     closed_after(&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);

@@ -6,11 +6,11 @@ use crate::server::calls::answer::Piece;
 use crate::server::calls::call::Peer;
 use crate::server::process::health::{Phase, draining};
 use crate::server::tls::Tls;
-use crate::server::tls::accept::HandshakeError;
+use crate::server::tls::accept::{HandshakeError, refuse_http1};
 use crate::service::STREAM_WINDOW;
 use h2::server::{Builder, Connection as Http2};
 use h2::{Ping, PingPong, Reason};
-use std::future::{Future, poll_fn, ready};
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +46,12 @@ const MAX_RESETS: usize = 1_024;
 /// Headers above the bound are read up to so many times the bound, so that the call can be answered with an error.
 const HEADERS_READ: u32 = 4;
 
+/// How requests of HTTP/1 begin (RFC 9110, 9.3), the longest first.
+const HTTP1_BEGINNINGS: [&[u8]; 7] = [b"OPTIONS ", b"DELETE ", b"PATCH ", b"HEAD ", b"POST ", b"GET ", b"PUT "];
+
+/// What a peer with HTTP/1 is told.
+const HTTP2_ONLY: &str = "this port takes gRPC over HTTP/2 only; metrics-listen has one for health and metrics, console-listen one for browsers";
+
 /// Why a connection ended badly.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::server) enum Broken {
@@ -58,6 +64,9 @@ pub(in crate::server) enum Broken {
     /// The peer sends nothing.
     #[error("the peer does not answer")]
     Silent,
+    /// The peer speaks HTTP/1, as browsers do.
+    #[error("the peer speaks HTTP/1")]
+    Http1,
 }
 
 impl Broken {
@@ -76,7 +85,7 @@ pub(in crate::server) async fn serve(
 ) -> Result<(), Broken> {
     let slot = Arc::clone(&peer.slot);
     let ended = match tls {
-        None => serve_over(ready(Ok((connection, Vec::new()))), peer, phase).await,
+        None => serve_over(greet(connection), peer, phase).await,
         // On the heap: the state of a handshake is large, and short-lived.
         Some(tls) => serve_over(Box::pin(async move { Ok(tls.accept(connection).await?) }), peer, phase).await,
     };
@@ -84,6 +93,18 @@ pub(in crate::server) async fn serve(
         slot.note_broken_rules();
     }
     ended
+}
+
+/// Tells a peer that speaks HTTP/1, which otherwise sees only bytes that it does not understand.
+async fn greet(connection: Connection) -> Result<(Connection, Vec<CertificateName>), Broken> {
+    let mut first = [0; HTTP1_BEGINNINGS[0].len()];
+    // A Unix socket does not show its first bytes.
+    let length = connection.peek(&mut first).await.unwrap_or_default();
+    if HTTP1_BEGINNINGS.iter().any(|beginning| first[..length].starts_with(beginning)) {
+        refuse_http1(connection, "400 Bad Request", HTTP2_ONLY).await.ok();
+        return Err(Broken::Http1);
+    }
+    Ok((connection, Vec::new()))
 }
 
 async fn serve_over<C: AsyncRead + AsyncWrite + Unpin>(

@@ -160,7 +160,11 @@ async fn refuse_http2(connection: impl AsyncRead + AsyncWrite + Unpin, why: &Sta
     Ok(())
 }
 
-async fn refuse_http1(mut connection: impl AsyncWrite + Unpin, status: &str, why: &str) -> io::Result<()> {
+pub(in crate::server) async fn refuse_http1(
+    mut connection: impl AsyncWrite + Unpin,
+    status: &str,
+    why: &str,
+) -> io::Result<()> {
     let answer = format!(
         "HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{why}\n",
         why.len() + 1

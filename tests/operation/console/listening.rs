@@ -12,7 +12,7 @@ use tokio_rustls::rustls::StreamOwned;
 fn there_is_no_console_unless_it_is_asked_for() {
     let server = Server::start();
     assert!(!server.banner().contains("console"), "{}", server.banner());
-    assert!(get(server.address(), "/").is_err());
+    assert_eq!(get(server.address(), "/").unwrap().status, 400);
 }
 
 #[test]

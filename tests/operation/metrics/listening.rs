@@ -18,7 +18,7 @@ fn there_is_no_such_port_unless_it_is_asked_for() {
     let server = Server::start();
     assert!(!server.banner().contains("metrics"), "{}", server.banner());
     // Nobody answers scrapes on the port for calls.
-    assert!(get(server.address(), "/metrics").is_err());
+    assert_eq!(get(server.address(), "/metrics").unwrap().status, 400);
 }
 
 #[test]
