@@ -11,7 +11,7 @@
 //!
 //! `authorization` knows who may call, `call_record` tells operators of single calls, `backup` writes and reads backups,
 //! `encryption` encrypts what is at rest, `model` defines sessions, `clock` tells the time, `config` checks the settings,
-//! `proto` is the contract, `secret_file` reads files of secrets, `fuzzing` is the door of the fuzz targets, `low_priority` has threads that visitors go before, and
+//! `proto` is the contract, `secret_file` reads files of secrets, `printable` makes text fit for a terminal, `fuzzing` is the door of the fuzz targets, `low_priority` has threads that visitors go before, and
 //! `histogram` and `striped` count.
 
 pub mod authorization;
@@ -26,6 +26,7 @@ pub mod fuzzing;
 pub mod histogram;
 mod low_priority;
 pub mod model;
+pub mod printable;
 pub mod proto;
 mod secret_file;
 pub mod server;

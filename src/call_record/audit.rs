@@ -4,6 +4,7 @@ use super::audit_file::AuditFile;
 use super::{Beginning, Notes};
 use crate::authorization::PeerIdentity;
 use crate::clock::time_of_day;
+use crate::printable::escape_controls;
 use crate::service::code_name;
 use serde::Serialize;
 use std::fmt::Display;
@@ -113,7 +114,7 @@ impl AuditLog {
         };
         line.time = humantime::format_rfc3339_micros(time_of_day()).to_string();
         // It holds texts and numbers, which are always written.
-        if let Ok(mut line) = serde_json::to_string(&line) {
+        if let Ok(mut line) = serde_json::to_string(&line).map(|line| escape_controls(&line)) {
             line.push('\n');
             file.write(line);
         }

@@ -20,8 +20,8 @@ use commands::{
 };
 pub(crate) use input::misplaced::misplaced;
 use output::failure::{Failure, Stop};
-use output::printable::printable;
 use output::report::Report;
+use sessiond::printable::printable;
 
 /// The commands that talk to a running server or work on the data folder of a stopped one.
 #[derive(Debug, Subcommand)]

@@ -4,7 +4,8 @@ mod limit;
 
 use limit::Limit;
 use sessiond::config::{Effective, LogFormat};
-use std::io::{self, IsTerminal};
+use sessiond::printable::escape_controls;
+use std::io::{self, IsTerminal, Write};
 use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -15,6 +16,9 @@ const OWN: &str = "sessiond";
 
 /// The target of the lines that there are for every call.
 const ACCESS: &str = "sessiond::access";
+
+/// The one control character that JSON leaves as it is and ASCII has.
+const DEL: u8 = 0x7f;
 
 /// The most that libraries log unless the filter names them. At lower levels, h2 logs each frame, and sled logs rows.
 /// These hold no session ID, but session data, which does not belong in a log.
@@ -33,14 +37,35 @@ pub(crate) fn start(effective: &Effective) -> Result<(), sessiond::config::Confi
     let limit = Limit::default();
     limit.start().map_err(|error| effective.refuse("log", error))?;
     let terminal = io::stderr().is_terminal();
-    let lines = fmt::layer().with_writer(io::stderr);
-    let lines: Box<dyn Layer<Registry> + Send + Sync> = match settings.log_format {
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
-        LogFormat::Auto if !terminal => lines.json().flatten_event(true).boxed(),
-        LogFormat::Text | LogFormat::Auto => lines.with_ansi(terminal).boxed(),
+    let is_json = settings.log_format == LogFormat::Json || (settings.log_format == LogFormat::Auto && !terminal);
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = if is_json {
+        fmt::layer().with_writer(|| JsonLine(io::stderr())).json().flatten_event(true).boxed()
+    } else {
+        fmt::layer().with_writer(io::stderr).with_ansi(terminal).boxed()
     };
     tracing_subscriber::registry().with(lines.with_filter(filter.and(limit))).init();
     Ok(())
+}
+
+/// Takes a line of JSON in one write. What visitors have chosen stands in it: characters that control a terminal or turn the direction of
+/// its text are escaped, as in lines of text.
+struct JsonLine<W>(W);
+
+impl<W: Write> Write for JsonLine<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match str::from_utf8(line) {
+            Ok(text) if !text.is_ascii() || line.contains(&DEL) => {
+                self.0.write_all(escape_controls(text).as_bytes())?;
+            }
+            // JSON has escaped those below already.
+            _ => self.0.write_all(line)?,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Turns the setting into a filter. A level without a name applies to sessiond only, and not to the lines for every call: who
@@ -65,6 +90,16 @@ fn filter(setting: &str, access_lines: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_controls_a_terminal_is_escaped_in_json() {
+        let mut lines = Vec::new();
+        for line in ["{\"principal\":\"a\u{7f}b\"}\n", "{\"principal\":\"\u{9b}31m\u{202e}\u{eb}\"}\n", "{}\n"] {
+            assert_eq!(JsonLine(&mut lines).write(line.as_bytes()).expect("memory"), line.len());
+        }
+        let lines = String::from_utf8(lines).expect("text");
+        assert_eq!(lines, "{\"principal\":\"a\\u007fb\"}\n{\"principal\":\"\\u009b31m\\u202e\u{eb}\"}\n{}\n");
+    }
 
     #[test]
     fn a_level_is_that_of_sessiond() {

@@ -7,8 +7,8 @@ use sessiond_client::proto::{GetSessionRequest, Session};
 
 use crate::cli::input::args::{ClientArgs, SessionArg, exit_codes};
 use crate::cli::output::failure::Failure;
-use crate::cli::output::printable::printable;
 use crate::cli::output::report::Report;
+use sessiond::printable::printable;
 
 const EXAMPLES: &str = concat!(
     "Examples:

@@ -9,10 +9,10 @@ use sessiond_client::{Client, Timestamp};
 
 use crate::cli::input::args::ClientArgs;
 use crate::cli::output::failure::Stop;
-use crate::cli::output::printable::{escape_controls, printable};
 use crate::cli::output::report::{listed_json, listed_text, session_json};
 use crate::cli::output::table::Table;
 use crate::cli::output::units::{ago, cut, now, rough};
+use sessiond::printable::{escape_controls, printable};
 
 /// The most sessions on a page.
 const LARGEST_PAGE: u64 = 1_000;

@@ -11,9 +11,9 @@ use sessiond_client::proto::{CountSessionsRequest, RevokeSessionsRequest};
 use crate::cli::input::args::ClientArgs;
 use crate::cli::input::secret::SecretArg;
 use crate::cli::output::failure::Failure;
-use crate::cli::output::printable::printable;
 use crate::cli::output::report::Report;
 use crate::cli::output::units::grouped;
+use sessiond::printable::printable;
 
 const EXAMPLES: &str = "Examples:
   sessiond revoke --principal user-42

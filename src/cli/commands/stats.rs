@@ -15,9 +15,9 @@ use tokio::time::sleep;
 use crate::cli::complain;
 use crate::cli::input::args::{ServerArgs, positive_duration};
 use crate::cli::output::failure::Stop;
-use crate::cli::output::printable::printable;
 use crate::cli::output::report::Report;
 use crate::cli::output::units::{counted, grouped, length, moment, now, rough};
+use sessiond::printable::printable;
 
 /// Moves a terminal's cursor to its first line and clears everything below.
 const CLEAR: &str = "\u{1b}[H\u{1b}[J";

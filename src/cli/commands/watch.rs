@@ -15,8 +15,8 @@ use tokio::time::sleep;
 use crate::cli::complain;
 use crate::cli::input::args::ClientArgs;
 use crate::cli::output::failure::{Failure, Stop};
-use crate::cli::output::printable::{escape_controls, printable};
 use crate::cli::output::report::session_json;
+use sessiond::printable::{escape_controls, printable};
 
 /// How long to wait before connecting again.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -13,7 +13,7 @@ use sessiond_client::{Address, Client, ClientBuilder, Error, SettingsError, Time
 use super::assignment::{Assignment, Label};
 use super::secret::SecretArg;
 use crate::cli::output::failure::Failure;
-use crate::cli::output::printable::printable;
+use sessiond::printable::printable;
 
 /// Stands below the examples of the commands that look for one session.
 macro_rules! exit_codes {

@@ -4,7 +4,6 @@
 //! puts numbers and moments into words; [`printable`] makes the text of others fit for a terminal.
 
 pub(super) mod failure;
-pub(super) mod printable;
 pub(super) mod progress;
 pub(super) mod report;
 pub(super) mod table;

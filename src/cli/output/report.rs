@@ -9,8 +9,8 @@ use sessiond_client::json::attributes_to_json;
 use sessiond_client::proto::Session;
 use sessiond_client::{Timestamp, Touched};
 
-use super::printable::{escape_controls, pretty, printable};
 use super::units::{length, moment, now};
+use sessiond::printable::{escape_controls, pretty, printable};
 
 /// The result of a command in both forms.
 #[derive(Debug)]

@@ -16,9 +16,9 @@ use tokio::time::Instant;
 
 use crate::cli::input::args::ServerArgs;
 use crate::cli::output::failure::{FAILED, Failure};
-use crate::cli::output::printable::printable;
 use crate::cli::output::report::Report;
 use crate::cli::output::units::{length, now};
+use sessiond::printable::printable;
 
 /// How many calls the latency is the median of.
 const CALLS: usize = 5;

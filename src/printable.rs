@@ -37,7 +37,8 @@ fn is_hidden(character: char) -> bool {
 }
 
 /// Text with its hidden characters escaped as Rust writes them: `\u{202e}`.
-pub(crate) fn printable(text: &str) -> String {
+#[must_use]
+pub fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for character in text.chars() {
         if is_hidden(character) {
@@ -49,12 +50,15 @@ pub(crate) fn printable(text: &str) -> String {
     printable
 }
 
-pub(crate) fn pretty(json: &Json) -> String {
+/// JSON for people, with its hidden characters escaped.
+#[must_use]
+pub fn pretty(json: &Json) -> String {
     escape_controls(&format!("{json:#}"))
 }
 
-/// JSON with its hidden characters escaped as JSON writes them; it stays the same JSON.
-pub(crate) fn escape_controls(json: &str) -> String {
+/// JSON with its hidden characters escaped as JSON writes them, but for line feeds; it stays the same JSON.
+#[must_use]
+pub fn escape_controls(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for character in json.chars() {
         if is_hidden(character) && character != '\n' {
