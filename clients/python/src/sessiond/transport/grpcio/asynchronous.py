@@ -38,7 +38,7 @@ class AsyncGrpcTransport:
             server = attempts.server()
             answer, failure = await _attempt(server, known, message, attempts)
             if failure is None:
-                server.has_answered = True
+                attempts.note_success(server)
                 return to_plain(answer)
             pause = attempts.pause(failure)
             if pause is None:

@@ -27,6 +27,8 @@ class Attempts:
         self._end = time.monotonic() + timeout
         self._made = 1
         self._untried = len(servers)
+        # Of the processes that were tried since the last pause, whether any has answered.
+        self._was_answered = False
         self._turn = servers.turn
         self._unavailable: SessiondError | None = None
         self._token: Metadata = servers.tokens.metadata()
@@ -60,6 +62,7 @@ class Attempts:
         if not failure.may_be_repeated(self._is_idempotent):
             return None
         self._unavailable = failure.error
+        self._was_answered |= failure.was_answered
         self._untried -= 1
         if self._untried > 0:
             return 0.0
@@ -67,11 +70,16 @@ class Attempts:
             return None
         longest = min(_PAUSE * 2 ** (self._made - 1), _LONGEST_PAUSE)
         pause = random.uniform(longest / 2, longest)
-        if time.monotonic() + pause >= self._end:
+        if time.monotonic() + pause >= self._end or self._was_answered and not self._servers.budget.take():
             return None
         self._made += 1
         self._untried = len(self._servers)
+        self._was_answered = False
         return pause
+
+    def note_success(self, server: Server) -> None:
+        server.has_answered = True
+        self._servers.budget.note_success()
 
     def _takes_another_token(self) -> bool:
         """Whether there is another token than the one that was refused. Such a call is made once more."""

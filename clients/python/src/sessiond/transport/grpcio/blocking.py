@@ -48,7 +48,7 @@ class GrpcTransport:
             except ValueError:
                 failure = failures.CLOSED
             else:
-                server.has_answered = True
+                attempts.note_success(server)
                 return to_plain(answer)
             pause = attempts.pause(failure)
             if pause is None:

@@ -16,6 +16,14 @@ _DETAILS_KEY = "grpc-status-details-bin"
 # How gRPC says that no connection came about. Where it says so in other words, a call is not repeated that could be.
 _NO_CONNECTION = re.compile(r"failed to connect to all addresses|errors resolving |DNS resolution failed")
 
+# How gRPC says that a connection was lost, or took no more calls. It does not tell otherwise whether a status came from
+# the other side: where it says so in other words, a repetition takes a token of the budget that it need not take.
+_LOST = re.compile(
+    r"Stream removed|Socket closed|Connection reset|Broken pipe|recvmsg|sendmsg|End of TCP stream|Transport closed"
+    r"|GOAWAY|RST_STREAM|keepalive",
+    re.IGNORECASE,
+)
+
 # What gRPC says of a connection with TLS that did not come about, each with what it means, in the words of the native
 # core where it has some.
 _WITHOUT_TLS = [
@@ -32,6 +40,8 @@ class Failure:
     error: SessiondError
     # For certain; otherwise it may have been.
     was_not_carried_out: bool
+    # By a server or a proxy. Otherwise gRPC noticed here that none is there.
+    was_answered: bool
 
     @property
     def is_absence(self) -> bool:
@@ -49,7 +59,9 @@ class Failure:
 
 
 # A channel was closed between being looked up and being used.
-CLOSED = Failure(errors.make("", Code.UNAVAILABLE, "the client was closed meanwhile"), True)
+CLOSED = Failure(
+    errors.make("", Code.UNAVAILABLE, "the client was closed meanwhile"), was_not_carried_out=True, was_answered=False
+)
 
 
 def from_call(call: Any) -> Failure:
@@ -61,7 +73,11 @@ def from_call(call: Any) -> Failure:
     if is_unconnected:
         text = _in_words(text)
     error = errors.make(info.reason, number, text, info.metadata, violations)
-    return Failure(error, was_not_carried_out=is_unconnected or info.reason == errors.NotReady.reason)
+    return Failure(
+        error,
+        was_not_carried_out=is_unconnected or info.reason == errors.NotReady.reason,
+        was_answered=bool(info.reason) or not is_unconnected and _LOST.search(text) is None,
+    )
 
 
 def _in_words(text: str) -> str:

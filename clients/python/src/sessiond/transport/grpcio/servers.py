@@ -10,6 +10,7 @@ import grpc
 from sessiond.tls import File, Tls, TlsError
 from sessiond.token import Token
 from sessiond.transport.grpcio import forking
+from sessiond.transport.grpcio.budget import RetryBudget
 from sessiond.transport.grpcio.credentials import Credentials, load
 from sessiond.transport.grpcio.methods import Method
 from sessiond.transport.grpcio.tokens import Tokens
@@ -175,6 +176,7 @@ class Servers:
         self._renewal = None if tls is None else Renewal(tls)
         self._all = [Server(address, self._renewal) for address in addresses]
         self.tokens = Tokens(token)
+        self.budget = RetryBudget()
         # Counts on without end; its remainder names the process in use.
         self.turn = 0
         self.forget()
@@ -199,6 +201,7 @@ class Servers:
 
     def forget(self) -> None:
         self._lock = threading.Lock()
+        self.budget.forget()
         if self._renewal is not None:
             self._renewal.forget()
         for server in self._all:
