@@ -24,6 +24,9 @@ const DEL: u8 = 0x7f;
 /// These hold no session ID, but session data, which does not belong in a log.
 const LIBRARIES: LevelFilter = LevelFilter::WARN;
 
+/// It warns of what peers send in whole, however long that is. Why a handshake failed is in a line of sessiond's own.
+const LOUD: &str = "rustls";
+
 /// Sends log lines to standard error, as the settings say.
 pub(crate) fn start(effective: &Effective) -> Result<(), sessiond::config::ConfigError> {
     let settings = &effective.settings;
@@ -83,7 +86,8 @@ fn filter(setting: &str, access_lines: bool) -> String {
             Err(_) => directives.push(directive.to_owned()),
         }
     }
-    directives.insert(0, libraries.to_string());
+    let loud = format!("{LOUD}={}", LevelFilter::ERROR.min(libraries));
+    directives.splice(0..0, [libraries.to_string(), loud]);
     directives.join(",")
 }
 
@@ -104,13 +108,13 @@ mod tests {
     #[test]
     fn a_level_is_that_of_sessiond() {
         for (setting, expected) in [
-            ("info", "warn,sessiond=info"),
-            ("DEBUG", "warn,sessiond=debug"),
-            ("trace,h2=debug", "warn,sessiond=trace,h2=debug"),
-            ("error", "error,sessiond=error"),
-            ("off", "off,sessiond=off"),
-            ("sessiond=debug", "warn,sessiond=debug"),
-            ("info, sessiond::session=debug", "warn,sessiond=info,sessiond::session=debug"),
+            ("info", "warn,rustls=error,sessiond=info"),
+            ("DEBUG", "warn,rustls=error,sessiond=debug"),
+            ("trace,h2=debug", "warn,rustls=error,sessiond=trace,h2=debug"),
+            ("error", "error,rustls=error,sessiond=error"),
+            ("off", "off,rustls=off,sessiond=off"),
+            ("sessiond=debug", "warn,rustls=error,sessiond=debug"),
+            ("info, sessiond::session=debug", "warn,rustls=error,sessiond=info,sessiond::session=debug"),
         ] {
             assert_eq!(filter(setting, false), expected);
             EnvFilter::try_new(filter(setting, false)).expect(setting);
@@ -119,9 +123,9 @@ mod tests {
 
     #[test]
     fn lines_for_every_call_have_a_level_of_their_own() {
-        for setting in ["warn", "off"] {
+        for (setting, tls) in [("warn", "error"), ("off", "off")] {
             let filter = filter(setting, true);
-            assert_eq!(filter, format!("{setting},sessiond::access=info,sessiond={setting}"));
+            assert_eq!(filter, format!("{setting},rustls={tls},sessiond::access=info,sessiond={setting}"));
             EnvFilter::try_new(filter).expect(setting);
         }
     }
