@@ -54,11 +54,11 @@ pub(super) async fn one_message(
     let ((first, length), waits) =
         in_time(share, arrival.timeout, wait, begin(body, share, arrival.max_message_size)).await?;
     let Some(length) = length else { return Ok((first, None)) };
-    if !share.has_room() {
+    if !share.has_room_for(PREFIX + length) {
         let _on_its_way = share.wait(PREFIX + length).ok_or(NotReceived::NoRoom)?;
         tokio::select! {
             biased;
-            room = timeout(arrival.wait, share.room()) => room.map_err(|_| NotReceived::NoRoom)?,
+            room = timeout(arrival.wait, share.room_for(PREFIX + length)) => room.map_err(|_| NotReceived::NoRoom)?,
             () = poll_fn(|cx| call.poll_withdrawn(cx)) => return Err(NotReceived::Gone),
         }
     }
@@ -171,7 +171,9 @@ pub(in crate::server) struct Stream {
     arrival: Arrival,
     call: Arc<ActiveCall>,
     progress: MessageProgress,
-    /// What has come of a message for which there is no room yet, and the wait for that.
+    /// What has come behind the end of a message.
+    rest: Bytes,
+    /// What has come of messages for which there is no room yet, and the wait for that.
     waiting: Option<(Bytes, Wait)>,
     /// Runs while a message has arrived in part.
     too_slow: Option<Wait>,
@@ -186,7 +188,17 @@ impl RequestBody {
         call: Arc<ActiveCall>,
     ) -> Self {
         let progress = MessageProgress::default();
-        Self::Stream(Box::new(Stream { body, share, received, arrival, call, progress, waiting: None, too_slow: None }))
+        Self::Stream(Box::new(Stream {
+            body,
+            share,
+            received,
+            arrival,
+            call,
+            progress,
+            rest: Bytes::new(),
+            waiting: None,
+            too_slow: None,
+        }))
     }
 }
 
@@ -205,7 +217,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(message) => message.is_empty(),
-            Self::Stream(stream) => stream.waiting.is_none() && stream.body.is_end_stream(),
+            Self::Stream(stream) => stream.waiting.is_none() && stream.rest.is_empty() && stream.body.is_end_stream(),
         }
     }
 }
@@ -230,16 +242,26 @@ impl Stream {
             let piece = self.waiting.take().map(|(piece, _)| self.take_in(piece));
             return Poll::Ready(piece.map(Ok));
         }
-        match self.body.poll_data(cx) {
-            Poll::Ready(Some(Ok(piece))) if self.progress.is_amid() || self.share.has_room() => {
-                Poll::Ready(Some(Ok(self.take_in(piece))))
-            }
-            Poll::Ready(Some(Ok(piece))) => {
+        let arrived = match std::mem::take(&mut self.rest) {
+            rest if rest.is_empty() => self.body.poll_data(cx),
+            rest => Poll::Ready(Some(Ok(rest))),
+        };
+        match arrived {
+            Poll::Ready(Some(Ok(mut piece))) => {
+                // There is room for a message that has begun; for those behind it there may be none.
+                if self.progress.left > 0 {
+                    self.rest = piece.split_off(piece.len().min(self.progress.left));
+                    return Poll::Ready(Some(Ok(self.take_in(piece))));
+                }
+                let bytes = self.progress.beginning_in(&piece, self.arrival.max_message_size);
+                if self.share.has_room_for(bytes) {
+                    return Poll::Ready(Some(Ok(self.take_in(piece))));
+                }
                 let share = Arc::clone(&self.share);
                 let room: Wait = Box::pin(async move {
                     // Without that it waits, too: a stream can't be refused a single message.
                     let _on_its_way = share.wait(STREAM_WINDOW as usize);
-                    share.room().await;
+                    share.room_for(bytes).await;
                 });
                 self.waiting = Some((piece, room));
                 self.poll_piece(cx)
@@ -263,7 +285,7 @@ impl Stream {
 }
 
 /// How far into which message a stream has got.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct MessageProgress {
     prefix: [u8; PREFIX],
     /// Bytes of the prefix that are there.
@@ -276,6 +298,13 @@ impl MessageProgress {
     /// Whether a message has arrived in part.
     fn is_amid(&self) -> bool {
         self.read > 0
+    }
+
+    /// The bytes of all messages of which the beginning has come with this piece, each `max` at most.
+    fn beginning_in(&self, piece: &[u8], max: usize) -> usize {
+        let mut bytes = 0_usize;
+        self.clone().advance(piece, |length| bytes = bytes.saturating_add(length.min(max)));
+        bytes
     }
 
     /// Takes note of what has arrived; tells the length of each message that begins, and returns whether any ends.

@@ -43,6 +43,12 @@ const SEND_BUFFER: usize = 400 << 10;
 /// So many streams may be reset because the peer broke the rules; one more ends the connection.
 const MAX_RESETS: usize = 1_024;
 
+/// Frames of messages that nobody has read yet: each smaller than [`SMALL_FRAME`] takes as much of a budget as it lacks to that size, and
+/// beyond the budget the connection is closed. By itself h2 allows for some hundred, but each stream of a connection may wait at once, with a
+/// message that came in one frame or two.
+const SMALL_FRAMES_PER_STREAM: usize = 2;
+const SMALL_FRAME: usize = 256;
+
 /// Headers above the bound are read up to so many times the bound, so that the call can be answered with an error.
 const HEADERS_READ: u32 = 4;
 
@@ -166,6 +172,7 @@ async fn serve_calls<C: AsyncRead + AsyncWrite + Unpin>(
             accepted = connection.accept() => match accepted {
                 Some(accepted) => {
                     let (request, reply) = accepted?;
+                    peer.share.note_head();
                     tokio::spawn(Arc::clone(peer).answer(request, reply));
                 }
                 None => return Ok(End::Orderly),
@@ -278,6 +285,7 @@ fn http2(peer: &Peer) -> Builder {
         .max_concurrent_streams(settings.max_streams_per_connection)
         .max_header_list_size(settings.max_header_size.saturating_mul(HEADERS_READ))
         .max_local_error_reset_streams(Some(MAX_RESETS))
+        .data_frame_budget(settings.max_streams_per_connection as usize * SMALL_FRAMES_PER_STREAM * SMALL_FRAME)
         .max_send_buffer_size(SEND_BUFFER);
     http2
 }

@@ -36,8 +36,9 @@ pub(super) struct Turns {
     share: Arc<Share>,
     /// Bytes that were read in this turn.
     read: usize,
-    /// The uses of the share at the end of the last turn.
+    /// The uses of the share, and the calls that had begun, at the end of the last turn.
     uses: usize,
+    heads: usize,
     /// How many turns had none, less two for each that had some: one call between many such turns does not pay for all of them.
     useless: u32,
     pause: Option<Pin<Box<Sleep>>>,
@@ -63,7 +64,7 @@ impl Line {
 
 impl Turns {
     pub(super) fn new(line: Line, share: Arc<Share>) -> Self {
-        Self { line, share, read: 0, uses: 0, useless: 0, pause: None, next: None }
+        Self { line, share, read: 0, uses: 0, heads: 0, useless: 0, pause: None, next: None }
     }
 
     /// Ready while the connection has its turn.
@@ -71,8 +72,11 @@ impl Turns {
         if self.read >= TURN {
             self.read = 0;
             let uses = std::mem::replace(&mut self.uses, self.share.uses());
+            let heads = std::mem::replace(&mut self.heads, self.share.heads());
             if uses == self.uses {
-                self.useless = (self.useless + 1).min(USELESS_TURNS + DOUBLINGS);
+                // Calls of which only the head came have pauses that do not grow: their messages may follow.
+                let most = if heads == self.heads { USELESS_TURNS + DOUBLINGS } else { USELESS_TURNS };
+                self.useless = (self.useless + 1).min(most);
                 self.pause = pause_after(self.useless).map(|pause| Box::pin(sleep(pause)));
             } else {
                 self.useless = self.useless.saturating_sub(USELESS_TURNS);
@@ -177,6 +181,17 @@ mod tests {
         assert_eq!(time_of_ten(&mut turns, &share, |_| false).await, 10 * 640);
         assert_eq!(time_of_ten(&mut turns, &share, |_| true).await, 0);
         assert_eq!(time_of_ten(&mut turns, &share, |number| number > 0).await, 0, "calls make up for it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_do_not_grow_while_calls_begin() {
+        let share = share();
+        let mut turns = Turns::new(Line::form(), Arc::clone(&share));
+        let begins = |_| {
+            share.note_head();
+            false
+        };
+        assert_eq!(time_of_ten(&mut turns, &share, begins).await, 9 * 10);
     }
 
     #[tokio::test(start_paused = true)]

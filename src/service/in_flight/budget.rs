@@ -17,6 +17,10 @@ const KEPT_PART: usize = 16;
 
 const FEW: usize = 4;
 
+/// The same part of the bytes is kept for connections that hold only so much, with a message that they want to send: others that take all
+/// they can, and never let it go, would leave none.
+const LITTLE: usize = 32 << 10;
+
 /// Room is scarce when less than this part of it is free.
 const SCARCE_PART: usize = 4;
 
@@ -68,6 +72,8 @@ pub struct Share {
     pub(super) open: AtomicUsize,
     /// How often something came that a call needs.
     uses: AtomicUsize,
+    /// How many calls have begun.
+    heads: AtomicUsize,
     wake_ups: WakeUps,
     /// Tells the connection that `on_their_way` has changed.
     window: Notify,
@@ -109,9 +115,9 @@ impl Budget {
     #[must_use]
     pub fn share(&self) -> Arc<Share> {
         let room = Arc::clone(&self.0);
-        let [requests, bytes, answers, on_their_way, open, uses] = [0; 6].map(AtomicUsize::new);
+        let [requests, bytes, answers, on_their_way, open, uses, heads] = [0; 7].map(AtomicUsize::new);
         let (wake_ups, window) = (WakeUps::default(), Notify::new());
-        Arc::new(Share { room, requests, bytes, answers, on_their_way, open, uses, wake_ups, window })
+        Arc::new(Share { room, requests, bytes, answers, on_their_way, open, uses, heads, wake_ups, window })
     }
 
     /// Requests in flight.
@@ -166,15 +172,26 @@ impl Share {
         self.uses.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Notes that a call has begun.
+    pub fn note_head(&self) {
+        self.heads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many calls have begun.
+    pub fn heads(&self) -> usize {
+        self.heads.load(Ordering::Relaxed)
+    }
+
     /// How often something came that a call needs.
     pub fn uses(&self) -> usize {
         self.uses.load(Ordering::Relaxed)
     }
 
-    /// Whether the connection may receive another message. It may exceed its bound by that message.
-    pub fn has_room(&self) -> bool {
+    /// Whether the connection may receive another message, of so many bytes. It may exceed its bound by that message.
+    pub fn has_room_for(&self, bytes: usize) -> bool {
         let own = self.bytes.load(Ordering::SeqCst);
-        own < self.room.bounds.connection_bytes && own < self.free()
+        let kept = if own.saturating_add(bytes) <= LITTLE { 0 } else { self.room.bounds.kept_for_little() };
+        own < self.room.bounds.connection_bytes && own < self.free().saturating_sub(kept)
     }
 
     /// Whether the connection may have another answer. While it holds no answer at all, what it has received makes no
@@ -184,9 +201,19 @@ impl Share {
         own == 0 || own < self.room.bounds.connection_bytes && self.bytes.load(Ordering::SeqCst) < self.free()
     }
 
-    /// Waits until [`has_room`](Self::has_room).
-    pub async fn room(self: &Arc<Self>) {
-        self.room.waiting.wait(self, Wish::Message, Self::has_room).await;
+    /// Waits until [`has_room_for`](Self::has_room_for) as much.
+    pub async fn room_for(self: &Arc<Self>, bytes: usize) {
+        let wish = if bytes <= LITTLE { Wish::SmallMessage } else { Wish::Message };
+        self.room.waiting.wait(self, wish, |share| share.has_room_for(bytes)).await;
+    }
+
+    /// Whether there is room for somebody who wants it, as far as that can be told without the size of his message.
+    pub(super) fn may_have_room(&self, wish: Wish) -> bool {
+        match wish {
+            Wish::Message => self.has_room_for(LITTLE + 1),
+            Wish::SmallMessage => self.has_room_for(0),
+            Wish::Answer => self.has_room_to_answer(),
+        }
     }
 
     /// Waits until [`has_room_to_answer`](Self::has_room_to_answer).
@@ -253,6 +280,10 @@ impl Share {
 impl Bounds {
     fn kept_for_waiting(&self) -> usize {
         self.bytes / WAITING_PART
+    }
+
+    fn kept_for_little(&self) -> usize {
+        self.held() / KEPT_PART
     }
 
     /// What can be held of messages that don't wait.
@@ -366,23 +397,46 @@ mod tests {
     #[test]
     fn bytes_are_bounded_for_a_connection_and_shared_by_all() {
         let budget = budget(1, 2_000, 400);
-        let fill = |share: &Arc<Share>| from_fn(|| share.has_room().then(|| share.hold(100))).collect::<Vec<_>>();
+        let fill = |share: &Arc<Share>| from_fn(|| share.has_room_for(1).then(|| share.hold(100))).collect::<Vec<_>>();
         let first = budget.share();
         let held = fill(&first);
         assert_eq!(held.len(), 4);
         let others: Vec<_> = (0..3).map(|_| fill(&budget.share())).collect();
         assert!(others.iter().all(|held| !held.is_empty()), "each gets something");
-        assert!(!first.has_room());
+        assert!(!first.has_room_for(1));
         drop((held, others));
-        assert!(first.has_room());
+        assert!(first.has_room_for(1));
         assert_eq!(budget.0.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_kept_for_those_who_hold_little_is_not_for_large_messages() {
+        let budget = budget(1, 32 << 20, 16 << 20);
+        let large = 1 << 20;
+        let greedy: Vec<_> = from_fn(|| {
+            let share = budget.share();
+            share.has_room_for(large).then(|| share.hold(large))
+        })
+        .collect();
+        assert_eq!(greedy.len(), 15, "of 16 MiB that do not wait");
+        let (other, large_one) = (budget.share(), budget.share());
+        assert!(other.has_room_for(LITTLE) && !other.has_room_for(LITTLE + 1) && !large_one.has_room_for(large));
+        let held = other.hold(LITTLE);
+        assert!(!other.has_room_for(1), "it holds more than little now");
+        let waits = Arc::clone(&other);
+        let waiting = tokio::spawn(async move { waits.room_for(1).await });
+        tokio::task::yield_now().await;
+        drop(held);
+        timeout(Duration::from_secs(60), waiting).await.expect("it is woken").expect("it does not panic");
+        drop(greedy);
+        assert!(large_one.has_room_for(large));
     }
 
     #[test]
     fn what_was_received_can_always_be_answered() {
         let share = budget(1, 1_000, 400).share();
         let _received = share.hold(900);
-        assert!(!share.has_room() && share.has_room_to_answer());
+        assert!(!share.has_room_for(1) && share.has_room_to_answer());
         let _answer = share.hold_answer(1);
         assert!(!share.has_room_to_answer());
     }
@@ -426,9 +480,9 @@ mod tests {
     async fn who_waits_for_room_is_woken() {
         let share = budget(1, 1_000, 100).share();
         let held = share.hold(100);
-        assert!(timeout(Duration::from_secs(60), share.room()).await.is_err());
+        assert!(timeout(Duration::from_secs(60), share.room_for(1)).await.is_err());
         let waits = Arc::clone(&share);
-        let waiting = tokio::spawn(async move { waits.room().await });
+        let waiting = tokio::spawn(async move { waits.room_for(1).await });
         tokio::task::yield_now().await;
         drop(held);
         timeout(Duration::from_secs(60), waiting).await.expect("it is woken").expect("it does not panic");
@@ -444,7 +498,7 @@ mod tests {
         for _ in 0..100 {
             let (share, looks) = (Arc::clone(&crowded), Arc::clone(&looks));
             crowd.spawn(async move {
-                share.room().await;
+                share.room_for(1).await;
                 looks.fetch_add(1, Ordering::Relaxed);
                 share.hold(100)
             });

@@ -12,6 +12,8 @@ use tokio::sync::Notify;
 pub(super) enum Wish {
     /// To receive a message.
     Message,
+    /// To receive a small one, for which there may be room although there is none for others.
+    SmallMessage,
     /// To make an answer.
     Answer,
 }
@@ -20,6 +22,7 @@ pub(super) enum Wish {
 #[derive(Debug, Default)]
 pub(super) struct WakeUps {
     messages: Notify,
+    small_messages: Notify,
     answers: Notify,
 }
 
@@ -49,6 +52,7 @@ impl Wish {
     fn of(self, wake_ups: &WakeUps) -> &Notify {
         match self {
             Self::Message => &wake_ups.messages,
+            Self::SmallMessage => &wake_ups.small_messages,
             Self::Answer => &wake_ups.answers,
         }
     }
@@ -80,8 +84,8 @@ impl WaitingShares {
             return;
         }
         for Waiting { share, .. } in self.shares().values() {
-            for (wish, has_room) in [(Wish::Message, share.has_room()), (Wish::Answer, share.has_room_to_answer())] {
-                if has_room {
+            for wish in [Wish::Message, Wish::SmallMessage, Wish::Answer] {
+                if share.may_have_room(wish) {
                     wish.of(share.wake_ups()).notify_one();
                 }
             }
