@@ -21,7 +21,7 @@ import (
 // have been carried out, unless twice is the same as once.
 //
 // All calls of a client, and of those that In makes of it, share a retry budget: a reserve of 1,000 tokens. A repetition takes one if
-// a server has answered UNAVAILABLE, and none if no server was there; each call that succeeds gives a tenth of one back. Without a
+// a server has answered UNAVAILABLE, and none if no server was there or it starts or stops (ErrNotReady); each call that succeeds gives a tenth of one back. Without a
 // token a call is not repeated. The end of the fast lane is one answer to all calls that waited on it.
 type Retry struct {
 	// Attempts in all, the first one included. The deadline of the call ends them earlier.
@@ -70,6 +70,14 @@ func fail(outcome outcome, code codes.Code, message string) *failure {
 // mayBeRepeated is the one rule of what is repeated.
 func (f *failure) mayBeRepeated(idempotent bool) bool {
 	return f.status.Code() == codes.Unavailable && (f.outcome != unknown || idempotent)
+}
+
+// cost is what a repetition takes from the budget: nothing if no server has answered, or if one that starts or stops asks for it.
+func (f *failure) cost() *charge {
+	if reasonIn(f.status) == ErrNotReady {
+		return nil
+	}
+	return f.charge
 }
 
 // method is what is called, and whether twice is the same as once: then a call is repeated although it may have been
@@ -134,7 +142,7 @@ func (c *Client) repeat(ctx context.Context, method method, request, empty proto
 			return nil, found.status
 		}
 		pause := c.settings.retry.pauseAfter(attempt)
-		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause || !c.budget.pays(found.charge) {
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause || !c.budget.pays(found.cost()) {
 			return nil, found.status
 		}
 		timer := time.NewTimer(pause)

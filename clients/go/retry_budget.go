@@ -16,7 +16,8 @@ const (
 // retryBudget bounds how much more a store that is reached, but can't be used, gets to do by the repetitions of all calls of a
 // client together. Each answer UNAVAILABLE takes a token before its call is repeated, and each call that succeeds gives a tenth of
 // one back: in the long run, repetitions are at most a tenth of the calls that succeed. A store that is not there has nothing
-// to bear, so its absence takes none.
+// to bear, so its absence takes none; one that starts or stops (ErrNotReady) soon ends or serves, refuses at little cost, and asks
+// for the repetition.
 type retryBudget struct {
 	tenths atomic.Int64
 }

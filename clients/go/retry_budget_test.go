@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -70,12 +71,22 @@ func TestCallsThatShareAnAnswerPayOneToken(t *testing.T) {
 // overloaded answers all calls and streams with UNAVAILABLE, and counts them, until it is available: then it answers calls one by one.
 type overloaded struct {
 	isAvailable atomic.Bool
-	seen        atomic.Int64
+	// So many calls are told that it starts; then it is available.
+	startsFor int64
+	seen      atomic.Int64
 }
 
 func (o *overloaded) answer() error {
-	o.seen.Add(1)
-	if o.isAvailable.Load() {
+	seen := o.seen.Add(1)
+	if seen <= o.startsFor {
+		starting, err := status.New(codes.Unavailable, "starting").WithDetails(
+			&errdetails.ErrorInfo{Reason: "NOT_READY", Domain: "sessiond"})
+		if err != nil {
+			return err
+		}
+		return starting.Err()
+	}
+	if o.startsFor > 0 || o.isAvailable.Load() {
 		return nil
 	}
 	return status.Error(codes.Unavailable, "overloaded")
@@ -205,4 +216,20 @@ func TestCallsToNoStoreTakeNothingFromTheBudget(t *testing.T) {
 	server.serve(t, must[net.Listener](t)(net.Listen("tcp", address)))
 	allFail(t, client, manyCalls)
 	server.wantSeen(t, manyCalls+reserve, manyCalls+reserve)
+}
+
+// Its answers ask for the repetition, so that a restart fails no call, however many wait.
+func TestAStoreThatStartsTakesNothingFromTheBudget(t *testing.T) {
+	server := &overloaded{startsFor: 2 * manyCalls}
+	client := server.start(t, WithUnary())
+	var group sync.WaitGroup
+	for range manyCalls {
+		group.Go(func() {
+			if _, _, err := client.Touch(t.Context(), "no-such-session-0"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	server.wantSeen(t, 3*manyCalls, 3*manyCalls)
 }

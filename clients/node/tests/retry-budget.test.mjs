@@ -60,7 +60,7 @@ test("in the fast lane each reply takes a token, and the end of the stream one f
   const server = await fakeServer(t, (stream) => {
     if (server.asked.length <= endsAfter) {
       stream.resume();
-      answer(stream, undefined, UNAVAILABLE, { "grpc-status-details-bin": details(UNAVAILABLE, "NOT_READY") });
+      answer(stream, undefined, UNAVAILABLE);
       return;
     }
     stream.respond({ ":status": 200, "content-type": "application/grpc" });
@@ -83,6 +83,18 @@ test("in the fast lane each reply takes a token, and the end of the stream one f
   assert.equal(server.asked.length, 1);
   await allFail(client, calls);
   assert.equal(server.asked.length, 2);
+});
+
+test("a server that starts takes nothing from the budget", async (t) => {
+  const notReady = { "grpc-status-details-bin": details(UNAVAILABLE, "NOT_READY") };
+  const server = await fakeServer(t, (stream) => {
+    stream.resume();
+    if (server.asked.length > 2 * CALLS) answer(stream, TOUCHED);
+    else answer(stream, undefined, UNAVAILABLE, notReady);
+  });
+  const client = clientOf(t, server.address, { lane: "unary" });
+  await Promise.all(Array.from({ length: CALLS }, () => client.touch(ID)));
+  assert.equal(server.asked.length, 3 * CALLS);
 });
 
 test("the absence of a server takes nothing from the budget", async (t) => {

@@ -22,11 +22,23 @@ CALLS = 2_000
 TIMEOUT = 300.0
 
 
+def field(number: int, content: bytes) -> bytes:
+    """A field of a message of Protobuf that holds bytes."""
+    return bytes([number << 3 | 2, len(content)]) + content
+
+
+INFO = field(1, b"NOT_READY") + field(2, b"sessiond")
+# A google.rpc.Status: its code, 14, and an Any with an ErrorInfo.
+NOT_READY = b"\x08\x0e" + field(3, field(1, b"type.googleapis.com/google.rpc.ErrorInfo") + field(2, INFO))
+
+
 class Overloaded(grpc.GenericRpcHandler):
     """Answers calls with UNAVAILABLE, and counts them, until it is available. It knows no streams."""
 
-    def __init__(self, port: int = 0):
+    def __init__(self, port: int = 0, starts_for: int = 0):
         self.is_available = False
+        # So many calls are told that it starts.
+        self._starts_for = starts_for
         self._seen = 0
         self._lock = threading.Lock()
         # By itself it cancels calls where many wait.
@@ -49,6 +61,10 @@ class Overloaded(grpc.GenericRpcHandler):
     def _answer(self, _request, context):
         with self._lock:
             self._seen += 1
+            starts = self._seen <= self._starts_for
+        if starts:
+            context.set_trailing_metadata((("grpc-status-details-bin", NOT_READY),))
+            context.abort(grpc.StatusCode.UNAVAILABLE, "starting")
         if not self.is_available:
             context.abort(grpc.StatusCode.UNAVAILABLE, "overloaded")
         return TouchSessionResponse(version=1, expire_time=Timestamp(seconds=1)).SerializeToString()
@@ -97,6 +113,19 @@ def test_threads_share_the_budget(transport):
         with ThreadPoolExecutor(100) as threads:
             list(threads.map(touch, [client] * 500))
         assert server.seen() == 500 + RESERVE
+
+
+def test_a_server_that_starts_takes_nothing(transport):
+    """Its answers ask for the repetition, so that a restart fails no call, however many wait."""
+
+    async def calls():
+        with Overloaded(starts_for=2 * CALLS) as server:
+            server.is_available = True
+            async with AsyncClient(server.address, timeout=TIMEOUT) as client:
+                await asyncio.gather(*(client.touch(ID) for _ in range(CALLS)))
+            assert server.seen() == 3 * CALLS
+
+    run(calls)
 
 
 def test_the_absence_of_a_server_takes_nothing(transport):

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{Code, Status};
 
-use crate::lane::Failure;
+use crate::lane::{Failure, is_not_ready};
 use crate::retry_budget::{Charge, RetryBudget};
 use crate::unsent::absence;
 
@@ -18,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 /// out, unless twice is the same as once.
 ///
 /// All calls of a client and its clones share a retry budget: a reserve of 1,000 tokens. A repetition takes one if a server has
-/// answered `UNAVAILABLE`, and none if no server was there; each call that succeeds gives a tenth of one back. Without a token a call
+/// answered `UNAVAILABLE`, and none if no server was there or it starts or stops (`NOT_READY`); each call that succeeds gives a tenth of one back. Without a token a call
 /// is not repeated. The end of the fast lane is one answer to all calls that waited on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
@@ -81,9 +81,14 @@ impl Failure {
         }
     }
 
-    /// What a repetition costs; `None` if no server has answered.
+    /// What a repetition costs: nothing if no server has answered, or if one that starts or stops asks for it.
     pub(crate) fn charge(&self) -> Option<Charge> {
         match self {
+            Self::Answered(status) | Self::NotCarriedOut(status, _) | Self::Unknown(status, _)
+                if is_not_ready(status) =>
+            {
+                None
+            }
             Self::Answered(_) => Some(Charge::default()),
             Self::NotCarriedOut(_, charge) | Self::Unknown(_, charge) => charge.clone(),
             Self::Refused => None,

@@ -1,5 +1,6 @@
 //! What a server has to bear that answers, but with `UNAVAILABLE`.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -17,8 +18,9 @@ use tonic::codegen::http::{Request as HttpRequest, Response as HttpResponse};
 use tonic::codegen::{BoxFuture, Service};
 use tonic::server::{Grpc, NamedService, UnaryService};
 use tonic::transport::Server;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 use tonic_prost::ProstCodec;
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 /// Longer than all repetitions that the policy allows would take.
 const DEADLINE: Duration = Duration::from_secs(600);
@@ -29,6 +31,8 @@ const CALLS: usize = 2_000;
 #[derive(Clone, Default)]
 struct Fake {
     is_available: Arc<AtomicBool>,
+    /// So many calls are told that it starts; then it is available.
+    starts_for: usize,
     seen: Arc<AtomicUsize>,
 }
 
@@ -46,10 +50,13 @@ impl Service<HttpRequest<Body>> for Fake {
     }
 
     fn call(&mut self, request: HttpRequest<Body>) -> Self::Future {
-        self.seen.fetch_add(1, SeqCst);
+        let starts = self.seen.fetch_add(1, SeqCst) < self.starts_for;
         let this = self.clone();
         Box::pin(async move {
-            Ok(if !this.is_available.load(SeqCst) {
+            Ok(if starts {
+                let reason = ErrorDetails::with_error_info("NOT_READY", "sessiond", HashMap::new());
+                Status::with_error_details(Code::Unavailable, "starting", reason).into_http()
+            } else if !this.is_available.load(SeqCst) {
                 Status::unavailable("overloaded").into_http()
             } else if request.uri().path().ends_with("/Exchange") {
                 Status::unimplemented("no streams here").into_http()
@@ -77,9 +84,12 @@ impl Fake {
 }
 
 async fn start(lane: Lane) -> (Client, Fake) {
+    start_with(lane, Fake::default()).await
+}
+
+async fn start_with(lane: Lane, fake: Fake) -> (Client, Fake) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("the port").to_string();
-    let fake = Fake::default();
     tokio::spawn(Server::builder().add_service(fake.clone()).serve_with_incoming(TcpListenerStream::new(listener)));
     let policy = RetryPolicy { attempts: u32::MAX, pause: Duration::from_millis(1) };
     let client = Client::builder().address(address).lane(lane).retry(policy).deadline(DEADLINE);
@@ -131,6 +141,26 @@ async fn streams_that_are_opened_again_are_bounded_too() {
     assert!((RESERVE..=CALLS + RESERVE).contains(&seen), "{seen} streams");
     all_fail(&client, 10).await;
     assert!((1..=10).contains(&server.seen_meanwhile()), "nothing is repeated any more");
+}
+
+/// Its answers ask for the repetition, so that a restart fails no call, however many wait.
+#[tokio::test]
+async fn a_server_that_starts_takes_nothing_from_the_budget() {
+    for lane in [Lane::Unary, Lane::Auto] {
+        let fake = Fake { starts_for: RESERVE + 200, ..Fake::default() };
+        fake.is_available.store(true, SeqCst);
+        let (client, server) = start_with(lane, fake).await;
+        let mut running = JoinSet::new();
+        // Each is told many times.
+        for _ in 0..100 {
+            let client = client.with_deadline(DEADLINE);
+            running.spawn(async move { client.get("a-secret-session-id").await });
+        }
+        for outcome in running.join_all().await {
+            outcome.expect("the server is ready by then");
+        }
+        assert!(server.seen_meanwhile() > RESERVE + 200);
+    }
 }
 
 /// Its absence costs nothing, so the budget is whole when a server comes.

@@ -201,7 +201,8 @@ export class Call<T> implements LaneCall, Timed {
 
   /** Whether the budget allows to repeat the call. */
   private isPaidFor(failure: Failure): boolean {
-    return failure.kind === "refused" || !failure.charge || this.ways.budget.pays(failure.charge);
+    if (failure.kind === "refused" || !failure.charge || isNotReady(failure.status)) return true;
+    return this.ways.budget.pays(failure.charge);
   }
 
   /** Whether the token was refused and its file holds another. Then nothing was carried out, and the call is made once more. */

@@ -17,7 +17,8 @@ export class Charge {
 /**
  * How much more a server that is reached, but can't be used, gets to do by repetitions. Each answer UNAVAILABLE takes a token
  * before its call is repeated, and each call that succeeds gives a tenth of one back: in the long run, repetitions are at most a
- * tenth of the calls that succeed. A server that is not there has nothing to bear, so its absence takes none.
+ * tenth of the calls that succeed. A server that is not there has nothing to bear, so its absence takes none; one
+ * that starts or stops (NOT_READY) soon ends or serves, refuses at little cost, and asks for the repetition.
  */
 export class RetryBudget {
   private tenths = FULL;

@@ -243,8 +243,8 @@ fn unavailable(status: Status) -> Status {
     }
 }
 
-/// Whether the server said that it carries nothing out.
-fn is_not_ready(status: &Status) -> bool {
+/// Whether the server said that it carries nothing out, and that the call is to be repeated: it starts or stops.
+pub(crate) fn is_not_ready(status: &Status) -> bool {
     has_reason(status, &["NOT_READY"])
 }
 

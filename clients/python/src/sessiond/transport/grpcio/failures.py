@@ -40,7 +40,8 @@ class Failure:
     error: SessiondError
     # For certain; otherwise it may have been.
     was_not_carried_out: bool
-    # By a server or a proxy. Otherwise gRPC noticed here that none is there.
+    # By a server or a proxy. Otherwise gRPC noticed here that none is there, or a server that starts or stops asks for
+    # the repetition.
     was_answered: bool
 
     @property
@@ -76,7 +77,8 @@ def from_call(call: Any) -> Failure:
     return Failure(
         error,
         was_not_carried_out=is_unconnected or info.reason == errors.NotReady.reason,
-        was_answered=bool(info.reason) or not is_unconnected and _LOST.search(text) is None,
+        was_answered=info.reason != errors.NotReady.reason
+        and (bool(info.reason) or not is_unconnected and _LOST.search(text) is None),
     )
 
 

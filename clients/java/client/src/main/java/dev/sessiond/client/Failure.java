@@ -49,7 +49,7 @@ record Failure(Outcome outcome, ErrorDetails details, RetryBudget.Charge charge)
 
     /** Tells whether the budget allows a repetition. */
     boolean isPaidFrom(RetryBudget budget) {
-        return charge == null || charge.isPaidFrom(budget);
+        return charge == null || details.isNotReady() || charge.isPaidFrom(budget);
     }
 
     /** The same for a call that never left. */

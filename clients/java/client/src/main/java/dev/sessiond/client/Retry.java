@@ -9,7 +9,7 @@ import java.util.concurrent.ThreadLocalRandom;
  * carried out, unless twice is the same as once.
  *
  * <p>All calls of a client, and of those that share its connection, have one retry budget: a reserve of 1,000 tokens. A repetition
- * takes one if a server has answered UNAVAILABLE, and none if no server was there; each call that succeeds gives a tenth of one
+ * takes one if a server has answered UNAVAILABLE, and none if no server was there or it starts or stops (NOT_READY); each call that succeeds gives a tenth of one
  * back. Without a token a call is not repeated. The end of the fast lane is one answer to all calls that waited on it.
  *
  * @param attempts attempts in all, the first one included; 1 or more. The timeout of the call ends them earlier.

@@ -6,7 +6,8 @@ import java.util.concurrent.atomic.AtomicInteger;
  * Bounds how much more a store that is reached, but can't be used, gets to do by the repetitions of all calls of a connection
  * together. Each answer UNAVAILABLE takes a token before its call is repeated, and each call that succeeds gives a tenth of one
  * back: in the long run, repetitions are at most a tenth of the calls that succeed. A store that is not there has nothing to
- * bear, so its absence takes none.
+ * bear, so its absence takes none; one that starts or stops (NOT_READY) soon ends or serves, refuses at little cost, and asks for the
+ * repetition.
  */
 final class RetryBudget {
     // The budget is counted in tenths of a token.

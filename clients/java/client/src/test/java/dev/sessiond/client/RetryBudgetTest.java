@@ -3,6 +3,8 @@ package dev.sessiond.client;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.protobuf.Any;
+import com.google.rpc.ErrorInfo;
 import dev.sessiond.v1.SessionStoreGrpc;
 import dev.sessiond.v1.TouchSessionRequest;
 import dev.sessiond.v1.TouchSessionResponse;
@@ -14,7 +16,9 @@ import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
 import io.grpc.ServerInterceptors;
 import io.grpc.Status;
+import io.grpc.StatusException;
 import io.grpc.netty.shaded.io.grpc.netty.NettyServerBuilder;
+import io.grpc.protobuf.StatusProto;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -115,6 +119,20 @@ class RetryBudgetTest {
         }
     }
 
+    /** Its answers ask for the repetition, so that a restart fails no call, however many wait. */
+    @Test
+    void aServerThatStartsTakesNothingFromTheBudget() throws Exception {
+        try (Overloaded server = new Overloaded(0);
+                SessiondClient client = patient(server.port(), false)) {
+            server.startsFor = 2 * CALLS;
+            server.isAvailable.set(true);
+            for (CompletableFuture<?> call : touches(client, CALLS)) {
+                call.get(1, TimeUnit.MINUTES);
+            }
+            assertThat(server.seen).hasValue(3 * CALLS);
+        }
+    }
+
     /** The absence of a server costs nothing, so the budget is whole when one comes. */
     @Test
     void callsToNoServerTakeNothingFromTheBudget() throws Exception {
@@ -160,6 +178,9 @@ class RetryBudgetTest {
             implements ServerInterceptor, AutoCloseable {
         final AtomicInteger seen = new AtomicInteger();
         final AtomicBoolean isAvailable = new AtomicBoolean();
+        /** So many calls are told that it starts. */
+        volatile int startsFor;
+
         private final Server server;
 
         Overloaded(int port) throws IOException {
@@ -177,7 +198,17 @@ class RetryBudgetTest {
         @Override
         public <Q, A> ServerCall.Listener<Q> interceptCall(
                 ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
-            seen.incrementAndGet();
+            if (seen.incrementAndGet() <= startsFor) {
+                StatusException starting = StatusProto.toStatusException(com.google.rpc.Status.newBuilder()
+                        .setCode(Status.Code.UNAVAILABLE.value())
+                        .addDetails(Any.pack(ErrorInfo.newBuilder()
+                                .setReason("NOT_READY")
+                                .setDomain("sessiond")
+                                .build()))
+                        .build());
+                call.close(starting.getStatus(), starting.getTrailers());
+                return new ServerCall.Listener<>() {};
+            }
             if (isAvailable.get()) {
                 return next.startCall(call, headers);
             }
