@@ -5,7 +5,7 @@ use super::permission::{Permission, Permissions};
 use super::rate::{Pace, Rate};
 use crate::call_record::{CallRecord, Notes};
 use crate::clock::time_of_day;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::pending;
 use std::sync::Arc;
@@ -51,7 +51,8 @@ pub(super) struct KnownCaller {
 pub(super) struct Grants {
     /// In every namespace, and of the server.
     pub(super) everywhere: Permissions,
-    pub(super) in_namespaces: HashMap<Box<str>, Permissions>,
+    /// They are few, and comparing names costs each call less than hashing one.
+    pub(super) in_namespaces: BTreeMap<Box<str>, Permissions>,
 }
 
 /// What is counted of a caller.

@@ -260,8 +260,8 @@ impl Slot {
 
     /// Notes that the connection is closed because its peer broke the rules.
     pub(super) fn note_broken_rules(&self) {
-        self.slots.cut_off.fetch_add(1, Ordering::Relaxed);
         self.slots.offenders.note(self.occupant.origin);
+        self.slots.cut_off.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How long the connection waits before it is served, since others from the same address broke the rules.
