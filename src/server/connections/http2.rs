@@ -172,7 +172,6 @@ async fn serve_calls<C: AsyncRead + AsyncWrite + Unpin>(
             accepted = connection.accept() => match accepted {
                 Some(accepted) => {
                     let (request, reply) = accepted?;
-                    peer.share.note_head();
                     tokio::spawn(Arc::clone(peer).answer(request, reply));
                 }
                 None => return Ok(End::Orderly),

@@ -2,7 +2,8 @@
 //!
 //! In one turn a connection reads a bounded number of bytes. If there is more, it stands in line, and before the first in line has its
 //! next turn, the thread looks at all other connections. So a call waits for one turn of a busy peer at most, however many there are.
-//! A peer that sends nothing that a call needs, such as `SETTINGS` without end, has its turns with pauses between them, which grow.
+//! A peer that sends nothing that a call needs, such as `SETTINGS` without end, has its turns with pauses between them, which grow if it
+//! has no call.
 
 use crate::service::Share;
 use std::future::Future as _;
@@ -36,9 +37,8 @@ pub(super) struct Turns {
     share: Arc<Share>,
     /// Bytes that were read in this turn.
     read: usize,
-    /// The uses of the share, and the calls that had begun, at the end of the last turn.
+    /// The uses of the share at the end of the last turn.
     uses: usize,
-    heads: usize,
     /// How many turns had none, less two for each that had some: one call between many such turns does not pay for all of them.
     useless: u32,
     pause: Option<Pin<Box<Sleep>>>,
@@ -64,7 +64,7 @@ impl Line {
 
 impl Turns {
     pub(super) fn new(line: Line, share: Arc<Share>) -> Self {
-        Self { line, share, read: 0, uses: 0, heads: 0, useless: 0, pause: None, next: None }
+        Self { line, share, read: 0, uses: 0, useless: 0, pause: None, next: None }
     }
 
     /// Ready while the connection has its turn.
@@ -72,10 +72,9 @@ impl Turns {
         if self.read >= TURN {
             self.read = 0;
             let uses = std::mem::replace(&mut self.uses, self.share.uses());
-            let heads = std::mem::replace(&mut self.heads, self.share.heads());
             if uses == self.uses {
-                // Calls of which only the head came have pauses that do not grow: their messages may follow.
-                let most = if heads == self.heads { USELESS_TURNS + DOUBLINGS } else { USELESS_TURNS };
+                // With calls they do not grow: what comes may be of messages that wait for room.
+                let most = if self.share.has_no_call() { USELESS_TURNS + DOUBLINGS } else { USELESS_TURNS };
                 self.useless = (self.useless + 1).min(most);
                 self.pause = pause_after(self.useless).map(|pause| Box::pin(sleep(pause)));
             } else {
@@ -184,14 +183,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn pauses_do_not_grow_while_calls_begin() {
+    async fn pauses_do_not_grow_while_there_are_calls() {
         let share = share();
         let mut turns = Turns::new(Line::form(), Arc::clone(&share));
-        let begins = |_| {
-            share.note_head();
-            false
-        };
-        assert_eq!(time_of_ten(&mut turns, &share, begins).await, 9 * 10);
+        let call = share.hold(1);
+        assert_eq!(time_of_ten(&mut turns, &share, |_| false).await, 9 * 10);
+        drop(call);
+        assert!(time_of_ten(&mut turns, &share, |_| false).await > 10 * 10);
     }
 
     #[tokio::test(start_paused = true)]

@@ -72,8 +72,6 @@ pub struct Share {
     pub(super) open: AtomicUsize,
     /// How often something came that a call needs.
     uses: AtomicUsize,
-    /// How many calls have begun.
-    heads: AtomicUsize,
     wake_ups: WakeUps,
     /// Tells the connection that `on_their_way` has changed.
     window: Notify,
@@ -115,9 +113,9 @@ impl Budget {
     #[must_use]
     pub fn share(&self) -> Arc<Share> {
         let room = Arc::clone(&self.0);
-        let [requests, bytes, answers, on_their_way, open, uses, heads] = [0; 7].map(AtomicUsize::new);
+        let [requests, bytes, answers, on_their_way, open, uses] = [0; 6].map(AtomicUsize::new);
         let (wake_ups, window) = (WakeUps::default(), Notify::new());
-        Arc::new(Share { room, requests, bytes, answers, on_their_way, open, uses, heads, wake_ups, window })
+        Arc::new(Share { room, requests, bytes, answers, on_their_way, open, uses, wake_ups, window })
     }
 
     /// Requests in flight.
@@ -172,14 +170,9 @@ impl Share {
         self.uses.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes that a call has begun.
-    pub fn note_head(&self) {
-        self.heads.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// How many calls have begun.
-    pub fn heads(&self) -> usize {
-        self.heads.load(Ordering::Relaxed)
+    /// Whether the connection has no call at all: neither one of which anything is held, nor one that waits for something.
+    pub fn has_no_call(&self) -> bool {
+        [&self.requests, &self.bytes, &self.on_their_way, &self.open].iter().all(|own| own.load(Ordering::Relaxed) == 0)
     }
 
     /// How often something came that a call needs.

@@ -86,7 +86,9 @@ async fn half_sent_messages_are_bounded_in_memory() {
         let mut calls = Vec::new();
         for _ in 0..400 {
             let (answer, mut stream) = uploads.begin(method).await;
-            for piece in [bytes.slice(..first_piece), bytes.slice(first_piece..)] {
+            // Who sends many frames without content is cut off.
+            let pieces = [bytes.slice(..first_piece), bytes.slice(first_piece..)];
+            for piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
                 stream.send_data(piece, false).unwrap();
             }
             calls.push((answer, stream));
