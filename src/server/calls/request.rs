@@ -172,7 +172,7 @@ pub(in crate::server) struct Stream {
     call: Arc<ActiveCall>,
     progress: MessageProgress,
     /// What has come behind the end of a message.
-    rest: Bytes,
+    rest: Option<Bytes>,
     /// What has come of messages for which there is no room yet, and the wait for that.
     waiting: Option<(Bytes, Wait)>,
     /// Runs while a message has arrived in part.
@@ -195,7 +195,7 @@ impl RequestBody {
             arrival,
             call,
             progress,
-            rest: Bytes::new(),
+            rest: None,
             waiting: None,
             too_slow: None,
         }))
@@ -217,7 +217,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(message) => message.is_empty(),
-            Self::Stream(stream) => stream.waiting.is_none() && stream.rest.is_empty() && stream.body.is_end_stream(),
+            Self::Stream(stream) => stream.waiting.is_none() && stream.rest.is_none() && stream.body.is_end_stream(),
         }
     }
 }
@@ -242,15 +242,21 @@ impl Stream {
             let piece = self.waiting.take().map(|(piece, _)| self.take_in(piece));
             return Poll::Ready(piece.map(Ok));
         }
-        let arrived = match std::mem::take(&mut self.rest) {
-            rest if rest.is_empty() => self.body.poll_data(cx),
-            rest => Poll::Ready(Some(Ok(rest))),
+        let arrived = match self.rest.take() {
+            None => self.body.poll_data(cx),
+            Some(rest) => Poll::Ready(Some(Ok(rest))),
         };
         match arrived {
             Poll::Ready(Some(Ok(mut piece))) => {
                 // There is room for a message that has begun; for those behind it there may be none.
                 if self.progress.left > 0 {
-                    self.rest = piece.split_off(piece.len().min(self.progress.left));
+                    if piece.len() > self.progress.left {
+                        self.rest = Some(piece.split_off(self.progress.left));
+                    }
+                    return Poll::Ready(Some(Ok(self.take_in(piece))));
+                }
+                // Mostly there is room for any.
+                if self.share.has_room_for(usize::MAX) {
                     return Poll::Ready(Some(Ok(self.take_in(piece))));
                 }
                 let bytes = self.progress.beginning_in(&piece, self.arrival.max_message_size);
