@@ -7,6 +7,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 use subtle::{Choice, ConstantTimeEq};
 use uuid::Uuid;
 
@@ -41,14 +42,17 @@ impl Handle {
     /// Sorts after every other handle.
     pub const LAST: Self = Self(Uuid::max());
 
-    /// A new `UUIDv7`, so that handles sort by creation.
+    /// A new `UUIDv7`, so that handles sort by creation: those of one process within a millisecond too.
     ///
     /// # Panics
     /// If the operating system has no randomness to give: nothing secure can be done then.
     #[must_use]
     pub fn mint(now: Millis) -> Self {
+        static LATEST: Latest = Latest(Mutex::new((0, 0)));
         let mut random = [0; 10];
         fill_random(&mut random);
+        let [first, second, ..] = &mut random;
+        [*first, *second] = LATEST.place(now, u16::from_be_bytes([*first, *second])).to_be_bytes();
         Self(uuid::Builder::from_unix_timestamp_millis(now, &random).into_uuid())
     }
 
@@ -264,6 +268,21 @@ impl PartialEq for SecretHash {
 
 impl Eq for SecretHash {}
 
+/// The latest handle's millisecond and its place there: the twelve bits that follow the time in a `UUIDv7`.
+struct Latest(Mutex<(Millis, u16)>);
+
+impl Latest {
+    /// The place of a new handle: the next of its millisecond, which begins at random with room for 2,048 at least
+    /// (RFC 9562, section 6.2, method 1). Those that come after the last place have no order.
+    fn place(&self, now: Millis, random: u16) -> u16 {
+        const LAST: u16 = 0xfff;
+        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (millis, place) = *latest;
+        *latest = (now, if millis == now && place < LAST { place + 1 } else { random & (LAST >> 1) });
+        latest.1
+    }
+}
+
 pub(crate) fn fill_random(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the operating system provides randomness");
 }
@@ -321,5 +340,15 @@ mod tests {
     #[test]
     fn handles_sort_by_creation() {
         assert!(Handle::mint(1_000) < Handle::mint(2_000));
+    }
+
+    #[test]
+    fn handles_of_one_millisecond_sort_by_creation_too() {
+        let latest = Latest(Mutex::default());
+        for now in 1..50 {
+            let places: Vec<_> = (0..2_000).map(|random| latest.place(now, 0x1234 - random)).collect();
+            assert!(places.is_sorted_by(|earlier, later| earlier < later), "{places:?}");
+            assert!(places.iter().all(|place| *place <= 0xfff));
+        }
     }
 }
