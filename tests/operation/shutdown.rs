@@ -261,3 +261,25 @@ async fn connections_are_told_to_go_away() {
     assert_eq!(farewell.code(4), 0, "without blame");
     assert_eq!(server.wait(LONG).code(), Some(0));
 }
+
+/// A peer whose calls cross with the farewell must know whether they were carried out, also if it is too slow to say that it has
+/// heard it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_does_not_react_is_told_which_call_was_the_last() {
+    let mut server = Server::start();
+    let mut peer = Peer::agree(server.address());
+    assert!(peer.send(&call("GetSession", 1, &GetSessionRequest::new("x"))));
+    peer.receive(|frame| frame.kind == HEADERS && frame.stream == 1).unwrap();
+
+    server.signal(Signal::TERM);
+    let mut told = || {
+        let farewell = peer.receive(|frame| frame.kind == GOAWAY).expect("the last call is told before the end");
+        (farewell.code(0), farewell.code(4))
+    };
+    const OPEN: u32 = u32::MAX >> 1;
+    assert_eq!(told(), (OPEN, 0), "calls that are on their way are taken");
+    assert_eq!(told(), (1, 0), "no further call is");
+    assert!(peer.send(&call("GetSession", 3, &GetSessionRequest::new("x"))), "the server still reads");
+    assert_eq!(peer.read_to_end(), None);
+    assert_eq!(server.wait(LONG).code(), Some(0), "{}", server.log());
+}

@@ -150,9 +150,9 @@ async fn serve_over<C: AsyncRead + AsyncWrite + Unpin>(
 
 /// How the calls of a connection came to their end.
 enum End {
-    /// The last of them was answered after one side said that it would close.
+    /// The peer knows which of them were taken, and those are answered.
     Orderly,
-    /// The peer goes on, or does nothing, although it has no call any more.
+    /// The peer broke the rules, or does not even take that the connection ends.
     Cut,
 }
 
@@ -180,7 +180,7 @@ async fn serve_calls<C: AsyncRead + AsyncWrite + Unpin>(
                 let on_their_way = u32::try_from(peer.share.on_their_way()).unwrap_or(MAX_WINDOW);
                 connection.set_target_window_size(WINDOW.saturating_add(on_their_way).min(MAX_WINDOW));
             }
-            () = &mut evicted, if closing != Closing::Evicted => {
+            () = &mut evicted, if !matches!(closing, Closing::Evicted | Closing::Final) => {
                 if peer.slot.is_cut_off() {
                     connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                 } else {
@@ -196,8 +196,13 @@ async fn serve_calls<C: AsyncRead + AsyncWrite + Unpin>(
             }
             pinged = pings.keep_up(closing) => {
                 pinged?;
-                if may_end(closing, &mut connection, peer) {
+                if closing == Closing::Final || peer.slot.is_cut_off() {
                     return Ok(End::Cut);
+                }
+                if may_end(closing, &mut connection, peer) {
+                    // It names the last call. The peer, which may send the next at this moment, knows that it was not carried out.
+                    connection.abrupt_shutdown(Reason::NO_ERROR);
+                    closing = Closing::Final;
                 }
                 pings.alarm.as_mut().reset(Instant::now() + CLOSE_WITHIN);
             }
@@ -224,15 +229,17 @@ enum Closing {
     Drains,
     /// A new connection gets its slot.
     Evicted,
+    /// The peer is told which call was the last.
+    Final,
 }
 
-/// Whether a connection that is being closed can be cut, although the peer has not closed its side.
+/// Whether a connection that is being closed can end, although the peer has not closed its side.
 fn may_end<C: AsyncRead + AsyncWrite + Unpin>(closing: Closing, connection: &mut Http2<C, Piece>, peer: &Peer) -> bool {
     match closing {
-        Closing::None => false,
+        Closing::None | Closing::Final => false,
         Closing::Drains => !connection.has_streams(),
         // A call that came at the last moment may still be answered.
-        Closing::Evicted => peer.slot.is_cut_off() || !connection.has_streams() || peer.slot.is_idle_for(CLOSE_WITHIN),
+        Closing::Evicted => !connection.has_streams() || peer.slot.is_idle_for(CLOSE_WITHIN),
     }
 }
 
