@@ -1,5 +1,6 @@
 //! The life of a connection in HTTP/2, from the handshake to the end. No phase of it can last for ever.
 
+use super::patience::Patience;
 use super::socket::Connection;
 use crate::authorization::CertificateName;
 use crate::server::calls::answer::Piece;
@@ -136,7 +137,7 @@ async fn serve_over<C: AsyncRead + AsyncWrite + Unpin>(
         // It has no call yet that could be lost.
         () = peer.slot.evicted() => return Ok(()),
         // Its first calls may be on their way already. If it were reset, their caller would not know whether they were carried out.
-        () = async { draining(phase.clone()).await; sleep(DRAIN_WITHIN).await } => return Ok(()),
+        () = async { draining(phase.clone()).await; Patience::of(DRAIN_WITHIN).end().await } => return Ok(()),
     };
     peer.slot.established();
     peer.caller.learn(names);
@@ -165,7 +166,7 @@ async fn serve_calls<C: AsyncRead + AsyncWrite + Unpin>(
     let mut draining = pin!(draining(phase));
     let mut pings = Pings::new(connection.ping_pong());
     let mut evicted = pin!(peer.slot.evicted());
-    let mut closing = Closing::None;
+    let (mut closing, mut patience) = (Closing::None, Patience::of(CLOSE_WITHIN));
     loop {
         // Not biased: a peer that sends without a pause must not keep the server from closing.
         tokio::select! {
@@ -186,16 +187,14 @@ async fn serve_calls<C: AsyncRead + AsyncWrite + Unpin>(
                 } else {
                     connection.graceful_shutdown();
                 }
-                closing = Closing::Evicted;
-                pings.alarm.as_mut().reset(Instant::now() + CLOSE_WITHIN);
+                (closing, patience) = (Closing::Evicted, Patience::of(CLOSE_WITHIN));
             }
             () = &mut draining, if closing == Closing::None => {
                 connection.graceful_shutdown();
-                closing = Closing::Drains;
-                pings.alarm.as_mut().reset(Instant::now() + DRAIN_WITHIN);
+                (closing, patience) = (Closing::Drains, Patience::of(DRAIN_WITHIN));
             }
-            pinged = pings.keep_up(closing) => {
-                pinged?;
+            gone = pings.keep_up(), if closing == Closing::None => return Err(gone),
+            () = patience.end(), if closing != Closing::None => {
                 if closing == Closing::Final || peer.slot.is_cut_off() {
                     return Ok(End::Cut);
                 }
@@ -204,7 +203,7 @@ async fn serve_calls<C: AsyncRead + AsyncWrite + Unpin>(
                     connection.abrupt_shutdown(Reason::NO_ERROR);
                     closing = Closing::Final;
                 }
-                pings.alarm.as_mut().reset(Instant::now() + CLOSE_WITHIN);
+                patience = Patience::of(CLOSE_WITHIN);
             }
         }
     }
@@ -217,8 +216,11 @@ async fn linger<C: AsyncRead + AsyncWrite + Unpin>(mut connection: C) {
         connection.shutdown().await?;
         tokio::io::copy(&mut connection, &mut tokio::io::sink()).await
     };
-    // A peer that is gone, or goes on sending, has lost nothing by it.
-    timeout(DRAIN_WITHIN, closed).await.ok();
+    tokio::select! {
+        _ = closed => {}
+        // A peer that is gone, or goes on sending, has lost nothing by it.
+        () = async { Patience::of(DRAIN_WITHIN).end().await } => {}
+    }
 }
 
 /// Whether a connection is being closed, and why.
@@ -243,7 +245,7 @@ fn may_end<C: AsyncRead + AsyncWrite + Unpin>(closing: Closing, connection: &mut
     }
 }
 
-/// Asks now and then whether the peer is still there. Once the connection is being closed, its alarm times that.
+/// Asks now and then whether the peer is still there.
 struct Pings {
     peer: Option<PingPong>,
     alarm: Pin<Box<Sleep>>,
@@ -255,26 +257,26 @@ impl Pings {
         Self { peer, alarm: Box::pin(sleep(PING_EVERY)), awaits_pong: false }
     }
 
-    /// Asks and listens until the peer is gone, which is an error. While the connection is being closed, it only waits for
-    /// the alarm.
-    async fn keep_up(&mut self, closing: Closing) -> Result<(), Broken> {
+    /// Asks and listens until the peer is gone.
+    async fn keep_up(&mut self) -> Broken {
         loop {
-            if closing != Closing::None {
-                self.alarm.as_mut().await;
-                return Ok(());
-            }
             let Some(peer) = &mut self.peer else { return std::future::pending().await };
             if self.awaits_pong {
-                tokio::select! {
+                let pong = tokio::select! {
                     biased;
-                    pong = poll_fn(|cx| peer.poll_pong(cx)) => pong.map(drop)?,
-                    () = self.alarm.as_mut() => return Err(Broken::Silent),
+                    pong = poll_fn(|cx| peer.poll_pong(cx)) => pong,
+                    () = self.alarm.as_mut() => return Broken::Silent,
+                };
+                if let Err(error) = pong {
+                    return error.into();
                 }
                 self.awaits_pong = false;
                 self.alarm.as_mut().reset(Instant::now() + PING_EVERY);
             } else {
                 self.alarm.as_mut().await;
-                peer.send_ping(Ping::opaque())?;
+                if let Err(error) = peer.send_ping(Ping::opaque()) {
+                    return error.into();
+                }
                 self.awaits_pong = true;
                 self.alarm.as_mut().reset(Instant::now() + PONG_WITHIN);
             }

@@ -70,10 +70,10 @@ class RestartTest {
         });
         try {
             for (int restart = 0; restart < 3; restart++) {
-                everyCallerGoesOn(counts);
+                everyCallerGoesOn(callers, counts);
                 server.restart();
             }
-            everyCallerGoesOn(counts);
+            everyCallerGoesOn(callers, counts);
         } finally {
             stops.set(true);
         }
@@ -81,11 +81,14 @@ class RestartTest {
         return counts;
     }
 
-    private static void everyCallerGoesOn(AtomicLongArray counts) {
+    private static void everyCallerGoesOn(Threads callers, AtomicLongArray counts) {
         for (int i = 0; i < CALLERS; i++) {
             int caller = i;
             long wanted = counts.get(i) + 10;
-            Await.until(LONG, () -> counts.get(caller) >= wanted);
+            Await.until(LONG, () -> {
+                callers.noneHasFailed();
+                return counts.get(caller) >= wanted;
+            });
         }
     }
 

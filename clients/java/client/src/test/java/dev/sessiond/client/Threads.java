@@ -37,6 +37,11 @@ final class Threads {
         } catch (InterruptedException e) {
             throw new AssertionError(e);
         }
+        noneHasFailed();
+    }
+
+    /** Fails with what the first one has failed with so far. */
+    void noneHasFailed() {
         if (!failures.isEmpty()) {
             throw new AssertionError(failures.size() + " threads failed", failures.peek());
         }
