@@ -5,7 +5,8 @@ import { SessiondStore } from "connect-sessiond/fastify";
 import Fastify from "fastify";
 
 export async function build() {
-  const app = Fastify();
+  // A proxy on this machine says whether the visitor came over HTTPS.
+  const app = Fastify({ trustProxy: "loopback" });
   const store = new SessiondStore({ namespace: process.env.SESSIOND_NAMESPACE ?? "fastify-example" });
   app.addHook("onClose", async () => store.close());
   await app.register(fastifyCookie);
@@ -13,8 +14,7 @@ export async function build() {
     store,
     secret: process.env.SESSION_SECRET ?? "a secret of at least 32 characters",
     saveUninitialized: false,
-    // Over HTTPS leave `secure` out: true is the default.
-    cookie: { secure: process.env.NODE_ENV === "production", sameSite: "lax", maxAge: 24 * 60 * 60 * 1000 },
+    cookie: { secure: "auto", sameSite: "lax", maxAge: 24 * 60 * 60 * 1000 },
   });
 
   app.get("/", async (request) => {

@@ -3,6 +3,7 @@
 import "reflect-metadata";
 import { Body, Controller, Get, type INestApplication, Module, Post, Req, Session } from "@nestjs/common";
 import { NestFactory } from "@nestjs/core";
+import type { NestExpressApplication } from "@nestjs/platform-express";
 import { SessiondStore } from "connect-sessiond";
 import { listSessions, logIn, logOut, principalOf } from "connect-sessiond/express";
 import type { Request } from "express";
@@ -39,14 +40,15 @@ class AppController {
 class AppModule {}
 
 export async function build(): Promise<INestApplication> {
-  const app = await NestFactory.create(AppModule, { logger: ["error"] });
+  const app = await NestFactory.create<NestExpressApplication>(AppModule, { logger: ["error"] });
+  app.set("trust proxy", "loopback"); // a proxy on this machine says whether the visitor came over HTTPS
   app.use(
     session({
       store: new SessiondStore({ namespace: process.env.SESSIOND_NAMESPACE ?? "nest-example" }),
       secret: process.env.SESSION_SECRET ?? "change me",
       resave: false,
       saveUninitialized: false,
-      cookie: { secure: process.env.NODE_ENV === "production", sameSite: "lax" },
+      cookie: { secure: "auto", sameSite: "lax" },
     }),
   );
   return app;

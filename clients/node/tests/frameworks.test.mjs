@@ -34,6 +34,14 @@ async function visit(url, namespace) {
   assert.deepEqual(await loggedIn.json("/"), { views: 1 }, "the log-out is final");
 }
 
+/** The cookie is Secure where a proxy says that the visitor came over HTTPS. */
+async function cookieFollowsProxy(url) {
+  const cookieOver = async (protocol) =>
+    (await fetch(url, { headers: { "X-Forwarded-Proto": protocol } })).headers.get("Set-Cookie");
+  assert.match(await cookieOver("https"), /; Secure/);
+  assert.doesNotMatch(await cookieOver("http"), /; Secure/);
+}
+
 describe("Fastify", () => {
   let app;
   let url;
@@ -58,6 +66,8 @@ describe("Fastify", () => {
   after(() => app.close());
 
   test("the example works", () => visit(url, "fastify-example"));
+
+  test("behind a proxy with HTTPS the cookie is Secure", () => cookieFollowsProxy(url));
 
   test("parallel requests that set different keys both win, and a rolling save rewrites nothing", async () => {
     const browser = new Browser(url);
@@ -106,6 +116,7 @@ test("NestJS", async (t) => {
   t.after(() => app.close());
   await app.listen(0);
   await visit(await app.getUrl(), "nest-example");
+  await cookieFollowsProxy(await app.getUrl());
 });
 
 test("Hono", async (t) => {
