@@ -8,7 +8,9 @@ use super::worker::Worker;
 use crate::low_priority::LowPriority;
 use crate::server::process::health::{Phase, draining};
 use futures_util::FutureExt as _;
+use std::future::Future;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -42,10 +44,7 @@ pub(in crate::server) fn accept(
         let task = async move {
             // It lasts for as long as it has work.
             let _thread = thread;
-            tokio::select! {
-                () = drain => {}
-                () = accept_on(&listener, &workers, &slots) => return,
-            }
+            accept_on(&listener, &workers, &slots, drain).await;
             for _ in 0..LAST_CONNECTIONS {
                 let Some(Ok(accepted)) = listener.accept().now_or_never() else { return };
                 let Some(Some(slot)) = slots.take(Origin::of(&accepted)).now_or_never() else { return };
@@ -59,11 +58,16 @@ pub(in crate::server) fn accept(
     Ok(accepting)
 }
 
-/// Goes on until there are no slots any more.
-async fn accept_on(listener: &Listener, workers: &[Worker], slots: &Arc<Slots>) {
+/// Goes on until the server drains. A connection that has a slot by then is handed over all the same.
+async fn accept_on(listener: &Listener, workers: &[Worker], slots: &Arc<Slots>, drain: impl Future<Output = ()>) {
     let refusals = Refusals::new();
+    let mut drain = pin!(drain);
     loop {
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut drain => return,
+        };
+        match accepted {
             Ok(accepted) => {
                 let origin = Origin::of(&accepted);
                 if !slots.admits(origin) {
@@ -71,7 +75,11 @@ async fn accept_on(listener: &Listener, workers: &[Worker], slots: &Arc<Slots>) 
                     continue;
                 }
                 // Above the limit, one connection waits here and the others in the operating system's queue.
-                let Some(slot) = slots.take(origin).await else { return };
+                let slot = tokio::select! {
+                    slot = slots.take(origin) => slot,
+                    () = &mut drain => return,
+                };
+                let Some(slot) = slot else { return };
                 hand_over(workers, accepted, slot).await;
             }
             Err(error) => {
