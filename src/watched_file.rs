@@ -10,8 +10,8 @@ use rustix::fs::OFlags;
 /// The permission of whoever is neither the owner nor in the group of a file to write it.
 const OTHERS_WRITE: u32 = 0o002;
 
-/// No file is larger.
-const MAX_BYTES: u64 = 1 << 20;
+/// No file is larger. It is enough for as many tokens as a token file may have.
+pub(crate) const MAX_BYTES: u64 = 2 << 20;
 
 /// What changes when a file is replaced, is written, or gets another owner or mode; `None` while it can't be looked at.
 pub(crate) type Stamp = Option<[i64; 7]>;
@@ -37,7 +37,7 @@ pub(crate) fn read(path: &Path, kind: &str) -> Result<Vec<u8>, String> {
     let mut text = Vec::new();
     file.take(MAX_BYTES + 1).read_to_end(&mut text).map_err(unreadable)?;
     if text.len() as u64 > MAX_BYTES {
-        return Err(format!("is larger than 1 MiB; use {kind}"));
+        return Err(format!("is larger than 2 MiB; use {kind}"));
     }
     Ok(text)
 }

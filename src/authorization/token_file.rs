@@ -265,6 +265,19 @@ mod tests {
     }
 
     #[test]
+    fn a_file_with_as_many_tokens_as_there_can_be_is_still_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens");
+        let file = TokenFile::at(&path);
+        let (_, longest) = file.create(&"n".repeat(63), Some(Duration::from_secs(60))).unwrap();
+        fs::write(&path, text_of(&vec![longest; MAX_TOKENS - 1])).unwrap();
+        let (last, _) = file.create("shop", None).unwrap();
+        assert!(matches!(file.create("shop", None), Err(TokenFileError::Full(_))));
+        assert_eq!(file.read().unwrap().len(), MAX_TOKENS);
+        file.revoke(last.id()).unwrap();
+    }
+
+    #[test]
     fn a_line_that_is_none_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens");

@@ -29,6 +29,7 @@ use connections::accept::accept;
 use connections::slots::Slots;
 use connections::worker::{Services, Worker, WorkerGauges};
 use console::{Console, ConsoleServer};
+use futures_util::future::join_all;
 use metrics::{MetricsServer, Sources};
 use process::health::Vitals;
 use process::policies::{maintenance_options, millis, policies};
@@ -178,10 +179,9 @@ pub async fn run(
     // New connections are refused at once instead of waiting for a server that ends.
     drop(listeners);
     let end = async {
-        stop_console(console).await;
-        for worker in Arc::into_inner(workers).into_iter().flatten() {
-            worker.join().await;
-        }
+        // All at once: the drain-timeout is the same time for everybody.
+        let workers = Arc::into_inner(workers).into_iter().flatten();
+        tokio::join!(stop_console(console), join_all(workers.map(Worker::join)));
         maintenance.stop().await;
         timekeeper.stop().await;
         engine.close().await.map_err(ServeError::Close)

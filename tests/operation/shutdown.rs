@@ -234,6 +234,23 @@ async fn the_drain_timeout_bounds_a_stream_that_hangs() {
     server.client().get(&created.session_id).await.unwrap();
 }
 
+/// All threads drain at the same time, or peers could make the end last until a service manager kills the server.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_drain_timeout_is_one_for_all_threads() {
+    let drain = Duration::from_secs(5);
+    let mut server = Server::start_with(&["--drain-timeout", "5s", "--workers", "6"]);
+    let mut hanging = Vec::new();
+    for _ in 0..12 {
+        let mut reflection = ServerReflectionClient::new(server.channel());
+        hanging.push(reflection.server_reflection_info(tokio_stream::pending()).await.unwrap());
+    }
+    let start = Instant::now();
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait(LONG).code(), Some(0), "{}", server.log());
+    let took = start.elapsed();
+    assert!(drain <= took && took < drain * 4, "{took:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_orderly_end_writes_the_last_touches_back() {
     let mut server = Server::start_with(&["--touch-interval", "5m"]);

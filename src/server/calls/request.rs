@@ -270,6 +270,8 @@ impl Stream {
                     share.room_for(bytes).await;
                 });
                 self.waiting = Some((piece, room));
+                // From here on the peer waits for the server.
+                self.too_slow = None;
                 self.poll_piece(cx)
             }
             Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(Status::cancelled("the caller is gone")))),

@@ -15,12 +15,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, yield_now};
+use tokio::time::timeout;
 
 /// After a failed accept, for example with too many open files, the server waits before it tries again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// So many connections that the operating system has made already are taken from a listener when the server drains.
 const LAST_CONNECTIONS: usize = 1_024;
+
+/// Each of them waits so long for a slot.
+const LAST_SLOT_WITHIN: Duration = Duration::from_millis(500);
 
 /// The workers go first, which serve the connections that are there. Of a busy core new ones get a tenth.
 const NICENESS: i32 = 10;
@@ -44,10 +48,13 @@ pub(in crate::server) fn accept(
         let task = async move {
             // It lasts for as long as it has work.
             let _thread = thread;
-            accept_on(&listener, &workers, &slots, drain).await;
+            let mut waiting = accept_on(&listener, &workers, &slots, drain).await;
             for _ in 0..LAST_CONNECTIONS {
-                let Some(Ok(accepted)) = listener.accept().now_or_never() else { return };
-                let Some(Some(slot)) = slots.take(Origin::of(&accepted)).now_or_never() else { return };
+                let next = waiting.take().or_else(|| listener.accept().now_or_never()?.ok());
+                let Some(accepted) = next else { return };
+                // Those that have one close now.
+                let slot = timeout(LAST_SLOT_WITHIN, slots.take(Origin::of(&accepted))).await;
+                let Ok(Some(slot)) = slot else { return };
                 hand_over(&workers, accepted, slot).await;
                 // Otherwise tokio would soon say that there are no more, so that other tasks run, too.
                 yield_now().await;
@@ -58,14 +65,19 @@ pub(in crate::server) fn accept(
     Ok(accepting)
 }
 
-/// Goes on until the server drains. A connection that has a slot by then is handed over all the same.
-async fn accept_on(listener: &Listener, workers: &[Worker], slots: &Arc<Slots>, drain: impl Future<Output = ()>) {
+/// Goes on until the server drains. Returns the connection that waits for a slot then.
+async fn accept_on(
+    listener: &Listener,
+    workers: &[Worker],
+    slots: &Arc<Slots>,
+    drain: impl Future<Output = ()>,
+) -> Option<Accepted> {
     let refusals = Refusals::new();
     let mut drain = pin!(drain);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = &mut drain => return,
+            () = &mut drain => return None,
         };
         match accepted {
             Ok(accepted) => {
@@ -77,10 +89,9 @@ async fn accept_on(listener: &Listener, workers: &[Worker], slots: &Arc<Slots>, 
                 // Above the limit, one connection waits here and the others in the operating system's queue.
                 let slot = tokio::select! {
                     slot = slots.take(origin) => slot,
-                    () = &mut drain => return,
+                    () = &mut drain => return Some(accepted),
                 };
-                let Some(slot) = slot else { return };
-                hand_over(workers, accepted, slot).await;
+                hand_over(workers, accepted, slot?).await;
             }
             Err(error) => {
                 tracing::warn!(%error, "accepting a connection failed");

@@ -202,6 +202,8 @@ async fn serve_calls<C: AsyncRead + AsyncWrite + Unpin>(
                     // It names the last call. The peer, which may send the next at this moment, knows that it was not carried out.
                     connection.abrupt_shutdown(Reason::NO_ERROR);
                     closing = Closing::Final;
+                } else if closing == Closing::Evicted {
+                    peer.slot.note_revival();
                 }
                 patience = Patience::of(CLOSE_WITHIN);
             }

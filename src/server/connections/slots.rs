@@ -269,6 +269,12 @@ impl Slot {
         self.slots.offenders.pause(self.occupant.origin)
     }
 
+    /// Notes that the connection, which is evicted, has come back to life and closes when it is idle again. Until then another may
+    /// be evicted in its place.
+    pub(super) fn note_revival(&self) {
+        self.occupant.is_evicted.store(false, Ordering::Relaxed);
+    }
+
     /// Resolves when the connection is evicted.
     pub(super) async fn evicted(&self) {
         self.occupant.eviction.notified().await;
@@ -365,6 +371,26 @@ mod tests {
         slots.taken().evict(slots.now(), None);
         assert!(!is_evicted(&slot).await);
         drop(slot);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_one_that_is_evicted_lives_on_another_is_evicted_in_its_place() {
+        let slots = Slots::new(2, 2);
+        let revived = slots.take(HERE).await.expect("a slot is free");
+        revived.established();
+        idle_for(IDLE).await;
+        let idle = slots.take(HERE).await.expect("a slot is free");
+        idle.established();
+        slots.taken().evict(slots.now(), None);
+        assert!(is_evicted(&revived).await);
+
+        idle_for(IDLE).await;
+        revived.note_activity();
+        slots.taken().evict(slots.now(), None);
+        assert!(!is_evicted(&idle).await, "one is enough");
+        revived.note_revival();
+        slots.taken().evict(slots.now(), None);
+        assert!(is_evicted(&idle).await && !is_evicted(&revived).await);
     }
 
     #[tokio::test(start_paused = true)]

@@ -154,7 +154,7 @@ async fn what_is_no_file_is_refused_and_forgotten() {
     }
     assert!(server.memory() < 500 << 20, "{} bytes", server.memory());
     let log = server.log();
-    for problem in ["No such file", "is no file; use a PEM file", "is larger than 1 MiB"] {
+    for problem in ["No such file", "is no file; use a PEM file", "is larger than 2 MiB"] {
         assert!(log.contains(problem), "{problem:?} is not in the log:\n{log}");
     }
 }
