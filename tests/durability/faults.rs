@@ -88,7 +88,7 @@ async fn fail_under_load(name: &str, faults: Faults) {
         assert!(reasons.iter().any(|reason| log.contains(reason)), "{log}");
         assert!(log.contains("the storage has failed; a restart recovers every acknowledged change"), "{log}");
         // Callers are not told why.
-        let causes = ["(os error", "the disk of the data folder is full"];
+        let causes = ["(os error", "Os { code: ", "the disk of the data folder is full"];
         assert!(causes.iter().any(|cause| log.contains(cause)), "{log}");
         ledger.end(load).await;
         if rng.bool() {
