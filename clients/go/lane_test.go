@@ -106,13 +106,14 @@ func TestStreamThatIsHeldBackGivesWayToUnaryCalls(t *testing.T) {
 		<-stream.Context().Done()
 		return nil
 	}}
-	client := server.start(t, WithTimeout(100*time.Millisecond))
+	client := server.start(t, WithTimeout(300*time.Millisecond))
 	_, err := client.Create(t.Context(), NewSession{})
 	wantReason(t, err, ErrDeadlineExceeded)
-	must[*Created](t)(client.Create(t.Context(), NewSession{}))
-	if server.unary.Load() != 1 {
-		t.Errorf("there were %d unary calls", server.unary.Load())
-	}
+	// On a busy machine, a call may not even be sent within that time.
+	await(t, func() bool {
+		created, err := client.Create(t.Context(), NewSession{})
+		return err == nil && created.ID == "unary"
+	})
 }
 
 func TestStreamThatBreaks(t *testing.T) {

@@ -33,7 +33,7 @@ func TestServerKilledUnderLoad(t *testing.T) {
 					for n := int64(1); !stop.Load(); n++ {
 						began := time.Now()
 						_, err := client.Update(context.Background(), ids[i], Change{Set: map[string]any{"n": n}})
-						if took := time.Since(began); took > timeout+time.Second {
+						if took := time.Since(began); took > timeout+5*time.Second {
 							t.Errorf("a call took %v", took)
 						}
 						switch {
@@ -90,7 +90,7 @@ func TestServerThatHangs(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v is not the context's error", err)
 	}
-	if took := time.Since(began); took > 2*time.Second {
+	if took := time.Since(began); took > 6*time.Second {
 		t.Errorf("the call took %v", took)
 	}
 	server.Resume(t)
@@ -109,7 +109,7 @@ func TestNoServer(t *testing.T) {
 	began := time.Now()
 	_, err = client.Get(t.Context(), "no-such-session-0")
 	wantReason(t, err, ErrUnavailable)
-	if took := time.Since(began); took > 2*time.Second {
+	if took := time.Since(began); took > 6*time.Second {
 		t.Errorf("the call took %v", took)
 	}
 	// What was not carried out for certain is repeated, whatever it is: also a call that is not the same done twice.

@@ -19,7 +19,7 @@ pub(crate) const WHOLE_HISTORY: [&str; 4] = ["--event-history-count", "100000000
 /// How long a process lives at most if the kill is to meet its opening.
 const OPENING: std::ops::Range<u64> = 1..60;
 /// What a busy machine may add to a promised time.
-const SLACK: Duration = Duration::from_secs(1);
+const SLACK: Duration = Duration::from_secs(2);
 
 /// Starts the server on this data and kills it before it is ready, or soon after.
 async fn interrupt_opening(data: &Path, flags: &[&str], rng: &mut Rng) {

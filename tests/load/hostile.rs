@@ -182,13 +182,19 @@ async fn who_broke_the_rules_waits_before_it_is_served_again() {
     let cut_off = || scrape(server.metrics_address()).value("sessiond_connections_cut_off_total");
     let (mut well_behaved, _) = greeted();
     for offence in [frame(SETTINGS, 0, 0, &[0; 5]), frame(HEADERS, END_HEADERS, 1, &[0xff; 200])] {
-        let before = cut_off();
-        let (mut peer, _) = greeted();
-        peer.send(&offence);
-        assert!(peer.receive(|_| false).is_none());
-        eventually("the server notes it", async || cut_off() > before).await;
-        let (_, waited) = greeted();
-        assert!(waited >= Duration::from_millis(25), "{waited:?}");
+        // The server remembers it for a second, which may be over before it is seen that it does.
+        eventually("a pause in time", async || {
+            let (before, begin) = (cut_off(), Instant::now());
+            let (mut peer, _) = greeted();
+            peer.send(&offence);
+            assert!(peer.receive(|_| false).is_none());
+            eventually("the server notes it", async || cut_off() > before).await;
+            let (_, waited) = greeted();
+            let is_in_time = begin.elapsed() < Duration::from_secs(1);
+            assert!(waited >= Duration::from_millis(25) || !is_in_time, "{waited:?}");
+            is_in_time
+        })
+        .await;
     }
     assert!(!well_behaved.is_closed(), "whoever is connected is not concerned");
 }

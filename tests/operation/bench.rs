@@ -63,19 +63,21 @@ async fn at_a_fixed_rate_a_server_that_stands_still_shows_in_the_latencies() {
     let server = Server::start_with(&["--durability", "interval"]);
     let mut command = binary();
     command.args(["bench", "--addr", server.address(), "--json", "--rate", "500", "--sessions", "200"]);
-    command.args(["--duration", "2s", "--warmup", "100ms"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(["--duration", "3s", "--warmup", "100ms"]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let running: Child = command.spawn().unwrap();
-    // This is some time during the measurement.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    // The first event beyond the creations is an update of the measurement.
+    let has_begun = async || server.client().statistics().await.unwrap().events_kept > 200;
+    crate::common::eventually("the measurement begins", has_begun).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
     server.signal(Signal::STOP);
     tokio::time::sleep(STILL).await;
     server.signal(Signal::CONT);
     let found = json(&running.wait_with_output().unwrap());
     let slowest = found["max_us"].as_f64().unwrap();
     assert!(slowest >= 0.9 * STILL.as_secs_f64() * 1e6, "{found}");
-    // A fifth of the time was lost. Visitors that came meanwhile count with the time that they waited.
+    // More than a tenth of the time was lost. Visitors that came meanwhile count with the time that they waited.
     assert!(found["p99_us"].as_f64().unwrap() >= 100_000.0, "{found}");
-    assert!(found["operations"].as_f64().unwrap() >= 900.0, "{found}");
+    assert!(found["operations"].as_f64().unwrap() >= 1_000.0, "{found}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -124,16 +124,16 @@ describe("express-session", () => {
 
   test("a rolling session slides, and ends when it is left alone", async (t) => {
     const { url } = await site(t, server, {
-      session: { cookie: { maxAge: 1_500 }, rolling: true },
+      session: { cookie: { maxAge: 3_000 }, rolling: true },
       routes: account,
     });
     const browser = new Browser(url);
     await browser.post("/set", { a: "1" });
     for (let round = 0; round < 3; round++) {
-      await sleep(700);
+      await sleep(1_200);
       assert.deepEqual((await browser.json("/me")).data, { a: "1" });
     }
-    await sleep(1_700);
+    await sleep(3_200);
     assert.deepEqual((await browser.json("/me")).data, {});
   });
 
@@ -326,7 +326,7 @@ test("while the server is away, requests get a 503 that names it, and go on by t
   await own.kill();
   const start = Date.now();
   const response = await browser.fetch("/me");
-  assert.ok(Date.now() - start < 2_000);
+  assert.ok(Date.now() - start < 6_000);
   assert.equal(response.status, 503);
   assert.match(await response.text(), new RegExp(`no sessiond answers at ${own.address}`));
   await own.start();

@@ -242,7 +242,7 @@ def test_a_loop_that_ends_before_the_answer_harms_nobody(own_server, transport):
 
 def test_a_hanging_server_ends_at_the_deadline_and_holds_up_no_loop(own_server, transport):
     async def main():
-        async with AsyncClient(own_server.address, timeout=0.4) as client:
+        async with AsyncClient(own_server.address, timeout=20) as client:
             session_id = (await client.create()).session_id
             own_server.pause()
             ticks = 0
@@ -256,8 +256,8 @@ def test_a_hanging_server_ends_at_the_deadline_and_holds_up_no_loop(own_server, 
             ticking = asyncio.ensure_future(tick())
             start = time.monotonic()
             with pytest.raises(sessiond.StoreUnavailable) as caught:
-                await client.get(session_id)
-            assert 0.35 < time.monotonic() - start < 3
+                await client.with_timeout(1).get(session_id)
+            assert 0.9 < time.monotonic() - start < 10
             assert caught.value.reason == "DEADLINE_EXCEEDED"
             ticking.cancel()
             assert ticks > 10
@@ -275,7 +275,7 @@ def test_a_dead_server_is_told_quickly_and_found_again(own_server, transport):
             start = time.monotonic()
             with pytest.raises(sessiond.StoreUnavailable):
                 await client.get(session_id)
-            assert time.monotonic() - start < 3
+            assert time.monotonic() - start < 7
             await asyncio.to_thread(own_server.start)
             deadline = time.monotonic() + 10
             while True:

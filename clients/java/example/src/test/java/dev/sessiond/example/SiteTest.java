@@ -128,7 +128,7 @@ class SiteTest {
             server.kill();
             long begin = System.nanoTime();
             assertThat(ada.get("/").statusCode()).isEqualTo(503);
-            assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(Duration.ofSeconds(3));
+            assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(Duration.ofSeconds(7));
             server.start();
             Awaitility.await().until(() -> ada.get("/").statusCode() == 200);
             assertThat(ada.get("/").body()).contains("Hello, ada", "data-theme=\"" + theme + "\"");
