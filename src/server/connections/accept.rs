@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, yield_now};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 /// After a failed accept, for example with too many open files, the server waits before it tries again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -23,7 +23,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// So many connections that the operating system has made already are taken from a listener when the server drains.
 const LAST_CONNECTIONS: usize = 1_024;
 
-/// Each of them waits so long for a slot.
+/// If there is no slot for one of them, so long is waited for slots in all.
 const LAST_SLOT_WITHIN: Duration = Duration::from_millis(500);
 
 /// The workers go first, which serve the connections that are there. Of a busy core new ones get a tenth.
@@ -49,12 +49,12 @@ pub(in crate::server) fn accept(
             // It lasts for as long as it has work.
             let _thread = thread;
             let mut waiting = accept_on(&listener, &workers, &slots, drain).await;
+            let until = Instant::now() + LAST_SLOT_WITHIN;
             for _ in 0..LAST_CONNECTIONS {
                 let next = waiting.take().or_else(|| listener.accept().now_or_never()?.ok());
                 let Some(accepted) = next else { return };
                 // Those that have one close now.
-                let slot = timeout(LAST_SLOT_WITHIN, slots.take(Origin::of(&accepted))).await;
-                let Ok(Some(slot)) = slot else { return };
+                let Ok(Some(slot)) = timeout_at(until, slots.take(Origin::of(&accepted))).await else { return };
                 hand_over(&workers, accepted, slot).await;
                 // Otherwise tokio would soon say that there are no more, so that other tasks run, too.
                 yield_now().await;
