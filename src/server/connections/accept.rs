@@ -23,7 +23,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// So many connections that the operating system has made already are taken from a listener when the server drains.
 const LAST_CONNECTIONS: usize = 1_024;
 
-/// If there is no slot for one of them, so long is waited for slots in all.
+/// The server waits so long for their slots, for all of them together.
 const LAST_SLOT_WITHIN: Duration = Duration::from_millis(500);
 
 /// The workers go first, which serve the connections that are there. Of a busy core new ones get a tenth.

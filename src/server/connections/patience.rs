@@ -4,8 +4,8 @@ use std::pin::Pin;
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How long a peer may take to close its side. It is waited for in steps: if the whole machine stands still, as virtual ones do at
-/// times, so does the peer, and that is one step, however long it was.
+/// How long a peer may take to close its side. The time goes by in steps. If the whole machine stands still, as virtual ones do at
+/// times, the peer can do nothing either: that counts as one step, however long it was.
 pub(super) struct Patience {
     step: Pin<Box<Sleep>>,
     length: Duration,
